@@ -1,0 +1,56 @@
+"""Pareto dominance, front and hypervolume for two objectives: latency (minimised) and accuracy (maximised).
+
+Points are rows of an array of shape (n, 2): latency in milliseconds, accuracy as mAP in [0, 1].
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def _points(points: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    if not np.isfinite(array).all():
+        raise ValueError("every latency and accuracy must be finite; a failed trial has no place in a front")
+    return array
+
+
+def front_indices(points: ArrayLike) -> list[int]:
+    """Indices of the non-dominated points, from the fastest to the most accurate.
+
+    A point is dominated when another is at most as slow and at least as accurate, and better in one of the two.
+    Of equal points the first is kept.
+
+    Args:
+        points: Shape (n, 2): latency in ms, accuracy.
+    """
+    array = _points(points)
+    order: Sequence[int] = np.lexsort((-array[:, 1], array[:, 0])).tolist()
+    front: list[int] = []
+    best = -np.inf
+    for index in order:
+        if array[index, 1] > best:
+            front.append(index)
+            best = array[index, 1]
+    return front
+
+
+def hypervolume(points: ArrayLike, reference: tuple[float, float]) -> float:
+    """Area dominated by the points inside the reference box (Zitzler and Thiele, 1999, doi:10.1109/4235.797969).
+
+    Args:
+        points: Shape (n, 2): latency in ms, accuracy.
+        reference: (latency, accuracy) of the worst corner: the slowest latency, the lowest accuracy that count.
+
+    Returns:
+        The area in ms times accuracy; 0.0 when no point lies inside the box.
+    """
+    array = _points(points)
+    inside = array[(array[:, 0] < reference[0]) & (array[:, 1] > reference[1])]
+    volume, floor = 0.0, reference[1]
+    for index in front_indices(inside):
+        latency, accuracy = inside[index]
+        volume += (reference[0] - latency) * (accuracy - floor)
+        floor = accuracy
+    return float(volume)

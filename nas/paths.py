@@ -1,0 +1,52 @@
+"""The two places ghostnas writes: the results folder the user names, and one cache folder.
+
+The cache folder follows the platform's convention (`~/.cache/ghostnas` on Linux) and is set with `GHOSTNAS_CACHE`.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import platformdirs
+
+from nas.errors import StorageError
+
+_NEEDED_BYTES = 200 * 2**20
+
+
+def cache_dir() -> Path:
+    """The cache folder's path; it is not created here."""
+    setting = os.environ.get("GHOSTNAS_CACHE")
+    return Path(setting).expanduser().absolute() if setting else Path(platformdirs.user_cache_dir("ghostnas"))
+
+
+def writable_dir(path: Path) -> Path:
+    """Create a folder, with parents, and prove that it can be written.
+
+    Raises:
+        StorageError: The folder cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".write-test-{os.getpid()}"
+        probe.write_bytes(b"ok")
+        probe.unlink()
+    except OSError as error:
+        raise StorageError(f"cannot write in {path}: {error.strerror or error}; choose another folder") from error
+    return path
+
+
+def cache_subdir(name: str, needed_bytes: int = _NEEDED_BYTES) -> Path:
+    """A writable folder inside the cache with at least `needed_bytes` free on its disk.
+
+    Raises:
+        StorageError: The folder cannot be written or its disk is too full.
+    """
+    folder = writable_dir(cache_dir() / name)
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise StorageError(
+            f"the disk of the cache folder {cache_dir()} has {free / 2**20:.0f} MiB free, {needed_bytes / 2**20:.0f} MiB "
+            "are needed; free some space or set GHOSTNAS_CACHE to another disk"
+        )
+    return folder

@@ -1,0 +1,30 @@
+# Every target does its own set-up: `make search` and `make test` work in a fresh clone.
+PYTHON ?= python3
+VENV ?= .venv
+READY := $(VENV)/.ready
+
+.PHONY: setup search test lint slow clean
+
+search: $(READY)
+	$(VENV)/bin/ghostnas search --budget 50 --target-latency 2.5ms
+
+test: $(READY)
+	$(VENV)/bin/pytest
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy --strict nas
+
+slow: $(READY)
+	$(VENV)/bin/pytest -m slow
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable ".[openvino,dashboard,dev]"
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,222 @@
+"""A search in progress: which trial comes next, when the budget is spent, and how far it has come.
+
+A campaign joins what to try (`search`) with what is known (`study`). It does not know how trials run: an executor asks
+`next()`, evaluates the assignment somewhere, and answers with `finish()` or `fail()`.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nas.architecture import Architecture
+from nas.errors import ProxyError
+from nas.evaluate import Evaluation
+from nas.search import Observation, Sampler, propose
+from nas.space import SearchSpace
+from nas.study import Record, StoredStudy
+
+REJECTED_A_TRAINED = 30
+FAILURES_IN_A_ROW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """An architecture to evaluate.
+
+    Attributes:
+        number: Trial number inside its study.
+        label: File stem of its YAML and weights: `trial-7`, or a baseline's name.
+        architecture: The design.
+        baseline: Whether it is a baseline, which is trained also when it misses a limit.
+    """
+
+    number: int
+    label: str
+    architecture: Architecture
+    baseline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a search has come.
+
+    Attributes:
+        budget: Candidates to train.
+        trained: Candidates trained.
+        rejected: Candidates that missed a limit.
+        failed: Candidates that failed.
+        running: Candidates being evaluated.
+        best: The most accurate trained candidate so far.
+        last: The trial that finished last.
+        seconds: Seconds since the search (re)started.
+        left_s: Estimated seconds to the end, None before the first trained candidate.
+    """
+
+    budget: int
+    trained: int
+    rejected: int
+    failed: int
+    running: int
+    best: Record | None
+    last: Record | None
+    seconds: float
+    left_s: float | None
+
+
+End = Literal["budget", "time", "exhausted", "rejections"]
+
+
+class Campaign:
+    """Proposes, counts and stores the trials of one search."""
+
+    def __init__(
+        self,
+        study: StoredStudy,
+        space: SearchSpace,
+        *,
+        sampler: Sampler,
+        seed: int,
+        budget: int,
+        parallel: int = 1,
+        max_seconds: float | None = None,
+        baselines: Mapping[str, Architecture] | None = None,
+        seeds: Sequence[Architecture] = (),
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take up a search where its study stands.
+
+        Args:
+            study: The stored study.
+            space: The search space.
+            sampler: What proposes after the start-up design.
+            seed: Seed of the proposals.
+            budget: Candidates to train in the whole study.
+            parallel: Trials that may be under way at once.
+            max_seconds: No trial begins later than this many seconds from now.
+            baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
+            seeds: Named designs that the candidates begin with.
+            on_progress: Called after every change.
+            clock: Seconds, for tests.
+        """
+        self._study, self._space = study, space
+        self._sampler: Sampler = sampler
+        self._seed, self._budget, self._parallel = seed, budget, parallel
+        self._max_seconds, self._seeds = max_seconds, tuple(seeds)
+        self._on_progress, self._clock = on_progress, clock
+        self._begun = clock()
+        self._retry = study.orphans()
+        done = {r.label for r in study.baselines() if r.status == "trained"}
+        self._baselines = [(label, a) for label, a in (baselines or {}).items() if label not in done]
+        self._trained_before = sum(r.status == "trained" for r in study.records())
+        self._failures = 0
+        self.ended: End | None = None
+
+    def next(self) -> Assignment | Literal["wait"] | None:
+        """The next assignment, `wait` while the running trials decide, or None when the search is over."""
+        records = self._study.records()
+        trained = sum(r.status == "trained" for r in records)
+        running = [r for r in records if r.status == "running"]
+        busy = len(running) + sum(r.status == "running" for r in self._study.baselines())
+        if self._baselines:
+            return "wait" if busy >= self._parallel else self._baseline()
+        if trained >= self._budget:
+            return self._end("budget")
+        if self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds:
+            return self._end("time")
+        if sum(r.status == "rejected" for r in records) >= REJECTED_A_TRAINED * self._budget:
+            return self._end("rejections")
+        if busy >= self._parallel or trained + len(running) >= self._budget:
+            return "wait"
+        return self._retried() if self._retry else self._proposed(records, running)
+
+    def finish(self, assignment: Assignment, evaluation: Evaluation) -> None:
+        """Store an assignment's evaluation."""
+        record = self._study.finish(assignment.number, evaluation, assignment.baseline)
+        self._failures = 0
+        self._on_progress(self.progress(record))
+
+    def fail(self, assignment: Assignment, reason: str) -> None:
+        """Store that an assignment failed.
+
+        Raises:
+            ProxyError: Several trials failed in a row: the fault is not the candidates'.
+        """
+        self._study.fail(assignment.number, reason, assignment.baseline)
+        self._failures += 1
+        self._on_progress(self.progress())
+        if self._failures >= FAILURES_IN_A_ROW:
+            raise ProxyError(
+                f"{self._failures} trials failed in a row, the last with: {reason}. "
+                "The search was stopped; what is finished is kept, and the same command goes on"
+            )
+
+    def progress(self, last: Record | None = None) -> Progress:
+        """How far the search has come."""
+        records = self._study.records()
+        status = [r.status for r in records]
+        trained = status.count("trained")
+        seconds = self._clock() - self._begun
+        here = trained - self._trained_before
+        return Progress(
+            budget=self._budget,
+            trained=trained,
+            rejected=status.count("rejected"),
+            failed=status.count("failed"),
+            running=status.count("running"),
+            best=max((r for r in records if r.status == "trained"), key=_accuracy, default=None),
+            last=last,
+            seconds=seconds,
+            left_s=seconds / here * max(self._budget - trained, 0) if here else None,
+        )
+
+    def _end(self, why: End) -> None:
+        self.ended = why
+
+    def _baseline(self) -> Assignment:
+        label, architecture = self._baselines.pop(0)
+        number = self._study.start_baseline(label, architecture.canonical().key)
+        return Assignment(number, label, architecture, baseline=True)
+
+    def _retried(self) -> Assignment:
+        orphan = self._retry.pop(0)
+        number = self._study.start(orphan.indices, orphan.key, orphan.origin, retry_of=orphan.number)
+        return Assignment(number, f"trial-{number}", self._space.decode(orphan.indices))
+
+    def _proposed(self, records: Sequence[Record], running: Sequence[Record]) -> Assignment | None:
+        baselines = self._study.baselines()
+        proposal = propose(
+            self._space,
+            self._history(records, baselines),
+            [r.indices for r in running],
+            sampler=self._sampler,
+            seed=self._seed,
+            number=len(records),
+            known=[r.key for r in [*records, *baselines]],
+            seeds=self._seeds,
+        )
+        if proposal is None:
+            return self._end("exhausted")
+        architecture = self._space.decode(proposal.indices)
+        number = self._study.start(proposal.indices, architecture.key, proposal.origin)
+        return Assignment(number, f"trial-{number}", architecture)
+
+    def _history(self, records: Sequence[Record], baselines: Sequence[Record]) -> list[Observation]:
+        """Every evaluated point of the space; baselines that lie in it teach the sampler too."""
+        observed = []
+        for record in [*baselines, *records]:
+            if record.evaluation is None:
+                continue
+            indices = self._space.encode(record.evaluation.architecture) if record.baseline else record.indices
+            if indices is not None:
+                score = record.evaluation.score
+                accuracy = None if score is None else score.map50_95
+                observed.append(Observation(indices, record.evaluation.latency.latency_ms, accuracy))
+        return observed
+
+
+def _accuracy(record: Record) -> float:
+    if record.evaluation is None or record.evaluation.score is None:
+        raise ValueError(f"{record.label} is {record.status}; only a trained trial has an accuracy")
+    return record.evaluation.score.map50_95

@@ -1,0 +1,133 @@
+"""What a user sees of a search: a live line in a terminal, a plain log elsewhere, and a table at the end."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from nas.campaign import Progress
+    from nas.data import DetectionData
+    from nas.feasibility import Feasibility
+    from nas.report import Outcome
+    from nas.settings import SearchSettings
+
+
+class ConsoleReporter:
+    """Shows a search on the console."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._live: Live | None = None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def opened(self, folder: Path, settings: "SearchSettings", data: "DetectionData", done: int) -> None:
+        """Say what is searched, on what, and whether it goes on from before."""
+        s = settings
+        self._say(f"search {folder}" + (f" (goes on: {done} candidates trained already)" if done else ""))
+        self._say(f"  space    {s.space}, input sizes {', '.join(map(str, s.imgsz))} px")
+        pictures = f"{len(data.train)} train, {len(data.select)} select, {len(data.val)} val"
+        self._say(f"  data     {s.data}: {s.classes} classes, pictures: {pictures}")
+        self._say(
+            f"  latency  at most {s.target_ms:g} ms; {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, "
+            f"on {s.device}, compute only (no NMS)"
+        )
+        self._say(f"  proxy    {s.steps} steps of {s.batch} pictures from scratch on {s.train_device}, seed {s.seed}")
+
+    def feasible(self, found: "Feasibility") -> None:
+        """Say what the space can do on this device."""
+        self._say(f"  reach    the space's corners take {found.fastest_ms:.2f} to {found.slowest_ms:.2f} ms here")
+
+    def estimated(self, seconds: float) -> None:
+        """Say how long it will take."""
+        self._say(f"  estimate about {_minutes(seconds)} for the rest, and a minute for the finalists")
+
+    def progress(self, progress: "Progress") -> None:
+        """Show the state after a trial."""
+        line = progress_line(progress)
+        if not self._console.is_terminal:
+            self._say(f"[{_minutes(time.monotonic() - self._began)}] {line}{_last(progress)}")
+            return
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(Text(line), refresh=True)
+
+    def interrupted(self) -> None:
+        """Say that the search is ending early."""
+        self._stop()
+        self._say("interrupted: finishing the front so far (Ctrl-C again stops at once; nothing finished is lost)")
+
+    def finalist(self, label: str) -> None:
+        """Say which finalist is being measured."""
+        self._stop()
+        self._say(f"finalist {label}: latency in a fresh process, mAP on val")
+
+    def concluded(self, outcome: "Outcome") -> None:
+        """Show the front against the baselines and what to type next."""
+        from nas.report import TABLE_HEADER, gain_sentence, next_commands, table_rows
+
+        self._stop()
+        table = Table(title="front and baselines (mAP50-95 on the selection part and on val)", title_justify="left")
+        for index, column in enumerate(TABLE_HEADER):
+            table.add_column(column, justify="left" if index == 0 else "right")
+        rows = table_rows(outcome)
+        for index, row in enumerate(rows):
+            table.add_row(*row, end_section=index == len(outcome.front) - 1)
+        self._console.print(table, soft_wrap=False)
+        rejected, drawn = outcome.random_share_rejected()
+        if drawn:
+            self._say(f"The gate rejected {rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%).")
+        self._say(gain_sentence(outcome))
+        self._say(f"Results: {outcome.folder} (report.md, front.csv, front.png, best.yaml)")
+        self._say("Next:")
+        for command in next_commands(outcome):
+            self._say(f"  {command}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def progress_line(progress: "Progress") -> str:
+    """One line: trained of budget, rejected, failed, best so far, time left."""
+    parts = [f"trained {progress.trained}/{progress.budget}", f"rejected {progress.rejected}"]
+    if progress.failed:
+        parts.append(f"failed {progress.failed}")
+    best = progress.best
+    if best is not None and best.evaluation is not None and best.evaluation.score is not None:
+        found = best.evaluation
+        parts.append(f"best {best.evaluation.score.map50_95:.3f} mAP at {found.latency.latency_ms:.2f} ms ({best.label})")
+    if progress.left_s is not None:
+        parts.append(f"about {_minutes(progress.left_s)} left")
+    return ", ".join(parts)
+
+
+def _last(progress: "Progress") -> str:
+    last = progress.last
+    if last is None or last.evaluation is None:
+        return ""
+    latency, score = last.evaluation.latency.latency_ms, last.evaluation.score
+    found = f"{latency:.2f} ms" + (f", {score.map50_95:.3f} mAP" if score else ", rejected")
+    return f" | {last.label}: {found}"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"

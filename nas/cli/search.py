@@ -1,0 +1,131 @@
+"""`ghostnas search`: find detectors that meet a measured latency target."""
+
+from pathlib import Path
+
+import typer
+
+DEFAULT_TARGET = "2.5ms"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("search")(search)
+
+
+def search(
+    space: str = typer.Option("ghostv2-n", help="Shipped space (ghostv2-n, -s, -m) or a space file."),
+    data: str | None = typer.Option(None, help="Ultralytics data YAML; without it, the embedded synthetic set."),
+    budget: int = typer.Option(50, help="Candidates to train. Rejected ones do not count."),
+    target_latency: str = typer.Option(DEFAULT_TARGET, help="Latency limit with its unit, such as 2.5ms."),
+    runtime: str = typer.Option("auto", help="auto (= onnxruntime), onnxruntime, openvino or torch."),
+    imgsz: str | None = typer.Option(None, help="Input sizes instead of the space's own: 128 or 96,128,160."),
+    precision: str = typer.Option("float32", help="Precision of the measured model."),
+    threads: int = typer.Option(1, help="Threads of the measured runtime."),
+    device: str = typer.Option("cpu", help="Where latency is measured: cpu or cuda:0."),
+    train_device: str | None = typer.Option(None, help="Where proxies train; default: cuda:0 when there is one."),
+    steps: int | None = typer.Option(None, help="Optimiser steps of a proxy training.", show_default="by the proxy"),
+    epochs: float | None = typer.Option(None, help="Length of a proxy training in passes over the data."),
+    fraction: float = typer.Option(1.0, help="Share of the training pictures, a stratified sample."),
+    max_time: str | None = typer.Option(None, help="No trial begins after this time: 20m, 2h."),
+    max_params: str | None = typer.Option(None, help="Most parameters: 1.5M."),
+    max_gflops: float | None = typer.Option(None, help="Most GFLOPs at the model's own input size."),
+    max_size: str | None = typer.Option(None, help="Largest float32 ONNX file: 4MB."),
+    sampler: str = typer.Option("gp", help="gp (Optuna's GPSampler), tpe or random."),
+    workers: int | None = typer.Option(
+        None, help="Worker processes, one core each; 0: in this process, without Ray.", show_default="one a core"
+    ),
+    seed: int = typer.Option(0, help="Seed of the sampler and the proxies."),
+    name: str | None = typer.Option(None, help="Name of the results folder.", show_default="a digest of what is asked"),
+    out: Path = typer.Option(Path("results"), help="Folder of all results."),
+) -> None:
+    """Search for detectors that meet a latency target.
+
+    The same command again resumes the search; a larger --budget extends it. Ctrl-C ends it with the front so far.
+    """
+    from nas import offline, units
+    from nas.errors import UsageError
+    from nas.evaluate import Limits
+    from nas.latency import LatencySettings, resolve_runtime
+    from nas.settings import SAMPLERS
+
+    target_ms = units.latency_ms(target_latency)
+    limits = Limits(
+        target_ms=target_ms,
+        max_params=None if max_params is None else units.count(max_params),
+        max_gflops=max_gflops,
+        max_bytes=None if max_size is None else units.size_bytes(max_size),
+    )
+    if max_gflops is not None and not max_gflops > 0:
+        raise UsageError(f"--max-gflops must be above zero, got {max_gflops:g}")
+    if sampler not in SAMPLERS:
+        raise UsageError(f"--sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r}")
+    if steps is not None and epochs is not None:
+        raise UsageError("--steps and --epochs both set a proxy's length; give one of them")
+    if workers is not None and workers < 0:
+        raise UsageError(f"--workers must be at least 0, got {workers}")
+    if budget < 1:
+        raise UsageError(f"--budget must be at least 1 trained candidate, got {budget}")
+    max_seconds = None if max_time is None else units.duration_s(max_time)
+    latency = LatencySettings(resolve_runtime(runtime), precision, threads, device)
+    offline.prepare()
+
+    from nas.cli.progress import ConsoleReporter
+    from nas.dashboard import annotate
+    from nas.latency import require_runtime
+    from nas.proxy import DEFAULT_STEPS, ProxySettings
+    from nas.runner import Request, run_search
+    from nas.space import load_space
+
+    require_runtime(latency)
+    found = load_space(space)
+    if imgsz is not None:
+        found = found.with_imgsz(_sizes(imgsz))
+    request = Request(
+        space=found,
+        data=data,
+        fraction=fraction,
+        budget=budget,
+        limits=limits,
+        latency=latency,
+        proxy=ProxySettings(steps=steps or DEFAULT_STEPS, seed=seed, device=_train_device(train_device)),
+        epochs=epochs,
+        sampler=sampler,  # type: ignore[arg-type]
+        workers=_workers() if workers is None else workers,
+        max_seconds=max_seconds,
+        name=name,
+        out=out,
+    )
+    with ConsoleReporter() as reporter:
+        outcome = run_search(request, reporter, annotate)
+        reporter.concluded(outcome)
+
+
+def _sizes(text: str) -> list[int]:
+    from nas.errors import UsageError
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--imgsz must be sizes in pixels such as 128 or 96,128,160; got {text!r}") from error
+
+
+def _workers() -> int:
+    import os
+
+    # os.sched_getaffinity honours container and taskset limits where the platform has it.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _train_device(asked: str | None) -> str:
+    import torch
+
+    from nas.errors import UsageError
+
+    if asked is None:
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    kind, _, index = asked.partition(":")
+    if asked != "cpu" and not (kind == "cuda" and (index.isdigit() or not index)):
+        raise UsageError(f"--train-device must be cpu or cuda:N, got {asked!r}")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--train-device {asked}: torch finds no CUDA device here; use --train-device cpu")
+    return asked

@@ -1,0 +1,87 @@
+"""`ghostnas status`: how a search stands, or which searches there are."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("status")(status)
+
+
+def status(
+    name: str | None = typer.Argument(None, help="Name or results folder of a search; without it, all are listed."),
+    out: Path = typer.Option(Path("results"), help="Folder of all results."),
+) -> None:
+    """Show how a search stands; without a name, list all searches."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from nas.errors import StudyError
+    from nas.runs import find_run, list_runs
+    from nas.study import read_records
+
+    console = Console(highlight=False, soft_wrap=True)
+    if name is not None:
+        folder = find_run(name, out)
+        _show(folder, console)
+        return
+    runs = list_runs(out)
+    if not runs:
+        console.print(f"no searches in {out}; start one with: ghostnas search", markup=False)
+        return
+    table = Table("name", "trained", "rejected", "failed", "best mAP50-95", "target", "last change")
+    for folder in runs:
+        try:
+            settings, records, _ = read_records(folder)
+        except StudyError as error:
+            table.add_row(folder.name, "", "", "", "", "", str(error))
+            continue
+        counts = [r.status for r in records]
+        scores = [r.evaluation.score.map50_95 for r in records if r.evaluation and r.evaluation.score]
+        table.add_row(
+            folder.name,
+            *(str(counts.count(kind)) for kind in ("trained", "rejected", "failed")),
+            f"{max(scores):.3f}" if scores else "",
+            f"{settings.target_ms:g} ms",
+            _when(folder / "study.db"),
+        )
+    console.print(table, soft_wrap=False)
+
+
+def _show(folder: Path, console: "Console") -> None:
+    from nas.study import read_records
+    from nas.study_file import in_use
+
+    settings, records, baselines = read_records(folder)
+    counts = [r.status for r in records]
+    console.print(f"{folder}: {'running' if in_use(folder) else 'not running'}", markup=False)
+    for key, value in settings.to_dict().items():
+        if value is not None:
+            console.print(f"  {key:14} {value}", markup=False)
+    summary = ", ".join(f"{counts.count(kind)} {kind}" for kind in ("trained", "rejected", "failed", "running"))
+    console.print(f"  candidates     {summary}", markup=False)
+    for record in baselines:
+        score = record.evaluation.score if record.evaluation else None
+        found = f"{score.map50_95:.3f} mAP50-95" if score else record.status
+        console.print(f"  baseline       {record.label}: {found}", markup=False)
+    trained = [r for r in records if r.evaluation and r.evaluation.score]
+    if trained:
+        best = max(trained, key=lambda r: r.evaluation.score.map50_95 if r.evaluation and r.evaluation.score else 0)
+        if best.evaluation and best.evaluation.score:
+            console.print(
+                f"  best           {best.label}: {best.evaluation.score.map50_95:.3f} mAP50-95 at "
+                f"{best.evaluation.latency.latency_ms:.2f} ms",
+                markup=False,
+            )
+
+
+def _when(path: Path) -> str:
+    import time
+
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))

@@ -1,0 +1,210 @@
+"""One architecture, from its YAML to its score: build, count, measure, and train only what passes the gate."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from nas.architecture import Architecture
+from nas.latency import Latency, LatencySettings, Subject, measure
+from nas.proxy import ProxySettings, Score
+from nas.turnstile import Turnstile
+from nas.yolo_yaml import to_yaml
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Status = Literal["trained", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a candidate must meet to be trained: milliseconds, parameters, GFLOPs, bytes of the ONNX file."""
+
+    target_ms: float
+    max_params: int | None = None
+    max_gflops: float | None = None
+    max_bytes: int | None = None
+
+    def violations(self, latency_ms: float, params: int, gflops: float, onnx_bytes: int) -> tuple[str, ...]:
+        """One sentence a limit that the candidate breaks."""
+        broken = []
+        if latency_ms > self.target_ms:
+            broken.append(f"latency {latency_ms:.3f} ms is above the target {self.target_ms:g} ms")
+        if self.max_params is not None and params > self.max_params:
+            broken.append(f"{params} parameters are above the limit {self.max_params}")
+        if self.max_gflops is not None and gflops > self.max_gflops:
+            broken.append(f"{gflops:.3f} GFLOPs are above the limit {self.max_gflops:g}")
+        if self.max_bytes is not None and onnx_bytes > self.max_bytes:
+            broken.append(f"the ONNX file of {onnx_bytes} bytes is above the limit {self.max_bytes} bytes")
+        return tuple(broken)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is known of one architecture.
+
+    Attributes:
+        architecture: The design.
+        status: `trained`, or `rejected` by the gate.
+        violations: The limits it breaks; empty when it meets them all.
+        params: Parameters of the fused model.
+        gflops: GFLOPs of the fused model at its own input size.
+        counting_rule: The rule and versions behind `gflops`.
+        onnx_bytes: Size of the float32 ONNX file.
+        latency: The screening measurement.
+        score: The proxy's score on the selection part, None when it was not trained.
+        seconds: Wall time by part: build, latency, proxy.
+    """
+
+    architecture: Architecture
+    status: Status
+    violations: tuple[str, ...]
+    params: int
+    gflops: float
+    counting_rule: str
+    onnx_bytes: int
+    latency: Latency
+    score: Score | None
+    seconds: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "architecture": self.architecture.to_dict(),
+            "status": self.status,
+            "violations": list(self.violations),
+            "params": self.params,
+            "gflops": self.gflops,
+            "counting_rule": self.counting_rule,
+            "onnx_bytes": self.onnx_bytes,
+            "latency": self.latency.to_dict(),
+            "score": None if self.score is None else asdict(self.score),
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(
+            **{
+                **data,
+                "architecture": Architecture.from_dict(data["architecture"]),
+                "violations": tuple(data["violations"]),
+                "latency": Latency.from_dict(data["latency"]),
+                "score": None if data["score"] is None else Score(**data["score"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """How every architecture of a search is evaluated; picklable, so that it travels to workers.
+
+    Attributes:
+        limits: The gate.
+        latency: Where and how latency is measured.
+        proxy: How proxies train.
+        data: Data YAML, or None for the embedded set.
+        fraction: Share of the training pictures.
+        classes: Number of classes.
+        folder: Results folder; YAMLs and proxy weights go to its `models/`.
+    """
+
+    limits: Limits
+    latency: LatencySettings
+    proxy: ProxySettings
+    data: str | None
+    fraction: float
+    classes: int
+    folder: Path
+
+
+Evaluator = Callable[[Architecture, Task, str, bool], Evaluation]
+
+
+def measure_only(architecture: Architecture, task: Task) -> Evaluation:
+    """Build, count and measure an architecture, without training it.
+
+    Raises:
+        ModelError: It cannot be built, counted or exported.
+        LatencyError: Its latency could not be measured.
+    """
+    return _screen(architecture, task)[0]
+
+
+def evaluate(architecture: Architecture, task: Task, label: str, always_train: bool = False) -> Evaluation:
+    """Evaluate an architecture: measure it, and train a proxy when it meets every limit.
+
+    The model's YAML and the proxy's weights are written to `models/<label>.yaml` and `models/<label>.pt` of the
+    results folder.
+
+    Args:
+        architecture: The design.
+        task: How to evaluate.
+        label: File stem, such as `trial-7`.
+        always_train: Train also a design that misses a limit (baselines).
+
+    Raises:
+        ModelError: It cannot be built, counted or exported.
+        LatencyError: Its latency could not be measured.
+        ProxyError: Its proxy gave no usable score.
+    """
+    from nas.data import load
+    from nas.proxy import train_proxy
+
+    screened, model = _screen(architecture, task)
+    if screened.violations and not always_train:
+        return screened
+    started = time.monotonic()
+    data = load(task.data, fraction=task.fraction)
+    result, trained = train_proxy(model, data, architecture.imgsz, task.proxy, Turnstile())
+    _keep(architecture, task, label, trained)
+    seconds = {**screened.seconds, "proxy": time.monotonic() - started}
+    known = {name: getattr(screened, name) for name in Evaluation.__slots__}
+    return Evaluation(**{**known, "status": "trained", "score": result.score, "seconds": seconds})
+
+
+def _screen(architecture: Architecture, task: Task) -> "tuple[Evaluation, nn.Module]":
+    from nas.build import build, count, fused, to_onnx
+
+    started = time.monotonic()
+    model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
+    counts = count(model, architecture.imgsz)
+    deployed = fused(model)
+    onnx = to_onnx(deployed, architecture.imgsz)
+    built = time.monotonic()
+    latency = measure(
+        Subject(architecture.imgsz, onnx, deployed),
+        task.latency,
+        level="screening",
+        target_ms=task.limits.target_ms,
+        turnstile=Turnstile(),
+    )
+    violations = task.limits.violations(latency.latency_ms, counts.params, counts.gflops, len(onnx))
+    screened = Evaluation(
+        architecture=architecture,
+        status="rejected",
+        violations=violations,
+        params=counts.params,
+        gflops=counts.gflops,
+        counting_rule=counts.rule,
+        onnx_bytes=len(onnx),
+        latency=latency,
+        score=None,
+        seconds={"build": built - started, "latency": time.monotonic() - built},
+    )
+    return screened, model
+
+
+def _keep(architecture: Architecture, task: Task, label: str, trained: "nn.Module") -> None:
+    import torch
+
+    folder = task.folder / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{label}.yaml").write_text(to_yaml(architecture, task.classes))
+    state = {
+        name: value.half() if value.is_floating_point() else value for name, value in trained.state_dict().items()
+    }
+    torch.save(state, folder / f"{label}.pt")

@@ -1,0 +1,22 @@
+"""Runs a campaign in this process, one trial at a time."""
+
+from nas.campaign import Assignment, Campaign
+from nas.evaluate import Evaluator, Task
+
+
+def run(campaign: Campaign, task: Task, evaluator: Evaluator) -> None:
+    """Evaluate trials until the campaign ends.
+
+    Args:
+        campaign: What to try.
+        task: How to evaluate.
+        evaluator: `nas.evaluate.evaluate`, or a stand-in for tests.
+    """
+    while isinstance(assignment := campaign.next(), Assignment):
+        try:
+            evaluation = evaluator(assignment.architecture, task, assignment.label, assignment.baseline)
+        except Exception as error:
+            # Whatever a candidate's build or training raises is that candidate's failure, stored with its reason.
+            campaign.fail(assignment, f"{type(error).__name__}: {error}")
+        else:
+            campaign.finish(assignment, evaluation)

@@ -1,0 +1,140 @@
+"""Before anything trains: can the target be met in this space, and which known designs meet it?"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from nas.architecture import Architecture
+from nas.errors import GhostnasError, LatencyError, TargetUnreachable
+from nas.evaluate import Evaluation, Task, measure_only
+from nas.literals import ghost_corner, scaled_yolo11, yolo11
+from nas.space import SearchSpace
+
+Measure = Callable[[Architecture, Task], Evaluation]
+
+_YOLO11_WIDTHS = (1.0, 0.75, 0.5, 0.375, 0.25)
+
+
+@dataclass(frozen=True, slots=True)
+class Feasibility:
+    """What the start-up check found.
+
+    Attributes:
+        fastest_ms: Latency of the fastest of the space's smallest corner designs.
+        slowest_ms: Latency of the slowest of the space's largest corner designs.
+        baselines: The designs to compare with, by label.
+        seeds: Known designs of the space to begin with.
+    """
+
+    fastest_ms: float
+    slowest_ms: float
+    baselines: dict[str, Architecture]
+    seeds: tuple[Architecture, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return {
+            "fastest_ms": self.fastest_ms,
+            "slowest_ms": self.slowest_ms,
+            "baselines": {label: design.to_dict() for label, design in self.baselines.items()},
+            "seeds": [design.to_dict() for design in self.seeds],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, object]) -> "Feasibility":
+        """The inverse of `to_dict`."""
+        known = {**data}
+        baselines: dict[str, dict[str, object]] = known.pop("baselines")  # type: ignore[assignment]
+        seeds: list[dict[str, object]] = known.pop("seeds")  # type: ignore[assignment]
+        return cls(
+            **known,  # type: ignore[arg-type]
+            baselines={label: Architecture.from_dict(design) for label, design in baselines.items()},
+            seeds=tuple(Architecture.from_dict(design) for design in seeds),
+        )
+
+
+def check(space: SearchSpace, task: Task, measure: Measure = measure_only) -> Feasibility:
+    """Measure the corners of the space and find the baselines that meet the target.
+
+    Raises:
+        TargetUnreachable: Even the fastest corner misses a limit; the message says what is reachable and how.
+        LatencyError: A latency could not be measured.
+    """
+    small = [measure(design, task) for design in space.smallest()]
+    if not any(not e.violations for e in small):
+        raise TargetUnreachable(_advice(space, task, small, measure))
+    slowest = max(measure(design, task).latency.latency_ms for design in space.largest())
+    scaled = _by_cost(scaled_yolo11(space) or _scaled_outside(space))
+    first = _first_meeting(scaled, task, measure)
+    corner = ghost_corner(space)
+    ghost = next((i for i, design in enumerate(corner) if not measure(design, task).violations), len(corner) - 1)
+    baselines = {"yolo11n": yolo11("n", _largest_imgsz(space))}
+    if first is not None:
+        baselines["yolo11-scaled"] = scaled[first]
+    if corner:
+        baselines["ghostnetv2"] = corner[ghost]
+    taken = {design.canonical().key for design in baselines.values()}
+    seeds = [*scaled[(len(scaled) if first is None else first) + 1 :][:1], *corner[ghost + 1 :][:1]]
+    return Feasibility(
+        fastest_ms=min(e.latency.latency_ms for e in small),
+        slowest_ms=slowest,
+        baselines=baselines,
+        seeds=tuple(design for design in seeds if design.canonical().key not in taken),
+    )
+
+
+def _first_meeting(designs: Sequence[Architecture], task: Task, measure: Measure) -> int | None:
+    """Index of the most costly design that meets the limits, by bisection (the designs come in falling cost)."""
+    low, high = 0, len(designs)
+    while low < high:
+        middle = (low + high) // 2
+        if measure(designs[middle], task).violations:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(designs) else None
+
+
+def _by_cost(designs: Iterable[Architecture]) -> list[Architecture]:
+    """Uniformly scaled designs in falling order of pixels times squared width, which is the order of their work."""
+    return sorted(designs, key=lambda a: (a.imgsz * a.stages[3].width) ** 2, reverse=True)
+
+
+def _scaled_outside(space: SearchSpace) -> list[Architecture]:
+    return [yolo11("n", size, width) for size in _sizes(space) for width in _YOLO11_WIDTHS]
+
+
+def _sizes(space: SearchSpace) -> tuple[int, ...]:
+    return next(tuple(d.choices) for d in space.dimensions if d.name == "imgsz")
+
+
+def _largest_imgsz(space: SearchSpace) -> int:
+    return max(_sizes(space))
+
+
+def _advice(space: SearchSpace, task: Task, small: Sequence[Evaluation], measure: Measure) -> str:
+    fastest = min(small, key=lambda e: e.latency.latency_ms)
+    how = task.latency
+    lines = [
+        f"no model of {space.name} meets the limits on this device: the fastest takes "
+        f"{fastest.latency.latency_ms:.2f} ms at imgsz {fastest.architecture.imgsz} "
+        f"({how.runtime}, {how.precision}, {how.threads} thread(s)), and {'; '.join(fastest.violations)}."
+    ]
+    ways = [f"--target-latency {fastest.latency.high_ms * 1.2:.2g}ms leaves room above the fastest model"]
+    smaller = max(64, fastest.architecture.imgsz // 2 // 32 * 32)
+    options = [
+        (f"--imgsz {smaller}", replace(fastest.architecture, imgsz=smaller), task),
+        *(
+            (f"--runtime {runtime}", fastest.architecture, replace(task, latency=replace(how, runtime=runtime)))
+            for runtime in ("onnxruntime", "openvino")
+            if runtime != how.runtime and how.device == "cpu"
+        ),
+    ]
+    for option, design, changed in options:
+        if design == fastest.architecture and changed == task:
+            continue
+        try:
+            ways.append(f"{option}: its fastest takes {measure(design, changed).latency.latency_ms:.2f} ms")
+        except (LatencyError, GhostnasError) as error:
+            ways.append(f"{option}: not measured ({error})")
+    ways.append("another space (--space) with smaller stem, neck and head widths")
+    return "\n  - ".join([lines[0] + " What is reachable:", *ways])

@@ -1,0 +1,159 @@
+"""The last word on the front and the baselines: latency in a fresh process, accuracy on pictures never looked at.
+
+During a search a candidate's latency is a screening measurement and its accuracy a score on the part of *train* that
+candidates are chosen by. Both flatter the chosen. So every member of the front and every baseline is measured again in
+a new process, and scored once on the data set's own *val*.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from nas.evaluate import Evaluation, Task
+from nas.latency import Latency, measure_fresh
+from nas.pareto import front_indices
+from nas.proxy import Score
+from nas.study import Record, StoredStudy
+
+_KEPT_AS = "finals"
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A finalist's latency in a fresh process and its score on val."""
+
+    latency: Latency
+    val: Score
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"latency": self.latency.to_dict(), "val": asdict(self.val)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(Latency.from_dict(data["latency"]), Score(**data["val"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """A trained record with its final.
+
+    Attributes:
+        record: The stored trial.
+        evaluation: Its evaluation.
+        score: Its score on the selection part.
+        final: Its fresh latency and its score on val.
+        meets_target: Whether the upper end of the fresh latency's interval is at or under the target and no other
+            limit is broken.
+    """
+
+    record: Record
+    evaluation: Evaluation
+    score: Score
+    final: Final
+    meets_target: bool
+
+
+def conclude(
+    study: StoredStudy, task: Task, on_step: Callable[[str], None] = lambda label: None
+) -> tuple[list[Finalist], list[Finalist]]:
+    """Finish a search: the front of the trained candidates, and the baselines.
+
+    A fresh measurement can move a member behind another candidate; then the front is drawn again, and whoever enters
+    is measured too, until every member of the front has a fresh latency.
+
+    Args:
+        study: The stored study; finals are kept with it and not repeated.
+        task: How the search evaluates.
+        on_step: Called with the label of each finalist before it is measured.
+
+    Returns:
+        The front, from the fastest to the most accurate, and the baselines.
+
+    Raises:
+        LatencyError: A finalist could not be measured.
+    """
+    kept: dict[str, dict[str, Any]] = study.attribute(_KEPT_AS) or {}
+    finals = {label: Final.from_dict(value) for label, value in kept.items()}
+
+    def settle(record: Record) -> None:
+        if record.label not in finals:
+            on_step(record.label)
+            finals[record.label] = _final(record, task)
+            study.keep(_KEPT_AS, {label: final.to_dict() for label, final in finals.items()})
+
+    baselines = [r for r in study.baselines() if r.status == "trained"]
+    for record in baselines:
+        settle(record)
+    trained = [r for r in study.records() if r.status == "trained"]
+    while True:
+        front = _front(trained, finals)
+        missing = [record for record in front if record.label not in finals]
+        if not missing:
+            break
+        for record in missing:
+            settle(record)
+    target = task.limits.target_ms
+    return [_finalist(r, finals[r.label], target) for r in front], [
+        _finalist(r, finals[r.label], target) for r in baselines
+    ]
+
+
+def choose_best(front: Sequence[Finalist], baselines: Sequence[Finalist]) -> Finalist | None:
+    """The most accurate finalist that meets the target, by the selection score; a baseline only when it is ahead.
+
+    Returns:
+        The best, or None when nothing meets the target.
+    """
+    meeting = [f for f in [*baselines, *front] if f.meets_target]
+    return max(meeting, key=lambda f: (f.score.map50_95, -f.final.latency.latency_ms), default=None)
+
+
+def _front(trained: Sequence[Record], finals: dict[str, Final]) -> list[Record]:
+    points = []
+    for record in trained:
+        evaluation, score = _known(record)
+        latency = finals[record.label].latency if record.label in finals else evaluation.latency
+        points.append((latency.latency_ms, score.map50_95))
+    return [trained[index] for index in front_indices(points)]
+
+
+def _known(record: Record) -> tuple[Evaluation, Score]:
+    if record.evaluation is None or record.evaluation.score is None:
+        raise ValueError(f"{record.label} is {record.status}; only a trained trial can be a finalist")
+    return record.evaluation, record.evaluation.score
+
+
+def _finalist(record: Record, final: Final, target_ms: float) -> Finalist:
+    evaluation, score = _known(record)
+    other_limits = [text for text in evaluation.violations if not text.startswith("latency")]
+    meets = final.latency.meets(target_ms) and not other_limits
+    return Finalist(record, evaluation, score, final, meets)
+
+
+def _final(record: Record, task: Task) -> Final:
+    import torch
+
+    from nas.build import build, fused, to_onnx
+    from nas.data import load
+    from nas.proxy import evaluate
+    from nas.turnstile import Turnstile
+
+    evaluation, _ = _known(record)
+    imgsz = evaluation.architecture.imgsz
+    yaml = task.folder / "models" / f"{record.label}.yaml"
+    model = build(yaml.read_text(), task.classes)
+    weights = torch.load(yaml.with_suffix(".pt"), map_location="cpu", weights_only=True)
+    model.load_state_dict(weights)
+    with tempfile.TemporaryDirectory(prefix="ghostnas-") as folder:
+        path = yaml
+        if task.latency.runtime != "torch":
+            path = Path(folder) / "model.onnx"
+            path.write_bytes(to_onnx(fused(model), imgsz))
+        latency = measure_fresh(path, imgsz, task.latency, level="finalist")
+    data = load(task.data, fraction=task.fraction)
+    val = evaluate(model, data.val, data, imgsz, device=task.proxy.device, turnstile=Turnstile())
+    return Final(latency, val)

@@ -1,0 +1,84 @@
+"""What the machine says about itself: its fingerprint, its clock, and signs that a run was disturbed."""
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_STEAL_COLUMN = 8  # `cpuN user nice system idle iowait irq softirq steal ...`, see proc(5)
+_PROCESSOR_COLUMN = 36  # of /proc/thread-self/stat, counted after the command's closing bracket
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The clock and the disturbance counters, in one value so that tests can bring their own.
+
+    Attributes:
+        now_ns: A monotonic clock in nanoseconds. switches: How often the scheduler took the processor away
+        from the measuring thread so far. stolen: How many ticks the hypervisor took from the processor that
+        the thread is on, as (processor, ticks).
+    """
+
+    now_ns: Callable[[], int]
+    switches: Callable[[], int]
+    stolen: Callable[[], tuple[int, int]]
+
+
+def _stolen() -> tuple[int, int]:
+    try:
+        with open("/proc/thread-self/stat", encoding="ascii", errors="replace") as file:
+            processor = int(file.read().rpartition(")")[2].split()[_PROCESSOR_COLUMN])
+        with open("/proc/stat", encoding="ascii") as file:
+            for line in file:
+                if line.startswith(f"cpu{processor} "):
+                    return processor, int(line.split()[_STEAL_COLUMN])
+    except (OSError, IndexError, ValueError):
+        pass
+    return 0, 0  # No /proc (macOS): nothing to tell, and nothing is dropped for it.
+
+
+def probe(threads: int) -> Probe:
+    """The real clock and counters, for a runtime with that many threads.
+
+    With one thread every runtime here works on the calling thread, and its own counter is read; with more,
+    the whole process is counted.
+    """
+    whole: int = resource.RUSAGE_SELF
+    who: int = getattr(resource, "RUSAGE_THREAD", whole) if threads == 1 else whole
+    return Probe(time.perf_counter_ns, lambda: resource.getrusage(who).ru_nivcsw, _stolen)
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    fields = dict(line.partition(":")[::2] for line in lines if ":" in line)
+    named = {name.strip(): value.strip() for name, value in fields.items()}
+    return named.get("model name") or named.get("Model") or named.get("Hardware") or platform.machine()
+
+
+def _gpu_model(index: int) -> str:
+    # The driver's own files: no CUDA library needs loading for a name.
+    folders = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    if index >= len(folders):
+        return f"CUDA device {index}"
+    fields = dict(line.partition(":")[::2] for line in folders[index].read_text().splitlines() if ":" in line)
+    return fields.get("Model", f"CUDA device {index}").strip()
+
+
+@cache
+def fingerprint(device: str = "cpu") -> str:
+    """One line that names the device and is the same in every process, for example `AMD EPYC, 2 cores, Linux
+    x86_64`.
+
+    Args:
+        device: `cpu`, or `cuda:N`.
+    """
+    base = f"{_cpu_model()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    kind, _, index = device.partition(":")
+    return base if kind == "cpu" else f"{_gpu_model(int(index))} ({base})"

@@ -1,0 +1,73 @@
+"""ONNX Runtime: CPU, and CUDA through onnxruntime-gpu."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from nas.errors import LatencyError
+from nas.latency.session import Session, check_input, image
+from nas.latency.values import LatencySettings, Subject
+from nas.offline import prepare
+
+
+def _provider(settings: LatencySettings, available: list[str]) -> Any:
+    if settings.device == "cpu":
+        return "CPUExecutionProvider"
+    if "CUDAExecutionProvider" not in available:
+        raise LatencyError(
+            f"this onnxruntime has no CUDA provider (it has {', '.join(available)}), so it cannot measure on "
+            f"{settings.device}; pip uninstall onnxruntime && pip install onnxruntime-gpu"
+        )
+    # TF32 off: float32 means float32.
+    return "CUDAExecutionProvider", {"device_id": settings.device.partition(":")[2], "use_tf32": "0"}
+
+
+@contextmanager
+def open_session(subject: Subject, settings: LatencySettings) -> Iterator[Session]:
+    """Load the ONNX model; inputs and outputs are bound once, on the device, so that no copy is timed.
+
+    Raises:
+        LatencyError: There is no ONNX model, it cannot be loaded, or the device is not there.
+    """
+    prepare()
+    import onnxruntime as ort
+
+    if subject.onnx is None:
+        raise LatencyError("runtime onnxruntime needs the model as ONNX")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    # With several threads ORT's pool spins between operators, which is its own default and what a deployed
+    # model does; with one thread there is no pool and everything runs on the calling thread.
+    provider = _provider(settings, ort.get_available_providers())
+    try:
+        session = ort.InferenceSession(subject.onnx, options, providers=[provider])
+    except Exception as error:
+        raise LatencyError(f"ONNX Runtime cannot load the model: {error}") from error
+    wanted = provider if isinstance(provider, str) else provider[0]
+    if wanted not in session.get_providers():
+        raise LatencyError(f"ONNX Runtime fell back from {wanted} to {', '.join(session.get_providers())}")
+    first = session.get_inputs()[0]
+    check_input(first.shape, first.type, subject.imgsz)
+
+    kind, _, index = settings.device.partition(":")
+    place = (kind, int(index or 0))
+    binding = session.io_binding()
+    binding.bind_ortvalue_input(first.name, ort.OrtValue.ortvalue_from_numpy(image(subject.imgsz), *place))
+    for output in session.get_outputs():
+        if all(isinstance(size, int) for size in output.shape) and output.type == "tensor(float)":
+            value = ort.OrtValue.ortvalue_from_shape_and_type(output.shape, np.float32, *place)
+            binding.bind_ortvalue_output(output.name, value)
+        else:
+            binding.bind_output(output.name, *place)
+
+    def run() -> None:
+        session.run_with_iobinding(binding)
+        if kind == "cuda":
+            binding.synchronize_outputs()
+
+    yield Session(run, binding.copy_outputs_to_cpu)

@@ -1,0 +1,79 @@
+"""The one interface of every runtime: a session that runs a model once on a fixed input."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import LatencyError
+
+_SEED = 20221123
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A model loaded into a runtime, its input in place.
+
+    Attributes:
+        run: Runs the model once and returns when its outputs are there (on a GPU: synchronised).
+        outputs: The outputs of the last run.
+    """
+
+    run: Callable[[], None]
+    outputs: Callable[[], Sequence[NDArray[np.float32]]]
+
+
+def image(imgsz: int) -> NDArray[np.float32]:
+    """The input of every measurement: one RGB picture of uniform noise in [0, 1), always the same.
+
+    Returns:
+        Shape (1, 3, imgsz, imgsz).
+    """
+    return np.random.default_rng(_SEED).random((1, 3, imgsz, imgsz), dtype=np.float32)
+
+
+def check_input(shape: Sequence[int | str | None], dtype: str, imgsz: int) -> None:
+    """Check that a model takes the picture of `image(imgsz)`.
+
+    Args:
+        shape: The model's declared input shape; text or None for a free dimension.
+        dtype: The model's declared input type, in its runtime's words.
+        imgsz: Square input size in pixels.
+
+    Raises:
+        LatencyError: It takes another shape or another type.
+    """
+    wanted = (1, 3, imgsz, imgsz)
+    fits = len(shape) == 4 and all(
+        not isinstance(have, int) or have in (need, -1) for have, need in zip(shape, wanted, strict=False)
+    )
+    if not fits:
+        raise LatencyError(
+            f"the model's input has shape {tuple(shape)}, the measurement needs {wanted}; export it at "
+            f"batch 1 and imgsz {imgsz}, or pass the size it was exported at"
+        )
+    if "float" not in dtype.replace("f32", "float") or "16" in dtype:
+        raise LatencyError(f"the model's input must be float32, got {dtype}; export it in float32")
+
+
+def check_finite(session: Session) -> None:
+    """Run once and check every output, before any clock starts.
+
+    Raises:
+        LatencyError: The model failed, or an output holds NaN or infinity.
+    """
+    try:
+        session.run()
+        outputs = session.outputs()
+    except Exception as error:
+        raise LatencyError(f"the model does not run in this runtime: {error}") from error
+    if not outputs or any(output.size == 0 for output in outputs):
+        raise LatencyError("the model has no output, so its latency would mean nothing")
+    for index, output in enumerate(outputs):
+        wrong = output.size - int(np.isfinite(output).sum())
+        if wrong:
+            raise LatencyError(
+                f"output {index} of the model holds {wrong} values of {output.size} that are NaN or infinite "
+                "on a picture of uniform noise; arithmetic on such values takes another time than on real ones"
+            )

@@ -1,0 +1,116 @@
+"""The Markdown note that each trial carries in the Optuna dashboard: architecture, counts, latency, score, YAML.
+
+optuna-dashboard 0.21 keeps a note in the system attributes of the trial's *study*, as a version number and the text in
+pieces: `dashboard:<trial id>:note_ver` and `dashboard:<trial id>:note_str:<i>`. Notes are written here in that format
+through Optuna's storage, so that a search needs no dashboard installed (a test reads them back with the dashboard's
+own code).
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nas.architecture import LEVELS, Architecture, Stage
+from nas.study import Record
+from nas.yolo_yaml import to_yaml
+
+if TYPE_CHECKING:
+    import optuna
+
+_PIECE = 2045  # optuna_dashboard._note.SYSTEM_ATTR_MAX_LENGTH: what a database column of theirs holds
+
+
+def annotator(classes: int) -> "Callable[[optuna.Study, Record], None]":
+    """A function that notes a finished trial in its study.
+
+    Args:
+        classes: Number of classes of the models, for their YAML.
+    """
+
+    def annotate(study: "optuna.Study", record: Record) -> None:
+        if record.evaluation is not None:
+            yaml_text = to_yaml(record.evaluation.architecture, classes)
+            write_note(study, record.number, note(record, yaml_text))
+
+    return annotate
+
+
+def note(record: Record, yaml_text: str) -> str:
+    """A trial's Markdown note.
+
+    Args:
+        record: A trained or rejected trial.
+        yaml_text: Its model YAML.
+    """
+    evaluation = record.evaluation
+    if evaluation is None:
+        return f"## {record.label}\n\n{record.status}: {record.reason or 'not evaluated yet'}\n"
+    score = evaluation.score
+    accuracy = (
+        f"| mAP50-95 | {score.map50_95:.4f} |\n| mAP50 | {score.map50:.4f} |"
+        if score
+        else "| mAP50-95 | not trained (the value shown for this trial is a stand-in) |"
+    )
+    latency = evaluation.latency
+    settings = latency.settings
+    verdict = "; ".join(evaluation.violations) or "none"
+    return f"""## {record.label} ({record.status})
+
+| | |
+|---|---|
+{accuracy}
+| latency | {latency.latency_ms:.3f} ms ({latency.low_ms:.3f} to {latency.high_ms:.3f}) |
+| measured with | {settings.runtime}, {settings.precision}, {settings.threads} thread(s), {settings.device}, batch 1 |
+| limits missed | {verdict} |
+| parameters | {evaluation.params:,} |
+| GFLOPs | {evaluation.gflops:.3f} ({evaluation.counting_rule}) |
+| ONNX file | {evaluation.onnx_bytes / 1e6:.2f} MB |
+| proposed by | {record.origin} |
+
+{_design(evaluation.architecture)}
+
+```yaml
+{yaml_text.rstrip()}
+```
+"""
+
+
+def _design(architecture: Architecture) -> str:
+    rows = "\n".join(
+        f"| {level} | {_stage(stage)} |" for level, stage in zip(LEVELS, architecture.stages, strict=True)
+    )
+    return f"""| part | design |
+|---|---|
+| input | {architecture.imgsz} px, {architecture.activation} |
+| stem | {architecture.stem_width} |
+{rows}
+| neck | {architecture.neck_width} |
+| head | box {architecture.box_width}, class {architecture.cls_width}, reg_max {architecture.reg_max} |"""
+
+
+def _stage(stage: Stage) -> str:
+    base = f"{stage.block}, width {stage.width}, depth {stage.depth}, down-sampler {stage.downsample}"
+    if stage.block == "c3k2":
+        return base
+    dfc = f"DFC kernel {stage.dfc_kernel} pool {stage.dfc_pool}" if stage.dfc_kernel else "no DFC"
+    return f"{base}, expansion {stage.expansion:g}, {dfc}{', SE' if stage.se else ''}"
+
+
+def write_note(study: "optuna.Study", number: int, text: str) -> None:
+    """Store a trial's note, in the place of an earlier one.
+
+    Args:
+        study: The study in its storage.
+        number: Trial number inside the study.
+        text: Markdown.
+    """
+    storage, study_id = study._storage, study._study_id
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
+    known = storage.get_study_system_attrs(study_id)
+    version_key, prefix = f"dashboard:{trial_id}:note_ver", f"dashboard:{trial_id}:note_str:"
+    pieces = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
+    before = sum(key.startswith(prefix) for key in known)
+    pieces += [""] * (before - len(pieces))  # a shorter note leaves empty pieces, which are read as nothing
+    for index, piece in enumerate(pieces):
+        storage.set_study_system_attr(study_id, f"{prefix}{index}", piece)
+    # Version last: a killed write leaves a note that is not shown, rather than half a note.
+    storage.set_study_system_attr(study_id, version_key, known.get(version_key, 0) + 1)

@@ -1,0 +1,64 @@
+"""The picture of a search: every trained candidate, the front, the baselines and the target."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas.finals import Finalist
+from nas.study import Record
+
+
+def draw_front(
+    path: Path,
+    title: str,
+    target_ms: float,
+    records: Sequence[Record],
+    front: Sequence[Finalist],
+    baselines: Sequence[Finalist],
+) -> None:
+    """Write a PNG of accuracy against latency."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    trained = [r.evaluation for r in records if r.evaluation and r.evaluation.score]
+    rejected = [r.evaluation for r in records if r.status == "rejected" and r.evaluation]
+    axes.scatter(
+        [e.latency.latency_ms for e in trained],
+        [e.score.map50_95 for e in trained if e.score],
+        s=22,
+        color="0.65",
+        label=f"trained candidates ({len(trained)})",
+    )
+    latencies = sorted(front, key=lambda f: f.final.latency.latency_ms)
+    x = [f.final.latency.latency_ms for f in latencies]
+    spread = [
+        [f.final.latency.latency_ms - f.final.latency.low_ms for f in latencies],
+        [f.final.latency.high_ms - f.final.latency.latency_ms for f in latencies],
+    ]
+    axes.errorbar(
+        x, [f.score.map50_95 for f in latencies], xerr=spread, fmt="o-", color="C0", ms=5, capsize=2, label="Pareto front"
+    )
+    for finalist, marker in zip(baselines, "*PXDv^", strict=False):
+        axes.scatter(
+            [finalist.final.latency.latency_ms],
+            [finalist.score.map50_95],
+            marker=marker,
+            s=110,
+            color="C3",
+            label=f"baseline {finalist.record.label}",
+        )
+    axes.axvline(target_ms, color="C2", ls="--", label=f"target {target_ms:g} ms")
+    bottom, top = axes.get_ylim()
+    if rejected:
+        slowest = max([target_ms * 1.6, *(f.final.latency.latency_ms * 1.05 for f in [*front, *baselines])])
+        shown = [e.latency.latency_ms for e in rejected if e.latency.latency_ms <= slowest]
+        axes.plot(shown, [bottom] * len(shown), "|", color="0.4", ms=9, label=f"rejected, not trained ({len(rejected)})")
+        axes.set_ylim(bottom, top)
+    axes.set_xlabel("latency in ms (median, 95% interval)")
+    axes.set_ylabel("mAP50-95 of the proxy on the selection part")
+    axes.set_title(title, fontsize=10)
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, loc="lower right")
+    figure.savefig(path)

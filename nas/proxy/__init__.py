@@ -1,0 +1,34 @@
+"""Proxies: a short training from scratch that ranks designs, its score and its cost.
+
+Values come at once; the training and the score load torch and Ultralytics on first use.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from nas.proxy.values import DEFAULT_STEPS, ProxyResult, ProxySettings, Score, steps_for_epochs
+
+if TYPE_CHECKING:
+    from nas.proxy.score import evaluate
+    from nas.proxy.train import train_proxy
+
+__all__ = [
+    "DEFAULT_STEPS",
+    "ProxyResult",
+    "ProxySettings",
+    "Score",
+    "evaluate",
+    "steps_for_epochs",
+    "train_proxy",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "train_proxy":
+        from nas.proxy.train import train_proxy
+
+        return train_proxy
+    if name == "evaluate":
+        from nas.proxy.score import evaluate
+
+        return evaluate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,137 @@
+"""What a proxy training is asked for, and what it gives back. Standard library only."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from nas.errors import UsageError
+
+DEFAULT_STEPS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySettings:
+    """How a proxy trains. The length is counted in steps, never in seconds.
+
+    A limit in seconds would give small networks more steps than large ones, and turns the ranking round.
+
+    Attributes:
+        steps: Optimiser steps.
+        batch: Pictures a step.
+        lr: Peak learning rate of AdamW.
+        seed: Seed of the order of the pictures and of the augmentation (the weights' seed is the builder's).
+        threads: Torch threads; with one thread on a CPU the same seed gives the same bits.
+        device: `cpu`, `cuda` or `cuda:N`.
+        warmup: Share of the steps in which the learning rate rises linearly.
+        final_lr: Learning rate at the end, as a share of `lr`; between the two it follows a cosine.
+        weight_decay: Weight decay of AdamW, on convolution weights only.
+        clip: Largest norm of the gradients.
+        ema: Decay of the averaged weights, reached as `1 - exp(-step / ema_tau)`.
+        ema_tau: Steps in which the average's memory grows.
+        recalibration: Training pictures from which the BatchNorm statistics are taken anew before the score.
+        precision: `auto` (bfloat16 where the device computes in it, else float32), `float32` or `bfloat16`.
+    """
+
+    steps: int = DEFAULT_STEPS
+    batch: int = 16
+    lr: float = 3e-3
+    seed: int = 0
+    threads: int = 1
+    device: str = "cpu"
+    warmup: float = 0.1
+    final_lr: float = 0.02
+    weight_decay: float = 5e-4
+    clip: float = 10.0
+    ema: float = 0.998
+    ema_tau: float = 60.0
+    recalibration: int = 128
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for name in ("steps", "batch", "threads", "recalibration"):
+            value = getattr(self, name)
+            if value < 1:
+                raise UsageError(f"proxy setting `{name}` must be at least 1, got {value}")
+        for name in ("lr", "clip", "ema_tau"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"proxy setting `{name}` must be above zero, got {getattr(self, name)}")
+        for name in ("warmup", "final_lr", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"proxy setting `{name}` must lie in [0, 1), got {getattr(self, name)}")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise UsageError(
+                f"proxy setting `precision` must be auto, float32 or bfloat16, got {self.precision!r}"
+            )
+
+    def with_steps(self, steps: int) -> Self:
+        """The same settings with another length."""
+        return replace(self, steps=steps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well a model detects: mean average precision in original-image coordinates, each in [0, 1].
+
+    Attributes:
+        map50_95: Mean over the IoU thresholds 0.50, 0.55, ..., 0.95.
+        map50: At the IoU threshold 0.50.
+    """
+
+    map50_95: float
+    map50: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyResult:
+    """What a proxy training gave.
+
+    Attributes:
+        score: The score of the averaged weights on the selection part of the training pictures.
+        steps: Steps trained.
+        seconds: Wall time of the whole: training, recalibration and score.
+        train_loss: Mean loss a picture (box + class + DFL) over the last tenth of the steps.
+        precision: What the training computed in, `float32` or `bfloat16`.
+        settings: The settings it was asked with.
+    """
+
+    score: Score
+    steps: int
+    seconds: float
+    train_loss: float
+    precision: str
+    settings: ProxySettings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        score, settings = Score(**data["score"]), ProxySettings(**data["settings"])
+        return cls(**{**data, "score": score, "settings": settings})
+
+
+def steps_for_epochs(epochs: float, pictures: int, batch: int) -> int:
+    """Steps of so many passes over the training pictures, at least 1.
+
+    Args:
+        epochs: Passes over the training pictures, above zero.
+        pictures: Training pictures: `len(data.train)`, after `--fraction` and without the selection part.
+        batch: Pictures a step.
+
+    Raises:
+        UsageError: `epochs` is not above zero.
+    """
+    if not epochs > 0:
+        raise UsageError(f"epochs must be above zero, got {epochs:g}")
+    return max(1, round(epochs * pictures / batch))

@@ -1,0 +1,270 @@
+"""What a search leaves in its results folder: tables, picture, report, provenance and the YAMLs."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.finals import Finalist, choose_best
+from nas.plot import draw_front
+from nas.provenance import command, machine, versions
+from nas.settings import SearchSettings
+from nas.study import Record
+from nas.tables import (
+    BASELINE_HEADER,
+    FRONT_HEADER,
+    TRIALS_HEADER,
+    baseline_rows,
+    front_rows,
+    trial_rows,
+    write_csv,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished, or interrupted, search.
+
+    Attributes:
+        folder: Results folder.
+        settings: What was asked.
+        budget: Candidates asked for.
+        records: Every candidate.
+        baseline_records: Every baseline, failed ones included.
+        front: The front's finalists.
+        baselines: The baselines' finalists.
+        fastest_ms: Latency of the fastest corner of the space.
+        slowest_ms: Latency of the slowest corner of the space.
+        ended: Why the search ended.
+        seconds: Wall time of this part of the search.
+        data_sizes: Pictures in train, select and val.
+        protocol: How proxies train.
+        data_path: The data YAML as it was given, None for the embedded set.
+    """
+
+    folder: Path
+    settings: SearchSettings
+    budget: int
+    records: Sequence[Record]
+    baseline_records: Sequence[Record]
+    front: Sequence[Finalist]
+    baselines: Sequence[Finalist]
+    fastest_ms: float
+    slowest_ms: float
+    ended: str
+    seconds: float
+    data_sizes: dict[str, int]
+    protocol: dict[str, Any]
+    data_path: str | None
+
+    @property
+    def best(self) -> Finalist | None:
+        """The most accurate finalist or baseline that meets the target."""
+        return choose_best(self.front, self.baselines)
+
+    def count(self, status: str) -> int:
+        """Candidates with a status."""
+        return sum(r.status == status for r in self.records)
+
+    def random_share_rejected(self) -> tuple[int, int]:
+        """(rejected, all) of the candidates that were drawn at random."""
+        drawn = [r for r in self.records if r.origin == "random" and r.status in ("trained", "rejected")]
+        return sum(r.status == "rejected" for r in drawn), len(drawn)
+
+
+def write(outcome: Outcome) -> None:
+    """Write every file of the results folder except the study itself.
+
+    `best.yaml` is absent when nothing meets the target.
+    """
+    folder, settings = outcome.folder, outcome.settings
+    models, chosen = folder / "models", folder / "front"
+    shutil.rmtree(chosen, ignore_errors=True)
+    chosen.mkdir()
+    for finalist in [*outcome.front, *outcome.baselines]:
+        shutil.copy(models / f"{finalist.record.label}.yaml", chosen)
+    best = outcome.best
+    (folder / "best.yaml").unlink(missing_ok=True)
+    if best is not None:
+        shutil.copy(models / f"{best.record.label}.yaml", folder / "best.yaml")
+    write_csv(folder / "trials.csv", trial_rows([*outcome.baseline_records, *outcome.records]), TRIALS_HEADER)
+    write_csv(folder / "front.csv", front_rows(outcome.front), FRONT_HEADER)
+    write_csv(folder / "baselines.csv", baseline_rows(outcome.baselines), BASELINE_HEADER)
+    title = f"{settings.space} on {settings.data}: {settings.runtime}, {settings.threads} thread(s), {settings.device}"
+    draw_front(folder / "front.png", title, settings.target_ms, outcome.records, outcome.front, outcome.baselines)
+    (folder / "run.json").write_text(json.dumps(_provenance(outcome), indent=2) + "\n")
+    (folder / "report.md").write_text(report(outcome))
+
+
+def gain_sentence(outcome: Outcome) -> str:
+    """What the search gained over the best baseline that meets the target, in one honest paragraph."""
+    best = outcome.best
+    if best is None:
+        return "Nothing that was trained meets the target in a fresh process; there is no best.yaml."
+    rivals = [b for b in outcome.baselines if b.meets_target]
+    if best.record.baseline:
+        return (
+            f"No candidate beats the baseline {best.record.label} ({best.score.map50_95:.3f} mAP50-95 on the selection "
+            f"part): best.yaml *is* that baseline. The search gained nothing at this budget."
+        )
+    if not rivals:
+        return (
+            f"best.yaml is {best.record.label}. No baseline meets the target, so there is none to compare with at "
+            "this latency."
+        )
+    rival = max(rivals, key=lambda f: f.score.map50_95)
+    gained = best.score.map50_95 - rival.score.map50_95
+    on_val = best.final.val.map50_95 - rival.final.val.map50_95
+    confirmed = (
+        f"On val, which chose nothing, the difference is {on_val:+.3f}."
+        if on_val > 0
+        else f"On val, which chose nothing, the baseline is level or ahead ({on_val:+.3f}): the gain is not confirmed."
+    )
+    return (
+        f"best.yaml is {best.record.label}: {gained:+.3f} mAP50-95 on the selection part against {rival.record.label}, "
+        f"the best baseline that meets the target, at {best.final.latency.latency_ms:.2f} ms against "
+        f"{rival.final.latency.latency_ms:.2f} ms. {confirmed} One seed each: differences of one or two points are noise."
+    )
+
+
+def report(outcome: Outcome) -> str:
+    """The text of `report.md`."""
+    s = outcome.settings
+    rejected, drawn = outcome.random_share_rejected()
+    share = f"{rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%)" if drawn else "none drawn"
+    sizes = ", ".join(f"{count} {part}" for part, count in outcome.data_sizes.items())
+    asked = "finished" if outcome.ended == "budget" else f"ended early: {outcome.ended}"
+    failed_baselines = [r for r in outcome.baseline_records if r.status == "failed"]
+    lines = [
+        f"# {outcome.folder.name}",
+        "",
+        f"Search {asked}. {outcome.count('trained')} of {outcome.budget} candidates trained, "
+        f"{outcome.count('rejected')} rejected by the gate, {outcome.count('failed')} failed.",
+        "",
+        "## Asked",
+        "",
+        f"- space {s.space}, input sizes {', '.join(map(str, s.imgsz))} px",
+        f"- data {s.data} ({s.classes} classes; pictures: {sizes}; fraction of train {s.fraction:g})",
+        f"- target {s.target_ms:g} ms{_limits(s)}",
+        f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.device}, compute only (no NMS)",
+        f"- proxy: {s.steps} steps of {s.batch} pictures from scratch on {s.train_device}, seed {s.seed}",
+        f"- sampler {s.sampler}, seed {s.seed}",
+        "",
+        "## Found",
+        "",
+        f"The space reaches from {outcome.fastest_ms:.2f} ms to {outcome.slowest_ms:.2f} ms. "
+        f"The gate rejected {share}.",
+        "",
+        *_table(outcome),
+        "",
+        "`select` is the part of *train* on which candidates were compared, so the best of many flatters itself there; "
+        "`val` is the data set's own val, looked at once, after the search. Latencies of this table were measured in a "
+        "fresh process; `meets` means that the upper end of the 95% interval is at or under the target and that every "
+        "other limit holds.",
+        *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
+        "",
+        "![front](front.png)",
+        "",
+        "## Gained",
+        "",
+        gain_sentence(outcome),
+        "",
+        "## Where the numbers come from",
+        "",
+        f"- {_machine_line()}",
+        f"- {', '.join(f'{name} {version}' for name, version in versions().items())}",
+        f"- {_counting_rule(outcome)}",
+        f"- this part of the search took {outcome.seconds / 60:.1f} min; command: `{command()}`",
+        "",
+        "## Next",
+        "",
+        *(f"    {line}" for line in next_commands(outcome)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def next_commands(outcome: Outcome) -> list[str]:
+    """The commands that follow a search."""
+    name = outcome.folder.name
+    return [
+        f"ghostnas train {outcome.folder / 'best.yaml'} data=DATA.yaml epochs=100",
+        f"ghostnas export {name} --to bundle",
+        f"ghostnas dashboard {name}",
+    ]
+
+
+def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
+    """Front and baselines side by side, as text: name, select, val, latency, interval, meets, params, GFLOPs."""
+    front = sorted(outcome.front, key=lambda f: (not f.meets_target, -f.score.map50_95))
+    best = outcome.best
+    rows = []
+    for finalist in [*front, *outcome.baselines]:
+        latency, evaluation = finalist.final.latency, finalist.evaluation
+        mark = " (best)" if finalist is best else ""
+        rows.append(
+            (
+                f"{finalist.record.label}{mark}",
+                f"{finalist.score.map50_95:.3f}",
+                f"{finalist.final.val.map50_95:.3f}",
+                f"{latency.latency_ms:.2f}",
+                f"{latency.low_ms:.2f}-{latency.high_ms:.2f}",
+                "yes" if finalist.meets_target else "no",
+                f"{evaluation.params / 1e6:.2f}",
+                f"{evaluation.gflops:.2f}",
+                str(evaluation.architecture.imgsz),
+            )
+        )
+    return rows
+
+
+TABLE_HEADER = ("design", "select", "val", "ms", "95% interval", "meets", "M params", "GFLOPs", "imgsz")
+
+
+def _table(outcome: Outcome) -> list[str]:
+    rows = [TABLE_HEADER, tuple("---" for _ in TABLE_HEADER), *table_rows(outcome)]
+    return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _limits(s: SearchSettings) -> str:
+    limits = {"parameters": s.max_params, "GFLOPs": s.max_gflops, "bytes of ONNX": s.max_bytes}
+    return "".join(f", at most {value:g} {name}" for name, value in limits.items() if value is not None)
+
+
+def _machine_line() -> str:
+    found = machine()
+    return f"{found['processor']}, {found['cores']} cores, {found['system']}"
+
+
+def _counting_rule(outcome: Outcome) -> str:
+    evaluations = [r.evaluation for r in [*outcome.baseline_records, *outcome.records] if r.evaluation]
+    return f"GFLOPs: {evaluations[0].counting_rule}" if evaluations else "GFLOPs: nothing was counted"
+
+
+def _provenance(outcome: Outcome) -> dict[str, Any]:
+    best = outcome.best
+    return {
+        "name": outcome.folder.name,
+        "settings": outcome.settings.to_dict(),
+        "digest": outcome.settings.digest,
+        "budget": outcome.budget,
+        "ended": outcome.ended,
+        "trained": outcome.count("trained"),
+        "rejected": outcome.count("rejected"),
+        "failed": outcome.count("failed"),
+        "best": None if best is None else best.record.label,
+        "space_fastest_ms": outcome.fastest_ms,
+        "space_slowest_ms": outcome.slowest_ms,
+        "batch": 1,
+        "scope": "compute",
+        "data": outcome.data_path,
+        "data_pictures": outcome.data_sizes,
+        "proxy": outcome.protocol,
+        "counting_rule": _counting_rule(outcome),
+        "machine": machine(),
+        "versions": versions(),
+        "command": command(),
+        "seconds": round(outcome.seconds, 1),
+    }

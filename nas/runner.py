@@ -1,0 +1,235 @@
+"""A whole search, from what was asked to the results folder. The command line is a thin layer over `run_search`."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from nas.campaign import Campaign, Progress
+from nas.data import DetectionData, load
+from nas.errors import UsageError
+from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
+from nas.executors import inline, ray_tune
+from nas.feasibility import Feasibility, check
+from nas.finals import conclude
+from nas.latency import LatencySettings
+from nas.paths import writable_dir
+from nas.proxy import ProxySettings, steps_for_epochs
+from nas.report import Outcome, write
+from nas.search import Sampler
+from nas.settings import SearchSettings
+from nas.space import SearchSpace
+from nas.study import Annotate, StoredStudy
+
+# Rough share of candidates that the gate rejects, for the estimate before anything is known.
+_EXPECTED_REJECTED = 0.5
+_CALIBRATION_STEPS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for.
+
+    Attributes:
+        space: The search space, with its input sizes fixed.
+        data: Data YAML, or None for the embedded set.
+        fraction: Share of the training pictures that proxies use.
+        budget: Candidates to train.
+        limits: The gate.
+        latency: Where and how latency is measured.
+        proxy: How proxies train.
+        epochs: Length of a proxy in passes over the data; overrides the proxy's steps.
+        sampler: `gp`, `tpe` or `random`.
+        workers: Worker processes; 0 runs in this process without Ray.
+        max_seconds: No trial begins after this many seconds.
+        name: Name of the search, or None for a digest of the settings.
+        out: Folder of all results.
+    """
+
+    space: SearchSpace
+    data: str | None
+    fraction: float
+    budget: int
+    limits: Limits
+    latency: LatencySettings
+    proxy: ProxySettings
+    epochs: float | None
+    sampler: Sampler
+    workers: int
+    max_seconds: float | None
+    name: str | None
+    out: Path
+
+
+class Reporter(Protocol):
+    """What the user is shown while a search runs."""
+
+    def opened(self, folder: Path, settings: SearchSettings, data: DetectionData, done: int) -> None:
+        """The study is open; `done` candidates were trained before."""
+
+    def feasible(self, found: Feasibility) -> None:
+        """The target can be met."""
+
+    def estimated(self, seconds: float) -> None:
+        """How long the search will take, about."""
+
+    def progress(self, progress: Progress) -> None:
+        """A trial has finished."""
+
+    def interrupted(self) -> None:
+        """Ctrl-C was pressed; the front so far is being finished."""
+
+    def finalist(self, label: str) -> None:
+        """A finalist is being measured."""
+
+
+def run_search(
+    request: Request, reporter: Reporter, annotate: Annotate | None = None, evaluator: Evaluator = evaluate
+) -> Outcome:
+    """Run a search, or take it up where it stands, and write its results folder.
+
+    Args:
+        request: What is asked.
+        reporter: Shows progress.
+        annotate: Notes finished trials for the dashboard.
+        evaluator: How one architecture is evaluated.
+
+    Raises:
+        GhostnasError: The search cannot be carried out as asked.
+    """
+    began = time.monotonic()
+    if request.budget < 1:
+        raise UsageError(f"--budget must be at least 1 trained candidate, got {request.budget}")
+    data = load(request.data, fraction=request.fraction)
+    request = _with_steps(request, data)
+    settings = search_settings(request, data)
+    folder = writable_dir(request.out / (request.name or settings.default_name))
+    task = Task(
+        request.limits, request.latency, request.proxy, request.data, request.fraction, data.nc, folder.absolute()
+    )
+    sizes = {d.name: len(d.choices) for d in request.space.dimensions}
+    study = StoredStudy(folder, settings, sizes, annotate)
+    try:
+        found = _feasibility(study, request.space, task)
+        done = sum(r.status == "trained" for r in study.records())
+        reporter.opened(folder, settings, data, done)
+        reporter.feasible(found)
+        if done < request.budget:
+            reporter.estimated(estimate_s(request, task, found, request.budget - done))
+        ended = _carry_out(study, request, task, found, reporter, evaluator)
+        front, baselines = conclude(study, task, reporter.finalist)
+        outcome = Outcome(
+            folder=folder,
+            settings=settings,
+            budget=request.budget,
+            records=study.records(),
+            baseline_records=study.baselines(),
+            front=front,
+            baselines=baselines,
+            fastest_ms=found.fastest_ms,
+            slowest_ms=found.slowest_ms,
+            ended=ended,
+            seconds=time.monotonic() - began,
+            data_sizes={part.name: len(part) for part in (data.train, data.select, data.val)},
+            protocol=request.proxy.to_dict(),
+            data_path=request.data,
+        )
+        write(outcome)
+        return outcome
+    finally:
+        study.close()
+
+
+def search_settings(request: Request, data: DetectionData) -> SearchSettings:
+    """Everything of a request that changes a number."""
+    sizes = next(d.choices for d in request.space.dimensions if d.name == "imgsz")
+    return SearchSettings(
+        space=request.space.name,
+        space_digest=request.space.digest,
+        imgsz=tuple(sizes),
+        data=data.name,
+        data_digest=data.digest,
+        classes=data.nc,
+        fraction=request.fraction,
+        target_ms=request.limits.target_ms,
+        max_params=request.limits.max_params,
+        max_gflops=request.limits.max_gflops,
+        max_bytes=request.limits.max_bytes,
+        device=request.latency.device,
+        runtime=request.latency.runtime,
+        precision=request.latency.precision,
+        threads=request.latency.threads,
+        train_device=request.proxy.device,
+        steps=request.proxy.steps,
+        batch=request.proxy.batch,
+        sampler=request.sampler,
+        seed=request.proxy.seed,
+    )
+
+
+def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int) -> float:
+    """Seconds that the rest of a search will take, about: from one short proxy and one screening, timed here."""
+    from nas.build import build
+    from nas.proxy import train_proxy
+    from nas.yolo_yaml import to_yaml
+
+    design = found.baselines.get("yolo11-scaled") or next(iter(found.baselines.values()))
+    screening = sum(measure_only(design, task).seconds.values())
+    data = load(task.data, fraction=task.fraction)
+    model = build(to_yaml(design, task.classes), seed=task.proxy.seed)
+    short = task.proxy.with_steps(_CALIBRATION_STEPS)
+    train_proxy(model, data, design.imgsz, short)  # the first fills the picture cache and warms torch up
+    began = time.monotonic()
+    train_proxy(model, data, design.imgsz, short)
+    proxy = (time.monotonic() - began) / _CALIBRATION_STEPS * task.proxy.steps
+    trained = remaining + len(found.baselines)
+    screenings = trained / (1 - _EXPECTED_REJECTED) * screening
+    return (trained * proxy + screenings) / max(1, request.workers)
+
+
+def _feasibility(study: StoredStudy, space: SearchSpace, task: Task) -> Feasibility:
+    kept = study.attribute("feasibility")
+    if kept is not None:
+        return Feasibility.from_dict(kept)
+    found = check(space, task)
+    study.keep("feasibility", found.to_dict())
+    return found
+
+
+def _carry_out(
+    study: StoredStudy,
+    request: Request,
+    task: Task,
+    found: Feasibility,
+    reporter: Reporter,
+    evaluator: Evaluator,
+) -> str:
+    campaign = Campaign(
+        study,
+        request.space,
+        sampler=request.sampler,
+        seed=request.proxy.seed,
+        budget=request.budget,
+        # One more than the workers is under way, so that no worker waits for the sampler.
+        parallel=request.workers + 1 if request.workers else 1,
+        max_seconds=request.max_seconds,
+        baselines=found.baselines,
+        seeds=found.seeds,
+        on_progress=reporter.progress,
+    )
+    try:
+        if request.workers:
+            ray_tune.run(campaign, task, evaluator, request.workers)
+        else:
+            inline.run(campaign, task, evaluator)
+    except KeyboardInterrupt:
+        reporter.interrupted()
+        return "interrupted"
+    return campaign.ended or "interrupted"
+
+
+def _with_steps(request: Request, data: DetectionData) -> Request:
+    if request.epochs is None:
+        return request
+    steps = steps_for_epochs(request.epochs, len(data.train), request.proxy.batch)
+    return replace(request, proxy=request.proxy.with_steps(steps))

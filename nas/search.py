@@ -1,0 +1,153 @@
+"""What to try next: a pure function of the search space, the recorded history and the seed.
+
+The history is replayed into an in-memory Optuna study and its sampler is asked once. Nothing is kept between calls, so
+the same seed and the same recorded history propose the same candidate, in this process or after a restart.
+"""
+
+import random
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from nas.architecture import Architecture
+from nas.space import SearchSpace
+
+if TYPE_CHECKING:
+    import optuna
+
+STARTUP_TRAINED = 10
+_MAX_DRAWS = 2000
+
+Sampler = Literal["gp", "tpe", "random"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A point of the space that has been evaluated.
+
+    Attributes:
+        indices: One index a dimension.
+        latency_ms: Measured latency.
+        accuracy: mAP50-95 of the proxy, None when the gate rejected the point.
+    """
+
+    indices: Mapping[str, int]
+    latency_ms: float
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A point to evaluate next, and where it came from: `seed`, `random`, `gp` or `tpe`."""
+
+    indices: dict[str, int]
+    origin: str
+
+
+def propose(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    pending: Sequence[Mapping[str, int]],
+    *,
+    sampler: Sampler,
+    seed: int,
+    number: int,
+    known: Iterable[str] = (),
+    seeds: Sequence[Architecture] = (),
+) -> Proposal | None:
+    """Propose the next point.
+
+    First the seed designs that lie in the space, then random points until `STARTUP_TRAINED` points have been trained,
+    then the sampler. A proposal whose architecture is known already is moved to a random unknown neighbour.
+
+    Args:
+        space: The search space.
+        history: Every evaluated point, in the order of its trial numbers.
+        pending: The points being evaluated now.
+        sampler: `gp`, `tpe` or `random`.
+        seed: Seed of the search.
+        number: Number of the trial to be proposed; with `seed` it fixes the random stream.
+        known: Canonical keys that must not be proposed again (every trial and baseline so far).
+        seeds: Named designs to begin with.
+
+    Returns:
+        The proposal, or None when no unknown architecture could be found: the space is exhausted.
+    """
+    taken = set(known)
+    for design in seeds:
+        indices = space.encode(design)
+        if indices is not None and design.canonical().key not in taken:
+            return Proposal(indices, "seed")
+    rng = random.Random(f"{seed}/{number}")
+    trained = sum(point.accuracy is not None for point in history)
+    if sampler == "random" or trained < STARTUP_TRAINED:
+        point, origin = space.sample(rng), "random"
+    else:
+        point, origin = _ask(space, history, pending, sampler, rng.randrange(2**31)), sampler
+    fresh = _unknown(space, point, taken, rng)
+    return None if fresh is None else Proposal(fresh, origin)
+
+
+def _unknown(
+    space: SearchSpace, point: dict[str, int], taken: set[str], rng: random.Random
+) -> dict[str, int] | None:
+    """The point itself when unknown, else an unknown point near it (a random walk of single changes)."""
+    for draw in range(_MAX_DRAWS):
+        if space.decode(point).key not in taken:
+            return point
+        point = space.neighbour(point, rng) if draw % 10 else space.sample(rng)
+    return None
+
+
+def _ask(
+    space: SearchSpace,
+    history: Sequence[Observation],
+    pending: Sequence[Mapping[str, int]],
+    sampler: Sampler,
+    seed: int,
+) -> dict[str, int]:
+    import optuna
+    from optuna.trial import TrialState, create_trial
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    distributions = _distributions(space)
+    worst = min(point.accuracy for point in history if point.accuracy is not None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study = optuna.create_study(directions=["maximize", "minimize"], sampler=_sampler(sampler, seed))
+        for point in history:
+            # A rejected point was never trained. Telling it as pruned would hide its latency from the sampler, so it
+            # is told with the worst accuracy seen: dominated, and known to be slow.
+            accuracy = worst if point.accuracy is None else point.accuracy
+            params = {name: point.indices[name] for name in distributions}
+            study.add_trial(
+                create_trial(params=params, distributions=distributions, values=[accuracy, point.latency_ms])
+            )
+        for waiting in pending:
+            params = {name: waiting[name] for name in distributions}
+            study.add_trial(create_trial(params=params, distributions=distributions, state=TrialState.RUNNING))
+        asked = study.ask(distributions).params
+    return {dimension.name: asked.get(dimension.name, 0) for dimension in space.dimensions}
+
+
+def _distributions(space: SearchSpace) -> "dict[str, optuna.distributions.BaseDistribution]":
+    """Ordered and two-valued dimensions as integers, the others as categories; single values are left out."""
+    from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
+    result: dict[str, BaseDistribution] = {}
+    for dimension in space.dimensions:
+        n = len(dimension.choices)
+        if n > 2 and not dimension.ordered:
+            result[dimension.name] = CategoricalDistribution(list(range(n)))
+        elif n > 1:
+            result[dimension.name] = IntDistribution(0, n - 1)
+    return result
+
+
+def _sampler(name: Sampler, seed: int) -> "optuna.samplers.BaseSampler":
+    import optuna
+
+    if name == "tpe":
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True, constant_liar=True)
+    return optuna.samplers.GPSampler(seed=seed, n_startup_trials=0, deterministic_objective=False)

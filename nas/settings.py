@@ -1,0 +1,87 @@
+"""Everything that changes a number of a search, as one frozen value.
+
+Two searches with equal settings are the same search: the second resumes the first. The budget, the number of workers
+and the time limit are not here, because they only say how much of the search is carried out and how.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+SAMPLERS = ("gp", "tpe", "random")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """The settings of a search.
+
+    Attributes:
+        space: Name of the search space.
+        space_digest: Digest of the space's dimensions and choices.
+        imgsz: Input sizes searched, in pixels.
+        data: Name of the data set.
+        data_digest: Digest of the data set's file names, labels and sizes.
+        classes: Number of classes.
+        fraction: Share of the training pictures that proxies use.
+        target_ms: Latency limit in milliseconds.
+        max_params: Limit on parameters of the fused model, or None.
+        max_gflops: Limit on GFLOPs of the fused model, or None.
+        max_bytes: Limit on the size of the float32 ONNX file, or None.
+        device: Where latency is measured.
+        runtime: What latency is measured with.
+        precision: Precision of the measured model.
+        threads: Threads of the measured runtime.
+        train_device: Where proxies train.
+        steps: Optimiser steps of a proxy.
+        batch: Pictures a step.
+        sampler: `gp`, `tpe` or `random`.
+        seed: Seed of the sampler and of every proxy.
+    """
+
+    space: str
+    space_digest: str
+    imgsz: tuple[int, ...]
+    data: str
+    data_digest: str
+    classes: int
+    fraction: float
+    target_ms: float
+    max_params: int | None
+    max_gflops: float | None
+    max_bytes: int | None
+    device: str
+    runtime: str
+    precision: str
+    threads: int
+    train_device: str
+    steps: int
+    batch: int
+    sampler: str
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "imgsz": list(self.imgsz)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(**{**data, "imgsz": tuple(data["imgsz"])})
+
+    @property
+    def digest(self) -> str:
+        """The first 8 hexadecimal digits of the SHA-256 of all settings."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def default_name(self) -> str:
+        """A readable name that differs whenever a setting differs."""
+        return f"{self.space}-{self.data}-{self.target_ms:g}ms-{self.digest}"
+
+    def differences(self, other: Self) -> list[str]:
+        """One line a setting in which two searches differ: `target_ms: 2.5 there, 3.0 asked`."""
+        here, there = other.to_dict(), self.to_dict()
+        names = [field.name for field in fields(self)]
+        return [f"{name}: {there[name]} there, {here[name]} asked" for name in names if there[name] != here[name]]

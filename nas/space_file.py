@@ -1,0 +1,115 @@
+"""Reads a search-space file and says everything that is wrong with it at once, one line a problem.
+
+my-space.yaml:17: `stages.P3.dfc_kernel` must be odd, or 0 to switch DFC attention off; got 4 (write 3 or 5)
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from nas.errors import SpaceError
+from nas.space_schema import (
+    Broken,
+    SpaceFile,
+    StageChoices,
+    StagesChoices,
+    as_yaml,
+    dimensions,
+    oversized_pools,
+)
+from nas.space_yaml import Document, Location, NotYaml, Problem, parse
+
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "finite_number": "a number",
+}
+
+
+def dotted(location: Location) -> str:
+    """`stages.P3.width[1]` as a person reads it: without the index of a choice."""
+    return ".".join(part for part in location if isinstance(part, str))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A suggestion such as "did you mean `width`?", or nothing when no known word comes close."""
+    close = difflib.get_close_matches(word.lower(), {k.lower(): k for k in known}, n=1, cutoff=0.6)
+    return next((f"did you mean `{k}`?" for k in known if close and k.lower() == close[0]), "")
+
+
+def _known_keys(location: Location) -> Sequence[str]:
+    models: tuple[type[BaseModel], ...] = (SpaceFile, StagesChoices, StageChoices)
+    return tuple(models[min(len(location), 2)].model_fields)
+
+
+def _problem(error: Any) -> Problem:
+    """One of pydantic's errors in our words."""
+    location: Location = tuple(error["loc"])
+    kind, value = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        hint = nearest(str(location[-1]), known) or f"the keys here are {', '.join(known)}"
+        return Problem(location, f"is not a key of a search space; {hint}", on_key=True)
+    if kind == "missing":
+        return Problem(location, "is missing; give it one value or a list of choices")
+    if kind in ("model_type", "model_attributes_type"):
+        return Problem(
+            location, f"must hold the keys {', '.join(_known_keys(location))}; got {as_yaml(value)}"
+        )
+    if kind == "literal_error":
+        known = [word.strip("'") for word in error["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+        hint = nearest(str(value), known)
+        return Problem(
+            location, f"must be one of {', '.join(known)}; got {as_yaml(value)}{f' ({hint})' if hint else ''}"
+        )
+    broken = error.get("ctx", {}).get("error")
+    if isinstance(broken, Broken):
+        return Problem(
+            location, f"{broken.rule}; got {as_yaml(value)}{f' ({broken.hint})' if broken.hint else ''}"
+        )
+    rule = next((text for name, text in _TYPES.items() if kind.startswith(name)), None)
+    return Problem(location, f"must be {rule}; got {value!r}" if rule else f"{error['msg']}; got {value!r}")
+
+
+def _report(path: Path, document: Document, problems: Iterable[Problem]) -> SpaceError:
+    lines = sorted(
+        (document.line(problem.location), f"`{dotted(problem.location)}` {problem.text}")
+        for problem in problems
+    )
+    return SpaceError("\n".join(f"{path}:{line}: {text}" for line, text in dict.fromkeys(lines)))
+
+
+def read_space_file(path: Path) -> SpaceFile:
+    """Read and validate a search-space file.
+
+    Raises:
+        SpaceError: The file cannot be read, is not YAML or breaks a rule (one line a problem).
+    """
+    try:
+        document = parse(path.read_text(encoding="utf-8"))
+    except NotYaml as error:
+        raise SpaceError(f"{path}:{error.line}: the file {error}") from error
+    except UnicodeDecodeError as error:
+        raise SpaceError(f"{path}: the file is not UTF-8 text, so not a search space") from error
+    except OSError as error:
+        raise SpaceError(f"{path}: cannot read the search space: {error.strerror or error}") from error
+    if not isinstance(document.data, dict):
+        raise SpaceError(
+            f"{path}:1: a search space holds keys such as `imgsz:` and `stages:`; got {document.data!r:.60}"
+        )
+    problems = list(document.problems)
+    try:
+        file = SpaceFile.model_validate(document.data)
+        for level, index, text in oversized_pools(dimensions(file), file.imgsz[0]):
+            problems.append(Problem(("stages", level, "dfc_pool", index), text))
+    except ValidationError as error:
+        problems += [_problem(item) for item in error.errors()]
+        raise _report(path, document, problems) from None
+    if problems:
+        raise _report(path, document, problems)
+    return file

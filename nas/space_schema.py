@@ -1,0 +1,204 @@
+"""The keys of a search-space file and the rule of each; docs/search-space.md explains them one by one.
+
+Every key takes one value or a list of choices. A broken rule raises `Broken`, which `nas.space_file` turns into a
+line that names file, line, key, rule and value.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+from nas.architecture import LEVELS, Activation, Block, C3k, Downsample
+
+
+class Broken(ValueError):
+    """A rule that a value breaks, and optionally what to write instead."""
+
+    def __init__(self, rule: str, hint: str = "") -> None:
+        super().__init__(rule)
+        self.rule, self.hint = rule, hint
+
+
+def _as_choices(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        if not value:
+            raise Broken("needs at least one choice")
+        return tuple(value)
+    return (value,)
+
+
+def _distinct(choices: tuple[Any, ...]) -> tuple[Any, ...]:
+    for index, choice in enumerate(choices):
+        if choice in choices[:index]:
+            raise Broken(
+                f"must not list a choice twice ({as_yaml(choice)})",
+                f"write {as_yaml(list(dict.fromkeys(choices)))}",
+            )
+    return choices
+
+
+def _increasing(choices: tuple[float, ...]) -> tuple[float, ...]:
+    _distinct(choices)
+    if list(choices) != sorted(choices):
+        raise Broken("must list its choices in increasing order", f"write {as_yaml(sorted(choices))}")
+    return choices
+
+
+def as_yaml(value: Any) -> str:
+    """A value as one would write it in the file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(as_yaml(item) for item in value)}]"
+    return str(value)
+
+
+def _multiple(of: int) -> Callable[[int], int]:
+    def check(value: int) -> int:
+        if value < of or value % of:
+            below = max(value // of, 1) * of
+            near = f"{below} or {below + of}" if value > of else f"{of}"
+            raise Broken(f"must be a multiple of {of}", f"the nearest is {near}")
+        return value
+
+    return check
+
+
+def _at_least(least: int) -> Callable[[int], int]:
+    def check(value: int) -> int:
+        if value < least:
+            raise Broken(f"must be {least} or more")
+        return value
+
+    return check
+
+
+def _odd_or_off(value: int) -> int:
+    if value < 0 or (value > 0 and value % 2 == 0):
+        near = f"write {value - 1} or {value + 1}" if value > 0 else ""
+        raise Broken("must be odd, or 0 to switch DFC attention off", near)
+    return value
+
+
+def _expansion(value: float) -> float:
+    # Two decimals, because the canonical key prints them: finer choices would be told apart by nothing.
+    if not 0 < value <= 16 or round(value, 2) != value:
+        raise Broken("must be above 0, at most 16, with two decimals at most")
+    return value
+
+
+def attention_fits(width: int) -> bool:
+    """Whether C2PSA can split half of P5's channels evenly among its heads (one per 64 channels, at least one)."""
+    hidden = width // 2
+    return hidden % max(hidden // 64, 1) == 0
+
+
+def _c2psa(width: int) -> int:
+    if not attention_fits(width):
+        near = sorted((w for w in range(8, 2 * width, 8) if attention_fits(w)), key=lambda w: abs(w - width))[
+            :2
+        ]
+        heads = width // 128
+        raise Broken(
+            f"must give C2PSA heads of equal size (half of the width divided by {heads} heads)",
+            f"the nearest are {' and '.join(map(str, sorted(near)))}",
+        )
+    return width
+
+
+_Width = Annotated[int, AfterValidator(_multiple(8))]
+_Count = Annotated[int, AfterValidator(_at_least(1))]
+_Sorted = AfterValidator(_increasing)
+_Distinct = AfterValidator(_distinct)
+_Many = BeforeValidator(_as_choices)
+
+Widths = Annotated[tuple[_Width, ...], _Sorted, _Many]
+Counts = Annotated[tuple[_Count, ...], _Sorted, _Many]
+Sizes = Annotated[tuple[Annotated[int, AfterValidator(_multiple(32))], ...], _Sorted, _Many]
+Kernels = Annotated[tuple[Annotated[int, AfterValidator(_odd_or_off)], ...], _Sorted, _Many]
+Expansions = Annotated[tuple[Annotated[float, AfterValidator(_expansion)], ...], _Sorted, _Many]
+P5Widths = Annotated[tuple[Annotated[_Width, AfterValidator(_c2psa)], ...], _Sorted, _Many]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class StageChoices(_Strict):
+    """The choices of one backbone stage; see `nas.architecture.Stage` for what each does."""
+
+    block: Annotated[tuple[Block, ...], _Distinct, _Many]
+    width: Widths
+    depth: Counts
+    expansion: Expansions = (1.0,)
+    dfc_kernel: Kernels = (0,)
+    dfc_pool: Counts = (1,)
+    se: Annotated[tuple[bool, ...], _Distinct, _Many] = (False,)
+    downsample: Annotated[tuple[Downsample, ...], _Distinct, _Many] = ("conv",)
+
+
+class LastStageChoices(StageChoices):
+    """P5, whose width C2PSA splits among its attention heads."""
+
+    width: P5Widths
+
+
+class StagesChoices(_Strict):
+    """The four stages of the backbone."""
+
+    P2: StageChoices
+    P3: StageChoices
+    P4: StageChoices
+    P5: LastStageChoices
+
+
+class SpaceFile(_Strict):
+    """The whole file; every field but the first two is a dimension (or four stages of them)."""
+
+    name: str | None = None
+    description: str = ""
+    imgsz: Sizes
+    activation: Annotated[tuple[Activation, ...], _Distinct, _Many]
+    stem_width: Widths
+    stages: StagesChoices
+    neck_width: Widths
+    box_width: Widths
+    cls_width: Widths
+    reg_max: Counts
+    c3k: Annotated[tuple[C3k, ...], _Distinct, _Many] = ("deep",)
+
+
+def dimensions(file: SpaceFile) -> dict[str, tuple[Any, ...]]:
+    """The choices of every dimension by its name, `imgsz` or `P3.width`, in the order of the file format."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for key in SpaceFile.model_fields:
+        if key == "stages":
+            for level in LEVELS:
+                stage: StageChoices = getattr(file.stages, level)
+                found |= {f"{level}.{field}": getattr(stage, field) for field in StageChoices.model_fields}
+        elif key not in ("name", "description"):
+            found[key] = getattr(file, key)
+    return found
+
+
+def oversized_pools(
+    choices: Mapping[str, tuple[Any, ...]], smallest_imgsz: int
+) -> list[tuple[str, int, str]]:
+    """Pools larger than their stage's map: the blocks would clip them, and two designs would be one network.
+
+    Returns:
+        Level, index of the choice, and the broken rule of each.
+    """
+    problems = []
+    for exponent, level in enumerate(LEVELS, start=2):
+        side = smallest_imgsz // 2**exponent
+        attends = "ghost" in choices[f"{level}.block"] and any(choices[f"{level}.dfc_kernel"])
+        for index, pool in enumerate(choices[f"{level}.dfc_pool"]):
+            if pool > side and attends:
+                enough = -(-pool * 2**exponent // 32) * 32
+                text = f"must not exceed the stage's map, {side}x{side} at imgsz {smallest_imgsz}; got {pool}"
+                problems.append((level, index, f"{text} (use a smaller pool, or imgsz {enough} and above)"))
+    return problems

@@ -1,0 +1,82 @@
+"""The file behind a study: one lock, one SQLite database, and what to do when it is corrupt."""
+
+import fcntl
+import sqlite3
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from nas.errors import StudyError
+
+if TYPE_CHECKING:
+    import optuna
+
+STUDY_FILE = "study.db"
+
+
+def lock(folder: Path) -> IO[str]:
+    """Lock a results folder for this process; the lock is freed when the process ends, however it ends.
+
+    Raises:
+        StudyError: Another process holds it.
+    """
+    handle = (folder / ".lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        handle.close()
+        raise StudyError(
+            f"{folder} is in use by another ghostnas search; wait for it, or give this search a --name of its own"
+        ) from error
+    return handle
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a search holds the results folder's lock now."""
+    path = folder / ".lock"
+    if not path.exists():
+        return False
+    with path.open() as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def check_intact(path: Path) -> None:
+    """Make sure that a study file, when there is one, is a sound SQLite database.
+
+    A corrupt file is renamed, never deleted or overwritten.
+
+    Raises:
+        StudyError: The file is corrupt; says where it was put.
+    """
+    if not path.exists():
+        return
+    try:
+        connection = sqlite3.connect(path, timeout=30)
+        try:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
+    if verdict == "ok":
+        return
+    aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
+    path.rename(aside)
+    raise StudyError(
+        f"{path} is corrupt ({verdict}); it was kept aside as {aside.name}. "
+        "Run the same command again to start the search afresh, or put a good copy back first"
+    )
+
+
+def open_storage(path: Path) -> "optuna.storages.RDBStorage":
+    """Open (or create) the SQLite storage of a study file."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.storages.RDBStorage(
+        f"sqlite:///{path.absolute()}", engine_kwargs={"connect_args": {"timeout": 30}}
+    )

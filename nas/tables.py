@@ -1,0 +1,125 @@
+"""The results as CSV tables: every trial, the front, the baselines."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nas.finals import Finalist
+from nas.study import Record
+
+Row = Mapping[str, object]
+
+
+def trial_rows(records: Sequence[Record]) -> list[Row]:
+    """One row a trial, in the order given; what was not measured stays empty."""
+    return [_trial_row(record) for record in records]
+
+
+def front_rows(front: Sequence[Finalist]) -> list[Row]:
+    """One row a front member: those that meet the target first, each group from the most accurate down."""
+    ordered = sorted(front, key=lambda f: (not f.meets_target, -f.score.map50_95))
+    return [
+        {"trial": f.record.number, **_finalist(f), "yaml": f"front/{f.record.label}.yaml", **_design(f)} for f in ordered
+    ]
+
+
+def baseline_rows(baselines: Sequence[Finalist]) -> list[Row]:
+    """One row a baseline, with the columns of the front."""
+    return [
+        {"baseline": f.record.label, **_finalist(f), "yaml": f"front/{f.record.label}.yaml", **_design(f)}
+        for f in baselines
+    ]
+
+
+def write_csv(path: Path, rows: Sequence[Row], header: Sequence[str]) -> None:
+    """Write rows to a CSV file; an empty table still has its header."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else list(header), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+FRONT_HEADER = (
+    "trial",
+    "map50_95",
+    "map50",
+    "latency_ms",
+    "latency_low_ms",
+    "latency_high_ms",
+    "meets_target",
+    "params",
+    "gflops",
+    "val_map50_95",
+    "val_map50",
+    "yaml",
+    "imgsz",
+    "architecture",
+)
+BASELINE_HEADER = ("baseline", *FRONT_HEADER[1:])
+TRIALS_HEADER = (
+    "trial",
+    "status",
+    "origin",
+    "map50_95",
+    "map50",
+    "latency_ms",
+    "latency_low_ms",
+    "latency_high_ms",
+    "params",
+    "gflops",
+    "onnx_bytes",
+    "imgsz",
+    "build_s",
+    "latency_s",
+    "proxy_s",
+    "reason",
+    "architecture",
+)
+
+
+def _finalist(finalist: Finalist) -> dict[str, object]:
+    latency, evaluation = finalist.final.latency, finalist.evaluation
+    return {
+        "map50_95": round(finalist.score.map50_95, 5),
+        "map50": round(finalist.score.map50, 5),
+        "latency_ms": round(latency.latency_ms, 4),
+        "latency_low_ms": round(latency.low_ms, 4),
+        "latency_high_ms": round(latency.high_ms, 4),
+        "meets_target": str(finalist.meets_target).lower(),
+        "params": evaluation.params,
+        "gflops": round(evaluation.gflops, 4),
+        "val_map50_95": round(finalist.final.val.map50_95, 5),
+        "val_map50": round(finalist.final.val.map50, 5),
+    }
+
+
+def _design(finalist: Finalist) -> dict[str, object]:
+    architecture = finalist.evaluation.architecture
+    return {"imgsz": architecture.imgsz, "architecture": architecture.key}
+
+
+def _trial_row(record: Record) -> Row:
+    row: dict[str, object] = dict.fromkeys(TRIALS_HEADER, "")
+    row |= {
+        "trial": record.label if record.baseline else record.number,
+        "status": record.status,
+        "origin": record.origin,
+        "reason": record.reason or "",
+        "architecture": record.key,
+    }
+    if record.evaluation is None:
+        return row
+    evaluation, latency, score = record.evaluation, record.evaluation.latency, record.evaluation.score
+    if score is not None:
+        row |= {"map50_95": round(score.map50_95, 5), "map50": round(score.map50, 5)}
+    row |= {
+        "latency_ms": round(latency.latency_ms, 4),
+        "latency_low_ms": round(latency.low_ms, 4),
+        "latency_high_ms": round(latency.high_ms, 4),
+        "params": evaluation.params,
+        "gflops": round(evaluation.gflops, 4),
+        "onnx_bytes": evaluation.onnx_bytes,
+        "imgsz": evaluation.architecture.imgsz,
+        "reason": "; ".join(evaluation.violations),
+    }
+    return row | {f"{part}_s": round(seconds, 2) for part, seconds in evaluation.seconds.items()}

@@ -1,0 +1,158 @@
+"""Full training of a chosen design with Ultralytics: its defaults filled in, its batches passed through the turnstile.
+
+Importing this module registers the blocks with Ultralytics. A worker process of a training on several devices imports
+it too, because the callbacks that it receives come from here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.build import register
+from nas.errors import GhostnasError, ModelError, UsageError
+from nas.turnstile import Turnstile
+
+register()
+
+_ERRORS = (SyntaxError, ValueError, TypeError, AssertionError)
+
+
+class StepGate:
+    """Ultralytics callbacks that hold the turnstile around every training and validation batch.
+
+    A latency measurement on this machine then waits for the batch in progress, and the next batch for the measurement.
+    """
+
+    def __init__(self, turnstile: Turnstile) -> None:
+        """Make the callbacks.
+
+        Args:
+            turnstile: The machine's turnstile.
+        """
+        self._turnstile = turnstile
+        self._held = ExitStack()
+
+    def enter(self, _: object) -> None:
+        """A batch begins. One that never ended (out of memory, tried again with a smaller batch) is let go first."""
+        self._held.close()
+        self._held.enter_context(self._turnstile.step())
+
+    def leave(self, _: object) -> None:
+        """A batch ends, or the training does."""
+        self._held.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A worker process gets the turnstile, not the hold on it."""
+        return {"_turnstile": self._turnstile}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore with nothing held."""
+        self._turnstile = state["_turnstile"]
+        self._held = ExitStack()
+
+    def callbacks(self) -> dict[str, Callable[[object], None]]:
+        """Each event's callback."""
+        return {
+            "on_train_batch_start": self.enter,
+            "on_train_batch_end": self.leave,
+            "on_val_batch_start": self.enter,
+            "on_val_batch_end": self.leave,
+            "teardown": self.leave,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What to train.
+
+    Attributes:
+        model: Model YAML or checkpoint.
+        data: Data YAML, None for the embedded set.
+        arguments: Ultralytics arguments, complete.
+    """
+
+    model: Path
+    data: str | None
+    arguments: Mapping[str, Any]
+
+
+def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
+    """Parse `key=value` words as the `yolo` command does, and check names, types and ranges.
+
+    Raises:
+        UsageError: A word is not `key=value`, the key is unknown (suggests the nearest), or the value is out of range.
+    """
+    from ultralytics.cfg import check_cfg, check_dict_alignment, merge_equals_args, parse_key_value_pair
+    from ultralytics.utils import DEFAULT_CFG_DICT, LOGGER
+
+    arguments: dict[str, Any] = {}
+    for word in merge_equals_args(list(words)):
+        if "=" not in word and DEFAULT_CFG_DICT.get(word) in (True, False):
+            arguments[word] = True
+            continue
+        if "=" not in word:
+            raise UsageError(f"training arguments are written key=value, such as epochs=100; got {word!r}")
+        try:
+            key, value = parse_key_value_pair(word.removeprefix("--"))
+        except _ERRORS as error:
+            raise UsageError(f"cannot read the training argument {word!r}: {error}") from error
+        if key in ("model", "mode", "task", "cfg"):
+            raise UsageError(f"{key}= is fixed by `ghostnas train`; for anything else use `ghostnas yolo`")
+        arguments[key] = value
+    level = LOGGER.level
+    LOGGER.setLevel("ERROR")  # the check below prints the whole help of `yolo` first
+    try:
+        check_dict_alignment(DEFAULT_CFG_DICT, arguments)
+        check_cfg(arguments)
+    except _ERRORS as error:
+        raise UsageError(" ".join(str(error).split())) from error
+    finally:
+        LOGGER.setLevel(level)
+    return arguments
+
+
+def train(training: Training) -> Path:
+    """Train with Ultralytics.
+
+    Returns:
+        The best checkpoint.
+
+    Raises:
+        ModelError: The model cannot be built.
+        DataError: The data cannot be used.
+    """
+    from ultralytics import YOLO
+
+    from nas.data import load
+
+    arguments = {**_device_defaults(training.arguments), **training.arguments}
+    if not arguments.get("resume"):
+        # Checked first, so that every fault of the data is one message and nothing is ever downloaded.
+        arguments["data"] = str(load(training.data).source)
+    try:
+        model = YOLO(str(training.model), task="detect")
+    except Exception as error:
+        raise ModelError(f"{training.model} cannot be built: {error}") from error
+    for event, callback in StepGate(Turnstile()).callbacks().items():
+        model.add_callback(event, callback)
+    try:
+        model.train(**arguments)
+    except GhostnasError:
+        raise
+    except FileNotFoundError as error:
+        raise ModelError(f"the training left no checkpoint: {error}") from error
+    best = Path(model.trainer.best)
+    return best if best.is_file() else Path(model.trainer.last)
+
+
+def _device_defaults(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Mixed precision without Ultralytics' check, which needs weights from the network.
+
+    bfloat16 where the GPU has it (which Ultralytics does not check), float32 elsewhere.
+    """
+    import torch
+
+    on_cpu = str(arguments.get("device", "")) == "cpu" or not torch.cuda.is_available()
+    return {"amp": "bf16" if not on_cpu and torch.cuda.is_bf16_supported() else False}

@@ -1,8 +1,9 @@
 """From a model YAML to a module, its counts and its ONNX graph.
 
-Counts are Ultralytics' own: twice the multiply-adds that `thop` (the `ultralytics-thop` package) counts on the fused
-model. They are taken at the real input size: Ultralytics' `get_flops` counts on a tiny picture and scales up, which is
-wrong where a DFC pool meets a map smaller than itself, and answers 0.0 when anything fails.
+Counts are Ultralytics' own: twice the multiply-adds that `thop` (the `ultralytics-thop` package) counts on
+the fused model. They are taken at the real input size: Ultralytics' `get_flops` counts on a tiny picture and
+scales up, which is wrong where a DFC pool meets a map smaller than itself, and answers 0.0 when anything
+fails.
 """
 
 from nas import offline
@@ -34,8 +35,8 @@ from nas.errors import ModelError  # noqa: E402
 
 ONNX_OPSET = 17
 
-# `parse_model` keeps the activation in a class attribute, seeding uses torch's global generator, and the ONNX exporter
-# has state of its own: one at a time in a process. Re-entrant, because to_onnx() fuses.
+# `parse_model` keeps the activation in a class attribute, seeding uses torch's global generator, and the ONNX
+# exporter has state of its own: one at a time in a process. Re-entrant, because to_onnx() fuses.
 _BUILDING = threading.RLock()
 
 
@@ -103,9 +104,11 @@ def _check_config(config: object, what: str) -> None:
 
 def _construct(config: dict[str, Any], nc: int | None, seed: int | None, what: str) -> DetectionModel:
     register()
+    if nc is not None:
+        config = {**config, "nc": nc}
     with _BUILDING, _seeded(seed):
         try:
-            model = DetectionModel(config, nc=nc, verbose=False)
+            model = DetectionModel(config, verbose=False)
         except Exception as error:  # whatever a layer's constructor or the first forward raises
             raise ModelError(f"{what} cannot be built: {type(error).__name__}: {error}") from error
     if not isinstance(model.model[-1], Detect):
@@ -114,7 +117,8 @@ def _construct(config: dict[str, Any], nc: int | None, seed: int | None, what: s
 
 
 def load_model(path_or_name: str | Path, nc: int | None = None) -> DetectionModel:
-    """Load any detector that Ultralytics can: a model YAML, a checkpoint, or a stock name such as `yolo11n.yaml`.
+    """Load any detector that Ultralytics can: a model YAML, a checkpoint, or a stock name such as
+    `yolo11n.yaml`.
 
     Args:
         path_or_name: A file, or the name of a model YAML that Ultralytics ships.
@@ -142,8 +146,8 @@ def load_model(path_or_name: str | Path, nc: int | None = None) -> DetectionMode
     _check_config(config, str(path))
     if config["scale"] and not config.get("scales"):
         raise ModelError(
-            f"{path}: Ultralytics reads the scale {config['scale']!r} from this file name and would change the "
-            "C3k2 rows, but the model has no scales; rename the file"
+            f"{path}: Ultralytics reads the scale {config['scale']!r} from this file name and would "
+            "change the C3k2 rows, but the model has no scales; rename the file"
         )
     return _construct(config, nc, None, str(path))
 
@@ -172,7 +176,9 @@ def fused(model: DetectionModel) -> DetectionModel:
         copied.fuse(verbose=False)
     left = [name for name, module in copied.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
     if left:
-        raise ModelError(f"fusing left a BatchNorm in {', '.join(left[:3])}: every one must follow a convolution")
+        raise ModelError(
+            f"fusing left a BatchNorm in {', '.join(left[:3])}: every one must follow a convolution"
+        )
     return copied.requires_grad_(False)
 
 
@@ -196,8 +202,8 @@ def count(model: DetectionModel, imgsz: int) -> Counts:
             "`pip install --force-reinstall ultralytics-thop` (both packages write the folder thop/)"
         )
     rule = (
-        f"fused model at {imgsz}x{imgsz}, 2 x multiply-adds by ultralytics-thop {version('ultralytics-thop')} "
-        f"(Ultralytics {version('ultralytics')})"
+        f"fused model at {imgsz}x{imgsz}, 2 x multiply-adds by "
+        f"ultralytics-thop {version('ultralytics-thop')} (Ultralytics {version('ultralytics')})"
     )
     return Counts(params=params, gflops=operations * 2 / 1e9, rule=rule)
 
@@ -210,8 +216,8 @@ def _blank(model: DetectionModel, imgsz: int) -> torch.Tensor:
 def to_onnx(model: DetectionModel, imgsz: int) -> bytes:
     """The fused model as an ONNX graph, batch 1, static shapes, float32, without NMS.
 
-    The same graph that Ultralytics' own exporter traces: input `images` (1, 3, imgsz, imgsz), output `output0`
-    (1, 4 + classes, positions).
+    The same graph that Ultralytics' own exporter traces: input `images` (1, 3, imgsz, imgsz), output
+    `output0` (1, 4 + classes, positions).
 
     Args:
         model: Any detector; it is not changed.
@@ -229,15 +235,15 @@ def to_onnx(model: DetectionModel, imgsz: int) -> bytes:
     picture = _blank(deployed, imgsz)
     graph = io.BytesIO()
     with _BUILDING, torch.no_grad(), warnings.catch_warnings():
-        # The TorchScript exporter is six times faster than its successor, and says at each call that it is old; the
-        # tracer warns of the sizes that become constants, which is wanted here.
+        # The TorchScript exporter is six times faster than its successor, and says at each call that it is
+        # old; the tracer warns of the sizes that become constants, which is wanted here.
         warnings.simplefilter("ignore")
         try:
             deployed(picture)  # lets Detect compute its anchors outside of the trace
             torch.onnx.export(
                 deployed,
                 (picture,),
-                graph,
+                graph,  # type: ignore[arg-type]  # file objects are taken too, as documented
                 opset_version=ONNX_OPSET,
                 input_names=["images"],
                 output_names=["output0"],

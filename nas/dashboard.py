@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from nas.errors import StudyError, UsageError
+from nas.notes import annotate, note, write_note
 from nas.study_file import STUDY_FILE, open_storage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     import optuna
+
+__all__ = ["annotate", "is_loopback", "note", "read_only", "server", "write_note"]
 
 PIP_COMMAND = "pip install 'ghostnas[dashboard]'"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -38,7 +41,9 @@ def read_only(app: "WSGIApplication") -> "WSGIApplication":
     def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return app(environ, start_response)
-        reason = "ghostnas serves the study read-only; to change it, run optuna-dashboard on study.db yourself"
+        reason = (
+            "ghostnas serves the study read-only; to change it, run optuna-dashboard on study.db yourself"
+        )
         start_response("403 Forbidden", [("Content-Type", "application/json")])
         return [json.dumps({"reason": reason}).encode()]
 
@@ -95,12 +100,16 @@ def server(run: Path, host: str, port: int) -> "Iterator[WSGIServer]":
 def _open_study(run: Path) -> "optuna.storages.RDBStorage":
     path = run / STUDY_FILE
     if not path.is_file():
-        raise StudyError(f"{run} has no {STUDY_FILE} yet, so there is nothing to show; start or finish its search")
+        raise StudyError(
+            f"{run} has no {STUDY_FILE} yet, so there is nothing to show; start or finish its search"
+        )
     try:
         storage = open_storage(path)
         storage.get_all_studies()
     except Exception as error:
-        raise StudyError(f"{path} cannot be read as an Optuna study: {error}; put a good copy back") from error
+        raise StudyError(
+            f"{path} cannot be read as an Optuna study: {error}; put a good copy back"
+        ) from error
     return storage
 
 

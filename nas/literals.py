@@ -1,7 +1,7 @@
 """Known designs as points of the space: YOLO11 at any uniform width, and the plain GhostNetV2 corner.
 
-YOLO11's channels, depth and C3k rule: Ultralytics `yolo11.yaml` at scales n, s and m. The GhostNetV2 corner follows
-arXiv 2211.12905: ghost bottlenecks everywhere, no DFC attention in the first stage, ReLU.
+YOLO11's channels, depth and C3k rule: Ultralytics `yolo11.yaml` at scales n, s and m. The GhostNetV2
+corner follows arXiv 2211.12905: ghost bottlenecks everywhere, no DFC attention in the first stage, ReLU.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from nas.space_codec import architecture, values_of
 
 Scale = Literal["n", "s", "m"]
 
-# From YOLO11 itself downwards; sixteenths, because widths are multiples of 8 and YOLO11n's smallest stages are 64 wide.
+# From YOLO11 itself down to a quarter; steps finer than sixteenths vanish in rounding to multiples of 8.
 UNIFORM_WIDTHS = tuple(sixteenths / 16 for sixteenths in range(16, 3, -1))
 
 
@@ -41,8 +41,8 @@ def _scaled(channels: int, width: float) -> int:
 def yolo11(scale: str, imgsz: int, width: float = 1.0) -> Architecture:
     """YOLO11 at scale `n`, `s` or `m`, with every width multiplied by `width` (and up to a multiple of 8).
 
-    Below full width at scale m the neck's P5 stays at its cap of 512 channels for as long as four times the neck's
-    width exceeds it.
+    Scale m is not quite uniform between half and full width: the neck's P5, four times the neck's width
+    and at most 512 channels, stays at that cap.
 
     Args:
         scale: `n`, `s` or `m`.
@@ -73,7 +73,7 @@ def yolo11(scale: str, imgsz: int, width: float = 1.0) -> Architecture:
 
 
 def scaled_yolo11(space: SearchSpace) -> tuple[Architecture, ...]:
-    """Every uniformly scaled YOLO11 that is a point of the space, at each of its input sizes, largest first."""
+    """Every uniformly scaled YOLO11 that is a point of the space, at every input size, largest first."""
     candidates = (
         yolo11(scale, imgsz, width)
         for scale in _YOLO11
@@ -90,11 +90,12 @@ def _rough_work(arch: Architecture) -> tuple[int, int]:
 
 
 def ghost_corner(space: SearchSpace) -> tuple[Architecture, ...]:
-    """The plain GhostNetV2 corner of the space, one an input size, largest first; empty when the space has none.
+    """The plain GhostNetV2 corner of the space, one an input size, largest first; empty when it has none.
 
-    The largest YOLO11 of the space (or, where there is none, the space's largest widths) with every backbone stage made
-    of GhostNetV2 bottlenecks, down-samplers included where the space allows: DFC kernel 5 and pool 2, and squeeze-and-
-    excitation, from P3 on, expansion 3, depth 1, ReLU. Where the space lacks one of these numbers, its nearest.
+    The largest YOLO11 of the space (where there is none, the space's largest widths) with every backbone
+    stage, and down-sampler where the space allows, made of GhostNetV2 bottlenecks: expansion 3, depth 1,
+    ReLU, and from P3 on squeeze-and-excitation and DFC attention with kernel 5 and pool 2. Where the space
+    lacks a number, its nearest.
     """
     if any("ghost" not in space.choices[f"{level}.block"] for level in LEVELS):
         return ()

@@ -6,11 +6,10 @@ through Optuna's storage, so that a search needs no dashboard installed (a test 
 own code).
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nas.architecture import LEVELS, Architecture, Stage
-from nas.study import Record
+from nas.study import SEARCH, Record
 from nas.yolo_yaml import to_yaml
 
 if TYPE_CHECKING:
@@ -19,19 +18,19 @@ if TYPE_CHECKING:
 _PIECE = 2045  # optuna_dashboard._note.SYSTEM_ATTR_MAX_LENGTH: what a database column of theirs holds
 
 
-def annotator(classes: int) -> "Callable[[optuna.Study, Record], None]":
-    """A function that notes a finished trial in its study.
+def annotate(study: "optuna.Study", record: Record) -> None:
+    """Note a finished trial in its study: the hook that a stored study calls after every trial.
 
     Args:
-        classes: Number of classes of the models, for their YAML.
+        study: The study that holds the trial.
+        record: The trial as stored.
     """
-
-    def annotate(study: "optuna.Study", record: Record) -> None:
-        if record.evaluation is not None:
-            yaml_text = to_yaml(record.evaluation.architecture, classes)
-            write_note(study, record.number, note(record, yaml_text))
-
-    return annotate
+    if record.evaluation is None:
+        return
+    storage = study._storage
+    settings = storage.get_study_user_attrs(storage.get_study_id_from_name(SEARCH))["settings"]
+    yaml_text = to_yaml(record.evaluation.architecture, settings["classes"])
+    write_note(study, record.number, note(record, yaml_text))
 
 
 def note(record: Record, yaml_text: str) -> str:

@@ -16,7 +16,6 @@ RESULTS = Path("results")
 STUDY_FILE = "study.db"
 RUN_FILE = "run.json"
 BEST_FILE = "best.yaml"
-FRONT_FILE = "front.csv"
 _MODEL_FOLDERS = ("models", "front")
 
 
@@ -55,7 +54,9 @@ def find_run(name_or_path: str, out: Path = RESULTS) -> Path:
         raise StudyError(
             f"{name_or_path} is not a results folder: it holds neither {STUDY_FILE} nor {RUN_FILE}. {_known(out)}"
         )
-    raise StudyError(f"there is no run {name_or_path!r} under {out}{_nearest(name_or_path, out)}. {_known(out)}")
+    raise StudyError(
+        f"there is no run {name_or_path!r} under {out}{_nearest(name_or_path, out)}. {_known(out)}"
+    )
 
 
 def latest_run(out: Path = RESULTS) -> Path:
@@ -120,15 +121,22 @@ def provenance(run: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise StudyError(f"{path} is not valid JSON ({error}); restore it, or run the search again") from error
+        raise StudyError(
+            f"{path} is not valid JSON ({error}); restore it, or run the search again"
+        ) from error
     if not isinstance(content, dict):
         raise StudyError(f"{path} must hold a JSON object, got {type(content).__name__}")
     return content
 
 
-def front_rows(run: Path) -> Iterator[dict[str, str]]:
-    """The rows of `front.csv`, as text by column; nothing when there is no such file."""
-    path = run / FRONT_FILE
+def table(run: Path, name: str) -> Iterator[dict[str, str]]:
+    """The rows of one of a run's CSV files, as text by column; nothing when there is no such file.
+
+    Args:
+        run: Results folder.
+        name: `front.csv`, `baselines.csv` or `trials.csv`.
+    """
+    path = run / name
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as file:
             yield from csv.DictReader(file)

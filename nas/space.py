@@ -1,8 +1,8 @@
 """The search space as a value: dimensions of choices, and architectures as one index a dimension.
 
-A point of the space maps each dimension's name to the index of a choice. Several points can describe one network
-(the pool of a DFC attention that is off has no effect); `decode` returns the canonical architecture, `encode` its
-one canonical point, in which every dimension without effect has index 0.
+A point of the space maps each dimension's name to the index of a choice. Several points can describe one
+network (the pool of a DFC attention that is off has no effect); `decode` returns the canonical architecture,
+`encode` its one canonical point, in which every dimension without effect has index 0.
 """
 
 import hashlib

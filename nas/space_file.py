@@ -38,7 +38,7 @@ def dotted(location: Location) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A suggestion such as "did you mean `width`?", or nothing when no known word comes close."""
-    close = difflib.get_close_matches(word.lower(), {k.lower(): k for k in known}, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.lower(), {k.lower(): k for k in known}, n=1, cutoff=0.5)
     return next((f"did you mean `{k}`?" for k in known if close and k.lower() == close[0]), "")
 
 
@@ -56,7 +56,11 @@ def _problem(error: Any) -> Problem:
         hint = nearest(str(location[-1]), known) or f"the keys here are {', '.join(known)}"
         return Problem(location, f"is not a key of a search space; {hint}", on_key=True)
     if kind == "missing":
-        return Problem(location, "is missing; give it one value or a list of choices")
+        deeper = location[0] == "stages" and len(location) <= 2
+        wanted = (
+            f"the keys {', '.join(_known_keys(location))}" if deeper else "one value or a list of choices"
+        )
+        return Problem(location, f"is missing; give it {wanted}")
     if kind in ("model_type", "model_attributes_type"):
         return Problem(
             location, f"must hold the keys {', '.join(_known_keys(location))}; got {as_yaml(value)}"

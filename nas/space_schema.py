@@ -1,9 +1,10 @@
 """The keys of a search-space file and the rule of each; docs/search-space.md explains them one by one.
 
-Every key takes one value or a list of choices. A broken rule raises `Broken`, which `nas.space_file` turns into a
-line that names file, line, key, rule and value.
+Every key takes one value or a list of choices. A broken rule raises `Broken`, which `nas.space_file` turns
+into a line that names file, line, key, rule and value.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -90,17 +91,22 @@ def _expansion(value: float) -> float:
     return value
 
 
+def _plain_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+        raise Broken("must consist of letters, digits, dots, dashes and underscores")
+    return value
+
+
 def attention_fits(width: int) -> bool:
-    """Whether C2PSA can split half of P5's channels evenly among its heads (one per 64 channels, at least one)."""
+    """Whether C2PSA can split half of P5's channels evenly among its heads (one per 64 channels)."""
     hidden = width // 2
     return hidden % max(hidden // 64, 1) == 0
 
 
 def _c2psa(width: int) -> int:
     if not attention_fits(width):
-        near = sorted((w for w in range(8, 2 * width, 8) if attention_fits(w)), key=lambda w: abs(w - width))[
-            :2
-        ]
+        fitting = [near for near in range(width - 128, width + 129, 8) if attention_fits(near)]
+        near = sorted(fitting, key=lambda fits: abs(fits - width))[:2]
         heads = width // 128
         raise Broken(
             f"must give C2PSA heads of equal size (half of the width divided by {heads} heads)",
@@ -158,7 +164,7 @@ class StagesChoices(_Strict):
 class SpaceFile(_Strict):
     """The whole file; every field but the first two is a dimension (or four stages of them)."""
 
-    name: str | None = None
+    name: Annotated[str, AfterValidator(_plain_name)] | None = None
     description: str = ""
     imgsz: Sizes
     activation: Annotated[tuple[Activation, ...], _Distinct, _Many]

@@ -74,6 +74,10 @@ class _Reader:
     def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
         seen: dict[str, int] = {}
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise NotYaml(
+                    key_node.start_mark.line + 1, "has a list or a mapping where a key should stand"
+                )
             key, line = str(key_node.value), key_node.start_mark.line + 1
             here = (*location, key)
             if key in seen:
@@ -96,8 +100,9 @@ def parse(text: str) -> Document:
     Raises:
         NotYaml: The text cannot be read as one YAML document.
     """
-    loader = yaml.SafeLoader(text)
+    loader: yaml.SafeLoader | None = None
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             raise NotYaml(1, "is empty")
@@ -111,7 +116,8 @@ def parse(text: str) -> Document:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, NotYaml):
             raise
-        raise NotYaml(1, f"is not YAML: {error}") from error
+        raise NotYaml(1, f"is not YAML: {' '.join(str(error).split())}") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return Document(data, reader.lines, tuple(reader.problems))

@@ -6,6 +6,7 @@ disk before the next begins. A trial found running when a study is opened was or
 and its point is tried again.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,8 +106,6 @@ class StoredStudy:
             StorageError: The folder cannot be written.
             StudyError: The study is in use, corrupt, or belongs to a search with other settings.
         """
-        import optuna
-
         self.folder = writable_dir(folder)
         self._sizes = dict(sizes)
         self._annotate = annotate
@@ -114,14 +113,7 @@ class StoredStudy:
         self._lock = lock(folder)
         check_intact(folder / STUDY_FILE)
         self._storage = open_storage(folder / STUDY_FILE)
-        self._studies = {
-            name: optuna.create_study(
-                study_name=name, storage=self._storage, directions=["maximize", "minimize"], load_if_exists=True
-            )
-            for name in (SEARCH, BASELINES)
-        }
-        for study in self._studies.values():
-            study.set_metric_names(["mAP50-95", "latency_ms"])
+        self._studies = {name: self._open(name) for name in (SEARCH, BASELINES)}
         stored = self.attribute("settings")
         if stored is None:
             self.keep("settings", settings.to_dict())
@@ -214,6 +206,18 @@ class StoredStudy:
         records = self.records()
         repeated = {record.retried for record in records}
         return [r for r in records if r.reason == INTERRUPTED and r.number not in repeated]
+
+    def _open(self, name: str) -> "optuna.Study":
+        import optuna
+
+        study = optuna.create_study(
+            study_name=name, storage=self._storage, directions=["maximize", "minimize"], load_if_exists=True
+        )
+        with warnings.catch_warnings():
+            # Naming the objectives is marked experimental; the dashboard shows the names.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(["mAP50-95", "latency_ms"])
+        return study
 
     def _trials(self, name: str) -> "list[optuna.trial.FrozenTrial]":
         return self._studies[name].get_trials(deepcopy=False)

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.build import register
+from nas.build import load_model, register
+from nas.checkpoints import know_bundled_blocks
+from nas.designs import Design
 from nas.errors import GhostnasError, ModelError, UsageError
 from nas.turnstile import Turnstile
+from nas.ultralytics_home import use_current_folder, without_trackers
 
 register()
 
@@ -113,6 +116,39 @@ def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
     return arguments
 
 
+def complete(design: Design, arguments: Mapping[str, Any]) -> Training:
+    """A training with defaults filled in: the design's own input size, its run's data, a folder for the results.
+
+    Args:
+        design: What to train.
+        arguments: What the user asked for, which always wins.
+
+    Raises:
+        UsageError: There is no data: neither given nor known from a run.
+    """
+    resume = bool(arguments.get("resume"))
+    defaults: dict[str, Any] = {} if resume else {"name": design.label}
+    if design.imgsz is not None:
+        defaults["imgsz"] = design.imgsz
+    # Ultralytics would put a relative project below `runs/detect`.
+    project = Path(str(arguments.get("project") or (design.run / "train" if design.run else "runs/train")))
+    asked = {**arguments} if resume else {**arguments, "project": str(project.absolute())}
+    data = None if resume else _data(design, arguments)
+    return Training(design.path, data, {**defaults, **asked})
+
+
+def _data(design: Design, arguments: Mapping[str, Any]) -> str | None:
+    """The data YAML to train on; None for the embedded set."""
+    if arguments.get("data"):
+        return str(arguments["data"])
+    known = design.provenance
+    if "data_yaml" in known:
+        return None if known["data_yaml"] is None else str(known["data_yaml"])
+    if known.get("settings", {}).get("data") == "embedded":
+        return None
+    raise UsageError(f"say what to train {design.path} on: data=DATA.yaml")
+
+
 def train(training: Training) -> Path:
     """Train with Ultralytics.
 
@@ -123,6 +159,8 @@ def train(training: Training) -> Path:
         ModelError: The model cannot be built.
         DataError: The data cannot be used.
     """
+    use_current_folder()
+    without_trackers()
     from ultralytics import YOLO
 
     from nas.data import load
@@ -131,10 +169,9 @@ def train(training: Training) -> Path:
     if not arguments.get("resume"):
         # Checked first, so that every fault of the data is one message and nothing is ever downloaded.
         arguments["data"] = str(load(training.data).source)
-    try:
-        model = YOLO(str(training.model), task="detect")
-    except Exception as error:
-        raise ModelError(f"{training.model} cannot be built: {error}") from error
+    know_bundled_blocks()
+    load_model(training.model)  # every fault of the model is one message, too
+    model = YOLO(str(training.model), task="detect")
     for event, callback in StepGate(Turnstile()).callbacks().items():
         model.add_callback(event, callback)
     try:

@@ -1,8 +1,9 @@
 """An `Architecture` as an Ultralytics model YAML: a pure function, the same bytes for the same design.
 
-Channels are concrete and there is no `scales` table, so nothing depends on a scale letter: with one, Ultralytics would
-switch every C3k2 to `c3k=True` at m, l and x. The neck always has C3k2 rows, which keep `Detect.legacy` False (without
-any, Ultralytics silently builds the class branch of YOLOv8, with millions of parameters more).
+Channels are concrete and there is no `scales` table, so nothing depends on a scale letter: with one,
+Ultralytics would switch every C3k2 to `c3k=True` at m, l and x. The neck always has C3k2 rows, which keep
+`Detect.legacy` False (without any, Ultralytics silently builds the class branch of YOLOv8, with millions of
+parameters more).
 """
 
 import math
@@ -30,7 +31,9 @@ def _row(module: str, args: str, source: str = "-1", repeats: int = 1) -> str:
 def _ghost(width: int, hidden: int, stride: int, stage: Stage, se: bool, repeats: int = 1) -> str:
     dfc = f"{stage.dfc_kernel}, {stage.dfc_pool}"
     return _row(
-        "GhostBottleneckV2", f"{width}, {hidden}, {stride}, 3, {dfc}, {_SE_RATIO if se else 0.0}", repeats=repeats
+        "GhostBottleneckV2",
+        f"{width}, {hidden}, {stride}, 3, {dfc}, {_SE_RATIO if se else 0.0}",
+        repeats=repeats,
     )
 
 
@@ -38,7 +41,8 @@ def _stage_rows(stage: Stage, level: int, c_in: int, c3k_all: bool) -> tuple[lis
     """The rows of one backbone stage and its output channels; `level` 0 is P2."""
     name = LEVELS[level]
     plain = stage.block == "c3k2"
-    # YOLO11's recipe: at P2 and P3 the down-sampler has half the stage's width, and C3k2 is narrow inside (0.25).
+    # YOLO11's recipe: at P2 and P3 the down-sampler has half the stage's width, and C3k2 is narrow inside
+    # (0.25).
     halved = plain and level < 2
     out = math.ceil(stage.width / 16) * 8 if halved else stage.width
     down = (
@@ -48,7 +52,9 @@ def _stage_rows(stage: Stage, level: int, c_in: int, c3k_all: bool) -> tuple[lis
     )
     if plain:
         c3k = level >= 2 or c3k_all
-        body = _row("C3k2", f"{stage.width}, {c3k}, 0.25" if halved else f"{stage.width}, {c3k}", repeats=stage.depth)
+        body = _row(
+            "C3k2", f"{stage.width}, {c3k}, 0.25" if halved else f"{stage.width}, {c3k}", repeats=stage.depth
+        )
     else:
         hidden = _multiple_of_8(stage.expansion * stage.width)
         body = _ghost(stage.width, hidden, 1, stage, stage.se, repeats=stage.depth)
@@ -100,7 +106,8 @@ def _head(arch: Architecture, p3: int, p4: int, p5: int) -> list[Row]:
 
 def _lines(rows: list[Row], first: int) -> list[str]:
     return [
-        f"  - {text} # {index}{f' {note}' if note else ''}" for index, (text, note) in enumerate(rows, start=first)
+        f"  - {text} # {index}{f' {note}' if note else ''}"
+        for index, (text, note) in enumerate(rows, start=first)
     ]
 
 
@@ -112,7 +119,8 @@ def to_yaml(arch: Architecture, nc: int = 80) -> str:
         nc: Number of classes.
 
     Returns:
-        The YAML text. `nas.build.build` makes a model of it; so does Ultralytics once the blocks are registered.
+        The YAML text. `nas.build.build` makes a model of it; so does Ultralytics once the blocks are
+        registered.
     """
     arch = arch.canonical()
     backbone, (_, p3, p4, _) = _backbone(arch)
@@ -123,7 +131,7 @@ def to_yaml(arch: Architecture, nc: int = 80) -> str:
             f"# key: {arch.key}",
             f"# train: ghostnas train THIS_FILE data=DATA.yaml imgsz={arch.imgsz}",
             "#        or, with plain Ultralytics: ghostnas export THIS_FILE --to DIR",
-            "# A file name such as yolo11m.yaml would make Ultralytics read a scale letter from it; choose another.",
+            "# Give it no name such as yolo11m.yaml: Ultralytics would read a scale letter from it.",
             "",
             f"nc: {nc} # classes",
             f"imgsz: {arch.imgsz} # the input size it was designed for (pass it to Ultralytics as imgsz=)",

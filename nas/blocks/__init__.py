@@ -6,8 +6,8 @@ ghost.py        ghost modules, with and without attention
 bottleneck.py   GhostNetV2 bottleneck, squeeze-and-excitation
 head.py         detection head with free hidden widths
 
-Import the classes from these files; `nas.build.register()` makes `REGISTERED` known to Ultralytics. This file imports
-nothing, so that reading the names does not load torch.
+Import the classes from these files; `nas.build.register()` makes `REGISTERED` known to Ultralytics. This file
+imports nothing, so that reading the names does not load torch.
 """
 
 REGISTERED = {"GhostBottleneckV2": "nas.blocks.bottleneck", "SlimDetect": "nas.blocks.head"}

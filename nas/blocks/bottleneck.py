@@ -1,6 +1,7 @@
 """The GhostNetV2 bottleneck and its squeeze-and-excitation.
 
-Tang et al. 2022, arXiv 2211.12905, figure 4; squeeze-and-excitation as in GhostNet, arXiv 1911.11907, section 3.3.
+Tang et al. 2022, arXiv 2211.12905, figure 4; squeeze-and-excitation as in GhostNet, arXiv 1911.11907, section
+3.3.
 """
 
 import torch
@@ -17,7 +18,8 @@ class SqueezeExcite(nn.Module):
 
     Args:
         channels: Input and output channels.
-        ratio: Hidden channels as a share of `channels`, rounded to a multiple of 4 and at least 90% of that share.
+        ratio: Hidden channels as a share of `channels`, rounded to a multiple of 4 and at least 90% of that
+            share.
     """
 
     def __init__(self, channels: int, ratio: float = 0.25) -> None:
@@ -36,7 +38,7 @@ class SqueezeExcite(nn.Module):
 
 
 class GhostBottleneckV2(nn.Module, metaclass=ParsedAs, stock=Conv):
-    """Ghost module (with DFC attention) to `hidden`, [depthwise, stride 2], [SE], ghost module to `c2`, shortcut.
+    """Ghost module (with DFC attention), [depthwise, stride 2], [SE], ghost module, shortcut.
 
     With stride 1 and equal channels `k` has no effect: the local kernel is the cheap operation's 3x3.
 

@@ -1,7 +1,7 @@
 """Decoupled fully connected (DFC) attention of GhostNetV2.
 
-Tang et al. 2022, arXiv 2211.12905, sections 3.2 and 4: long-range weights from a horizontal and a vertical depthwise
-convolution, computed on a down-sampled map.
+Tang et al. 2022, arXiv 2211.12905, sections 3.2 and 4: long-range weights from a horizontal and a vertical
+depthwise convolution, computed on a down-sampled map.
 """
 
 import torch
@@ -13,9 +13,9 @@ from ultralytics.nn.modules.conv import Conv
 class DFCAttention(nn.Module):
     """Weights in (0, 1) for every position and channel of a map.
 
-    The map is average-pooled (floor mode; the pool is never larger than the map), passed through a 1x1, a depthwise
-    1 x kernel and a depthwise kernel x 1 convolution, each with a BatchNorm and without activation, then through the
-    sigmoid at low resolution, and enlarged to the target's size by nearest neighbour.
+    The map is average-pooled (floor mode; the pool is never larger than the map), passed through a 1x1, a
+    depthwise 1 x kernel and a depthwise kernel x 1 convolution, each with a BatchNorm and without activation,
+    then through the sigmoid at low resolution, and enlarged to the target's size by nearest neighbour.
 
     Args:
         c1: Input channels.
@@ -30,7 +30,9 @@ class DFCAttention(nn.Module):
             raise ValueError(f"DFC kernel must be odd, got {kernel}")
         if pool < 1:
             raise ValueError(f"DFC pool must be at least 1, got {pool}")
-        self.pool = pool
+        # A module, so that operation counters, which watch modules, see the pool.
+        self.factor = pool
+        self.pool = nn.AvgPool2d(pool) if pool > 1 else None
         self.reduce = Conv(c1, c2, 1, act=False)
         self.horizontal = Conv(c2, c2, (1, kernel), g=c2, act=False)
         self.vertical = Conv(c2, c2, (kernel, 1), g=c2, act=False)
@@ -40,10 +42,11 @@ class DFCAttention(nn.Module):
         # Plain integers: an exported graph then holds constants instead of shape arithmetic.
         height, width = int(x.shape[-2]), int(x.shape[-1])
         size = int(target.shape[-2]), int(target.shape[-1])
-        window = min(self.pool, height), min(self.pool, width)
-        if window != (1, 1):
-            x = F.avg_pool2d(x, window)  # (B, c1, H // window, W // window)
-        weights = self.vertical(self.horizontal(self.reduce(x))).sigmoid()
+        if self.pool is not None:
+            window = min(self.factor, height), min(self.factor, width)
+            # (B, c1, H // window, W // window)
+            x = self.pool(x) if window == (self.factor, self.factor) else F.avg_pool2d(x, window)
+        weights: torch.Tensor = self.vertical(self.horizontal(self.reduce(x))).sigmoid()  # (B, c2, h, w)
         if (int(weights.shape[-2]), int(weights.shape[-1])) != size:
             weights = F.interpolate(weights, size=size, mode="nearest")
         return weights

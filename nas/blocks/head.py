@@ -1,7 +1,7 @@
 """YOLO11's detection head with hidden widths of its own choosing.
 
-Ultralytics' `Detect` derives both widths from its first input map and never goes below 64 channels in the box branch
-at the usual 16 bins, so that a narrow network spends most of its time in the head.
+Ultralytics' `Detect` derives both widths from its first input map and never goes below 64 channels in the box
+branch at the usual 16 bins, so that a narrow network spends most of its time in the head.
 """
 
 import copy

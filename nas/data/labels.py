@@ -60,7 +60,7 @@ def _box(path: Path, number: int, words: list[str], nc: int) -> tuple[float, flo
     if len(values) != 5 and (len(values) < 7 or len(values) % 2 == 0):
         raise DataError(f"{where}: {_ROWS_OF}; got {len(values)} numbers")
     kind, points = values[0], values[1:]
-    if kind != int(kind) or not 0 <= kind < nc:
+    if not 0 <= kind < nc or kind != int(kind):
         raise DataError(
             f"{where}: the class must be a whole number from 0 to {nc - 1} (the data YAML names {nc} classes), "
             f"got {words[0]}; correct the label or add the class to `names:`"

@@ -6,11 +6,11 @@ Knows neither runtimes nor models: it times a function, with a clock and counter
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nas.errors import LatencyError
-from nas.latency.machine import Probe
 from nas.latency.interval import BLOCK_QUANTILE, median_interval, quantile
+from nas.latency.machine import Probe
 from nas.latency.values import Level
 
 _NS_PER_MS = 1e6
@@ -23,8 +23,9 @@ class Plan:
 
     Attributes:
         aim: Half width of the 95% interval, as a share of the estimate, at which the measurement ends.
-        refuse: Half width above which the measurement is refused when its time is up.
-        measure_s: Time for blocks, dropped ones included; `min_blocks` are tried even when they take longer.
+        refuse: Half width above which the interval is no answer.
+        measure_s: Time for blocks on a quiet machine; what is known then is the answer, if it is one.
+        patience_s: Time for blocks on a disturbed machine, after which the measurement is refused.
         warmup_s: Time for warming up; two windows are run even when they take longer.
         stop_above_target: Whether a model whose whole interval lies above the target is not measured further.
         min_blocks: Blocks before the first look at the interval.
@@ -35,6 +36,7 @@ class Plan:
     aim: float
     refuse: float
     measure_s: float
+    patience_s: float
     warmup_s: float
     stop_above_target: bool
     min_blocks: int = 10
@@ -43,8 +45,12 @@ class Plan:
 
 
 PLANS: dict[Level, Plan] = {
-    "screening": Plan(aim=0.02, refuse=0.10, measure_s=1.0, warmup_s=0.3, stop_above_target=True),
-    "finalist": Plan(aim=0.01, refuse=0.05, measure_s=4.5, warmup_s=1.0, stop_above_target=False),
+    "screening": Plan(
+        aim=0.02, refuse=0.10, measure_s=1.0, patience_s=6.0, warmup_s=0.3, stop_above_target=True
+    ),
+    "finalist": Plan(
+        aim=0.01, refuse=0.05, measure_s=4.5, patience_s=20.0, warmup_s=1.0, stop_above_target=False
+    ),
 }
 
 
@@ -58,6 +64,10 @@ class Outcome:
     seconds: float
     blocks: tuple[float, ...]
     dropped: dict[str, int]
+
+
+MOST_DROPPED = 2 / 3
+"""Of all blocks tried, at most this share may be dropped: what disturbs more blocks than that slows the rest too."""
 
 
 @dataclass(slots=True)
@@ -120,10 +130,6 @@ def _warm_up(run: Callable[[], None], plan: Plan, probe: Probe) -> float:
         before = now
 
 
-def _percent(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.1f}%"
-
-
 def time_runs(run: Callable[[], None], plan: Plan, probe: Probe, target_ms: float | None = None) -> Outcome:
     """Measure how long one call of `run` takes on a quiet machine.
 
@@ -143,42 +149,52 @@ def time_runs(run: Callable[[], None], plan: Plan, probe: Probe, target_ms: floa
         drops = _Drops()
         blocks: list[float] = []
         tried = 0
-        deadline = probe.now_ns() + plan.measure_s * _NS_PER_S
-        while tried < plan.min_blocks or probe.now_ns() < deadline:
+        begin = probe.now_ns()
+        while True:
             tried += 1
             figure = _block(run, runs, probe, drops)
-            if figure is None:
-                continue
-            blocks.append(figure)
-            if len(blocks) >= plan.min_blocks and _sure(blocks, plan, target_ms):
+            if figure is not None:
+                blocks.append(figure)
+            passed_s = (probe.now_ns() - begin) / _NS_PER_S
+            objection = _objection(blocks, tried, drops, plan)
+            if objection is None and (passed_s > plan.measure_s or _sure(blocks, plan, target_ms)):
+                break
+            if tried >= plan.min_blocks and passed_s > plan.patience_s:
                 break
         seconds = (probe.now_ns() - start) / _NS_PER_S
-    return replace(_judge(blocks, tried, drops, plan), seconds=seconds)
+    if objection is not None:
+        raise LatencyError(f"unmeasurable: {objection}; stop other programs on this machine and try again")
+    middle, low, high = _interval(blocks)
+    return Outcome(middle, low, high, seconds, tuple(blocks), drops.as_dict())
+
+
+def _interval(blocks: list[float]) -> tuple[float, float, float]:
+    interval = median_interval(blocks)
+    assert interval is not None, "Plan.min_blocks is large enough for an interval"
+    return interval
 
 
 def _sure(blocks: list[float], plan: Plan, target_ms: float | None) -> bool:
-    interval = median_interval(blocks)
-    if interval is None:
-        return False
-    middle, low, high = interval
+    """Whether the interval is narrow enough, or lies wholly above the target."""
+    middle, low, high = _interval(blocks)
     if plan.stop_above_target and target_ms is not None and low > target_ms:
         return True
     return (high - low) / 2 <= plan.aim * middle
 
 
-def _judge(blocks: list[float], tried: int, drops: _Drops, plan: Plan) -> Outcome:
+def _objection(blocks: list[float], tried: int, drops: _Drops, plan: Plan) -> str | None:
+    """Why the blocks so far are no answer; None when they are one."""
     lost = tried - len(blocks)
-    interval = median_interval(blocks)
-    if interval is None or 2 * lost > tried:
-        raise LatencyError(
-            f"unmeasurable: {lost} of {tried} blocks were disturbed (preempted: {drops.preempted}, stolen by "
-            f"the hypervisor: {drops.stolen}), at most half may be; stop other programs and try again"
+    if len(blocks) < plan.min_blocks or lost > MOST_DROPPED * tried:
+        return (
+            f"{lost} of {tried} blocks were disturbed (preempted: {drops.preempted}, stolen by the "
+            f"hypervisor: {drops.stolen}), at most {MOST_DROPPED:.0%} may be, and {plan.min_blocks} are needed"
         )
-    middle, low, high = interval
-    if (high - low) / 2 > plan.refuse * middle:
-        raise LatencyError(
-            f"unmeasurable: after {len(blocks)} blocks the latency is {middle:.3g} ms within "
-            f"±{_percent((high - low) / 2, middle)}, at most ±{100 * plan.refuse:g}% is accepted: the "
-            "machine's speed is not steady; stop other programs and try again"
+    middle, low, high = _interval(blocks)
+    half = (high - low) / 2
+    if half > plan.refuse * middle:
+        return (
+            f"the machine's speed is not steady: {len(blocks)} blocks give {middle:.3g} ms ±{half / middle:.1%}, "
+            f"at most ±{plan.refuse:.0%} is accepted"
         )
-    return Outcome(middle, low, high, 0.0, tuple(blocks), drops.as_dict())
+    return None

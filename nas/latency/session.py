@@ -75,5 +75,5 @@ def check_finite(session: Session) -> None:
         if wrong:
             raise LatencyError(
                 f"output {index} of the model holds {wrong} values of {output.size} that are NaN or infinite "
-                "on a picture of uniform noise; arithmetic on such values takes another time than on real ones"
+                "on a picture of noise, and arithmetic on such values takes another time than on real ones"
             )

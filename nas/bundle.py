@@ -1,0 +1,163 @@
+"""The bundle that a user takes home: a folder with a design that plain Ultralytics trains, without ghostnas."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.designs import Design, Measured
+from nas.errors import ModelError, StorageError
+from nas.paths import writable_dir
+from nas.standalone import MODULE_NAME, standalone_module, used_blocks
+
+MODEL_FILE = "model.yaml"
+README_FILE = "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A written bundle: its folder, its files, and the blocks that its module defines (none for a stock design)."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    blocks: tuple[str, ...]
+
+
+def write_bundle(design: Design, folder: Path) -> Bundle:
+    """Write the bundle of a design; earlier files of the same names are replaced.
+
+    Args:
+        design: A design with a model YAML.
+        folder: Folder to write, created when missing.
+
+    Raises:
+        ModelError: The design is no model YAML, or cannot be built.
+        StorageError: The folder cannot be written.
+    """
+    if design.path.suffix == ".pt":
+        raise ModelError(
+            f"{design.path} is a checkpoint; a bundle is made from a model YAML. "
+            "To deploy a checkpoint give --format and --weights"
+        )
+    text = design.path.read_text(encoding="utf-8")
+    blocks = used_blocks(text)
+    from nas.build import build
+
+    build(text)
+    contents = {MODEL_FILE: text, README_FILE: readme(design, blocks)}
+    if blocks:
+        contents[f"{MODULE_NAME}.py"] = standalone_module(blocks)
+    writable_dir(folder)
+    try:
+        for name, content in contents.items():
+            (folder / name).write_text(content, encoding="utf-8")
+        if not blocks:
+            (folder / f"{MODULE_NAME}.py").unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot write the bundle in {folder}: {error.strerror or error}") from error
+    return Bundle(folder, tuple(folder / name for name in sorted(contents)), blocks)
+
+
+def readme(design: Design, blocks: tuple[str, ...]) -> str:
+    """The bundle's README: the three lines to train it, what was measured, the licence.
+
+    Args:
+        design: The design.
+        blocks: Our blocks that it uses.
+    """
+    size = f", imgsz={design.imgsz}" if design.imgsz else ""
+    first = f"import {MODULE_NAME}  # makes the blocks known to Ultralytics\n" if blocks else ""
+    files = [f"- `{MODEL_FILE}`: the design, an Ultralytics model YAML"]
+    if blocks:
+        files.append(f"- `{MODULE_NAME}.py`: the blocks that it uses ({', '.join(blocks)}), self-contained")
+    return f"""# {design.label}: a lightweight detector for Ultralytics
+
+{chr(10).join(files)}
+
+{_needs(blocks)} It starts from random weights: train it fully before use.
+
+## Train
+
+In this folder:
+
+```python
+{first}from ultralytics import YOLO
+YOLO("{MODEL_FILE}").train(data="DATA.yaml", epochs=100{size})
+```
+{_usage(blocks)}{_size(design)}
+## Measured
+
+{_measured(design)}
+
+## Licence
+
+AGPL-3.0-or-later, as Ultralytics, on which it builds. <https://www.gnu.org/licenses/agpl-3.0.html>
+"""
+
+
+def _needs(blocks: tuple[str, ...]) -> str:
+    if blocks:
+        return "Needs `pip install 'ultralytics>=8.4.190,<8.5'`, nothing else."
+    return (
+        "Every row is one of Ultralytics' own, so no module is needed: `pip install ultralytics` is enough."
+    )
+
+
+def _usage(blocks: tuple[str, ...]) -> str:
+    if not blocks:
+        return ""
+    return f"""
+A checkpoint refers to `{MODULE_NAME}` by name: `import {MODULE_NAME}` before `YOLO("best.pt")`, with this folder on
+Python's path. The `yolo` command finds it through `PYTHONPATH=.` when it loads a checkpoint; it cannot build
+`{MODEL_FILE}` itself.
+"""
+
+
+def _size(design: Design) -> str:
+    if not design.imgsz:
+        return ""
+    return f"\nIt was designed and measured for pictures of {design.imgsz} px: train, validate and deploy at that size.\n"
+
+
+def _measured(design: Design) -> str:
+    measured = design.measured()
+    if measured is None:
+        return "Nothing is recorded of this design: measure it with `ghostnas latency`."
+    row, settings = measured.row, design.provenance.get("settings", {})
+    lines = [f"- latency: {_latency(row, measured)}{_conditions(design.provenance)}"]
+    if settings.get("target_ms") and row.get("meets_target"):
+        verdict = "meets" if row["meets_target"] == "true" else "misses"
+        lines.append(f"- {verdict} the target of {settings['target_ms']:g} ms")
+    if row.get("params") and row.get("gflops"):
+        rule = str(design.provenance.get("counting_rule", "")).removeprefix("GFLOPs: ")
+        lines.append(
+            f"- {int(row['params']):,} parameters, {row['gflops']} GFLOPs{f' ({rule})' if rule else ''}"
+        )
+    if row.get("map50_95"):
+        steps = f" of {settings['steps']} steps" if settings.get("steps") else ""
+        on = f" on {settings['data']}" if settings.get("data") else ""
+        lines.append(
+            f"- mAP50-95 {row['map50_95']} after a short training{steps}{on}: good for comparing designs within that "
+            "search, not what full training reaches"
+        )
+    return "\n".join(lines)
+
+
+def _latency(row: dict[str, str], measured: Measured) -> str:
+    interval = ""
+    if row.get("latency_low_ms") and row.get("latency_high_ms"):
+        interval = f" (95% interval {row['latency_low_ms']} to {row['latency_high_ms']})"
+    how = "in a fresh process" if measured.fresh else "a quick screening measurement"
+    return f"{row['latency_ms']} ms{interval}, {how}"
+
+
+def _conditions(provenance: dict[str, Any]) -> str:
+    settings = provenance.get("settings")
+    if not settings:
+        return ""
+    machine = provenance.get("machine", {}).get("processor", "")
+    on = settings.get("device", "cpu") + (f" ({machine})" if machine else "")
+    version = provenance.get("versions", {}).get(settings.get("runtime"), "")
+    return (
+        f"; {settings['runtime']}{f' {version}' if version else ''}, {settings['precision']}, "
+        f"{settings['threads']} thread(s), batch 1, compute only (no NMS), on {on}"
+    )

@@ -1,0 +1,75 @@
+"""`ghostnas export`: take a design home as a bundle, or a trained checkpoint as a deployable file."""
+
+from pathlib import Path
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export")(export)
+
+
+def export(
+    target: str | None = typer.Argument(
+        None, help="A run's name, a results folder, or a model YAML: makes a bundle."
+    ),
+    to: Path | None = typer.Option(None, help="Folder to write: the bundle, or the deployable file."),
+    trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
+    out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
+    format: str | None = typer.Option(
+        None, help="Deployable file instead of a bundle: onnx, openvino, ncnn, ..."
+    ),
+    weights: Path | None = typer.Option(None, help="Trained checkpoint (best.pt) for --format."),
+    imgsz: int | None = typer.Option(None, help="Input size of the file; by default the one trained at."),
+    data: str | None = typer.Option(None, help="Data YAML whose val pictures check the file."),
+) -> None:
+    """Write a bundle that plain Ultralytics trains, or (--format, --weights) a checked deployable file."""
+    from nas.errors import UsageError
+
+    if format is None and weights is None:
+        unused = [name for name, value in (("--imgsz", imgsz), ("--data", data)) if value is not None]
+        if unused:
+            raise UsageError(f"{' and '.join(unused)} go with --format and --weights")
+        _bundle(target, to, trial, out)
+        return
+    if format is None or weights is None:
+        missing = "--format onnx" if format is None else "--weights best.pt"
+        raise UsageError(f"a deployable file needs both --format and --weights; add {missing}")
+    if target is not None or trial is not None:
+        raise UsageError("--weights is the trained model already; leave out the run and --trial")
+    _deployable(format, weights, to, imgsz, data)
+
+
+def _bundle(target: str | None, to: Path | None, trial: int | None, out: Path) -> None:
+    from nas.bundle import write_bundle
+    from nas.designs import find_design
+    from nas.errors import UsageError
+
+    if target is None:
+        raise UsageError(
+            "say what to export: a run's name, a results folder or a model YAML (or --format, --weights)"
+        )
+    if to is None:
+        raise UsageError("a bundle needs a folder: --to DIR")
+    design = find_design(target, trial, out)
+    bundle = write_bundle(design, to)
+    typer.echo(f"{design.label} -> {bundle.folder}")
+    for file in bundle.files:
+        typer.echo(f"  {file.name}")
+    if not bundle.blocks:
+        typer.echo("  every row is Ultralytics' own, so the bundle needs no module file")
+
+
+def _deployable(format: str, weights: Path, to: Path | None, imgsz: int | None, data: str | None) -> None:
+    from nas import offline
+
+    offline.prepare()
+    from nas.export import export as export_checked
+
+    made = export_checked(weights, format, to, imgsz, data)
+    typer.echo(f"{made.path} ({made.format}, float32, batch 1, input 1x3x{made.imgsz}x{made.imgsz}, no NMS)")
+    typer.echo(
+        f"largest difference from torch on {made.pictures} pictures of {made.data}: "
+        f"{made.difference:.2g} (allowed: {made.tolerance:g})"
+    )

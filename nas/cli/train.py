@@ -1,0 +1,30 @@
+"""`ghostnas train`: train a found design fully, with Ultralytics."""
+
+from pathlib import Path
+
+import typer
+
+_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("train", context_settings=_ARGUMENTS)(train)
+
+
+def train(
+    context: typer.Context,
+    target: str = typer.Argument(help="A run's name, a results folder, a model YAML, or a checkpoint."),
+    trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
+    out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
+) -> None:
+    """Train a design fully; every key=value of `yolo train` may follow, such as epochs=100 data=DATA.yaml."""
+    from nas.designs import find_design
+
+    design = find_design(target, trial, out)
+    from nas.training import complete, parse_arguments
+    from nas.training import train as train_fully
+
+    best = train_fully(complete(design, parse_arguments(context.args)))
+    typer.echo(f"best checkpoint: {best}")
+    typer.echo(f"deploy it: ghostnas export --format onnx --weights {best}")

@@ -1,0 +1,17 @@
+"""`ghostnas yolo`: Ultralytics' own command, with our blocks known to it."""
+
+import typer
+
+_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("yolo", context_settings=_ARGUMENTS)(yolo)
+
+
+def yolo(context: typer.Context) -> None:
+    """The `yolo` command of Ultralytics, with the blocks of ghostnas known: ghostnas yolo val model=best.pt ..."""
+    from nas.yolo import run
+
+    run(context.args)

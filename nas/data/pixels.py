@@ -1,0 +1,150 @@
+"""Pictures as one uint8 tensor in memory, letterboxed once to the training size.
+
+The letterbox is the one of Ultralytics' validation: the longer side becomes the training size, the shorter keeps the
+proportion, the rest is grey (114) on both sides.
+"""
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nas.data.values import Split
+from nas.errors import DataError
+
+GREY = 114
+MAX_BYTES = 4 * 2**30
+_KEEP_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pixels:
+    """The pictures of a split at one size.
+
+    Attributes:
+        images: (N, 3, imgsz, imgsz) uint8, RGB.
+        boxes: (N, most objects, 5) float32: class, centre x, centre y, width, height as shares of the letterboxed
+            picture; rows beyond a picture's objects are zero.
+        counts: (N,) int64, objects a picture.
+        shapes: (N, 2) float32, height and width of the original pictures.
+        placing: (N, 3) float32, scale, left pad and top pad of the letterbox in pixels.
+    """
+
+    images: Tensor
+    boxes: Tensor
+    counts: Tensor
+    shapes: Tensor
+    placing: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+_kept: OrderedDict[tuple[str, int, int], Pixels] = OrderedDict()
+
+
+def pixels(split: Split, imgsz: int, limit_bytes: int = MAX_BYTES) -> Pixels:
+    """The pictures of a split, letterboxed; kept in memory for the next call (1 GiB over all, least recent out).
+
+    Args:
+        split: The pictures.
+        imgsz: Side of the square pictures, in pixels.
+        limit_bytes: The most memory that one split may take; never more than half of what is free.
+
+    Raises:
+        DataError: They do not fit into memory, or a picture cannot be read.
+    """
+    key = (split.key, len(split), imgsz)
+    if key in _kept:
+        _kept.move_to_end(key)
+        return _kept[key]
+    needed = len(split) * 3 * imgsz * imgsz
+    limit = min(limit_bytes, psutil.virtual_memory().available // 2)
+    if needed > limit:
+        raise DataError(
+            f"the {len(split)} pictures of `{split.name}` at {imgsz} px need {needed / 2**20:.0f} MiB of memory, "
+            f"{limit / 2**20:.0f} MiB may be used; "
+            + ("choose a smaller --imgsz" if split.name != "train" else f"try --fraction {_fits(limit, needed)}")
+        )
+    made = _load(split, imgsz)
+    _kept[key] = made
+    while len(_kept) > 1 and sum(one.images.nbytes for one in _kept.values()) > _KEEP_BYTES:
+        _kept.popitem(last=False)
+    return made
+
+
+def _fits(limit: int, needed: int) -> str:
+    return f"{max(math.floor(100 * limit / needed), 1) / 100:g} or a smaller --imgsz"
+
+
+def _load(split: Split, imgsz: int) -> Pixels:
+    most = max((len(labels) for labels in split.labels), default=0)
+    images = torch.empty((len(split), 3, imgsz, imgsz), dtype=torch.uint8)
+    boxes = np.zeros((len(split), max(most, 1), 5), dtype=np.float32)
+    shapes = np.empty((len(split), 2), dtype=np.float32)
+    placing = np.empty((len(split), 3), dtype=np.float32)
+    for index, (path, labels) in enumerate(zip(split.images, split.labels, strict=True)):
+        picture = read_picture(path)
+        boxed, scale, left, top = letterbox(picture, imgsz)
+        images[index] = torch.from_numpy(np.ascontiguousarray(boxed[..., ::-1])).permute(2, 0, 1)  # BGR to RGB
+        height, width = picture.shape[:2]
+        shapes[index], placing[index] = (height, width), (scale, left, top)
+        rows = boxes[index, : len(labels)]
+        rows[:, 0] = labels[:, 0]
+        rows[:, 1:] = labels[:, 1:] * np.array([width, height, width, height], dtype=np.float32) * scale
+        rows[:, 1:] = (rows[:, 1:] + np.array([left, top, 0, 0], dtype=np.float32)) / imgsz
+    counts = torch.tensor([len(labels) for labels in split.labels], dtype=torch.int64)
+    return Pixels(images, torch.from_numpy(boxes), counts, torch.from_numpy(shapes), torch.from_numpy(placing))
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """A picture as (height, width, 3) BGR.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+        picture: Any = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except OSError as error:
+        raise DataError(f"cannot read the picture {path}: {error.strerror or error}") from error
+    except cv2.error:
+        picture = None
+    if picture is None:
+        raise DataError(f"cannot read the picture {path}: it is damaged or of a format that OpenCV does not know")
+    read: NDArray[np.uint8] = picture
+    return read
+
+
+def letterbox(picture: NDArray[np.uint8], imgsz: int) -> tuple[NDArray[np.uint8], float, int, int]:
+    """Fit a picture into a grey square.
+
+    Args:
+        picture: (height, width, 3).
+        imgsz: Side of the square.
+
+    Returns:
+        The square, the scale, and the grey columns on the left and rows on the top.
+    """
+    height, width = picture.shape[:2]
+    scale = imgsz / max(height, width)
+    if scale != 1:
+        size = (min(math.ceil(width * scale), imgsz), min(math.ceil(height * scale), imgsz))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    high, wide = picture.shape[:2]
+    # Half a grey row more goes to the bottom and right, as in Ultralytics' LetterBox.
+    top, left = round((imgsz - high) / 2 - 0.1), round((imgsz - wide) / 2 - 0.1)
+    square = np.full((imgsz, imgsz, 3), GREY, dtype=np.uint8)
+    square[top : top + high, left : left + wide] = picture
+    return square, scale, left, top

@@ -1,0 +1,98 @@
+"""What a user points at when exporting or training: a run's name or folder, one of its trials, or a model file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nas.errors import ModelError, UsageError
+from nas.runs import RESULTS, design_of, find_run, is_run, provenance, table
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run's tables say of a design.
+
+    Attributes:
+        row: Columns as text: `latency_ms`, `latency_low_ms`, `latency_high_ms`, `params`, `gflops`, `map50_95`, ...
+        fresh: Whether the latency is a finalist's (in a fresh process) or a quick screening.
+    """
+
+    row: dict[str, str]
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A model file, and the run that it belongs to.
+
+    Attributes:
+        path: Model YAML, or a checkpoint.
+        label: `trial-7`, a baseline's name, or the file's stem.
+        imgsz: Input size that the YAML names; None where it names none.
+        run: Its results folder, None for a file elsewhere.
+    """
+
+    path: Path
+    label: str
+    imgsz: int | None
+    run: Path | None
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """The run's `run.json`; empty without a run."""
+        return provenance(self.run) if self.run is not None else {}
+
+    def measured(self) -> Measured | None:
+        """What its run measured; None where nothing is known."""
+        if self.run is None:
+            return None
+        number = self.label.removeprefix("trial-")
+        places = (("front.csv", "trial", number), ("baselines.csv", "baseline", self.label))
+        for name, column, value in (*places, ("trials.csv", "trial", number)):
+            for row in table(self.run, name):
+                if row.get(column) == value and row.get("latency_ms"):
+                    return Measured(row, fresh=name != "trials.csv")
+        return None
+
+
+def find_design(target: str, trial: int | None = None, out: Path = RESULTS) -> Design:
+    """The design that a user means.
+
+    Args:
+        target: A run's name, a results folder, a model YAML, or a checkpoint (`.pt`).
+        trial: Trial of the run; its best design when None.
+        out: Folder that holds the runs.
+
+    Raises:
+        ModelError: There is no such file, or the run has no such design.
+        StudyError: There is no such run.
+        UsageError: A trial was given with a file.
+    """
+    path = Path(target)
+    if path.suffix not in (".yaml", ".yml", ".pt"):
+        run = find_run(target, out)
+        path = design_of(run, trial)
+        best = str(provenance(run).get("best") or "best")
+        return Design(path, best if trial is None else path.stem, _imgsz(path), run)
+    if trial is not None:
+        raise UsageError(f"--trial {trial} needs a run's name or results folder, got the file {target}")
+    if not path.is_file():
+        raise ModelError(f"there is no model file {target}; give a file that exists, or a run's name")
+    home = next((folder for folder in path.absolute().parents[:2] if is_run(folder)), None)
+    label = path.stem
+    if home is not None and label == "best":
+        label = str(provenance(home).get("best") or label)
+    return Design(path, label, None if path.suffix == ".pt" else _imgsz(path), home)
+
+
+def _imgsz(path: Path) -> int | None:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ModelError(f"cannot read the model YAML {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or not {"backbone", "head"} <= content.keys():
+        raise ModelError(f"{path} is no model YAML: it must have the keys nc, backbone and head")
+    size = content.get("imgsz")
+    return size if isinstance(size, int) and size > 0 else None

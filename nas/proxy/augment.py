@@ -1,0 +1,104 @@
+"""Cheap augmentation of a whole batch: mirror, scale, shift, brightness and colour.
+
+Everything random comes from one generator on the CPU, so that a training can be repeated on any device.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.data.pixels import GREY, Pixels
+
+_ZOOM = 1.3  # sizes change by a factor in [1 / _ZOOM, _ZOOM]
+_SHIFT = 0.1  # of the side, each way
+_BRIGHTNESS = 0.3
+_TINT = 0.15
+_VISIBLE = 0.25  # objects of which less is left are dropped
+_SMALLEST = 2.0  # pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Pictures and objects as Ultralytics' loss takes them.
+
+    Attributes:
+        images: (B, 3, S, S) float32 in [0, 1].
+        index: (objects,) float32, which picture an object is in.
+        kinds: (objects,) float32 classes.
+        boxes: (objects, 4) float32: centre x, centre y, width, height, shares of the side.
+    """
+
+    images: Tensor
+    index: Tensor
+    kinds: Tensor
+    boxes: Tensor
+
+    def targets(self) -> dict[str, Tensor]:
+        """The dictionary that `v8DetectionLoss` reads."""
+        return {"batch_idx": self.index, "cls": self.kinds, "bboxes": self.boxes}
+
+
+def plain_images(source: Pixels, chosen: Tensor, device: torch.device) -> Tensor:
+    """Pictures as they are, (B, 3, S, S) float32 in [0, 1].
+
+    Args:
+        source: All pictures.
+        chosen: (B,) indices.
+        device: Where to.
+    """
+    return source.images[chosen].to(device).float() / 255
+
+
+def augmented(source: Pixels, chosen: Tensor, random: torch.Generator, device: torch.device) -> Batch:
+    """An augmented batch.
+
+    Args:
+        source: All pictures.
+        chosen: (B,) indices.
+        random: Source of chance, on the CPU.
+        device: Where to.
+    """
+    count, side = len(chosen), source.images.shape[-1]
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=random) * 2 - 1  # in [-1, 1)
+
+    # An output position p, in [-1, 1], shows the input position zoom * p + shift: (B, 2) for x and y.
+    zoom = (_ZOOM ** uniform(count))[:, None].repeat(1, 2)
+    mirror = (uniform(count) < 0).float() * -2 + 1
+    zoom[:, 0] *= mirror
+    shift = uniform(count, 2) * 2 * _SHIFT
+    gain = (1 + uniform(count, 1) * _BRIGHTNESS) * (1 + uniform(count, 3) * _TINT)
+
+    images = _warp(source.images[chosen].to(device), zoom.to(device), shift.to(device))
+    images = (images * (gain / 255).to(device)[:, :, None, None]).clamp_(0, 1)
+    index, kinds, boxes = _move_boxes(source.boxes[chosen], source.counts[chosen], zoom, shift, side)
+    return Batch(images, index.to(device), kinds.to(device), boxes.to(device))
+
+
+def _warp(images: Tensor, zoom: Tensor, shift: Tensor) -> Tensor:
+    """Resample (B, 3, S, S) uint8; outside is grey."""
+    theta = torch.zeros(len(images), 2, 3, device=images.device)
+    theta[:, 0, 0], theta[:, 1, 1] = zoom[:, 0], zoom[:, 1]
+    theta[:, :, 2] = shift
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    return functional.grid_sample(images.float() - GREY, grid, align_corners=False) + GREY
+
+
+def _move_boxes(
+    boxes: Tensor, counts: Tensor, zoom: Tensor, shift: Tensor, side: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes (B, M, 5) where the warp takes them: index, class and box of the objects that are left."""
+    centre, half = boxes[..., 1:3] * 2 - 1, boxes[..., 3:5]  # positions in [-1, 1]; half a side there is a side here
+    centre = (centre - shift[:, None]) / zoom[:, None]
+    half = half / zoom.abs()[:, None]
+    low, high = (centre - half).clamp(-1, 1), (centre + half).clamp(-1, 1)
+    left = high - low
+    real = torch.arange(boxes.shape[1])[None] < counts[:, None]
+    seen = left.prod(-1) >= _VISIBLE * (2 * half).prod(-1)
+    keep = real & seen & (left.amin(-1) * side / 2 >= _SMALLEST)
+    index, slot = keep.nonzero(as_tuple=True)
+    moved = torch.cat([(low + high) / 4 + 0.5, left / 2], -1)  # back to shares of the side
+    return index.float(), boxes[index, slot, 0], moved[index, slot]

@@ -1,0 +1,77 @@
+"""Averaged weights, and BatchNorm statistics that belong to them."""
+
+import math
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from nas.data.pixels import Pixels
+from nas.proxy.augment import plain_images
+from nas.proxy.machine import Precision, StepGate, autocast, passing
+
+
+class AveragedWeights:
+    """An exponential moving average of a model's parameters.
+
+    The memory grows with the steps (decay `limit * (1 - exp(-step / tau))`), so that the random start is soon
+    forgotten in a short training. Buffers are not averaged: the BatchNorm statistics are taken anew.
+    """
+
+    def __init__(self, model: nn.Module, limit: float, tau: float) -> None:
+        """Start from the model as it is.
+
+        Args:
+            model: The model in training.
+            limit: The decay in the end.
+            tau: Steps in which the memory grows.
+        """
+        self.model = deepcopy(model).requires_grad_(False)
+        self._limit, self._tau, self._step = limit, tau, 0
+        self._mine: list[Tensor] = list(self.model.parameters())
+        self._theirs: list[Tensor] = list(model.parameters())
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the model's present weights."""
+        self._step += 1
+        decay = self._limit * (1 - math.exp(-self._step / self._tau))
+        torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
+
+
+@torch.no_grad()
+def recalibrate(
+    model: nn.Module,
+    source: Pixels,
+    pictures: int,
+    batch: int,
+    device: torch.device,
+    precision: Precision,
+    gate: StepGate | None = None,
+) -> None:
+    """Reset every BatchNorm and take its statistics anew: the plain mean over batches of unaugmented pictures.
+
+    Args:
+        model: The model, changed in place and left in evaluation mode.
+        source: Training pictures.
+        pictures: How many of them, spread evenly over the set.
+        batch: Pictures a batch.
+        device: Where the model lies.
+        precision: What to compute in.
+        gate: The turnstile.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative mean
+    model.eval()
+    for norm in norms:
+        norm.train()
+    chosen = torch.linspace(0, len(source) - 1, min(pictures, len(source))).long()
+    for part in chosen.split(batch):
+        with passing(gate), autocast(device, precision):
+            model(plain_images(source, part, device).contiguous(memory_format=torch.channels_last))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()

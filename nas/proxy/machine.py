@@ -1,0 +1,98 @@
+"""What the training machine computes in, and how many threads it may use."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
+from typing import Any, Literal, Protocol
+
+import torch
+
+from nas.errors import ProxyError
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class StepGate(Protocol):
+    """What a proxy needs of a turnstile: something to pass through with every batch."""
+
+    def step(self) -> AbstractContextManager[None]:
+        """Wait while a latency is measured, then hold the machine for one batch."""
+
+
+def passing(gate: StepGate | None) -> AbstractContextManager[None]:
+    """One batch's pass through the turnstile; nothing without one.
+
+    Args:
+        gate: The turnstile.
+    """
+    return nullcontext() if gate is None else gate.step()
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name.
+
+    Args:
+        name: `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        ProxyError: It is not there.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ProxyError(f"unknown training device {name!r}; known are cpu, cuda and cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ProxyError(f"proxies train on cpu or cuda:N, not on {name!r}")
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise ProxyError(f"the training device {name} is not there: torch sees {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+def find_precision(asked: str, device: torch.device) -> Precision:
+    """What to train in: bfloat16 where the device computes in it itself, else float32.
+
+    Args:
+        asked: `auto`, `float32` or `bfloat16`.
+        device: Where the training runs.
+    """
+    if asked == "auto":
+        native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_computes_bfloat16()
+        return "bfloat16" if native else "float32"
+    return "bfloat16" if asked == "bfloat16" else "float32"
+
+
+@lru_cache(maxsize=1)
+def _cpu_computes_bfloat16() -> bool:
+    # Emulated bfloat16 (AVX2, plain AVX-512) is slower than float32. torch's own question has a private name that
+    # differs between versions; Linux says it in /proc/cpuinfo.
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            flags = next((line for line in file if line.startswith("flags")), "")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
+    """Compute in this precision.
+
+    Args:
+        device: Where.
+        precision: In what.
+    """
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Use that many torch threads inside, and as many as before afterwards.
+
+    Args:
+        count: Threads.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,121 @@
+"""The score: mAP by Ultralytics' own NMS, matching and average-precision code, in original-image coordinates.
+
+The settings are those of Ultralytics' validation: confidence from 0.001, NMS at IoU 0.7 with several classes a box, at
+most 300 detections a picture, everything in float32.
+
+A finished model that finds nothing right scores 0.0: that is a measured value. A model whose outputs are not finite
+has no score: `ProxyError`.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nas import offline
+from nas.data.pixels import Pixels, pixels
+from nas.data.values import DetectionData, Split
+from nas.errors import ProxyError
+from nas.proxy.augment import plain_images
+from nas.proxy.machine import StepGate, find_device, passing
+from nas.proxy.values import Score
+
+offline.prepare()
+
+import torchvision  # noqa: E402, F401  # with it imported, Ultralytics takes its compiled NMS
+from ultralytics.engine.validator import BaseValidator  # noqa: E402
+from ultralytics.utils.metrics import ap_per_class, box_iou  # noqa: E402
+from ultralytics.utils.nms import non_max_suppression  # noqa: E402
+from ultralytics.utils.ops import scale_boxes, xywh2xyxy  # noqa: E402
+
+_CONFIDENCE = 0.001
+_NMS_IOU = 0.7
+_MOST_DETECTIONS = 300
+_THRESHOLDS = SimpleNamespace(iouv=torch.linspace(0.5, 0.95, 10))
+_BATCH = 16
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    split: Split,
+    data: DetectionData,
+    imgsz: int,
+    *,
+    device: str = "cpu",
+    turnstile: StepGate | None = None,
+) -> Score:
+    """Score a model on a split.
+
+    The model is put into evaluation mode and moved to the device; nothing else of it changes.
+
+    Args:
+        model: A detection model for the data's classes.
+        split: The pictures: `data.select` or `data.val`.
+        data: The data set that the split belongs to.
+        imgsz: Side of the square input.
+        device: Where to compute.
+        turnstile: Passed with every batch.
+
+    Raises:
+        ProxyError: The model's classes are not the data's, or its outputs are not finite.
+        DataError: The pictures cannot be read.
+    """
+    check_classes(model, data)
+    source, place = pixels(split, imgsz), find_device(device)
+    model.eval().to(place)
+    rows: list[tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
+    for part in torch.arange(len(source)).split(_BATCH):
+        with passing(turnstile):
+            images = plain_images(source, part, place).contiguous(memory_format=torch.channels_last)
+            output = model(images)
+            predicted: Tensor = output[0] if isinstance(output, tuple) else output  # (B, 4 + classes, anchors)
+            if not torch.isfinite(predicted).all():
+                raise ProxyError("the model's outputs are not finite: it cannot be scored")
+            found = non_max_suppression(
+                predicted,
+                _CONFIDENCE,
+                _NMS_IOU,
+                multi_label=True,
+                max_det=_MOST_DETECTIONS,
+                max_time_img=60.0,  # the default drops detections on a busy machine
+            )
+        rows += [_match(one.cpu(), source, int(index), split) for index, one in zip(part, found, strict=True)]
+    correct, confidence, kinds, truth = (np.concatenate(column) for column in zip(*rows, strict=True))
+    precision = ap_per_class(correct, confidence, kinds, truth)[5]  # (classes that occur, 10 thresholds)
+    return Score(map50_95=float(precision.mean()), map50=float(precision[:, 0].mean()))
+
+
+def check_classes(model: nn.Module, data: DetectionData) -> None:
+    """Refuse a model whose head has another number of classes than the data.
+
+    Args:
+        model: A detection model.
+        data: The data.
+
+    Raises:
+        ProxyError: The numbers differ.
+    """
+    classes = getattr(model.model[-1], "nc", None)  # type: ignore[index, union-attr]
+    if classes != data.nc:
+        raise ProxyError(f"the model detects {classes} classes, the data {data.name} has {data.nc}; build it with nc={data.nc}")
+
+
+def _match(
+    found: Tensor, source: Pixels, index: int, split: Split
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """One picture: which detections are right at each threshold, their confidence and class, and the true classes."""
+    height, width = (float(side) for side in source.shapes[index])
+    labels = torch.from_numpy(split.labels[index])
+    side = source.images.shape[-1]
+    scale, left, top = (float(value) for value in source.placing[index])
+    boxes = scale_boxes((side, side), found[:, :4].clone(), (height, width), ((scale, scale), (left, top)))
+    truth = xywh2xyxy(labels[:, 1:]) * torch.tensor([width, height, width, height])
+    kinds, classes = found[:, 5], labels[:, 0]
+    if len(found) and len(labels):
+        right = BaseValidator.match_predictions(_THRESHOLDS, kinds, classes, box_iou(truth, boxes)).numpy()
+    else:
+        right = np.zeros((len(found), 10), dtype=bool)
+    return right, found[:, 4].numpy(), kinds.numpy(), classes.numpy()

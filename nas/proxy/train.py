@@ -1,0 +1,150 @@
+"""A short training from scratch, in this process: a lean loop around Ultralytics' detection loss.
+
+No trainer, no files, no second validation: pictures come from memory, the steps are counted, and one score on the
+selection part ends it.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from nas.data.pixels import Pixels, pixels
+from nas.data.values import DetectionData
+from nas.errors import ProxyError
+from nas.proxy.augment import augmented
+from nas.proxy.average import AveragedWeights, recalibrate
+from nas.proxy.machine import Precision, StepGate, autocast, find_device, find_precision, passing, threads
+from nas.proxy.score import check_classes, evaluate  # also prepares Ultralytics for offline use
+from nas.proxy.values import ProxyResult, ProxySettings
+
+_LOSS_TAIL = 0.1  # share of the steps over which the final loss is averaged
+
+
+def train_proxy(
+    model: nn.Module,
+    data: DetectionData,
+    imgsz: int,
+    settings: ProxySettings,
+    turnstile: StepGate | None = None,
+) -> tuple[ProxyResult, nn.Module]:
+    """Train a model for a few steps and score it on the selection part.
+
+    With one thread on a CPU the same model, data and settings give the same bits. No global random state is used.
+
+    Args:
+        model: A detection model for the data's classes, freshly initialised; it is trained in place.
+        data: The data set.
+        imgsz: Side of the square input.
+        settings: How to train.
+        turnstile: Passed with every batch, so that nothing computes while a latency is measured.
+
+    Returns:
+        The result, and the model with averaged weights and recalibrated BatchNorm, in evaluation mode on the CPU.
+
+    Raises:
+        ProxyError: The loss or the outputs are not finite, or the training failed.
+        DataError: The pictures cannot be read or do not fit into memory.
+    """
+    check_classes(model, data)
+    device = find_device(settings.device)
+    precision = find_precision(settings.precision, device)
+    started = time.monotonic()
+    with threads(settings.threads):
+        source = pixels(data.train, imgsz)
+        model.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        average = AveragedWeights(model, settings.ema, settings.ema_tau)
+        try:
+            loss = _train(model, average, source, settings, device, precision, turnstile)
+            final = average.model
+            recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
+        except torch.OutOfMemoryError as error:
+            raise ProxyError(f"out of memory at batch {settings.batch} and {imgsz} px; use a smaller batch") from error
+        score = evaluate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
+    result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings)
+    return result, final.cpu()
+
+
+def learning_rate(step: int, settings: ProxySettings) -> float:
+    """The learning rate of a step (from 0): a linear rise, then a cosine down to `final_lr`.
+
+    Args:
+        step: Number of the step.
+        settings: How to train.
+    """
+    rise = max(1, round(settings.warmup * settings.steps))
+    if step < rise:
+        return settings.lr * (step + 1) / rise
+    done = (step - rise + 1) / max(1, settings.steps - rise)
+    return settings.lr * (settings.final_lr + (1 - settings.final_lr) * (1 + math.cos(math.pi * done)) / 2)
+
+
+def _train(
+    model: nn.Module,
+    average: AveragedWeights,
+    source: Pixels,
+    settings: ProxySettings,
+    device: torch.device,
+    precision: Precision,
+    gate: StepGate | None,
+) -> float:
+    """All steps; the mean loss a picture over the last of them."""
+    criterion = _criterion(model, device)
+    parameters = list(model.parameters())
+    optimizer = _optimizer(model, settings)
+    random = torch.Generator().manual_seed(settings.seed)
+    tail: list[float] = []
+    for step, chosen in enumerate(_orders(len(source), settings, random)):
+        with passing(gate):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, settings)
+            batch = augmented(source, chosen, random, device)
+            with autocast(device, precision):
+                predicted = model(batch.images.contiguous(memory_format=torch.channels_last))
+            losses, _ = criterion(_float(predicted), batch.targets())  # (3,): box, class, DFL, times the batch
+            loss = losses.sum()
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise ProxyError(f"the training loss became {value} at step {step + 1} of {settings.steps}")
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, settings.clip, foreach=True)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            average.update()
+        if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
+            tail.append(value / settings.batch)
+    return sum(tail) / len(tail)
+
+
+def _orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> Iterator[Tensor]:
+    """The pictures of each step: shuffled passes over all, cut into batches without regard to where a pass ends."""
+    waiting = torch.empty(0, dtype=torch.int64)
+    for _ in range(settings.steps):
+        while len(waiting) < settings.batch:
+            waiting = torch.cat([waiting, torch.randperm(pictures, generator=random)])
+        yield waiting[: settings.batch]
+        waiting = waiting[settings.batch :]
+
+
+def _criterion(model: nn.Module, device: torch.device) -> "nn.Module":
+    from ultralytics.cfg import get_cfg
+
+    # Ultralytics' default gains (box 7.5, class 0.5, DFL 1.5), which a model made from a YAML lacks.
+    model.args = get_cfg()  # type: ignore[assignment]
+    criterion: nn.Module = model.init_criterion()  # type: ignore[operator]
+    return criterion
+
+
+def _float(predicted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The loss is computed in float32; of `feats` it reads shapes only."""
+    return {**predicted, "boxes": predicted["boxes"].float(), "scores": predicted["scores"].float()}
+
+
+def _optimizer(model: nn.Module, settings: ProxySettings) -> torch.optim.Optimizer:
+    """Fused AdamW; weight decay on matrices and kernels, none on biases and norms."""
+    kernels = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim <= 1]
+    groups = [{"params": kernels, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.999), fused=True)

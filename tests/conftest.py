@@ -1,0 +1,24 @@
+"""Shared fixtures: a cache folder of the test run's own, so that no test reads or writes the user's."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Set at import, before any test module imports Ultralytics. A CI run may name a cache to share work between steps.
+os.environ.setdefault("GHOSTNAS_CACHE", str(Path(tempfile.gettempdir()) / f"ghostnas-tests-{os.getuid()}"))
+
+from nas import offline
+
+offline.prepare()
+
+BCCD = Path(__file__).parents[2] / "shared" / "datasets" / "bccd" / "data.yaml"
+
+
+@pytest.fixture(scope="session")
+def bccd() -> Path:
+    """The real blood-cell pictures; skips where they are absent."""
+    if not BCCD.is_file():
+        pytest.skip(f"the BCCD pictures are not here ({BCCD})")
+    return BCCD

@@ -1,0 +1,97 @@
+"""A search without training: the evaluator is a formula, so a whole search runs in a second."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nas.architecture import Architecture
+from nas.evaluate import Evaluation, Limits, Task
+from nas.latency import Latency, LatencySettings
+from nas.proxy import ProxySettings, Score
+from nas.settings import SearchSettings
+from nas.space import SearchSpace, load_space
+
+
+def work(architecture: Architecture) -> float:
+    """A stand-in for the work of a design: pixels times squared widths."""
+    channels = sum(stage.width**2 * stage.depth for stage in architecture.stages)
+    return architecture.imgsz**2 * (channels + 2 * architecture.neck_width**2) / 1e9
+
+
+def formula(architecture: Architecture, task: Task, label: str = "", always_train: bool = False) -> Evaluation:
+    """An evaluation by formula: latency grows with the work, accuracy with its root and the number of bins."""
+    latency_ms = 0.5 + work(architecture)
+    violations = task.limits.violations(latency_ms, 1000, 0.1, 4000)
+    trained = always_train or not violations
+    accuracy = work(architecture) ** 0.5 / 4 + 0.01 * architecture.reg_max**0.5
+    latency = Latency(
+        latency_ms=latency_ms,
+        low_ms=latency_ms * 0.99,
+        high_ms=latency_ms * 1.01,
+        seconds=0.1,
+        blocks=(latency_ms,),
+        dropped={},
+        settings=task.latency,
+        imgsz=architecture.imgsz,
+        level="screening",
+        key={"runtime": "formula"},
+    )
+    return Evaluation(
+        architecture=architecture,
+        status="trained" if trained else "rejected",
+        violations=violations,
+        params=1000,
+        gflops=0.1,
+        counting_rule="formula",
+        onnx_bytes=4000,
+        latency=latency,
+        score=Score(accuracy, accuracy * 1.5) if trained else None,
+        seconds={"build": 0.1, "latency": 0.1},
+    )
+
+
+@pytest.fixture
+def space() -> SearchSpace:
+    return load_space("ghostv2-n")
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    return Task(Limits(2.5), LatencySettings(), ProxySettings(), None, 1.0, 6, tmp_path)
+
+
+@pytest.fixture
+def settings() -> SearchSettings:
+    return SearchSettings(
+        space="ghostv2-n",
+        space_digest="0",
+        imgsz=(96, 128),
+        data="embedded",
+        data_digest="0",
+        classes=6,
+        fraction=1.0,
+        target_ms=2.5,
+        max_params=None,
+        max_gflops=None,
+        max_bytes=None,
+        device="cpu",
+        runtime="onnxruntime",
+        precision="float32",
+        threads=1,
+        train_device="cpu",
+        steps=10,
+        batch=4,
+        sampler="gp",
+        seed=0,
+    )
+
+
+@pytest.fixture
+def sizes(space: SearchSpace) -> dict[str, int]:
+    return {dimension.name: len(dimension.choices) for dimension in space.dimensions}
+
+
+@pytest.fixture
+def by_formula() -> Callable[..., Evaluation]:
+    return formula

@@ -1,0 +1,150 @@
+"""Whole searches by formula: budget, gate, baselines, resume, failures, limits."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nas.campaign import FAILURES_IN_A_ROW, Assignment, Campaign, Progress
+from nas.errors import ProxyError
+from nas.evaluate import Evaluation, Task
+from nas.executors import inline
+from nas.literals import yolo11
+from nas.settings import SearchSettings
+from nas.space import SearchSpace
+from nas.study import StoredStudy
+
+Evaluate = Callable[..., Evaluation]
+
+
+def open_study(folder: Path, settings: SearchSettings, sizes: dict[str, int]) -> StoredStudy:
+    return StoredStudy(folder, settings, sizes)
+
+
+def test_a_budget_counts_trained_candidates_only(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], by_formula: Evaluate
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    seen: list[Progress] = []
+    campaign = Campaign(
+        study,
+        space,
+        sampler="random",
+        seed=0,
+        budget=8,
+        baselines={"yolo11n": yolo11("n", 160)},
+        on_progress=seen.append,
+    )
+    inline.run(campaign, task, by_formula)
+    records = study.records()
+    assert campaign.ended == "budget"
+    assert sum(r.status == "trained" for r in records) == 8
+    assert any(r.status == "rejected" for r in records)
+    assert all(r.evaluation.latency.latency_ms <= 2.5 for r in records if r.status == "trained" and r.evaluation)
+    (baseline,) = study.baselines()
+    assert baseline.status == "trained" and baseline.evaluation and baseline.evaluation.violations
+    assert len({r.key for r in records}) == len(records)
+    assert seen[-1].trained == 8 and seen[-1].left_s == 0
+    study.close()
+
+
+def test_a_resumed_search_proposes_what_an_uninterrupted_one_does(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], by_formula: Evaluate
+) -> None:
+    def run(folder: Path, budgets: list[int]) -> list[str]:
+        for budget in budgets:
+            study = open_study(folder, settings, sizes)
+            inline.run(Campaign(study, space, sampler="gp", seed=3, budget=budget), task, by_formula)
+            keys = [record.key for record in study.records()]
+            study.close()
+        return keys
+
+    assert run(tmp_path / "whole", [12]) == run(tmp_path / "parts", [4, 11, 12])
+
+
+def test_an_orphan_is_tried_again_and_counted_once(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], by_formula: Evaluate
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    campaign = Campaign(study, space, sampler="random", seed=0, budget=3)
+    first = campaign.next()
+    assert isinstance(first, Assignment)
+    study.close()  # the process died while the first trial ran
+
+    study = open_study(tmp_path, settings, sizes)
+    inline.run(Campaign(study, space, sampler="random", seed=0, budget=3), task, by_formula)
+    records = study.records()
+    assert records[0].status == "failed" and records[0].reason == "interrupted"
+    assert records[1].key == first.architecture.key and records[1].retried == 0
+    assert sum(r.status == "trained" for r in records) == 3
+    assert study.orphans() == []
+    study.close()
+
+
+def test_a_trial_killed_before_it_was_told_is_not_lost(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    assignment = Campaign(study, space, sampler="random", seed=0, budget=1).next()
+    assert isinstance(assignment, Assignment)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "_tell", killed)
+    with pytest.raises(KeyboardInterrupt):
+        study.finish(assignment.number, by_formula(assignment.architecture, task, always_train=True))
+    study.close()
+    study = open_study(tmp_path, settings, sizes)
+    assert study.orphans() == []
+    assert [r.status for r in study.records()] == ["trained"]
+    study.close()
+
+
+def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
+) -> None:
+    def broken(*_: object) -> Evaluation:
+        raise RuntimeError("no memory left")
+
+    study = open_study(tmp_path, settings, sizes)
+    with pytest.raises(ProxyError, match="5 trials failed in a row.*no memory left"):
+        inline.run(Campaign(study, space, sampler="random", seed=0, budget=9), task, broken)
+    records = study.records()
+    assert [r.status for r in records] == ["failed"] * FAILURES_IN_A_ROW
+    assert all(r.reason == "RuntimeError: no memory left" and r.evaluation is None for r in records)
+    study.close()
+
+
+def test_time_ends_a_search(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], by_formula: Evaluate
+) -> None:
+    ticks = iter(range(0, 10_000, 10))
+    study = open_study(tmp_path, settings, sizes)
+    campaign = Campaign(
+        study, space, sampler="random", seed=0, budget=500, max_seconds=200, clock=lambda: float(next(ticks))
+    )
+    inline.run(campaign, task, by_formula)
+    assert campaign.ended == "time"
+    assert 0 < sum(r.status == "trained" for r in study.records()) < 500
+    study.close()
+
+
+def test_a_target_that_rejects_nearly_all_ends_with_a_reason(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], by_formula: Evaluate
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    strict = replace(task, limits=replace(task.limits, target_ms=0.01))
+    campaign = Campaign(study, space, sampler="random", seed=0, budget=1)
+    inline.run(campaign, strict, by_formula)
+    assert campaign.ended == "rejections"
+    study.close()
+
+

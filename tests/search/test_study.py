@@ -1,0 +1,73 @@
+"""The stored study refuses what it must and loses nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nas.errors import StudyError
+from nas.evaluate import Task
+from nas.settings import SearchSettings
+from nas.space import SearchSpace
+from nas.study import StoredStudy, read_records
+from tests.search.conftest import formula
+
+
+def test_another_search_under_the_same_name_is_refused_by_setting(
+    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]
+) -> None:
+    StoredStudy(tmp_path, settings, sizes).close()
+    with pytest.raises(StudyError, match=r"target_ms: 2\.5 there, 3\.0 asked; seed: 0 there, 1 asked"):
+        StoredStudy(tmp_path, replace(settings, target_ms=3.0, seed=1), sizes)
+    StoredStudy(tmp_path, settings, sizes).close()
+
+
+def test_two_processes_cannot_write_one_study(
+    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]
+) -> None:
+    study = StoredStudy(tmp_path, settings, sizes)
+    with pytest.raises(StudyError, match="in use by another ghostnas search"):
+        StoredStudy(tmp_path, settings, sizes)
+    study.close()
+
+
+@pytest.mark.parametrize("rubbish", [b"this is no database", b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_corrupt_study_is_kept_aside(
+    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int], rubbish: bytes
+) -> None:
+    (tmp_path / "study.db").write_bytes(rubbish)
+    with pytest.raises(StudyError, match="is corrupt.*kept aside as study.db.corrupt-"):
+        StoredStudy(tmp_path, settings, sizes)
+    (aside,) = tmp_path.glob("study.db.corrupt-*")
+    assert aside.read_bytes() == rubbish
+    StoredStudy(tmp_path, settings, sizes).close()
+
+
+def test_records_come_back_as_they_were_stored(
+    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int], space: SearchSpace, task: Task
+) -> None:
+    import random
+
+    study = StoredStudy(tmp_path, settings, sizes)
+    indices = space.sample(random.Random(0))
+    architecture = space.decode(indices)
+    number = study.start(indices, architecture.key, "random")
+    assert study.records()[number].status == "running"
+    evaluation = formula(architecture, task, always_train=True)
+    study.finish(number, evaluation)
+    study.close()
+    stored, (record,), baselines = read_records(tmp_path)
+    assert stored == settings and baselines == []
+    assert record.evaluation == evaluation
+    assert record.indices == indices and record.key == architecture.key
+
+
+def test_default_names_differ_whenever_a_setting_does(settings: SearchSettings) -> None:
+    others = [replace(settings, seed=1), replace(settings, target_ms=2.51), replace(settings, imgsz=(96,))]
+    assert len({s.default_name for s in [settings, *others]}) == 4
+    assert SearchSettings.from_dict(settings.to_dict()) == settings
+
+
+def test_a_folder_without_a_study_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="holds no study"):
+        read_records(tmp_path)

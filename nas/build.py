@@ -6,32 +6,33 @@ scales up, which is wrong where a DFC pool meets a map smaller than itself, and 
 fails.
 """
 
+import copy
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import thop
+import torch
+import yaml
+
 from nas import offline
+from nas.blocks import REGISTERED
+from nas.errors import ModelError
 
-offline.prepare()
+offline.prepare()  # before the first import of Ultralytics
 
-import copy  # noqa: E402
-import io  # noqa: E402
-import threading  # noqa: E402
-import warnings  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from contextlib import contextmanager  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from importlib import import_module  # noqa: E402
-from importlib.metadata import version  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
-
-import thop  # noqa: E402
-import torch  # noqa: E402
-import yaml  # noqa: E402
 from ultralytics.nn import tasks  # noqa: E402
 from ultralytics.nn.modules.block import C2f  # noqa: E402
+from ultralytics.nn.modules.conv import Conv  # noqa: E402
 from ultralytics.nn.modules.head import Detect  # noqa: E402
 from ultralytics.nn.tasks import DetectionModel  # noqa: E402
-
-from nas.blocks import REGISTERED  # noqa: E402
-from nas.errors import ModelError  # noqa: E402
 
 ONNX_OPSET = 17
 
@@ -107,13 +108,23 @@ def _construct(config: dict[str, Any], nc: int | None, seed: int | None, what: s
     if nc is not None:
         config = {**config, "nc": nc}
     with _BUILDING, _seeded(seed):
+        activation = Conv.default_act
         try:
             model = DetectionModel(config, verbose=False)
         except Exception as error:  # whatever a layer's constructor or the first forward raises
             raise ModelError(f"{what} cannot be built: {type(error).__name__}: {error}") from error
-    if not isinstance(model.model[-1], Detect):
-        raise ModelError(f"{what} must end in a detection head, got {type(model.model[-1]).__name__}")
+        finally:
+            # Ultralytics puts it back only when parsing succeeds; the next model would inherit it.
+            Conv.default_act = activation
+    _check_detector(model, what)
     return model
+
+
+def _check_detector(model: object, what: str) -> None:
+    head = model.model[-1] if isinstance(model, DetectionModel) else model
+    # Segmentation, pose and oriented-box heads are subclasses of Detect.
+    if not isinstance(head, Detect) or tasks.guess_model_task(model) != "detect":
+        raise ModelError(f"{what} must end in a detection head, got {type(head).__name__}")
 
 
 def load_model(path_or_name: str | Path, nc: int | None = None) -> DetectionModel:
@@ -160,8 +171,7 @@ def _load_checkpoint(path: Path) -> DetectionModel:
         model, _ = tasks.load_checkpoint(path)
     except Exception as error:  # a file of another kind, or one that names classes that are not here
         raise ModelError(f"{path} is not a readable checkpoint: {type(error).__name__}: {error}") from error
-    if not isinstance(model, DetectionModel) or not isinstance(model.model[-1], Detect):
-        raise ModelError(f"{path} must hold a detector, got {type(model).__name__}")
+    _check_detector(model, str(path))
     return model
 
 

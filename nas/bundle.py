@@ -1,4 +1,4 @@
-"""The bundle that a user takes home: a folder with a design that plain Ultralytics trains, without ghostnas."""
+"""The bundle that a user takes home: a design that plain Ultralytics trains, without ghostnas."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ README_FILE = "README.md"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A written bundle: its folder, its files, and the blocks that its module defines (none for a stock design)."""
+    """A written bundle: its folder, its files, and the blocks of its module (none for a stock design)."""
 
     folder: Path
     files: tuple[Path, ...]
@@ -106,16 +106,17 @@ def _usage(blocks: tuple[str, ...]) -> str:
     if not blocks:
         return ""
     return f"""
-A checkpoint refers to `{MODULE_NAME}` by name: `import {MODULE_NAME}` before `YOLO("best.pt")`, with this folder on
-Python's path. The `yolo` command finds it through `PYTHONPATH=.` when it loads a checkpoint; it cannot build
-`{MODEL_FILE}` itself.
+A checkpoint refers to `{MODULE_NAME}` by name: `import {MODULE_NAME}` before `YOLO("best.pt")`, with this
+folder on Python's path. The `yolo` command finds it through `PYTHONPATH=.` when it loads a checkpoint; it
+cannot build `{MODEL_FILE}` itself.
 """
 
 
 def _size(design: Design) -> str:
     if not design.imgsz:
         return ""
-    return f"\nIt was designed and measured for pictures of {design.imgsz} px: train, validate and deploy at that size.\n"
+    at = f"{design.imgsz} px"
+    return f"\nIt was designed and measured for pictures of {at}: train, validate and deploy at that size.\n"
 
 
 def _measured(design: Design) -> str:
@@ -136,8 +137,8 @@ def _measured(design: Design) -> str:
         steps = f" of {settings['steps']} steps" if settings.get("steps") else ""
         on = f" on {settings['data']}" if settings.get("data") else ""
         lines.append(
-            f"- mAP50-95 {row['map50_95']} after a short training{steps}{on}: good for comparing designs within that "
-            "search, not what full training reaches"
+            f"- mAP50-95 {row['map50_95']} after a short training{steps}{on}: good for comparing designs "
+            "within that search, not what full training reaches"
         )
     return "\n".join(lines)
 

@@ -34,8 +34,8 @@ class Checkpoint:
 def know_bundled_blocks() -> None:
     """Make checkpoints loadable that were trained from a bundle.
 
-    They refer to the bundle's module, `ghost_blocks`; without it Ultralytics would offer to pip install that name.
-    The classes here are the ones that the bundle was made from.
+    They refer to the bundle's module, `ghost_blocks`; without it Ultralytics would offer to pip install that
+    name. The classes here are the ones that the bundle was made from.
     """
     from nas.blocks import REGISTERED
 
@@ -55,9 +55,9 @@ def know_bundled_blocks() -> None:
 def load_trained(path: Path) -> Checkpoint:
     """Load a checkpoint that a training wrote.
 
-    Trained means: the file records the training's arguments and either the epochs' results or the final scores, or an
-    average of weights that has been updated. Ultralytics writes all of these; a model that was only built and saved,
-    and the weights of a search's short proxy trainings, have none of them.
+    Trained means: the file records the training's arguments and either the epochs' results or the final
+    scores, or an average of weights that has been updated. Ultralytics writes all of these; a model that was
+    only built and saved, and the weights of a search's short proxy trainings, have none of them.
 
     Raises:
         ModelError: There is no such file, it is no checkpoint, or it is not trained.
@@ -79,8 +79,8 @@ def load_trained(path: Path) -> Checkpoint:
     evidence = epochs or content.get("train_metrics") or (content.get("updates") or 0) > 0
     if not (arguments and evidence):
         raise ModelError(
-            f"{path} holds no trace of a training (no epochs, no scores, no weight updates), so its weights may be "
-            "random; train the model with `ghostnas train` and give the best.pt of that training"
+            f"{path} holds no trace of a training (no epochs, scores or weight updates), so its weights may "
+            "be random; train the model with `ghostnas train` and give the best.pt of that training"
         )
     from ultralytics.nn.tasks import DetectionModel, load_checkpoint
 
@@ -113,7 +113,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is not a readable checkpoint: {type(error).__name__}: {error}") from error
     if not isinstance(content, dict) or not (content.get("model") or content.get("ema")):
         raise ModelError(
-            f"{path} is no Ultralytics checkpoint. The weights of a search's short trainings cannot be deployed: "
-            "train the design fully with `ghostnas train` and give the best.pt of that training"
+            f"{path} is no Ultralytics checkpoint. The weights of a search's short trainings cannot be "
+            "deployed: train the design fully with `ghostnas train` and give the best.pt of that training"
         )
     return content

@@ -1,7 +1,7 @@
 """Serves a run's study with optuna-dashboard, for looking only.
 
-The dashboard has no authentication and could delete the study of a search in progress, so it listens on the loopback
-address unless told otherwise, and every request that would change the study is refused.
+The dashboard has no authentication and could delete the study of a search in progress, so it listens on the
+loopback address unless told otherwise, and every request that would change the study is refused.
 """
 
 import errno
@@ -20,9 +20,8 @@ from nas.notes import annotate, note, write_note
 from nas.study_file import STUDY_FILE, open_storage
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
     import optuna
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ["annotate", "is_loopback", "note", "read_only", "server", "write_note"]
 

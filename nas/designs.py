@@ -1,4 +1,4 @@
-"""What a user points at when exporting or training: a run's name or folder, one of its trials, or a model file."""
+"""What a user points at when exporting or training: a run, one of its trials, or a model file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,8 @@ class Measured:
     """What a run's tables say of a design.
 
     Attributes:
-        row: Columns as text: `latency_ms`, `latency_low_ms`, `latency_high_ms`, `params`, `gflops`, `map50_95`, ...
+        row: Columns as text: `latency_ms`, `latency_low_ms`, `latency_high_ms`, `params`, `gflops`,
+            `map50_95`, ...
         fresh: Whether the latency is a finalist's (in a fresh process) or a quick screening.
     """
 

@@ -1,9 +1,10 @@
-"""A deployable file from a trained checkpoint, through Ultralytics' exporter, checked against torch on real pictures."""
+"""A deployable file from a trained checkpoint: Ultralytics' exporter, then a check on real pictures."""
 
 import importlib.util
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
         format_name: A format of `nas.formats`.
         to: Folder for the file; by default the checkpoint's.
         imgsz: Side of the square input; by default the size it was trained at.
-        data: Data YAML whose val pictures are compared; by default the checkpoint's own, else the embedded set.
+        data: Data YAML whose val pictures are compared; by default the checkpoint's own, else the embedded
+            set.
 
     Raises:
         UsageError: The format or the size cannot be used, or a package is missing.
@@ -79,12 +81,13 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
     with tempfile.TemporaryDirectory(prefix="ghostnas-") as making:
         made = _export(checkpoint, wanted, size, Path(making))
         expected = [_torch_run(checkpoint)(picture) for picture in batch]
-        with _opened(made, wanted) as run:
+        with _quiet():
+            run = _opened(made, wanted)
             difference = max(relative_difference(run(p), e) for p, e in zip(batch, expected, strict=True))
         if not difference <= wanted.tolerance:
             raise ModelError(
-                f"the {wanted.name} file differs from torch by {difference:.2g} (allowed: {wanted.tolerance:g}) on "
-                f"{len(batch)} pictures of {pictures.name}, so it was not kept; please report it with the model YAML"
+                f"the {wanted.name} file differs from torch by {difference:.2g} (allowed: {wanted.tolerance:g}), "
+                f"on {len(batch)} pictures of {pictures.name}; it was not kept. Please report it with the YAML"
             )
         kept = _keep(made, folder)
     return Export(kept, wanted.name, size, difference, wanted.tolerance, len(batch), pictures.name)
@@ -162,13 +165,15 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
 
 @contextmanager
 def _quiet() -> "Iterator[None]":
-    """Without Ultralytics' progress notes, which name the temporary folder; warnings and errors still show."""
+    """Without Ultralytics' notes, which name the temporary folder, and torch's on its older exporter."""
     from ultralytics.utils import LOGGER
 
     level = LOGGER.level
     LOGGER.setLevel("WARNING")
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         LOGGER.setLevel(level)
 
@@ -187,11 +192,10 @@ def _torch_run(checkpoint: Checkpoint) -> Run:
     return run
 
 
-@contextmanager
-def _opened(made: Path, wanted: Format) -> "Iterator[Run]":
+def _opened(made: Path, wanted: Format) -> Run:
     """The exported file, ready to run in its own runtime, in float32 where the runtime leaves the choice."""
     openers = {"onnx": _onnx_run, "openvino": _openvino_run}
-    yield openers.get(wanted.name, _backend_run)(made)
+    return openers.get(wanted.name, _backend_run)(made)
 
 
 def _onnx_run(made: Path) -> Run:

@@ -1,10 +1,10 @@
 """The deployment formats of Ultralytics' exporter: what each needs, and how near to torch its file must come.
 
-The check compares raw outputs, boxes in pixels and scores in 0..1, as |exported - torch| / max(1, |torch|): relative
-for boxes, absolute for scores and the first pixel. Reordered float32 arithmetic gives 1e-6 to 1e-4 there; a wrong
-constant, a lost layer or a swapped channel gives 1e-2 to 1. So float32 formats must stay under 1e-3 (a third of a
-pixel at 320, a thousandth of a score), which no metric notices. Formats whose runtimes may compute in float16 or TF32
-inside get 2e-2.
+The check compares raw outputs, boxes in pixels and scores in 0..1, as |exported - torch| / max(1, |torch|):
+relative for boxes, absolute for scores and the first pixel. Reordered float32 arithmetic gives 1e-6 to 1e-4
+there; a wrong constant, a lost layer or a swapped channel gives 1e-2 to 1. So float32 formats must stay under
+1e-3 (a third of a pixel at 320, a thousandth of a score), which no metric notices. Formats whose runtimes may
+compute in float16 or TF32 inside get 2e-2.
 """
 
 import difflib
@@ -62,8 +62,8 @@ def find_format(name: str) -> Format:
     """The format of a name, with everything that it needs installed.
 
     Raises:
-        UsageError: The name is unknown (suggests the nearest), the format cannot be checked here, or a package is
-            missing (says the pip command).
+        UsageError: The name is unknown (suggests the nearest), the format cannot be checked here, or a
+            package is missing (says the pip command).
     """
     wanted = _ALIASES.get(name.lower(), name.lower())
     if wanted in FORMATS:
@@ -82,8 +82,8 @@ def find_format(name: str) -> Format:
     stock = [argument for argument in export_formats()["Argument"] if argument != "-"]
     if wanted in stock:
         raise UsageError(
-            f"--format {name}: its file cannot be run here to be checked against torch; to export it unchecked: "
-            f"ghostnas yolo export model=best.pt format={wanted}"
+            f"--format {name}: its file cannot be run here to be checked against torch; "
+            f"to export it unchecked: ghostnas yolo export model=best.pt format={wanted}"
         )
     near = difflib.get_close_matches(wanted, [*FORMATS, *_ALIASES, *stock], n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""

@@ -1,9 +1,9 @@
-"""The Markdown note that each trial carries in the Optuna dashboard: architecture, counts, latency, score, YAML.
+"""The note that each trial carries in the Optuna dashboard: architecture, counts, latency, score, YAML.
 
-optuna-dashboard 0.21 keeps a note in the system attributes of the trial's *study*, as a version number and the text in
-pieces: `dashboard:<trial id>:note_ver` and `dashboard:<trial id>:note_str:<i>`. Notes are written here in that format
-through Optuna's storage, so that a search needs no dashboard installed (a test reads them back with the dashboard's
-own code).
+optuna-dashboard 0.21 keeps a note in the system attributes of the trial's *study*, as a version number and
+the text in pieces: `dashboard:<trial id>:note_ver` and `dashboard:<trial id>:note_str:<i>`. Notes are written
+here in that format through Optuna's storage, so that a search needs no dashboard installed (a test reads them
+back with the dashboard's own code).
 """
 
 from typing import TYPE_CHECKING
@@ -51,6 +51,9 @@ def note(record: Record, yaml_text: str) -> str:
     )
     latency = evaluation.latency
     settings = latency.settings
+    conditions = (
+        f"{settings.runtime}, {settings.precision}, {settings.threads} thread(s), {settings.device}, batch 1"
+    )
     verdict = "; ".join(evaluation.violations) or "none"
     return f"""## {record.label} ({record.status})
 
@@ -58,7 +61,7 @@ def note(record: Record, yaml_text: str) -> str:
 |---|---|
 {accuracy}
 | latency | {latency.latency_ms:.3f} ms ({latency.low_ms:.3f} to {latency.high_ms:.3f}) |
-| measured with | {settings.runtime}, {settings.precision}, {settings.threads} thread(s), {settings.device}, batch 1 |
+| measured with | {conditions} |
 | limits missed | {verdict} |
 | parameters | {evaluation.params:,} |
 | GFLOPs | {evaluation.gflops:.3f} ({evaluation.counting_rule}) |

@@ -1,6 +1,7 @@
 """Results folders: which runs there are, the one that was meant, and the files inside it.
 
-A run is a folder that holds a `study.db` or a `run.json`; by default runs lie under `results/` of the current folder.
+A run is a folder that holds a `study.db` or a `run.json`; by default runs lie under `results/` of the current
+folder.
 """
 
 import csv
@@ -52,7 +53,8 @@ def find_run(name_or_path: str, out: Path = RESULTS) -> Path:
             return folder
     if name_or_path and Path(name_or_path).is_dir():
         raise StudyError(
-            f"{name_or_path} is not a results folder: it holds neither {STUDY_FILE} nor {RUN_FILE}. {_known(out)}"
+            f"{name_or_path} is not a results folder: it holds neither {STUDY_FILE} nor {RUN_FILE}. "
+            f"{_known(out)}"
         )
     raise StudyError(
         f"there is no run {name_or_path!r} under {out}{_nearest(name_or_path, out)}. {_known(out)}"

@@ -10,6 +10,7 @@ import json
 import math
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -19,9 +20,11 @@ from nas.architecture import LEVELS, Architecture
 from nas.errors import SpaceError
 from nas.space_codec import architecture, stage_size, values_of
 from nas.space_file import nearest, read_space_file
-from nas.space_schema import dimensions, oversized_pools
+from nas.space_rules import oversized_pools
+from nas.space_schema import dimensions
 
 _UNORDERED = ("block", "activation", "downsample", "c3k")
+_BY_WORK = {"activation": ("relu", "hardswish", "silu"), "c3k": ("deep", "all")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +169,13 @@ class SearchSpace:
 def _extreme(d: Dimension, largest: bool) -> Any:
     """The choice that makes the smallest or largest network."""
     field = d.name.split(".")[-1]
-    if field == "activation":
-        order = [a for a in ("relu", "hardswish", "silu") if a in d.choices]
-        return order[-1 if largest else 0]
-    if field == "c3k":
-        return max(d.choices) if not largest else min(d.choices)  # "deep" is less than "all"
+    if field in _BY_WORK:
+        choices = [choice for choice in _BY_WORK[field] if choice in d.choices]
+    else:
+        choices = sorted(d.choices) if d.ordered else [d.choices[0]]
     if field == "dfc_pool":  # a larger pool is less work
-        return d.choices[0 if largest else -1]
-    return d.choices[-1 if largest and d.ordered else 0]
+        choices.reverse()
+    return choices[-1 if largest else 0]
 
 
 def shipped_spaces() -> dict[str, Path]:
@@ -190,9 +192,11 @@ def _find(name_or_path: str) -> Path:
     shipped = shipped_spaces()
     if name_or_path in shipped:
         return shipped[name_or_path]
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
-        return path
+    path = Path(name_or_path)
+    # A name too long, with a NUL or of an unknown user raises instead of being no file.
+    with suppress(OSError, ValueError, RuntimeError):
+        if path.expanduser().is_file():
+            return path.expanduser()
     hint = nearest(path.stem, shipped) or "give a path to a YAML file or a shipped name"
     raise SpaceError(
         f"{name_or_path!r} is neither a search-space file nor the name of a shipped space "

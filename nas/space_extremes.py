@@ -1,8 +1,8 @@
 """The networks of a space with the fewest and the most parameters, exactly, without counting all of them.
 
-More width, depth, expansion or attention is always more parameters, so only a stage's block and down-sampler are
-open. What a stage adds depends on no other stage's block: each stage's best pair is found on its own, beside the
-smallest neighbours of the right width, in 16 quick counts instead of 256 slow ones.
+More width, depth, expansion or attention is always more parameters, so only a stage's block and
+down-sampler are open. What a stage adds depends on no other stage's block: each stage's best pair is found on
+its own, beside the smallest neighbours of the right width, in 16 quick counts instead of 256 slow ones.
 """
 
 from collections.abc import Callable

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from nas.errors import SpaceError
+from nas.space_rules import equal_expansions, oversized_pools
 from nas.space_schema import (
     Broken,
     SpaceFile,
@@ -18,7 +19,6 @@ from nas.space_schema import (
     StagesChoices,
     as_yaml,
     dimensions,
-    oversized_pools,
 )
 from nas.space_yaml import Document, Location, NotYaml, Problem, parse
 
@@ -109,8 +109,11 @@ def read_space_file(path: Path) -> SpaceFile:
     problems = list(document.problems)
     try:
         file = SpaceFile.model_validate(document.data)
-        for level, index, text in oversized_pools(dimensions(file), file.imgsz[0]):
+        choices = dimensions(file)
+        for level, index, text in oversized_pools(choices, file.imgsz[0]):
             problems.append(Problem(("stages", level, "dfc_pool", index), text))
+        for level, index, text in equal_expansions(choices):
+            problems.append(Problem(("stages", level, "expansion", index), text))
     except ValidationError as error:
         problems += [_problem(item) for item in error.errors()]
         raise _report(path, document, problems) from None

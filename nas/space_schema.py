@@ -5,7 +5,7 @@ into a line that names file, line, key, rule and value.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
@@ -68,6 +68,15 @@ def _multiple(of: int) -> Callable[[int], int]:
     return check
 
 
+def _at_most(most: int, why: str) -> Callable[[int], int]:
+    def check(value: int) -> int:
+        if value > most:
+            raise Broken(f"must be {most} or less, {why}")
+        return value
+
+    return check
+
+
 def _at_least(least: int) -> Callable[[int], int]:
     def check(value: int) -> int:
         if value < least:
@@ -117,6 +126,7 @@ def _c2psa(width: int) -> int:
 
 _Width = Annotated[int, AfterValidator(_multiple(8))]
 _Count = Annotated[int, AfterValidator(_at_least(1))]
+_Capped = AfterValidator(_at_most(512, "the neck's cap on every level"))
 _Sorted = AfterValidator(_increasing)
 _Distinct = AfterValidator(_distinct)
 _Many = BeforeValidator(_as_choices)
@@ -126,6 +136,7 @@ Counts = Annotated[tuple[_Count, ...], _Sorted, _Many]
 Sizes = Annotated[tuple[Annotated[int, AfterValidator(_multiple(32))], ...], _Sorted, _Many]
 Kernels = Annotated[tuple[Annotated[int, AfterValidator(_odd_or_off)], ...], _Sorted, _Many]
 Expansions = Annotated[tuple[Annotated[float, AfterValidator(_expansion)], ...], _Sorted, _Many]
+NeckWidths = Annotated[tuple[Annotated[_Width, _Capped], ...], _Sorted, _Many]
 P5Widths = Annotated[tuple[Annotated[_Width, AfterValidator(_c2psa)], ...], _Sorted, _Many]
 
 
@@ -170,7 +181,7 @@ class SpaceFile(_Strict):
     activation: Annotated[tuple[Activation, ...], _Distinct, _Many]
     stem_width: Widths
     stages: StagesChoices
-    neck_width: Widths
+    neck_width: NeckWidths
     box_width: Widths
     cls_width: Widths
     reg_max: Counts
@@ -188,23 +199,3 @@ def dimensions(file: SpaceFile) -> dict[str, tuple[Any, ...]]:
         elif key not in ("name", "description"):
             found[key] = getattr(file, key)
     return found
-
-
-def oversized_pools(
-    choices: Mapping[str, tuple[Any, ...]], smallest_imgsz: int
-) -> list[tuple[str, int, str]]:
-    """Pools larger than their stage's map: the blocks would clip them, and two designs would be one network.
-
-    Returns:
-        Level, index of the choice, and the broken rule of each.
-    """
-    problems = []
-    for exponent, level in enumerate(LEVELS, start=2):
-        side = smallest_imgsz // 2**exponent
-        attends = "ghost" in choices[f"{level}.block"] and any(choices[f"{level}.dfc_kernel"])
-        for index, pool in enumerate(choices[f"{level}.dfc_pool"]):
-            if pool > side and attends:
-                enough = -(-pool * 2**exponent // 32) * 32
-                text = f"must not exceed the stage's map, {side}x{side} at imgsz {smallest_imgsz}; got {pool}"
-                problems.append((level, index, f"{text} (use a smaller pool, or imgsz {enough} and above)"))
-    return problems

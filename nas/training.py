@@ -1,7 +1,7 @@
-"""Full training of a chosen design with Ultralytics: its defaults filled in, its batches passed through the turnstile.
+"""Full training of a chosen design with Ultralytics, its batches passed through the turnstile.
 
-Importing this module registers the blocks with Ultralytics. A worker process of a training on several devices imports
-it too, because the callbacks that it receives come from here.
+Importing this module registers the blocks with Ultralytics. A worker process of a training on several devices
+imports it too, because the callbacks that it receives come from here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,8 @@ _ERRORS = (SyntaxError, ValueError, TypeError, AssertionError)
 class StepGate:
     """Ultralytics callbacks that hold the turnstile around every training and validation batch.
 
-    A latency measurement on this machine then waits for the batch in progress, and the next batch for the measurement.
+    A latency measurement on this machine then waits for the batch in progress, and the next batch for the
+    measurement.
     """
 
     def __init__(self, turnstile: Turnstile) -> None:
@@ -38,7 +39,7 @@ class StepGate:
         self._held = ExitStack()
 
     def enter(self, _: object) -> None:
-        """A batch begins. One that never ended (out of memory, tried again with a smaller batch) is let go first."""
+        """A batch begins. One that never ended (out of memory, tried again smaller) is let go first."""
         self._held.close()
         self._held.enter_context(self._turnstile.step())
 
@@ -85,7 +86,8 @@ def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
     """Parse `key=value` words as the `yolo` command does, and check names, types and ranges.
 
     Raises:
-        UsageError: A word is not `key=value`, the key is unknown (suggests the nearest), or the value is out of range.
+        UsageError: A word is not `key=value`, the key is unknown (suggests the nearest), or the value is out
+            of range.
     """
     from ultralytics.cfg import check_cfg, check_dict_alignment, merge_equals_args, parse_key_value_pair
     from ultralytics.utils import DEFAULT_CFG_DICT, LOGGER
@@ -117,7 +119,7 @@ def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
 
 
 def complete(design: Design, arguments: Mapping[str, Any]) -> Training:
-    """A training with defaults filled in: the design's own input size, its run's data, a folder for the results.
+    """A training with defaults filled in: the design's input size, its run's data, a folder for the results.
 
     Args:
         design: What to train.

@@ -1,16 +1,18 @@
 """Ultralytics' settings for this process: where outputs go, and no reports to third parties.
 
-Ultralytics keeps its settings in a file, remembers the folder of its very first use as the place of all outputs, and
-reports trainings to every tracker that is installed. The changes here hold for this process; the file stays as it is.
+Ultralytics keeps its settings in a file, remembers the folder of its very first use as the place of all
+outputs, and reports trainings to every tracker that is installed. The changes here hold for this process; the
+file stays as it is.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 _TRACKERS = ("clearml", "comet", "dvc", "hub", "mlflow", "neptune", "platform", "tensorboard", "wandb")
 
 
 def use_current_folder() -> None:
-    """Outputs go to `runs/` of the current folder; no telemetry, and no report to a Ray trial that is not theirs."""
+    """Outputs go to `runs/` of the current folder; no telemetry, and no report to a Ray trial."""
     _change({"runs_dir": str(Path.cwd() / "runs"), "sync": False, "raytune": False})
 
 
@@ -19,7 +21,7 @@ def without_trackers() -> None:
     _change(dict.fromkeys(_TRACKERS, False))
 
 
-def _change(values: dict[str, str] | dict[str, bool] | dict[str, str | bool]) -> None:
+def _change(values: Mapping[str, object]) -> None:
     from ultralytics.utils import SETTINGS
 
     for name, value in values.items():

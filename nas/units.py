@@ -4,6 +4,7 @@ Each parser takes what a user typed and returns a float or int in the one unit t
 or raises `UsageError` with the rule and the value.
 """
 
+import math
 import re
 
 from nas.errors import UsageError
@@ -23,12 +24,25 @@ def _parse(text: str, units: dict[str, float] | dict[str, int], what: str, examp
     number, unit = float(match.group(1)), match.group(2)
     if unit not in units:
         known = ", ".join(u for u in units if u)
-        wrong = f"has no unit; write {number:g}{next(u for u in units if u)!s}" if not unit else "has an unknown unit"
+        wrong = (
+            f"has no unit; write {number:g}{next(u for u in units if u)!s}"
+            if not unit
+            else "has an unknown unit"
+        )
         raise UsageError(f"{what} {text!r} {wrong} (units: {known}; for example {example})")
     value = number * units[unit]
     if not value > 0:
         raise UsageError(f"{what} must be above zero, got {text!r}")
+    if math.isinf(value):
+        raise UsageError(f"{what} {text!r} is too large for a number; leave the limit out instead")
     return value
+
+
+def _whole(value: float, what: str, text: str) -> int:
+    """The nearest whole number, which must not round down to nothing."""
+    if round(value) < 1:
+        raise UsageError(f"{what} must be 1 or more, got {text!r}")
+    return round(value)
 
 
 def latency_ms(text: str) -> float:
@@ -56,7 +70,7 @@ def size_bytes(text: str) -> int:
     Raises:
         UsageError: The text has no unit, an unknown unit, or is not above zero.
     """
-    return round(_parse(text.strip().upper(), {"MB": 10**6, **_BYTES}, "size", "4MB"))
+    return _whole(_parse(text.strip().upper(), {"MB": 10**6, **_BYTES}, "size", "4MB"), "size", text)
 
 
 def count(text: str) -> int:
@@ -65,4 +79,4 @@ def count(text: str) -> int:
     Raises:
         UsageError: The text has an unknown suffix or is not above zero.
     """
-    return round(_parse(text.strip().upper(), _COUNT, "count", "2.5M"))
+    return _whole(_parse(text.strip().upper(), _COUNT, "count", "2.5M"), "count", text)

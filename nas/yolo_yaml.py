@@ -73,15 +73,17 @@ def _backbone(arch: Architecture) -> tuple[list[Row], list[int]]:
     return rows, ends
 
 
-def _detect(arch: Architecture) -> tuple[str, str]:
-    """The head's module and arguments: the stock one where its own rule gives the same widths."""
+def _detect(arch: Architecture, nc: int) -> tuple[str, str]:
+    """The head's module and arguments: the stock one where it is YOLO11's or has the same widths."""
     stock_box = max(16, arch.neck_width // 4, 4 * arch.reg_max)
-    if arch.box_width == stock_box and arch.cls_width == arch.neck_width:
+    # With more classes than channels YOLO11 widens its class branch; any other head means what it says.
+    rule_of_yolo11 = arch.reg_max == 16 or min(nc, 100) <= arch.neck_width
+    if arch.box_width == stock_box and arch.cls_width == arch.neck_width and rule_of_yolo11:
         return "Detect", "nc"
     return "SlimDetect", f"nc, {arch.box_width}, {arch.cls_width}"
 
 
-def _head(arch: Architecture, p3: int, p4: int, p5: int) -> list[Row]:
+def _head(arch: Architecture, nc: int, p3: int, p4: int, p5: int) -> list[Row]:
     """YOLO11's neck and detection head; p3 and p4 are backbone rows, p5 is the backbone's last row."""
     n3, n4, n5 = (min(arch.neck_width * factor, _NECK_CAP) for factor in (1, 2, 4))
     c3k = arch.c3k == "all"
@@ -98,7 +100,7 @@ def _head(arch: Architecture, p3: int, p4: int, p5: int) -> list[Row]:
         *[_row("Conv", f"{n4}, 3, 2"), *fuse(p5, n5, True)],  # first + 11
     ]
     notes = {2: "P4 top-down", 5: "P3", 8: "P4", 11: "P5"}
-    module, args = _detect(arch)
+    module, args = _detect(arch, nc)
     maps = ", ".join(str(first + index) for index in (5, 8, 11))
     rows = [(text, notes.get(index, "")) for index, text in enumerate(texts)]
     return [*rows, (_row(module, args, f"[{maps}]"), "")]
@@ -124,7 +126,7 @@ def to_yaml(arch: Architecture, nc: int = 80) -> str:
     """
     arch = arch.canonical()
     backbone, (_, p3, p4, _) = _backbone(arch)
-    head = _head(arch, p3, p4, len(backbone) - 1)
+    head = _head(arch, nc, p3, p4, len(backbone) - 1)
     return "\n".join(
         [
             f"# ghostnas {arch.digest}: a detector for Ultralytics, channels concrete (no scales)",

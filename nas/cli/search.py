@@ -45,7 +45,7 @@ def search(
     from nas import offline, units
     from nas.errors import UsageError
     from nas.evaluate import Limits
-    from nas.latency import LatencySettings, resolve_runtime
+    from nas.latency import LatencySettings, resolve_runtime, runtime_version
     from nas.settings import SAMPLERS
 
     target_ms = units.latency_ms(target_latency)
@@ -67,16 +67,15 @@ def search(
         raise UsageError(f"--budget must be at least 1 trained candidate, got {budget}")
     max_seconds = None if max_time is None else units.duration_s(max_time)
     latency = LatencySettings(resolve_runtime(runtime), precision, threads, device)
+    runtime_version(latency.runtime)
     offline.prepare()
 
     from nas.cli.progress import ConsoleReporter
     from nas.dashboard import annotate
-    from nas.latency import require_runtime
     from nas.proxy import DEFAULT_STEPS, ProxySettings
     from nas.runner import Request, run_search
     from nas.space import load_space
 
-    require_runtime(latency)
     found = load_space(space)
     if imgsz is not None:
         found = found.with_imgsz(_sizes(imgsz))

@@ -11,7 +11,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def yolo(context: typer.Context) -> None:
-    """The `yolo` command of Ultralytics, with the blocks of ghostnas known: ghostnas yolo val model=best.pt ..."""
+    """The `yolo` command of Ultralytics with our blocks known: ghostnas yolo val model=best.pt ..."""
+    import sys
+
+    sys.argv = ["yolo", *context.args]  # Ultralytics shows it in its help
     from nas.yolo import run
 
     run(context.args)

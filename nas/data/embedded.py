@@ -1,4 +1,4 @@
-"""The embedded data set: an ordinary Ultralytics data set in the cache folder, made on first use in seconds."""
+"""The embedded data set: an ordinary Ultralytics set in the cache folder, made on first use in seconds."""
 
 import shutil
 import tempfile
@@ -40,8 +40,8 @@ def _whole(folder: Path) -> bool:
 
 
 def _make(folder: Path) -> None:
-    # Made under a temporary name and renamed, so that a half-made set is never taken for a whole one, and two processes
-    # that start together do not disturb each other: the set is the same whoever is first.
+    # Made under a temporary name and renamed, so that a half-made set is never taken for a whole one, and two
+    # processes that start together do not disturb each other: the set is the same whoever is first.
     try:
         making = Path(tempfile.mkdtemp(prefix=f".{SET_NAME}-", dir=folder.parent))
         try:
@@ -62,7 +62,7 @@ def _make(folder: Path) -> None:
 
 
 def write_set(folder: Path, pictures: dict[str, int], seed: int) -> None:
-    """Write a synthetic set: `images/` and `labels/` with a folder a split, and `data.yaml` without absolute paths.
+    """Write a synthetic set: `images/` and `labels/` with a folder a split, and a relocatable `data.yaml`.
 
     Args:
         folder: An empty folder.
@@ -71,7 +71,8 @@ def write_set(folder: Path, pictures: dict[str, int], seed: int) -> None:
     """
     import cv2
 
-    from nas.data.synthetic import NAMES, scene
+    from nas.data.placement import NAMES
+    from nas.data.synthetic import scene
 
     for number, (part, count) in enumerate(pictures.items()):
         images, labels = folder / "images" / part, folder / "labels" / part

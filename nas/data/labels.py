@@ -1,9 +1,9 @@
-"""Label files of Ultralytics' format: one object a line, `class x y width height`, shares of the picture's sides.
+"""Label files of Ultralytics' format: `class x y width height` a line, as shares of the picture's sides.
 
-A line with more than 6 numbers is a polygon, `class x1 y1 x2 y2 ...`, of which the enclosing box is taken. As in
-Ultralytics a coordinate may lie outside 0..1 by 0.01 (rounding), a row that stands twice counts once, and a picture
-without a label file has no objects. Unlike Ultralytics, which skips a picture with a bad label and goes on, anything
-else is an error that names file and line.
+A line with more than 6 numbers is a polygon, `class x1 y1 x2 y2 ...`, of which the enclosing box is taken. As
+in Ultralytics a coordinate may lie outside 0..1 by 0.01 (rounding), a row that stands twice counts once, and
+a picture without a label file has no objects. Unlike Ultralytics, which skips a picture with a bad label and
+goes on, anything else is an error that names file and line.
 """
 
 import os
@@ -62,18 +62,23 @@ def _box(path: Path, number: int, words: list[str], nc: int) -> tuple[float, flo
     kind, points = values[0], values[1:]
     if not 0 <= kind < nc or kind != int(kind):
         raise DataError(
-            f"{where}: the class must be a whole number from 0 to {nc - 1} (the data YAML names {nc} classes), "
-            f"got {words[0]}; correct the label or add the class to `names:`"
+            f"{where}: the class must be a whole number from 0 to {nc - 1} (the data YAML names {nc} "
+            f"classes), got {words[0]}; correct the label or add the class to `names:`"
         )
     outside = [value for value in points if not -_TOLERANCE <= value <= 1 + _TOLERANCE]
     if outside:
         raise DataError(
-            f"{where}: coordinates must be shares of the picture's width and height, from 0 to 1, got {outside[0]:g}; "
-            "divide pixels by the picture's size"
+            f"{where}: coordinates must be shares of the picture's width and height, from 0 to 1, "
+            f"got {outside[0]:g}; divide pixels by the picture's size"
         )
     if len(points) > 4:
         xs, ys = points[0::2], points[1::2]
-        x, y, width, height = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, max(xs) - min(xs), max(ys) - min(ys)
+        x, y, width, height = (
+            (min(xs) + max(xs)) / 2,
+            (min(ys) + max(ys)) / 2,
+            max(xs) - min(xs),
+            max(ys) - min(ys),
+        )
     else:
         x, y, width, height = points
     if width < 0 or height < 0:

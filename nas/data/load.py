@@ -44,7 +44,9 @@ def _load(file: Path, modified: int, fraction: float, seed: int, *, embedded: bo
     train = _labelled(source, "train", source.train, nc)
     val = _labelled(source, "val", source.val, nc)
     if embedded:
-        from nas.data.embedded import SET_NAME as digest  # the name says version and seed; bytes follow from them
+        from nas.data.embedded import (
+            SET_NAME as digest,
+        )  # the name says version and seed; bytes follow from them
 
         name = "embedded"
     else:
@@ -53,7 +55,9 @@ def _load(file: Path, modified: int, fraction: float, seed: int, *, embedded: bo
     pictures = list(source.train)
     if len(pictures) < 4:
         raise DataError(f"{file}: `train:` holds {len(pictures)} images, at least 4 are needed")
-    kept_apart = stratified(train, select_size(len(pictures)), seed=int(hashlib.sha256(digest.encode()).hexdigest()[:8], 16))
+    kept_apart = stratified(
+        train, select_size(len(pictures)), seed=int(hashlib.sha256(digest.encode()).hexdigest()[:8], 16)
+    )
     apart = set(kept_apart)
     rest = [index for index in range(len(pictures)) if index not in apart]
     want = max(1, round(fraction * len(rest)))
@@ -62,7 +66,9 @@ def _load(file: Path, modified: int, fraction: float, seed: int, *, embedded: bo
     def split(part: str, indices: Sequence[int], key: str) -> Split:
         made = Split(part, tuple(pictures[i] for i in indices), tuple(train[i] for i in indices), key)
         if made.objects == 0:
-            raise DataError(f"{file}: too few labelled pictures in `train:` to learn from some and compare on others")
+            raise DataError(
+                f"{file}: too few labelled pictures in `train:` to learn from some and compare on others"
+            )
         return made
 
     return DetectionData(
@@ -92,7 +98,7 @@ def _labelled(source: Source, key: str, pictures: tuple[Path, ...], nc: int) -> 
 
 
 def _digest(source: Source, train: Sequence[Labels], val: Sequence[Labels]) -> str:
-    """Of names, file names, file sizes and labels: fast on huge sets, and the same wherever the folder lies."""
+    """Of names, file names, file sizes and labels: fast, and the same wherever the folder lies."""
     digest = hashlib.sha256(repr(source.names).encode())
     for key, pictures, labels in (("train", source.train, train), ("val", source.val, val)):
         for picture, one in zip(pictures, labels, strict=True):

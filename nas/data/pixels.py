@@ -1,7 +1,7 @@
 """Pictures as one uint8 tensor in memory, letterboxed once to the training size.
 
-The letterbox is the one of Ultralytics' validation: the longer side becomes the training size, the shorter keeps the
-proportion, the rest is grey (114) on both sides.
+The letterbox is the one of Ultralytics' validation: the longer side becomes the training size, the shorter
+keeps the proportion, the rest is grey (114) on both sides.
 """
 
 import math
@@ -31,8 +31,8 @@ class Pixels:
 
     Attributes:
         images: (N, 3, imgsz, imgsz) uint8, RGB.
-        boxes: (N, most objects, 5) float32: class, centre x, centre y, width, height as shares of the letterboxed
-            picture; rows beyond a picture's objects are zero.
+        boxes: (N, most objects, 5) float32: class, centre x, centre y, width, height as shares of the
+            letterboxed picture; rows beyond a picture's objects are zero.
         counts: (N,) int64, objects a picture.
         shapes: (N, 2) float32, height and width of the original pictures.
         placing: (N, 3) float32, scale, left pad and top pad of the letterbox in pixels.
@@ -52,7 +52,7 @@ _kept: OrderedDict[tuple[str, int, int], Pixels] = OrderedDict()
 
 
 def pixels(split: Split, imgsz: int, limit_bytes: int = MAX_BYTES) -> Pixels:
-    """The pictures of a split, letterboxed; kept in memory for the next call (1 GiB over all, least recent out).
+    """The pictures of a split, letterboxed; kept in memory for the next call (1 GiB, the oldest goes).
 
     Args:
         split: The pictures.
@@ -69,20 +69,19 @@ def pixels(split: Split, imgsz: int, limit_bytes: int = MAX_BYTES) -> Pixels:
     needed = len(split) * 3 * imgsz * imgsz
     limit = min(limit_bytes, psutil.virtual_memory().available // 2)
     if needed > limit:
+        advice = "a smaller --imgsz"
+        if split.name == "train":
+            share = max(math.floor(100 * limit / needed), 1) / 100
+            advice = f"a --fraction {share:g} times as large, or {advice}"
         raise DataError(
-            f"the {len(split)} pictures of `{split.name}` at {imgsz} px need {needed / 2**20:.0f} MiB of memory, "
-            f"{limit / 2**20:.0f} MiB may be used; "
-            + ("choose a smaller --imgsz" if split.name != "train" else f"try --fraction {_fits(limit, needed)}")
+            f"the {len(split)} pictures of `{split.name}` at {imgsz} px need {needed / 2**20:.0f} MiB "
+            f"of memory and {limit / 2**20:.0f} MiB may be used; try {advice}"
         )
     made = _load(split, imgsz)
     _kept[key] = made
     while len(_kept) > 1 and sum(one.images.nbytes for one in _kept.values()) > _KEEP_BYTES:
         _kept.popitem(last=False)
     return made
-
-
-def _fits(limit: int, needed: int) -> str:
-    return f"{max(math.floor(100 * limit / needed), 1) / 100:g} or a smaller --imgsz"
 
 
 def _load(split: Split, imgsz: int) -> Pixels:
@@ -94,7 +93,9 @@ def _load(split: Split, imgsz: int) -> Pixels:
     for index, (path, labels) in enumerate(zip(split.images, split.labels, strict=True)):
         picture = read_picture(path)
         boxed, scale, left, top = letterbox(picture, imgsz)
-        images[index] = torch.from_numpy(np.ascontiguousarray(boxed[..., ::-1])).permute(2, 0, 1)  # BGR to RGB
+        images[index] = torch.from_numpy(np.ascontiguousarray(boxed[..., ::-1])).permute(
+            2, 0, 1
+        )  # BGR to RGB
         height, width = picture.shape[:2]
         shapes[index], placing[index] = (height, width), (scale, left, top)
         rows = boxes[index, : len(labels)]
@@ -102,7 +103,9 @@ def _load(split: Split, imgsz: int) -> Pixels:
         rows[:, 1:] = labels[:, 1:] * np.array([width, height, width, height], dtype=np.float32) * scale
         rows[:, 1:] = (rows[:, 1:] + np.array([left, top, 0, 0], dtype=np.float32)) / imgsz
     counts = torch.tensor([len(labels) for labels in split.labels], dtype=torch.int64)
-    return Pixels(images, torch.from_numpy(boxes), counts, torch.from_numpy(shapes), torch.from_numpy(placing))
+    return Pixels(
+        images, torch.from_numpy(boxes), counts, torch.from_numpy(shapes), torch.from_numpy(placing)
+    )
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -122,7 +125,9 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     except cv2.error:
         picture = None
     if picture is None:
-        raise DataError(f"cannot read the picture {path}: it is damaged or of a format that OpenCV does not know")
+        raise DataError(
+            f"cannot read the picture {path}: it is damaged or of a format that OpenCV does not know"
+        )
     read: NDArray[np.uint8] = picture
     return read
 

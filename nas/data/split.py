@@ -1,7 +1,8 @@
 """Stratified samples of pictures: each class keeps its share, rare classes first.
 
-A picture has several classes, so pictures are taken class by class, from the rarest to the most frequent (after
-Sechidis et al. 2011, "On the stratification of multi-label data"); pictures without objects count as one class more.
+A picture has several classes, so pictures are taken class by class, from the rarest to the most frequent
+(after Sechidis et al. 2011, "On the stratification of multi-label data"); pictures without objects count as
+one class more.
 """
 
 from collections.abc import Sequence
@@ -41,27 +42,24 @@ def stratified(labels: Sequence[Labels], want: int, seed: int) -> list[int]:
     if want >= total:
         return list(range(total))
     share = want / total
-    order = np.random.default_rng(seed).permutation(total)
-    holders: dict[int, list[int]] = {}
-    for index in order:
-        kinds = {int(kind) for kind in labels[index][:, 0]} or {-1}
-        for kind in kinds:
-            holders.setdefault(kind, []).append(int(index))
+    order = [int(index) for index in np.random.default_rng(seed).permutation(total)]
+    holders = _holders(labels, order)
     only = {indices[0] for indices in holders.values() if len(indices) == 1}
     taken: set[int] = set()
-    for _, indices in sorted(holders.items(), key=lambda item: (len(item[1]), item[0])):
+    for indices in sorted(holders.values(), key=len):
         # At least one picture of every class that has two, and never all of them.
         goal = min(max(round(share * len(indices)), 1), len(indices) - 1)
-        have = sum(index in taken for index in indices)
-        for index in indices:
-            if have >= goal or len(taken) >= want:
-                break
-            if index not in taken and index not in only:
-                taken.add(index)
-                have += 1
-    for index in order:  # rounding may have left the sample short
-        if len(taken) >= want:
-            break
-        if int(index) not in only:
-            taken.add(int(index))
-    return sorted(taken)
+        lacking = max(0, min(goal - len(taken.intersection(indices)), want - len(taken)))
+        taken.update([index for index in indices if index not in taken and index not in only][:lacking])
+    # Rounding may have left the sample short.
+    spare = [index for index in order if index not in taken and index not in only]
+    return sorted([*taken, *spare[: want - len(taken)]])
+
+
+def _holders(labels: Sequence[Labels], order: list[int]) -> dict[int, list[int]]:
+    """The pictures that show each class, in the given order; -1 stands for pictures without objects."""
+    holders: dict[int, list[int]] = {}
+    for index in order:
+        for kind in sorted({int(kind) for kind in labels[index][:, 0]} or {-1}):
+            holders.setdefault(kind, []).append(index)
+    return holders

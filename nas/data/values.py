@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Labels = NDArray[np.float32]  # (objects, 5): class, then centre x, centre y, width, height as shares of the picture
+Labels = NDArray[
+    np.float32
+]  # (objects, 5): class, then centre x, centre y, width, height as shares of the picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,8 +18,8 @@ class Split:
     Attributes:
         name: `train`, `select` or `val`.
         images: The picture files.
-        labels: One array a picture, shape (objects, 5): class, centre x, centre y, width, height (shares of the
-            picture's sides).
+        labels: One array a picture, shape (objects, 5): class, centre x, centre y, width, height (shares of
+            the picture's sides).
         key: A text that is equal for two splits when they hold the same pictures of the same data.
     """
 
@@ -54,7 +56,8 @@ class DetectionData:
         name: A short name for tables and file names.
         source: The data YAML.
         names: Class names.
-        digest: Of the class names, the file names and sizes and the labels of train and val, whatever the fraction.
+        digest: Of the class names, the file names and sizes and the labels of train and val, whatever the
+            fraction.
         fraction: Share of the training pictures in `train`.
         train: Pictures that proxies learn from.
         select: Pictures carved out of the YAML's train on which candidates are compared; the same for every

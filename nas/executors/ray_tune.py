@@ -5,7 +5,6 @@ campaign, so the stored Optuna study stays the only state. Tune's own result and
 folder that is deleted at the end.
 """
 
-import json
 import logging
 import os
 import shutil
@@ -14,12 +13,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from nas.architecture import Architecture
-from nas.campaign import Assignment, Campaign
-from nas.errors import GhostnasError
-from nas.evaluate import Evaluation, Evaluator, Task
+from nas.campaign import Campaign
+from nas.evaluate import Evaluator, Task
 from nas.paths import cache_subdir
 
 OBJECT_STORE_BYTES = 80 * 2**20
@@ -43,11 +39,20 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int) -> N
     with _ray(workers) as folder:
         from ray import tune
 
-        searcher = _searcher(campaign)
+        from nas.executors.ray_parts import CampaignSearcher, Worker
+
+        searcher = CampaignSearcher(campaign)
+        worker = tune.with_parameters(Worker, task=task, evaluator=evaluator)
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(task, evaluator), {"cpu": 1}),
+            tune.with_resources(worker, {"cpu": 1}),
             tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
-            run_config=tune.RunConfig(name="tune", storage_path=str(folder), verbose=0, log_to_file=False),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(folder),
+                verbose=0,
+                log_to_file=False,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            ),
         )
         tuner.fit()
         if searcher.error is not None:
@@ -88,79 +93,3 @@ def _ray(workers: int) -> Iterator[Path]:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(ray_folder, ignore_errors=True)
-
-
-def _trainable(task: Task, evaluator: Evaluator) -> type:
-    from ray import tune
-
-    class Worker(tune.Trainable):  # type: ignore[misc]
-        """Evaluates one architecture a trial; the process is reused for the next."""
-
-        def setup(self, config: dict[str, Any]) -> None:
-            self._config = config
-
-        def reset_config(self, new_config: dict[str, Any]) -> bool:
-            self._config = new_config
-            return True
-
-        def step(self) -> dict[str, Any]:
-            try:
-                architecture = Architecture.from_dict(json.loads(self._config["architecture"]))
-                evaluation = evaluator(architecture, task, self._config["label"], self._config["baseline"])
-            except Exception as error:
-                return {"done": True, "failed": f"{type(error).__name__}: {error}"}
-            return {"done": True, "evaluation": json.dumps(evaluation.to_dict())}
-
-    return Worker
-
-
-def _searcher(campaign: Campaign) -> Any:
-    from ray.tune.search import Searcher
-
-    class CampaignSearcher(Searcher):  # type: ignore[misc]
-        """Passes Tune's questions on to the campaign."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._assigned: dict[str, Assignment] = {}
-            self.error: GhostnasError | None = None
-
-        def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-            assignment = None if self.error else campaign.next()
-            if assignment == "wait":
-                return None
-            if not isinstance(assignment, Assignment):
-                return str(Searcher.FINISHED)
-            self._assigned[trial_id] = assignment
-            return {
-                "architecture": json.dumps(assignment.architecture.to_dict()),
-                "label": assignment.label,
-                "baseline": assignment.baseline,
-            }
-
-        def on_trial_complete(
-            self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-        ) -> None:
-            assignment = self._assigned.pop(trial_id)
-            try:
-                if error or result is None:
-                    campaign.fail(assignment, "the worker process died (out of memory?)")
-                elif "failed" in result:
-                    campaign.fail(assignment, result["failed"])
-                else:
-                    campaign.finish(assignment, Evaluation.from_dict(json.loads(result["evaluation"])))
-            except GhostnasError as raised:
-                # Tune would log and go on; keep it, suggest nothing more, and raise it from run().
-                self.error = raised
-
-        def __getstate__(self) -> dict[str, Any]:
-            # Tune pickles its searcher for checkpoints; the campaign's database must not go along.
-            return {}
-
-        def save(self, checkpoint_path: str) -> None:
-            """Nothing to save: the study is the state."""
-
-        def restore(self, checkpoint_path: str) -> None:
-            """Nothing to restore: the study is the state."""
-
-    return CampaignSearcher()

@@ -16,6 +16,7 @@ from nas.latency.values import (
     LatencySettings,
     Level,
     Subject,
+    resolve_level,
     resolve_runtime,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "is_installed",
     "measure",
     "measure_fresh",
+    "resolve_level",
     "resolve_runtime",
     "runtime_version",
 ]

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 _STEAL_COLUMN = 8  # `cpuN user nice system idle iowait irq softirq steal ...`, see proc(5)
+_REST_S = 0.002
 _PROCESSOR_COLUMN = 36  # of /proc/thread-self/stat, counted after the command's closing bracket
 
 
@@ -18,14 +19,18 @@ class Probe:
     """The clock and the disturbance counters, in one value so that tests can bring their own.
 
     Attributes:
-        now_ns: A monotonic clock in nanoseconds. switches: How often the scheduler took the processor away
-        from the measuring thread so far. stolen: How many ticks the hypervisor took from the processor that
-        the thread is on, as (processor, ticks).
+        now_ns: A monotonic clock in nanoseconds.
+        switches: How often the scheduler took the processor away so far.
+        cpu_ns: Processor time of the measuring thread so far; None when other threads share the work.
+        stolen: The processor the thread is on, and how many ticks the hypervisor took from it so far.
+        rest: Lets other programs run for a moment.
     """
 
     now_ns: Callable[[], int]
     switches: Callable[[], int]
+    cpu_ns: Callable[[], int] | None
     stolen: Callable[[], tuple[int, int]]
+    rest: Callable[[], None]
 
 
 def _stolen() -> tuple[int, int]:
@@ -49,7 +54,13 @@ def probe(threads: int) -> Probe:
     """
     whole: int = resource.RUSAGE_SELF
     who: int = getattr(resource, "RUSAGE_THREAD", whole) if threads == 1 else whole
-    return Probe(time.perf_counter_ns, lambda: resource.getrusage(who).ru_nivcsw, _stolen)
+    return Probe(
+        now_ns=time.perf_counter_ns,
+        switches=lambda: resource.getrusage(who).ru_nivcsw,
+        cpu_ns=time.thread_time_ns if threads == 1 else None,
+        stolen=_stolen,
+        rest=lambda: time.sleep(_REST_S),
+    )
 
 
 def _cpu_model() -> str:

@@ -59,7 +59,9 @@ def find_model(name: str) -> ModelFile:
         raise UsageError(f"a model must be a .yaml, .pt or .onnx file, got {name!r}")
     path = Path(name) if Path(name).is_file() else _stock_yaml(name)
     if path is None:
-        raise ModelError(f"there is no model file {name!r}, and Ultralytics has no stock YAML of that name")
+        raise ModelError(
+            f"there is no model file {name!r}, nor an Ultralytics YAML of that name; nothing is downloaded"
+        )
     total = hashlib.sha256(path.read_bytes())
     if suffix != ".onnx":
         total.update(f"{Path(name).name} {[version(package) for package in _EXPORTERS]}".encode())

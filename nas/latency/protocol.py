@@ -6,7 +6,7 @@ Knows neither runtimes nor models: it times a function, with a clock and counter
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nas.errors import LatencyError
 from nas.latency.interval import BLOCK_QUANTILE, median_interval, quantile
@@ -24,8 +24,8 @@ class Plan:
     Attributes:
         aim: Half width of the 95% interval, as a share of the estimate, at which the measurement ends.
         refuse: Half width above which the interval is no answer.
-        measure_s: Time for blocks on a quiet machine; what is known then is the answer, if it is one.
-        patience_s: Time for blocks on a disturbed machine, after which the measurement is refused.
+        measure_s: Undisturbed time to spend on runs; what is known then is the answer.
+        patience_s: Longest time for that, disturbances included; what is known then is judged.
         warmup_s: Time for warming up; two windows are run even when they take longer.
         stop_above_target: Whether a model whose whole interval lies above the target is not measured further.
         min_blocks: Blocks before the first look at the interval.
@@ -46,7 +46,7 @@ class Plan:
 
 PLANS: dict[Level, Plan] = {
     "screening": Plan(
-        aim=0.02, refuse=0.10, measure_s=1.0, patience_s=6.0, warmup_s=0.3, stop_above_target=True
+        aim=0.02, refuse=0.10, measure_s=1.0, patience_s=5.0, warmup_s=0.3, stop_above_target=True
     ),
     "finalist": Plan(
         aim=0.01, refuse=0.05, measure_s=4.5, patience_s=20.0, warmup_s=1.0, stop_above_target=False
@@ -66,18 +66,29 @@ class Outcome:
     dropped: dict[str, int]
 
 
-MOST_DROPPED = 2 / 3
-"""Of all blocks tried, at most this share may be dropped: what disturbs more blocks than that slows the rest too."""
+MOST_LOST = 0.005
+"""A run may have spent this share of its time without the processor; with more it is dropped as preempted."""
+
+MOST_DROPPED = 0.9
+"""Of all runs, at most this share may be dropped: where more are disturbed, the rest is not trusted."""
+
+# What one loss of the processor is taken to cost where it cannot be seen (several threads).
+_SWITCH_NS = 250_000
 
 
 @dataclass(slots=True)
-class _Drops:
-    runs: int = 0
-    preempted: int = 0
-    stolen: int = 0
+class _Tally:
+    """What happened so far: the kept blocks' figures in ms, and what became of all runs and blocks."""
 
-    def as_dict(self) -> dict[str, int]:
-        return {"runs_preempted": self.runs, "blocks_preempted": self.preempted, "blocks_stolen": self.stolen}
+    blocks: list[float] = field(default_factory=list)
+    runs_kept: int = 0
+    kept_ms: float = 0.0
+    runs_preempted: int = 0
+    blocks_stolen: int = 0
+    tried: int = 0
+
+    def dropped(self) -> dict[str, int]:
+        return {"runs_preempted": self.runs_preempted, "blocks_stolen": self.blocks_stolen}
 
 
 @contextmanager
@@ -91,26 +102,42 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _block(run: Callable[[], None], runs: int, probe: Probe, drops: _Drops) -> float | None:
-    """Time one block; its figure in ms, or None when it has to be dropped."""
-    kept: list[float] = []
+def _timed(run: Callable[[], None], probe: Probe) -> tuple[float, bool]:
+    """Run once: the time in ms, and whether the scheduler took the processor away for a part that matters."""
+    switches = probe.switches()
+    cpu = probe.cpu_ns() if probe.cpu_ns else 0
+    start = probe.now_ns()
+    run()
+    wall = probe.now_ns() - start
+    # A switch alone says little about a long run: the kernel's own threads take microseconds, another program
+    # takes milliseconds. The time spent off the processor tells them apart.
+    switched = probe.switches() - switches
+    lost = wall - (probe.cpu_ns() - cpu) if probe.cpu_ns else switched * _SWITCH_NS
+    return wall / _NS_PER_MS, switched > 0 and lost > MOST_LOST * wall
+
+
+def _block(run: Callable[[], None], runs: int, probe: Probe, tally: _Tally, deadline_ns: float) -> None:
+    """Collect a block of undisturbed runs, or give up at the deadline."""
+    tally.tried += 1
+    times: list[float] = []
     processor, ticks = probe.stolen()
-    for _ in range(runs):
-        switches = probe.switches()
-        start = probe.now_ns()
-        run()
-        end = probe.now_ns()
-        if probe.switches() == switches:
-            kept.append((end - start) / _NS_PER_MS)
-    drops.runs += runs - len(kept)
+    while len(times) < runs:
+        time_ms, preempted = _timed(run, probe)
+        if not preempted:
+            times.append(time_ms)
+            continue
+        tally.runs_preempted += 1
+        if probe.now_ns() > deadline_ns:
+            return
+        # Whoever has rested is let run longer in one go than whoever never stops.
+        probe.rest()
     processor_after, ticks_after = probe.stolen()
     if processor_after == processor and ticks_after > ticks:
-        drops.stolen += 1
-        return None
-    if 2 * len(kept) < runs:
-        drops.preempted += 1
-        return None
-    return quantile(kept, BLOCK_QUANTILE)
+        tally.blocks_stolen += 1
+        return
+    tally.runs_kept += runs
+    tally.kept_ms += sum(times)
+    tally.blocks.append(quantile(times, BLOCK_QUANTILE))
 
 
 def _warm_up(run: Callable[[], None], plan: Plan, probe: Probe) -> float:
@@ -146,26 +173,22 @@ def time_runs(run: Callable[[], None], plan: Plan, probe: Probe, target_ms: floa
         start = probe.now_ns()
         rough_ms = _warm_up(run, plan, probe)
         runs = max(1, round(plan.block_ms / max(rough_ms, 1e-3)))
-        drops = _Drops()
-        blocks: list[float] = []
-        tried = 0
-        begin = probe.now_ns()
+        tally = _Tally()
+        deadline = probe.now_ns() + plan.patience_s * _NS_PER_S
         while True:
-            tried += 1
-            figure = _block(run, runs, probe, drops)
-            if figure is not None:
-                blocks.append(figure)
-            passed_s = (probe.now_ns() - begin) / _NS_PER_S
-            objection = _objection(blocks, tried, drops, plan)
-            if objection is None and (passed_s > plan.measure_s or _sure(blocks, plan, target_ms)):
+            _block(run, runs, probe, tally, deadline)
+            now = probe.now_ns()
+            objection = _objection(tally, plan)
+            enough = tally.kept_ms * _NS_PER_MS > plan.measure_s * _NS_PER_S
+            if objection is None and (enough or _sure(tally.blocks, plan, target_ms)):
                 break
-            if tried >= plan.min_blocks and passed_s > plan.patience_s:
+            if now > deadline and tally.tried >= plan.min_blocks:
                 break
         seconds = (probe.now_ns() - start) / _NS_PER_S
     if objection is not None:
         raise LatencyError(f"unmeasurable: {objection}; stop other programs on this machine and try again")
-    middle, low, high = _interval(blocks)
-    return Outcome(middle, low, high, seconds, tuple(blocks), drops.as_dict())
+    middle, low, high = _interval(tally.blocks)
+    return Outcome(middle, low, high, seconds, tuple(tally.blocks), tally.dropped())
 
 
 def _interval(blocks: list[float]) -> tuple[float, float, float]:
@@ -182,19 +205,20 @@ def _sure(blocks: list[float], plan: Plan, target_ms: float | None) -> bool:
     return (high - low) / 2 <= plan.aim * middle
 
 
-def _objection(blocks: list[float], tried: int, drops: _Drops, plan: Plan) -> str | None:
+def _objection(tally: _Tally, plan: Plan) -> str | None:
     """Why the blocks so far are no answer; None when they are one."""
-    lost = tried - len(blocks)
-    if len(blocks) < plan.min_blocks or lost > MOST_DROPPED * tried:
+    runs = tally.runs_kept + tally.runs_preempted
+    if len(tally.blocks) < plan.min_blocks or tally.runs_preempted > MOST_DROPPED * runs:
         return (
-            f"{lost} of {tried} blocks were disturbed (preempted: {drops.preempted}, stolen by the "
-            f"hypervisor: {drops.stolen}), at most {MOST_DROPPED:.0%} may be, and {plan.min_blocks} are needed"
+            f"of {runs} runs {tally.runs_preempted} were preempted, and the hypervisor disturbed "
+            f"{tally.blocks_stolen} blocks of runs; {len(tally.blocks)} blocks are left (at least "
+            f"{plan.min_blocks} are needed, with at most {MOST_DROPPED:.0%} of the runs dropped)"
         )
-    middle, low, high = _interval(blocks)
+    middle, low, high = _interval(tally.blocks)
     half = (high - low) / 2
     if half > plan.refuse * middle:
         return (
-            f"the machine's speed is not steady: {len(blocks)} blocks give {middle:.3g} ms ±{half / middle:.1%}, "
-            f"at most ±{plan.refuse:.0%} is accepted"
+            f"the machine's speed is not steady: {len(tally.blocks)} blocks give {middle:.3g} ms "
+            f"±{half / middle:.1%}, at most ±{plan.refuse:.0%} is accepted"
         )
     return None

@@ -45,6 +45,18 @@ def resolve_runtime(name: str) -> str:
     raise UsageError(f"runtime must be one of auto, {', '.join(RUNTIMES)}; got {name!r}{hint}")
 
 
+def resolve_level(name: str) -> Level:
+    """The level that a user's word names.
+
+    Raises:
+        UsageError: No such level.
+    """
+    for level in LEVELS:
+        if name == level:
+            return level
+    raise UsageError(f"level must be one of {', '.join(LEVELS)}; got {name!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class LatencySettings:
     """How a latency is measured; checked when made.
@@ -123,7 +135,7 @@ class Latency:
         high_ms: Upper end of its 95% interval.
         seconds: Device time spent, warm-up included.
         blocks: The kept blocks' statistics in ms, in the order they were measured.
-        dropped: What was dropped, by cause: `runs_preempted`, `blocks_preempted`, `blocks_stolen`.
+        dropped: What was dropped, by cause: `runs_preempted`, `blocks_stolen`.
         settings: How it was measured.
         imgsz: Square input size in pixels.
         level: `screening` or `finalist`.

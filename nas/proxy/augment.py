@@ -80,10 +80,12 @@ def augmented(source: Pixels, chosen: Tensor, random: torch.Generator, device: t
 
 def _warp(images: Tensor, zoom: Tensor, shift: Tensor) -> Tensor:
     """Resample (B, 3, S, S) uint8; outside is grey."""
-    theta = torch.zeros(len(images), 2, 3, device=images.device)
-    theta[:, 0, 0], theta[:, 1, 1] = zoom[:, 0], zoom[:, 1]
-    theta[:, :, 2] = shift
-    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    side = images.shape[-1]
+    # Pixel centres run from -1 + 1/S to 1 - 1/S. No rotation, so x and y are made apart (affine_grid costs a
+    # third of the whole warp).
+    places = (torch.arange(side, device=images.device) * 2 + 1) / side - 1
+    across, down = (zoom[:, axis, None] * places + shift[:, axis, None] for axis in (0, 1))  # (B, S) each
+    grid = torch.stack([across[:, None].expand(-1, side, -1), down[:, :, None].expand(-1, -1, side)], -1)
     return functional.grid_sample(images.float() - GREY, grid, align_corners=False) + GREY
 
 
@@ -91,7 +93,10 @@ def _move_boxes(
     boxes: Tensor, counts: Tensor, zoom: Tensor, shift: Tensor, side: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes (B, M, 5) where the warp takes them: index, class and box of the objects that are left."""
-    centre, half = boxes[..., 1:3] * 2 - 1, boxes[..., 3:5]  # positions in [-1, 1]; half a side there is a side here
+    centre, half = (
+        boxes[..., 1:3] * 2 - 1,
+        boxes[..., 3:5],
+    )  # positions in [-1, 1]; half a side there is a side here
     centre = (centre - shift[:, None]) / zoom[:, None]
     half = half / zoom.abs()[:, None]
     low, high = (centre - half).clamp(-1, 1), (centre + half).clamp(-1, 1)

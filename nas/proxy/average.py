@@ -49,7 +49,7 @@ def recalibrate(
     precision: Precision,
     gate: StepGate | None = None,
 ) -> None:
-    """Reset every BatchNorm and take its statistics anew: the plain mean over batches of unaugmented pictures.
+    """Reset every BatchNorm and take its statistics anew, the plain mean over unaugmented batches.
 
     Args:
         model: The model, changed in place and left in evaluation mode.
@@ -69,7 +69,7 @@ def recalibrate(
     for norm in norms:
         norm.train()
     chosen = torch.linspace(0, len(source) - 1, min(pictures, len(source))).long()
-    for part in chosen.split(batch):
+    for part in torch.split(chosen, batch):
         with passing(gate), autocast(device, precision):
             model(plain_images(source, part, device).contiguous(memory_format=torch.channels_last))
     for norm, momentum in zip(norms, momenta, strict=True):

@@ -43,8 +43,12 @@ def find_device(name: str) -> torch.device:
         raise ProxyError(f"unknown training device {name!r}; known are cpu, cuda and cuda:N") from error
     if device.type not in ("cpu", "cuda"):
         raise ProxyError(f"proxies train on cpu or cuda:N, not on {name!r}")
-    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
-        raise ProxyError(f"the training device {name} is not there: torch sees {torch.cuda.device_count()} CUDA devices")
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
+    ):
+        raise ProxyError(
+            f"the training device {name} is not there: torch sees {torch.cuda.device_count()} CUDA devices"
+        )
     return device
 
 
@@ -63,8 +67,8 @@ def find_precision(asked: str, device: torch.device) -> Precision:
 
 @lru_cache(maxsize=1)
 def _cpu_computes_bfloat16() -> bool:
-    # Emulated bfloat16 (AVX2, plain AVX-512) is slower than float32. torch's own question has a private name that
-    # differs between versions; Linux says it in /proc/cpuinfo.
+    # Emulated bfloat16 (AVX2, plain AVX-512) is slower than float32. torch's own question has a private name
+    # that differs between versions; Linux says it in /proc/cpuinfo.
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             flags = next((line for line in file if line.startswith("flags")), "")

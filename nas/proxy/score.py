@@ -1,10 +1,10 @@
 """The score: mAP by Ultralytics' own NMS, matching and average-precision code, in original-image coordinates.
 
-The settings are those of Ultralytics' validation: confidence from 0.001, NMS at IoU 0.7 with several classes a box, at
-most 300 detections a picture, everything in float32.
+The settings are those of Ultralytics' validation: confidence from 0.001, NMS at IoU 0.7 with several classes
+a box, at most 300 detections a picture, everything in float32.
 
-A finished model that finds nothing right scores 0.0: that is a measured value. A model whose outputs are not finite
-has no score: `ProxyError`.
+A finished model that finds nothing right scores 0.0: that is a measured value. A model whose outputs are not
+finite has no score: `ProxyError`.
 """
 
 from types import SimpleNamespace
@@ -67,11 +67,13 @@ def evaluate(
     source, place = pixels(split, imgsz), find_device(device)
     model.eval().to(place)
     rows: list[tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
-    for part in torch.arange(len(source)).split(_BATCH):
+    for part in torch.split(torch.arange(len(source)), _BATCH):
         with passing(turnstile):
             images = plain_images(source, part, place).contiguous(memory_format=torch.channels_last)
             output = model(images)
-            predicted: Tensor = output[0] if isinstance(output, tuple) else output  # (B, 4 + classes, anchors)
+            predicted: Tensor = (
+                output[0] if isinstance(output, tuple) else output
+            )  # (B, 4 + classes, anchors)
             if not torch.isfinite(predicted).all():
                 raise ProxyError("the model's outputs are not finite: it cannot be scored")
             found = non_max_suppression(
@@ -98,15 +100,18 @@ def check_classes(model: nn.Module, data: DetectionData) -> None:
     Raises:
         ProxyError: The numbers differ.
     """
-    classes = getattr(model.model[-1], "nc", None)  # type: ignore[index, union-attr]
+    classes = getattr(model.model[-1], "nc", None)  # type: ignore[index]
     if classes != data.nc:
-        raise ProxyError(f"the model detects {classes} classes, the data {data.name} has {data.nc}; build it with nc={data.nc}")
+        raise ProxyError(
+            f"the model detects {classes} classes, the data {data.name} has {data.nc}; "
+            f"build it with nc={data.nc}"
+        )
 
 
 def _match(
     found: Tensor, source: Pixels, index: int, split: Split
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """One picture: which detections are right at each threshold, their confidence and class, and the true classes."""
+    """One picture: which detections are right at each threshold, their confidence and class; true classes."""
     height, width = (float(side) for side in source.shapes[index])
     labels = torch.from_numpy(split.labels[index])
     side = source.images.shape[-1]

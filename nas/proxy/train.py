@@ -1,12 +1,13 @@
 """A short training from scratch, in this process: a lean loop around Ultralytics' detection loss.
 
-No trainer, no files, no second validation: pictures come from memory, the steps are counted, and one score on the
-selection part ends it.
+No trainer, no files, no second validation: pictures come from memory, the steps are counted, and one score on
+the selection part ends it.
 """
 
 import math
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,8 @@ def train_proxy(
 ) -> tuple[ProxyResult, nn.Module]:
     """Train a model for a few steps and score it on the selection part.
 
-    With one thread on a CPU the same model, data and settings give the same bits. No global random state is used.
+    With one thread on a CPU the same model, data and settings give the same bits. No global random state is
+    used.
 
     Args:
         model: A detection model for the data's classes, freshly initialised; it is trained in place.
@@ -42,7 +44,8 @@ def train_proxy(
         turnstile: Passed with every batch, so that nothing computes while a latency is measured.
 
     Returns:
-        The result, and the model with averaged weights and recalibrated BatchNorm, in evaluation mode on the CPU.
+        The result, and the model with averaged weights and recalibrated BatchNorm, in evaluation mode on the
+        CPU.
 
     Raises:
         ProxyError: The loss or the outputs are not finite, or the training failed.
@@ -61,7 +64,9 @@ def train_proxy(
             final = average.model
             recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
         except torch.OutOfMemoryError as error:
-            raise ProxyError(f"out of memory at batch {settings.batch} and {imgsz} px; use a smaller batch") from error
+            raise ProxyError(
+                f"out of memory at batch {settings.batch} and {imgsz} px; use a smaller batch"
+            ) from error
         score = evaluate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
     result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings)
     return result, final.cpu()
@@ -103,7 +108,9 @@ def _train(
             batch = augmented(source, chosen, random, device)
             with autocast(device, precision):
                 predicted = model(batch.images.contiguous(memory_format=torch.channels_last))
-            losses, _ = criterion(_float(predicted), batch.targets())  # (3,): box, class, DFL, times the batch
+            losses, _ = criterion(
+                _float(predicted), batch.targets()
+            )  # (3,): box, class, DFL, times the batch
             loss = losses.sum()
             value = float(loss.detach())
             if not math.isfinite(value):
@@ -119,7 +126,7 @@ def _train(
 
 
 def _orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> Iterator[Tensor]:
-    """The pictures of each step: shuffled passes over all, cut into batches without regard to where a pass ends."""
+    """The pictures of each step: shuffled passes, cut into batches without regard to where a pass ends."""
     waiting = torch.empty(0, dtype=torch.int64)
     for _ in range(settings.steps):
         while len(waiting) < settings.batch:
@@ -128,13 +135,12 @@ def _orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> 
         waiting = waiting[settings.batch :]
 
 
-def _criterion(model: nn.Module, device: torch.device) -> "nn.Module":
+def _criterion(model: nn.Module, device: torch.device) -> Any:
     from ultralytics.cfg import get_cfg
 
     # Ultralytics' default gains (box 7.5, class 0.5, DFL 1.5), which a model made from a YAML lacks.
-    model.args = get_cfg()  # type: ignore[assignment]
-    criterion: nn.Module = model.init_criterion()  # type: ignore[operator]
-    return criterion
+    model.args = get_cfg()
+    return model.init_criterion()  # type: ignore[operator]
 
 
 def _float(predicted: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -144,7 +150,14 @@ def _float(predicted: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _optimizer(model: nn.Module, settings: ProxySettings) -> torch.optim.Optimizer:
     """Fused AdamW; weight decay on matrices and kernels, none on biases and norms."""
-    kernels = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    kernels = [
+        parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim > 1
+    ]
+    others = [
+        parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim <= 1
+    ]
+    groups = [
+        {"params": kernels, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.999), fused=True)

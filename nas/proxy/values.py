@@ -33,7 +33,7 @@ class ProxySettings:
 
     steps: int = DEFAULT_STEPS
     batch: int = 16
-    lr: float = 3e-3
+    lr: float = 5e-3
     seed: int = 0
     threads: int = 1
     device: str = "cpu"

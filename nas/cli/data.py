@@ -1,0 +1,43 @@
+"""`ghostnas data`: look at detection data as ghostnas reads it."""
+
+from pathlib import Path
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command group.
+
+    Args:
+        app: The command tree.
+    """
+    group = typer.Typer(help="Look at detection data as ghostnas reads it.", no_args_is_help=True)
+    app.add_typer(group, name="data")
+
+    @group.callback()
+    def root() -> None:
+        """Look at detection data as ghostnas reads it."""
+
+    @group.command()
+    def preview(
+        data: str | None = typer.Option(
+            None, "--data", help="Ultralytics data YAML; default: the embedded set."
+        ),
+        out: Path = typer.Option(Path("preview.png"), "--out", help="The PNG to write."),
+        n: int = typer.Option(16, "--n", min=1, max=400, help="How many pictures to show."),
+    ) -> None:
+        """Write a PNG of labelled training pictures, after checking every label."""
+        from nas.data import load
+        from nas.data.preview import write_preview
+
+        loaded = load(data)
+        shown = write_preview(loaded, out, n)
+        parts = [loaded.train, loaded.select, loaded.val]
+        pictures = ", ".join(f"{len(part)} {part.name}" for part in parts)
+        counts = zip(loaded.names, *(part.class_counts(loaded.nc) for part in parts), strict=True)
+        typer.echo(f"{loaded.name}: {pictures} pictures ({loaded.source})")
+        for name, *objects in counts:
+            typer.echo(
+                f"  {name}: " + ", ".join(f"{o} {p.name}" for o, p in zip(objects, parts, strict=True))
+            )
+        typer.echo(f"{shown} labelled pictures in {out}")

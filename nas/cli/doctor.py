@@ -1,0 +1,197 @@
+"""`ghostnas doctor`: what is installed here, and what of it works."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+import typer
+
+from nas.errors import GhostnasError
+
+_REQUIRED = (
+    "torch",
+    "torchvision",
+    "ultralytics",
+    "ultralytics-thop",
+    "optuna",
+    "scipy",
+    "ray",
+    "onnx",
+    "onnxruntime",
+)
+_OPTIONAL = {
+    "openvino": 'pip install "ghostnas[openvino]"',
+    "optuna-dashboard": 'pip install "ghostnas[dashboard]"',
+}
+_IMGSZ = 64
+_SMALL = "yolo11n.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the table.
+
+    Attributes:
+        what: What was looked at.
+        works: Whether it works; None for what is not here and not needed.
+        detail: Version or figure, or what to do.
+        needed: Whether the default search needs it.
+    """
+
+    what: str
+    works: bool | None
+    detail: str
+    needed: bool = True
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor() -> None:
+    """Show what is installed, the cache folder, and which devices and runtimes really work."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table("check", "", "result")
+    marks = {True: "[green]ok[/]", False: "[red]fails[/]", None: "-"}
+    findings: list[Finding] = []
+    with Console(stderr=True).status("Running a small model through every runtime"):
+        for finding in _findings():
+            findings.append(finding)
+            table.add_row(escape(finding.what), marks[finding.works], escape(finding.detail))
+    console.print(table)
+    broken = [finding for finding in findings if finding.needed and not finding.works]
+    if broken:
+        reasons = "\n".join(f"  {finding.what}: {finding.detail}" for finding in broken)
+        raise GhostnasError(f"the default search cannot run here:\n{reasons}")
+    console.print(
+        "The default search can run: ghostnas search --budget 50 --target-latency 2.5ms", soft_wrap=True
+    )
+
+
+def _checked(what: str, check: Callable[[], str], needed: bool = True) -> Finding:
+    try:
+        return Finding(what, True, check(), needed)
+    except Exception as error:  # a broken installation can raise anything; telling so is this command's work
+        text = str(error) if isinstance(error, GhostnasError) else f"{type(error).__name__}: {error}"
+        return Finding(what, False, text.strip() or type(error).__name__, needed)
+
+
+def _findings() -> Iterator[Finding]:
+    import platform
+
+    from nas import __version__
+
+    yield Finding("ghostnas, Python", True, f"{__version__}, {platform.python_version()}")
+    yield _checked("cache folder", _cache_folder)
+    for package in _REQUIRED:
+        yield _package(package)
+    for package, command in _OPTIONAL.items():
+        yield _optional_package(package, command)
+    yield _checked("operation counter (thop)", _thop)
+    yield _checked("Ray imports", _ray)
+    yield Finding("device cpu", True, _fingerprint("cpu"))
+    yield from _gpus()
+    yield from _runtimes()
+
+
+def _package(package: str) -> Finding:
+    try:
+        return Finding(package, True, version(package))
+    except PackageNotFoundError:
+        return Finding(package, False, f"not installed; pip install {package}")
+
+
+def _optional_package(package: str, command: str) -> Finding:
+    try:
+        return Finding(package, True, version(package), needed=False)
+    except PackageNotFoundError:
+        return Finding(package, None, f"not installed; {command}", needed=False)
+
+
+def _cache_folder() -> str:
+    import shutil
+
+    from nas.paths import cache_dir, cache_subdir
+
+    folder = cache_subdir("locks")
+    return f"{cache_dir()}, {shutil.disk_usage(folder).free / 1e9:.1f} GB free (GHOSTNAS_CACHE moves it)"
+
+
+def _thop() -> str:
+    from nas.build import count, load_model
+
+    counts = count(load_model(_SMALL), _IMGSZ)
+    return f"{_SMALL} at {_IMGSZ} px: {counts.params:,} parameters, {counts.gflops:.3f} GFLOPs"
+
+
+def _ray() -> str:
+    from nas import offline
+
+    offline.prepare()
+    return f"ray {import_module('ray').__version__}"
+
+
+def _fingerprint(device: str) -> str:
+    from nas.latency.machine import fingerprint
+
+    return fingerprint(device)
+
+
+def _gpus() -> Iterator[Finding]:
+    try:
+        torch = import_module("torch")
+        count = torch.cuda.device_count()
+    except Exception as error:
+        yield Finding("device cuda", False, f"torch does not import: {error}", needed=False)
+        return
+    if not count:
+        yield Finding("device cuda", None, "no CUDA device (trainings run on the CPU)", needed=False)
+    for index in range(count):
+        yield Finding(f"device cuda:{index}", True, torch.cuda.get_device_name(index), needed=False)
+
+
+def _runtimes() -> Iterator[Finding]:
+    from nas.latency import DEFAULT_RUNTIME, PRECISIONS, available_runtimes, is_installed
+
+    devices = ["cpu", *_cuda_if_any()]
+    for runtime, text in available_runtimes().items():
+        needed = runtime == DEFAULT_RUNTIME
+        if not is_installed(runtime):
+            yield Finding(f"runtime {runtime}", False if needed else None, f"not installed; {text}", needed)
+            continue
+        for device in devices if runtime != "openvino" else ["cpu"]:
+            for precision in PRECISIONS[runtime]:
+                default = needed and device == "cpu"
+                yield _checked(
+                    f"runtime {runtime}, {precision}, {device}", _runner(runtime, precision, device), default
+                )
+
+
+def _cuda_if_any() -> list[str]:
+    try:
+        return ["cuda:0"] if import_module("torch").cuda.is_available() else []
+    except Exception:  # reported by the device check
+        return []
+
+
+def _runner(runtime: str, precision: str, device: str) -> Callable[[], str]:
+    def run() -> str:
+        from nas.build import to_onnx
+        from nas.latency import LatencySettings, Subject, runtime_version
+        from nas.latency.models import load_module
+        from nas.latency.runtimes import open_session
+        from nas.latency.session import check_finite
+
+        module = load_module(_SMALL)
+        subject = Subject(_IMGSZ, to_onnx(module, _IMGSZ), module)
+        with open_session(subject, LatencySettings(runtime, precision, 1, device)) as session:
+            check_finite(session)
+        return f"{runtime_version(runtime)}, ran {_SMALL} at {_IMGSZ} px, outputs finite"
+
+    return run

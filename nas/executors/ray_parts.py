@@ -1,0 +1,90 @@
+"""The two ends that Ray Tune talks to: a searcher in this process and workers elsewhere. Imports Ray."""
+
+import json
+from typing import Any
+
+from ray import tune
+from ray.tune.search import Searcher
+
+from nas.architecture import Architecture
+from nas.campaign import Assignment, Campaign
+from nas.errors import GhostnasError
+from nas.evaluate import Evaluation, Evaluator, Task
+
+
+class Worker(tune.Trainable):  # type: ignore[misc]
+    """Evaluates one architecture a trial; the process is reused for the next."""
+
+    def setup(self, config: dict[str, Any], task: Task, evaluator: Evaluator) -> None:
+        """Take the first configuration and what stays the same for all."""
+        self._config, self._task, self._evaluator = config, task, evaluator
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next configuration."""
+        self._config = new_config
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Evaluate; a failure is an answer too, with its reason."""
+        try:
+            architecture = Architecture.from_dict(json.loads(self._config["architecture"]))
+            label, baseline = self._config["label"], self._config["baseline"]
+            evaluation = self._evaluator(architecture, self._task, label, baseline)
+        except Exception as error:
+            return {"done": True, "failed": f"{type(error).__name__}: {error}"}
+        return {"done": True, "evaluation": json.dumps(evaluation.to_dict())}
+
+
+class CampaignSearcher(Searcher):  # type: ignore[misc]
+    """Passes Tune's questions on to the campaign.
+
+    Attributes:
+        error: What ended the campaign, to be raised once Tune has returned.
+    """
+
+    def __init__(self, campaign: Campaign) -> None:
+        """Ask this campaign."""
+        super().__init__()
+        self._campaign = campaign
+        self._assigned: dict[str, Assignment] = {}
+        self.error: GhostnasError | None = None
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next configuration, None for not now, or FINISHED."""
+        assignment = None if self.error else self._campaign.next()
+        if assignment == "wait":
+            return None
+        if not isinstance(assignment, Assignment):
+            return str(Searcher.FINISHED)
+        self._assigned[trial_id] = assignment
+        return {
+            "architecture": json.dumps(assignment.architecture.to_dict()),
+            "label": assignment.label,
+            "baseline": assignment.baseline,
+        }
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Store what a worker answered."""
+        assignment = self._assigned.pop(trial_id)
+        try:
+            if error or result is None:
+                self._campaign.fail(assignment, "the worker process died (out of memory?)")
+            elif "failed" in result:
+                self._campaign.fail(assignment, result["failed"])
+            else:
+                self._campaign.finish(assignment, Evaluation.from_dict(json.loads(result["evaluation"])))
+        except GhostnasError as raised:
+            # Tune would log it and go on; keep it, suggest nothing more, and let run() raise it.
+            self.error = raised
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles its searcher for checkpoints; the campaign's database must not go along.
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the study is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore: the study is the state."""

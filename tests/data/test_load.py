@@ -1,0 +1,154 @@
+"""Loading data sets: what is read, how it is split, and what is refused with which words."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas.data import load
+from nas.errors import DataError, UsageError
+
+from .conftest import MakeSet
+
+
+def test_splits_do_not_overlap_and_the_classes_keep_their_shares(bccd: Path) -> None:
+    data = load(str(bccd))
+    assert data.names == ("RBC", "WBC", "Platelets")
+    assert (len(data.train), len(data.select), len(data.val)) == (164, 41, 87)
+    assert not set(data.train.images) & set(data.select.images)
+    whole = np.add(data.train.class_counts(3), data.select.class_counts(3))
+    shares = np.array(data.select.class_counts(3)) / whole
+    assert shares == pytest.approx([0.2] * 3, abs=0.06)
+    assert data.train.objects + data.select.objects == whole.sum()
+
+
+def test_selection_part_depends_on_neither_seed_nor_fraction(bccd: Path) -> None:
+    whole, half = load(str(bccd)), load(str(bccd), fraction=0.5, seed=7)
+    assert whole.select.images == half.select.images
+    assert whole.digest == half.digest
+    assert len(half.train) == 82
+    assert set(half.train.images) < set(whole.train.images)
+    assert half.train.images != load(str(bccd), fraction=0.5, seed=8).train.images
+
+
+def test_digest_follows_the_labels_and_not_the_place(make_set: MakeSet, tmp_path: Path) -> None:
+    first = load(str(make_set()))
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path, copy, ignore=lambda _, names: {"elsewhere"} & set(names))
+    moved = load(str(copy / "data.yaml"))
+    assert moved.digest == first.digest
+    assert [path.name for path in moved.select.images] == [path.name for path in first.select.images]
+    (copy / "labels" / "val" / "000.txt").write_text("0 0.5 0.5 0.25 0.25\n")
+    (copy / "data.yaml").touch()
+    assert load(str(copy / "data.yaml")).digest != first.digest
+
+
+def test_nothing_is_written_beside_the_users_files(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set()
+    before = sorted(tmp_path.rglob("*"))
+    load(str(data))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_list_files_list_names_and_polygons_are_read(make_set: MakeSet, tmp_path: Path) -> None:
+    make_set()
+    pictures = [f"./images/train/{index:03d}.png" for index in range(10)]
+    (tmp_path / "part.txt").write_text("\n".join(pictures))
+    polygon = "1 0.1 0.2 0.5 0.2 0.5 0.6\n"
+    for index in range(10):
+        (tmp_path / "labels" / "train" / f"{index:03d}.txt").write_text(polygon)
+    (tmp_path / "data.yaml").write_text(
+        "path: .\ntrain: [part.txt, images/val]\nval: images/val\nnames: [a, b, c]\n"
+    )
+    data = load(str(tmp_path / "data.yaml"))
+    assert len(data.train) + len(data.select) == 18
+    boxes = [one for one in (*data.train.labels, *data.select.labels) if one[0, 2] < 0.45]
+    assert len(boxes) == 10
+    assert boxes[0][0] == pytest.approx([1, 0.3, 0.4, 0.4, 0.4])
+
+
+def test_a_rare_class_is_on_both_sides(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set(pictures=60, classes=3)
+    for index in range(60):
+        kind = 2 if index in (4, 40) else 0
+        (tmp_path / "labels" / "train" / f"{index:03d}.txt").write_text(f"{kind} 0.5 0.5 0.2 0.2\n")
+    loaded = load(str(data))
+    assert (loaded.train.class_counts(3)[2], loaded.select.class_counts(3)[2]) == (1, 1)
+
+
+def test_a_download_entry_is_never_carried_out(make_set: MakeSet, tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    data = make_set(download=f"\"open('{trap}', 'w').close()\"")
+    load(str(data))
+    shutil.rmtree(tmp_path / "images" / "val")
+    data.touch()
+    with pytest.raises(DataError, match=r"`val: images/val` does not exist.*`download:` entry is never"):
+        load(str(data))
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("key", ["train", "val"])
+def test_a_missing_key_is_named(make_set: MakeSet, key: str) -> None:
+    with pytest.raises(DataError, match=rf"data\.yaml: the key `{key}:` is missing"):
+        load(str(make_set(**{key: None})))
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("3 0.5 0.5 0.2 0.2", r"000\.txt:2: the class must be a whole number from 0 to 2 .*got 3"),
+        ("-1 0.5 0.5 0.2 0.2", r"000\.txt:2: the class must"),
+        ("nan 0.5 0.5 0.2 0.2", r"000\.txt:2: the class must"),
+        ("0.5 0.5 0.5 0.2 0.2", r"000\.txt:2: the class must"),
+        ("0 32 24 16 24", r"000\.txt:2: coordinates must be shares .*got 32"),
+        ("0 nan 0.5 0.2 0.2", r"000\.txt:2: coordinates must be shares"),
+        ("0 0.5 0.5 -0.005 0.2", r"000\.txt:2: width and height must not be negative"),
+        ("0 0.5 0.5 0.2", r"000\.txt:2: each line needs .*got 4 numbers"),
+        ("cat 0.5 0.5 0.2 0.2", r"000\.txt:2: each line needs .*got 'cat 0\.5"),
+    ],
+)
+def test_a_bad_label_names_file_and_line(make_set: MakeSet, tmp_path: Path, label: str, message: str) -> None:
+    data = make_set()
+    (tmp_path / "labels" / "train" / "000.txt").write_text(f"0 0.5 0.5 0.2 0.2\n{label}\n")
+    with pytest.raises(DataError, match=message):
+        load(str(data))
+
+
+def test_no_images_no_labels_no_file(make_set: MakeSet, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no data YAML nowhere\.yaml"):
+        load("nowhere.yaml")
+    with pytest.raises(DataError, match="is a folder; give the data YAML in it"):
+        load(str(tmp_path))
+    data = make_set()
+    shutil.rmtree(tmp_path / "labels")
+    with pytest.raises(DataError, match=r"the 20 images of `train:` have no labels.*expected in .*000\.txt"):
+        load(str(data))
+    for picture in (tmp_path / "images" / "train").iterdir():
+        picture.unlink()
+    with pytest.raises(DataError, match="`train: images/train` holds no images"):
+        load(str(data))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[1, 2]", "must hold keys such as"),
+        ("a: [", "is not valid YAML"),
+        ("train: t\nval: v\n", "`names:` must list the class names"),
+        ("train: t\nval: v\nnames: {1: a, 2: b}\n", "must number the 2 classes from 0 to 1"),
+        ("train: t\nval: v\nnc: 3\nnames: [a, b]\n", "`nc: 3` and the 2 `names:` must agree"),
+        ("train: t\nval: v\nnames: [a, b]\n", "`train: t` does not exist"),
+        ("train: 3\nval: v\nnames: [a, b]\n", "`train:` must be a folder, a list file or a list"),
+    ],
+)
+def test_a_bad_yaml_is_explained(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "data.yaml").write_text(content)
+    with pytest.raises(DataError, match=message):
+        load(str(tmp_path / "data.yaml"))
+
+
+@pytest.mark.parametrize("fraction", [0, -0.1, 1.5, float("nan")])
+def test_fraction_is_checked(fraction: float) -> None:
+    with pytest.raises(UsageError, match="fraction must be above 0 and at most 1"):
+        load(None, fraction=fraction)

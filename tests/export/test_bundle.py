@@ -1,0 +1,113 @@
+"""A bundle trains, reloads and predicts with plain Ultralytics where ghostnas cannot be imported."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nas.bundle import write_bundle
+from nas.designs import find_design
+from nas.errors import ModelError
+from nas.standalone import standalone_module, used_blocks
+from nas.yolo_yaml import to_yaml
+from tests.export.conftest import GHOST, STOCK, Run, environment
+
+_WITHOUT_GHOSTNAS = '''
+import sys
+
+class Blocked:
+    """Makes `import nas` fail, wherever the package lies."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "nas":
+            raise ModuleNotFoundError("blocked: " + name, name=name)
+
+sys.meta_path.insert(0, Blocked())
+sys.path.insert(0, sys.argv[1])
+import ghost_blocks
+from ultralytics import YOLO
+model = YOLO(sys.argv[1] + "/model.yaml")
+model.train(data=sys.argv[2], epochs=1, imgsz=64, batch=4, device="cpu", workers=0, plots=False,
+            project=sys.argv[3], name="t", amp=False)
+best = YOLO(sys.argv[3] + "/t/weights/best.pt")
+(result,) = best.predict(sys.argv[4], imgsz=64, device="cpu", verbose=False)
+block = next(m for m in best.model.modules() if type(m).__name__ == "GhostBottleneckV2")
+print("DONE", type(block).__module__, len(result.names), "nas" in sys.modules)
+'''
+
+
+def test_a_bundle_trains_where_ghostnas_is_not(results: Path, data_yaml: Path, tmp_path: Path) -> None:
+    bundle = write_bundle(find_design("small", None, results), tmp_path / "bundle")
+    assert [file.name for file in bundle.files] == ["README.md", "ghost_blocks.py", "model.yaml"]
+    picture = data_yaml.parent / "images" / "val" / "val_0000.jpg"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _WITHOUT_GHOSTNAS, bundle.folder, data_yaml, tmp_path / "out", picture],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "DONE ghost_blocks 6 False" in done.stdout
+
+
+def test_the_module_holds_only_the_blocks_that_the_design_uses() -> None:
+    assert used_blocks(to_yaml(GHOST)) == ("GhostBottleneckV2", "SlimDetect")
+    head_only = standalone_module(("SlimDetect",))
+    both = standalone_module(("GhostBottleneckV2", "SlimDetect"))
+    defined = {node.name for node in ast.parse(head_only).body if isinstance(node, ast.ClassDef)}
+    assert defined == {"ParsedAs", "SlimDetect"}
+    assert "GhostModuleV2" in both and "DFCAttention" in both
+    for text in (head_only, both):
+        imported = {node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
+        assert not any(str(module).startswith("nas") for module in imported)
+        assert text.startswith("# SPDX-License-Identifier: AGPL-3.0-or-later")
+        assert "arXiv" in both
+
+
+def test_a_stock_design_needs_no_module(tmp_path: Path) -> None:
+    design = tmp_path / "plain.yaml"
+    design.write_text(to_yaml(STOCK))
+    bundle = write_bundle(find_design(str(design)), tmp_path / "bundle")
+    assert bundle.blocks == ()
+    assert not (bundle.folder / "ghost_blocks.py").exists()
+    readme = (bundle.folder / "README.md").read_text()
+    assert "no module is needed" in readme and "import ghost_blocks" not in readme
+
+
+def test_the_readme_says_what_was_measured(results: Path, tmp_path: Path) -> None:
+    write_bundle(find_design("small", 0, results), tmp_path)
+    readme = (tmp_path / "README.md").read_text()
+    for part in (
+        "import ghost_blocks",
+        'YOLO("model.yaml").train(data="DATA.yaml", epochs=100, imgsz=64)',
+        "2.31 ms (95% interval 2.28 to 2.35), in a fresh process",
+        "onnxruntime 1.32.0, float32, 1 thread(s), batch 1, compute only (no NMS), on cpu (Some CPU)",
+        "meets the target of 2.5 ms",
+        "300,161 parameters",
+        "AGPL-3.0-or-later",
+    ):
+        assert part in readme
+
+
+def test_what_cannot_be_bundled_is_one_message(tmp_path: Path) -> None:
+    design = tmp_path / "broken.yaml"
+    design.write_text("nc: 3\nbackbone:\n  - [-1, 1, NoSuchBlock, [8]]\nhead:\n  - [[0], 1, Detect, [nc]]\n")
+    with pytest.raises(ModelError, match="NoSuchBlock"):
+        write_bundle(find_design(str(design)), tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_the_command_writes_the_bundle(ghostnas: Run, results: Path) -> None:
+    done = ghostnas("export", "small", "--to", "taken", cwd=results.parent)
+    assert done.returncode == 0, done.stderr
+    assert "ghost_blocks.py" in done.stdout
+    assert (results.parent / "taken" / "model.yaml").read_bytes() == (
+        results / "small" / "best.yaml"
+    ).read_bytes()
+    wrong = ghostnas("export", "smal", "--to", "taken", cwd=results.parent)
+    assert wrong.returncode == 2 and "did you mean 'small'" in wrong.stderr
+    assert "Traceback" not in wrong.stderr

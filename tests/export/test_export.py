@@ -1,0 +1,103 @@
+"""Deployable files: exported by Ultralytics, checked on real pictures; untrained models refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas.checkpoints import load_trained
+from nas.errors import ModelError, UsageError
+from nas.export import export, relative_difference
+from nas.formats import FORMATS, find_format
+from tests.export.conftest import Run
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning:torch"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@pytest.mark.parametrize(("name", "made"), [("onnx", "best.onnx"), ("openvino", "best_openvino_model")])
+def test_an_exported_file_answers_as_torch_does(
+    trained: Path, data_yaml: Path, tmp_path: Path, name: str, made: str
+) -> None:
+    result = export(trained, name, tmp_path, None, str(data_yaml))
+    assert result.path == tmp_path / made and result.path.exists()
+    assert (result.imgsz, result.pictures) == (64, 4)
+    assert 0 <= result.difference < result.tolerance
+    assert [path.name for path in trained.parent.iterdir() if path.suffix == ".onnx"] == []
+
+
+def test_a_file_that_answers_otherwise_is_not_kept(
+    trained: Path, data_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "nas.export.letterboxed", lambda path, size: np.full((1, 3, size, size), np.nan, np.float32)
+    )
+    with pytest.raises(ModelError, match="differs from torch by inf"):
+        export(trained, "onnx", tmp_path, None, str(data_yaml))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_difference_is_relative_for_boxes_and_absolute_for_scores() -> None:
+    box, score = np.float32([[100.0]]), np.float32([[0.01]])
+    assert relative_difference(box + np.float32(0.1), box) == pytest.approx(1e-3, rel=1e-3)
+    assert relative_difference(score + np.float32(1e-3), score) == pytest.approx(1e-3, rel=1e-3)
+    with pytest.raises(ModelError, match="answers with shape"):
+        relative_difference(box, np.float32([1.0, 2.0]))
+
+
+def test_a_trained_checkpoint_says_how_it_was_trained(trained: Path, data_yaml: Path) -> None:
+    checkpoint = load_trained(trained)
+    assert (checkpoint.imgsz, checkpoint.epochs, checkpoint.data) == (64, 1, str(data_yaml))
+
+
+def test_untrained_models_are_refused(results: Path, tmp_path: Path) -> None:
+    import torch
+    from ultralytics import YOLO
+
+    design = results / "small" / "best.yaml"
+    with pytest.raises(ModelError, match="is a design, not a trained model"):
+        load_trained(design)
+    saved = tmp_path / "saved.pt"
+    YOLO(str(design)).save(str(saved))
+    with pytest.raises(ModelError, match="no trace of a training"):
+        load_trained(saved)
+    weights = tmp_path / "trial-0.pt"
+    torch.save({"weight": torch.zeros(3)}, weights)
+    with pytest.raises(ModelError, match="short trainings cannot be deployed"):
+        load_trained(weights)
+    text = tmp_path / "text.pt"
+    text.write_text("not a checkpoint")
+    with pytest.raises(ModelError, match="is not a readable checkpoint"):
+        load_trained(text)
+    with pytest.raises(ModelError, match="there is no checkpoint"):
+        load_trained(tmp_path / "nothing.pt")
+
+
+def test_formats_are_suggested_and_missing_packages_named() -> None:
+    assert find_format("ONNX") is FORMATS["onnx"]
+    with pytest.raises(UsageError, match="did you mean onnx"):
+        find_format("onx")
+    with pytest.raises(UsageError, match="ghostnas yolo export"):
+        find_format("hailo")
+    missing = [known for known in FORMATS.values() if known.name in ("paddle", "executorch")]
+    with pytest.raises(UsageError, match="pip install"):
+        for known in missing:
+            find_format(known.name)
+
+
+def test_input_sizes_that_no_stride_divides_are_refused(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="multiple of 32"):
+        export(trained, "onnx", tmp_path, 100, None)
+
+
+def test_the_options_of_bundle_and_file_are_not_mixed(ghostnas: Run, results: Path) -> None:
+    home = results.parent
+    for words, message in (
+        (("export", "small"), "--to DIR"),
+        (("export", "--format", "onnx"), "add --weights best.pt"),
+        (("export", "--weights", "best.pt"), "add --format onnx"),
+    ):
+        done = ghostnas(*words, cwd=home)
+        assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,41 @@
+"""One design, one key: different keys give different YAML, and the rules mirror the emitter."""
+
+import random
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from nas.architecture import Stage
+from nas.literals import yolo11
+from nas.space import load_space, shipped_spaces
+from nas.space_rules import hidden_channels
+from nas.yolo_yaml import to_yaml
+
+
+def body(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+
+
+@pytest.mark.parametrize("name", shipped_spaces())
+def test_different_keys_are_different_networks(name: str) -> None:
+    space, rng = load_space(name), random.Random(5)
+    for _ in range(40):
+        point = space.sample(rng)
+        arch = space.decode(point)
+        text = body(to_yaml(arch))
+        for d in space.dimensions:
+            for index in range(len(d.choices)):
+                other = space.decode({**point, d.name: index})
+                assert (other.key == arch.key) == (body(to_yaml(other)) == text)
+
+
+@pytest.mark.parametrize("width", [8, 16, 24, 40, 64])
+@pytest.mark.parametrize("expansion", [0.25, 1.0, 1.5, 2.3, 3.0])
+def test_hidden_channels_are_the_emitters(width: int, expansion: float) -> None:
+    arch = yolo11("n", 64)
+    p2, p3, p4, _ = arch.stages
+    ghost = Stage("ghost", width, 1, expansion=expansion)
+    text = to_yaml(replace(arch, stages=(p2, p3, p4, ghost)))
+    rows = [row for row in yaml.safe_load(text)["backbone"] if row[2] == "GhostBottleneckV2"]
+    assert rows[0][3][1] == hidden_channels(width, expansion)

@@ -1,0 +1,190 @@
+"""The space as a value: encoding, canonical points, exact size, neighbours, corners."""
+
+import random
+from dataclasses import replace
+from itertools import pairwise, product
+from pathlib import Path
+
+import pytest
+
+from nas.architecture import LEVELS
+from nas.errors import SpaceError
+from nas.space import SearchSpace, load_space, shipped_spaces
+from nas.space_codec import values_of
+
+SHIPPED = ("ghostv2-n", "ghostv2-s", "ghostv2-m")
+
+TINY = """
+imgsz: [64, 96]
+activation: relu
+stem_width: 16
+stages:
+  P2:
+    {block: [c3k2, ghost], width: [16, 32], depth: 1, expansion: [1, 2], dfc_kernel: [0, 3], dfc_pool: [1, 2]}
+  P3: {block: ghost, width: 32, depth: 1, dfc_kernel: [0, 5], dfc_pool: [1, 2, 4], se: [false, true]}
+  P4: {block: c3k2, width: 32, depth: [1, 2], expansion: [1, 2], downsample: [conv, ghost]}
+  P5: {block: [ghost, c3k2], width: 64, depth: 1, se: [false, true]}
+neck_width: 16
+box_width: 16
+cls_width: 16
+reg_max: 4
+"""
+
+
+@pytest.fixture(params=SHIPPED)
+def space(request: pytest.FixtureRequest) -> SearchSpace:
+    """Each shipped space."""
+    return load_space(request.param)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> SearchSpace:
+    """A space small enough to walk through."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return load_space(str(path))
+
+
+def test_every_space_is_shipped() -> None:
+    assert set(shipped_spaces()) == set(SHIPPED)
+
+
+def test_encode_inverts_decode(space: SearchSpace) -> None:
+    rng = random.Random(0)
+    for _ in range(300):
+        raw = {d.name: rng.randrange(len(d.choices)) for d in space.dimensions}
+        arch = space.decode(raw)
+        point = space.encode(arch)
+        assert arch == arch.canonical() and point is not None
+        assert space.decode(point) == arch
+        assert space.encode(space.decode(point)) == point
+        for name, value in values_of(arch).items():
+            assert point[name] == (0 if value is None else raw[name])
+
+
+def test_keys_are_equal_exactly_when_canonical_points_are(space: SearchSpace) -> None:
+    rng = random.Random(1)
+    keys: dict[str, dict[str, int]] = {}
+    for _ in range(1000):
+        point = space.sample(rng)
+        assert keys.setdefault(space.decode(point).key, point) == point
+
+
+def test_size_counts_distinct_keys(tiny: SearchSpace) -> None:
+    points = product(*(range(len(d.choices)) for d in tiny.dimensions))
+    names = [d.name for d in tiny.dimensions]
+    keys = {tiny.decode(dict(zip(names, point, strict=True))).key for point in points}
+    # P2: 2 widths x (c3k2 + 2 expansions x (off + 2 pools)); P3: 2 x (off + 3 pools); P4: 2 x 2; P5: 2 + 1
+    assert tiny.size == len(keys) == 2 * (2 * (1 + 2 * 3)) * (2 * 4) * 4 * 3
+
+
+def test_an_architecture_outside_is_not_encoded(tiny: SearchSpace) -> None:
+    assert tiny.encode(load_space("ghostv2-n").smallest()[0]) is None
+
+
+def test_sampling_is_seeded_and_canonical(space: SearchSpace) -> None:
+    first, second = random.Random(7), random.Random(7)
+    for _ in range(50):
+        point = space.sample(first)
+        assert point == space.sample(second) == space.encode(space.decode(point))
+
+
+def test_a_neighbour_differs_in_one_step(space: SearchSpace) -> None:
+    rng = random.Random(2)
+    ordered = {d.name: d.ordered for d in space.dimensions}
+    for _ in range(300):
+        point = space.sample(rng)
+        other = space.neighbour(point, rng)
+        (changed,) = (name for name in point if point[name] != other[name])
+        assert space.decode(point).key != space.decode(other).key
+        assert not ordered[changed] or abs(point[changed] - other[changed]) == 1
+
+
+def test_neighbours_reach_every_network(tiny: SearchSpace) -> None:
+    kept = ("P2", "P5")
+    few = replace(
+        tiny,
+        dimensions=tuple(
+            d if d.name.startswith(kept) else replace(d, choices=d.choices[:1]) for d in tiny.dimensions
+        ),
+    )
+    rng, point = random.Random(3), few.sample(random.Random(3))
+    seen = set()
+    for _ in range(2000):
+        point = few.neighbour(point, rng)
+        seen.add(few.decode(point).key)
+    assert len(seen) == few.size == 14 * 3
+
+
+def test_a_single_architecture_has_no_neighbour(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    stage = "{block: c3k2, width: 64, depth: 1, expansion: [1, 2]}"
+    stages = "".join(f"  {level}: {stage}\n" for level in LEVELS)
+    rest = "neck_width: 16\nbox_width: 16\ncls_width: 16\nreg_max: 4\n"
+    path.write_text(f"imgsz: 64\nactivation: silu\nstem_width: 16\nstages:\n{stages}{rest}")
+    space = load_space(str(path))
+    assert space.size == 1
+    with pytest.raises(SpaceError, match="one architecture only"):
+        space.neighbour(space.sample(random.Random(0)), random.Random(0))
+
+
+def test_corners_are_points_at_the_extremes(space: SearchSpace) -> None:
+    for corners, pick in ((space.smallest(), min), (space.largest(), max)):
+        assert len({arch.key for arch in corners}) == len(corners) == 4
+        for arch in corners:
+            assert space.encode(arch) is not None
+            assert arch.imgsz == pick(space.choices["imgsz"]) and arch.reg_max == pick(
+                space.choices["reg_max"]
+            )
+            assert [s.width for s in arch.stages] == [
+                pick(space.choices[f"{level}.width"]) for level in LEVELS
+            ]
+
+
+def test_imgsz_is_replaced(space: SearchSpace) -> None:
+    changed = space.with_imgsz([256, 192, 256])
+    assert changed.choices["imgsz"] == (192, 256)
+    assert changed.digest != space.digest and space.with_imgsz(space.choices["imgsz"]) == space
+    assert changed.size * len(space.choices["imgsz"]) == 2 * space.size
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ([100], "multiple of 32; got 100"),
+        ([0], "multiple of 32; got 0"),
+        ([], "got nothing"),
+        ([32], "P5.dfc_pool"),
+    ],
+)
+def test_bad_imgsz_is_refused(sizes: list[int], message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        load_space("ghostv2-n").with_imgsz(sizes)
+
+
+def test_the_digest_follows_the_content_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+
+    def digest(text: str) -> str:
+        path.write_text(text)
+        return load_space(str(path)).digest
+
+    base = digest(TINY)
+    assert digest("# a comment\nname: other\n" + TINY) == base
+    assert digest(TINY.replace("expansion: [1, 2]", "expansion: [1.0, 2.0]")) == base
+    assert digest(TINY.replace("imgsz: [64, 96]", "imgsz: [64, 128]")) != base
+    assert digest(TINY.replace("activation: relu", "activation: silu")) != base
+
+
+def test_points_of_another_space_are_refused(tiny: SearchSpace) -> None:
+    point = tiny.sample(random.Random(0))
+    with pytest.raises(SpaceError, match="neck_width"):
+        tiny.decode({name: index for name, index in point.items() if name != "neck_width"})
+    with pytest.raises(SpaceError, match=r"`imgsz` has choices 0\.\.1, got 5"):
+        tiny.decode({**point, "imgsz": 5})
+
+
+def test_shipped_choices_are_ordered_as_documented(space: SearchSpace) -> None:
+    for d in space.dimensions:
+        if d.ordered:
+            assert all(a < b for a, b in pairwise(d.choices))

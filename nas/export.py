@@ -86,8 +86,8 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
             difference = max(relative_difference(run(p), e) for p, e in zip(batch, expected, strict=True))
         if not difference <= wanted.tolerance:
             raise ModelError(
-                f"the {wanted.name} file differs from torch by {difference:.2g} (allowed: {wanted.tolerance:g}), "
-                f"on {len(batch)} pictures of {pictures.name}; it was not kept. Please report it with the YAML"
+                f"the {wanted.name} file differs from torch by {difference:.2g} on {len(batch)} pictures of "
+                f"{pictures.name} (allowed: {wanted.tolerance:g}), so it was not kept; please report it"
             )
         kept = _keep(made, folder)
     return Export(kept, wanted.name, size, difference, wanted.tolerance, len(batch), pictures.name)

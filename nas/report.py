@@ -41,7 +41,7 @@ class Outcome:
         seconds: Wall time of this part of the search.
         data_sizes: Pictures in train, select and val.
         protocol: How proxies train.
-        data_path: The data YAML as it was given, None for the embedded set.
+        data_yaml: The data YAML as it was given, None for the embedded set.
     """
 
     folder: Path
@@ -57,7 +57,7 @@ class Outcome:
     seconds: float
     data_sizes: dict[str, int]
     protocol: dict[str, Any]
-    data_path: str | None
+    data_yaml: str | None
 
     @property
     def best(self) -> Finalist | None:
@@ -259,7 +259,7 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "space_slowest_ms": outcome.slowest_ms,
         "batch": 1,
         "scope": "compute",
-        "data": outcome.data_path,
+        "data_yaml": outcome.data_yaml,
         "data_pictures": outcome.data_sizes,
         "proxy": outcome.protocol,
         "counting_rule": _counting_rule(outcome),

@@ -132,7 +132,7 @@ def run_search(
             seconds=time.monotonic() - began,
             data_sizes={part.name: len(part) for part in (data.train, data.select, data.val)},
             protocol=request.proxy.to_dict(),
-            data_path=request.data,
+            data_yaml=request.data,
         )
         write(outcome)
         return outcome

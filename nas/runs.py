@@ -81,7 +81,7 @@ def _nearest(name: str, out: Path) -> str:
 def _known(out: Path) -> str:
     names = [run.name for run in list_runs(out)]
     if not names:
-        return f"no runs are known under {out}; start one with: ghostnas search --target-latency 2.5ms"
+        return f"there are no runs under {out} yet; start one with: ghostnas search --target-latency 2.5ms"
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return f"Known runs: {', '.join(names[:10])}{more}"
 

@@ -48,6 +48,8 @@ def _increasing(choices: tuple[float, ...]) -> tuple[float, ...]:
 
 def as_yaml(value: Any) -> str:
     """A value as one would write it in the file."""
+    if value is None:
+        return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

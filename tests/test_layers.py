@@ -13,15 +13,25 @@ ROOT = Path(nas.__file__).parent
 
 FLOORS: list[set[str]] = [
     {"errors", "units", "pareto", "paths"},
-    {"offline", "turnstile", "provenance", "architecture", "blocks", "runs", "notes"},
-    {"space", "space_codec", "space_schema", "space_yaml", "space_file", "literals", "yolo_yaml"},
-    {"build", "data"},
+    {
+        "offline",
+        "turnstile",
+        "provenance",
+        "architecture",
+        "blocks",
+        "standalone",
+        "runs",
+        "formats",
+        "ultralytics_home",
+    },
+    {"space", "space_codec", "space_schema", "space_yaml", "space_file", "literals", "yolo_yaml", "designs"},
+    {"build", "checkpoints", "data"},
     {"latency", "proxy", "settings"},
     {"evaluate"},
     {"study_file", "study", "search", "feasibility"},
     {"campaign", "finals"},
     {"executors"},
-    {"tables", "plot", "report", "export", "bundle", "dashboard", "training"},
+    {"tables", "plot", "report", "export", "bundle", "notes", "dashboard", "training", "yolo"},
     {"runner"},
     {"cli", "__main__"},
 ]
@@ -87,7 +97,9 @@ def test_no_cycles() -> None:
         visit(name, ())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["latency", "--help"], ["export", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["search", "--help"], ["latency", "--help"], ["export", "--help"]]
+)
 def test_help_loads_neither_torch_nor_ray(arguments: list[str]) -> None:
     code = (
         "import sys\n"

@@ -35,7 +35,7 @@ class Pixels:
             letterboxed picture; rows beyond a picture's objects are zero.
         counts: (N,) int64, objects a picture.
         shapes: (N, 2) float32, height and width of the original pictures.
-        placing: (N, 3) float32, scale, left pad and top pad of the letterbox in pixels.
+        placing: (N, 4) float32, scale of x and y, left and top pad of the letterbox in pixels.
     """
 
     images: Tensor
@@ -89,18 +89,19 @@ def _load(split: Split, imgsz: int) -> Pixels:
     images = torch.empty((len(split), 3, imgsz, imgsz), dtype=torch.uint8)
     boxes = np.zeros((len(split), max(most, 1), 5), dtype=np.float32)
     shapes = np.empty((len(split), 2), dtype=np.float32)
-    placing = np.empty((len(split), 3), dtype=np.float32)
+    placing = np.empty((len(split), 4), dtype=np.float32)
     for index, (path, labels) in enumerate(zip(split.images, split.labels, strict=True)):
         picture = read_picture(path)
-        boxed, scale, left, top = letterbox(picture, imgsz)
+        boxed, (across, down), left, top = letterbox(picture, imgsz)
         images[index] = torch.from_numpy(np.ascontiguousarray(boxed[..., ::-1])).permute(
             2, 0, 1
         )  # BGR to RGB
         height, width = picture.shape[:2]
-        shapes[index], placing[index] = (height, width), (scale, left, top)
+        shapes[index], placing[index] = (height, width), (across, down, left, top)
+        sides = np.array([width * across, height * down] * 2, dtype=np.float32)
         rows = boxes[index, : len(labels)]
         rows[:, 0] = labels[:, 0]
-        rows[:, 1:] = labels[:, 1:] * np.array([width, height, width, height], dtype=np.float32) * scale
+        rows[:, 1:] = labels[:, 1:] * sides
         rows[:, 1:] = (rows[:, 1:] + np.array([left, top, 0, 0], dtype=np.float32)) / imgsz
     counts = torch.tensor([len(labels) for labels in split.labels], dtype=torch.int64)
     return Pixels(
@@ -132,7 +133,9 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     return read
 
 
-def letterbox(picture: NDArray[np.uint8], imgsz: int) -> tuple[NDArray[np.uint8], float, int, int]:
+def letterbox(
+    picture: NDArray[np.uint8], imgsz: int
+) -> tuple[NDArray[np.uint8], tuple[float, float], int, int]:
     """Fit a picture into a grey square.
 
     Args:
@@ -140,7 +143,7 @@ def letterbox(picture: NDArray[np.uint8], imgsz: int) -> tuple[NDArray[np.uint8]
         imgsz: Side of the square.
 
     Returns:
-        The square, the scale, and the grey columns on the left and rows on the top.
+        The square, the scales of x and y (they differ by rounding), and the grey columns on the left and rows on the top.
     """
     height, width = picture.shape[:2]
     scale = imgsz / max(height, width)
@@ -152,4 +155,4 @@ def letterbox(picture: NDArray[np.uint8], imgsz: int) -> tuple[NDArray[np.uint8]
     top, left = round((imgsz - high) / 2 - 0.1), round((imgsz - wide) / 2 - 0.1)
     square = np.full((imgsz, imgsz, 3), GREY, dtype=np.uint8)
     square[top : top + high, left : left + wide] = picture
-    return square, scale, left, top
+    return square, (wide / width, high / height), left, top

@@ -55,11 +55,11 @@ def write_preview(data: DetectionData, out: Path, count: int) -> int:
 def _tile(path: Path, labels: Labels, names: tuple[str, ...]) -> NDArray[np.uint8]:
     picture = read_picture(path)
     height, width = picture.shape[:2]
-    tile, scale, left, top = letterbox(picture, _TILE - 4)
+    tile, scales, left, top = letterbox(picture, _TILE - 4)
     tile = cv2.copyMakeBorder(tile, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(255, 255, 255))
     for kind, x, y, wide, high in labels:
-        centre = np.array([x * width, y * height]) * scale + (left + 2, top + 2)
-        half = np.array([wide * width, high * height]) * scale / 2
+        centre = np.array([x * width, y * height]) * scales + (left + 2, top + 2)
+        half = np.array([wide * width, high * height]) * scales / 2
         (x1, y1), (x2, y2) = (centre - half).round().astype(int), (centre + half).round().astype(int)
         cv2.rectangle(tile, (int(x1), int(y1)), (int(x2), int(y2)), _colour(int(kind)), 2)
         _tag(tile, names[int(kind)], int(x1), int(y1), _colour(int(kind)))

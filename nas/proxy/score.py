@@ -28,7 +28,7 @@ import torchvision  # noqa: E402, F401  # with it imported, Ultralytics takes it
 from ultralytics.engine.validator import BaseValidator  # noqa: E402
 from ultralytics.utils.metrics import ap_per_class, box_iou  # noqa: E402
 from ultralytics.utils.nms import non_max_suppression  # noqa: E402
-from ultralytics.utils.ops import scale_boxes, xywh2xyxy  # noqa: E402
+from ultralytics.utils.ops import xywh2xyxy  # noqa: E402
 
 _CONFIDENCE = 0.001
 _NMS_IOU = 0.7
@@ -114,9 +114,10 @@ def _match(
     """One picture: which detections are right at each threshold, their confidence and class; true classes."""
     height, width = (float(side) for side in source.shapes[index])
     labels = torch.from_numpy(split.labels[index])
-    side = source.images.shape[-1]
-    scale, left, top = (float(value) for value in source.placing[index])
-    boxes = scale_boxes((side, side), found[:, :4].clone(), (height, width), ((scale, scale), (left, top)))
+    across, down, left, top = (float(value) for value in source.placing[index])
+    # Back to the original picture. Not clipped to its borders: Ultralytics' validator does not clip either.
+    pads, scales = torch.tensor([left, top, left, top]), torch.tensor([across, down, across, down])
+    boxes = (found[:, :4] - pads) / scales
     truth = xywh2xyxy(labels[:, 1:]) * torch.tensor([width, height, width, height])
     kinds, classes = found[:, 5], labels[:, 0]
     if len(found) and len(labels):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nas.bundle import write_bundle
+from nas.checkpoints import load_trained
 from nas.designs import find_design
 from nas.errors import ModelError
 from nas.standalone import standalone_module, used_blocks
@@ -52,6 +53,8 @@ def test_a_bundle_trains_where_ghostnas_is_not(results: Path, data_yaml: Path, t
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "DONE ghost_blocks 6 False" in done.stdout
+    # Back home, ghostnas knows the classes that the checkpoint names.
+    assert load_trained(tmp_path / "out" / "t" / "weights" / "best.pt").epochs == 1
 
 
 def test_the_module_holds_only_the_blocks_that_the_design_uses() -> None:

@@ -21,7 +21,7 @@ def test_an_unknown_run_is_answered_with_the_known_and_the_nearest(results: Path
         find_run("smal", results)
     with pytest.raises(StudyError, match="not a results folder"):
         find_run(str(tmp_path), results)
-    with pytest.raises(StudyError, match=r"no runs are known .*ghostnas search"):
+    with pytest.raises(StudyError, match=r"no runs under .*ghostnas search"):
         latest_run(tmp_path / "nothing")
 
 

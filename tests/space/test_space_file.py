@@ -125,7 +125,6 @@ def test_the_base_is_valid(tmp_path: Path) -> None:
 def test_a_broken_rule(tmp_path: Path, number: int, line: str, message: str) -> None:
     path = tmp_path / "bad.yaml"
     text = error_of(path, with_line(number, line))
-    assert text.startswith(f"{path}:")
     assert re.search(rf"(?m)^{re.escape(str(path))}:({message})", text), text
 
 
@@ -138,6 +137,7 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Pat
     lines = list(LINES)
     lines[9], lines[7], lines[15] = "    dfc_kernal: 5", "    width: 60", "neck_width: 12"
     found = error_of(tmp_path / "bad.yaml", "\n".join(lines)).splitlines()
+    assert found.pop(0) == "3 problems in a search space:"
     assert [line.split("`")[1] for line in found] == ["stages.P3.width", "stages.P3.dfc_kernal", "neck_width"]
 
 

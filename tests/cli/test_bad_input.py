@@ -1,0 +1,168 @@
+"""Bad input ends with one clear message on stderr, exit code 2, no traceback, and nothing lost."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nas.cli import main
+from nas.settings import SearchSettings
+from nas.study import StoredStudy
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def ghostnas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the command in this process, in an empty folder; returns its exit code and what it wrote to stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["ghostnas", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), capsys.readouterr().err
+
+    return run
+
+
+def space_with(folder: Path, old: str, new: str) -> Path:
+    """A copy of the default space with one piece of text replaced."""
+    from nas.space import load_space
+
+    text = load_space("ghostv2-n").source.read_text()
+    assert old in text, old
+    file = folder / "mine.yaml"
+    file.write_text(text.replace(old, new, 1))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--target-latency", "2.5"], "no unit; write 2.5ms"),
+        (["--target-latency", "0ms"], "above zero"),
+        (["--target-latency", "-3ms"], "positive number with a unit"),
+        (["--target-latency", "2.5parsecs"], "unknown unit"),
+        (["--budget", "0"], "--budget must be at least 1"),
+        (["--data", "nowhere/data.yaml"], "nowhere/data.yaml"),
+        (["--space", "nowhere.yaml"], "nowhere.yaml"),
+        (["--space", "ghostv2-k"], "ghostv2-"),
+        (["--runtime", "onnxruntim"], "did you mean 'onnxruntime'"),
+        (["--precision", "float8"], "float8"),
+        (["--threads", "0"], "threads must be at least 1"),
+        (["--device", "gpu"], "cuda:0"),
+        (["--train-device", "tpu"], "--train-device must be cpu or cuda"),
+        (["--imgsz", "100"], "32"),
+        (["--imgsz", "big"], "--imgsz must be sizes in pixels"),
+        (["--steps", "0"], "steps"),
+        (["--steps", "10", "--epochs", "2"], "give one of them"),
+        (["--fraction", "2"], "fraction must be"),
+        (["--max-size", "4"], "no unit; write 4MB"),
+        (["--max-params", "many"], "count"),
+        (["--max-gflops", "0"], "--max-gflops must be above zero"),
+        (["--max-time", "20"], "no unit"),
+        (["--sampler", "cmaes"], "gp, tpe, random"),
+        (["--workers", "-1"], "--workers must be at least 0"),
+    ],
+)
+def test_search_options(ghostnas: Run, tmp_path: Path, arguments: list[str], says: str) -> None:
+    code, message = ghostnas("search", "--workers", "0", *arguments)
+    assert code == 2
+    assert says in message
+    assert "Traceback" not in message
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("dfc_kernel", "dfc_kernal", "did you mean `dfc_kernel`"),
+        ("dfc_kernel: [0, 3, 5, 7]", "dfc_kernel: [0, 4]", "odd"),
+        ("neck_width: [16,", "neck_width: [12,", "multiple of 8"),
+    ],
+)
+def test_space_files(ghostnas: Run, tmp_path: Path, old: str, new: str, says: str) -> None:
+    file = space_with(tmp_path, old, new)
+    line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if new in text)
+    for command in (["space", "validate", file], ["search", "--space", file]):
+        code, message = ghostnas(*command)
+        assert code == 2
+        assert says in message and f"mine.yaml:{line}" in message
+        assert "Traceback" not in message
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["status", "no-such-run"],
+        ["export", "no-such-run", "--to", "bundle"],
+        ["train", "no-such-run"],
+        ["dashboard", "no-such-run"],
+        ["latency", "no-such-model.yaml"],
+        ["space", "show", "no-such-space"],
+        ["data", "preview", "--data", "no-such-data.yaml"],
+    ],
+)
+def test_missing_things(ghostnas: Run, command: list[str]) -> None:
+    code, message = ghostnas(*command)
+    assert code == 2
+    assert "no-such" in message and "Traceback" not in message
+
+
+def test_a_results_folder_that_cannot_be_written(ghostnas: Run, tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file where the folder should be")
+    code, message = ghostnas("search", "--workers", "0", "--budget", "1")
+    assert code == 2
+    assert "cannot write" in message and "Traceback" not in message
+
+
+def test_no_free_disk_for_the_cache(ghostnas: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr("nas.paths.shutil.disk_usage", lambda path: usage._replace(free=1000))
+    code, message = ghostnas("search", "--workers", "0", "--budget", "1")
+    assert code == 2
+    assert "GHOSTNAS_CACHE" in message and "free" in message
+
+
+def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from nas.data import load
+    from nas.evaluate import Limits
+    from nas.latency import LatencySettings
+    from nas.proxy import ProxySettings
+    from nas.runner import Request, search_settings
+    from nas.space import load_space
+
+    space, data = load_space("ghostv2-n"), load(None)
+    request = Request(
+        space, None, 1.0, 1, Limits(2.5), LatencySettings(), ProxySettings(), None, "gp", 0, None, "mine", tmp_path
+    )
+    settings: SearchSettings = search_settings(request, data)
+    StoredStudy(tmp_path / "results" / "mine", replace(settings, target_ms=9.0), {}).close()
+    code, message = ghostnas("search", "--workers", "0", "--budget", "1", "--name", "mine")
+    assert code == 2
+    assert "target_ms: 9.0 there, 2.5 asked" in message and "space" not in message.split("(")[1].split(")")[0]
+
+
+def test_a_corrupt_study(ghostnas: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "study.db").write_bytes(b"rubbish")
+    code, message = ghostnas("search", "--workers", "0", "--budget", "1", "--name", "mine")
+    assert code == 2
+    assert "kept aside" in message
+    assert [path.read_bytes() for path in folder.glob("study.db.corrupt-*")] == [b"rubbish"]
+
+
+def test_a_runtime_that_is_not_installed(ghostnas: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.latency.runtimes.is_installed", lambda runtime: False)
+    code, message = ghostnas("search", "--runtime", "openvino")
+    assert code == 2
+    assert 'pip install "ghostnas[openvino]"' in message

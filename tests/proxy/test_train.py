@@ -1,0 +1,134 @@
+"""Training: it learns, it repeats to the bit, it stops at NaN, and it leaves nothing changed behind it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from nas.data import DetectionData
+from nas.errors import ProxyError
+from nas.proxy import ProxySettings, train_proxy
+from nas.proxy.average import AveragedWeights
+from nas.proxy.train import learning_rate
+
+from .conftest import MakeModel
+
+
+class CountingGate:
+    """Counts the batches that pass."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.passed = 0
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Count one."""
+        self.passed += 1
+        yield
+
+
+def test_it_learns_and_passes_the_turnstile(small_data: DetectionData, make_model: MakeModel) -> None:
+    gate = CountingGate()
+    settings = ProxySettings(steps=60, batch=8, recalibration=32)
+    before = torch.get_num_threads(), torch.get_rng_state()
+    result, model = train_proxy(make_model(width=0.125), small_data, 64, settings, gate)
+    assert gate.passed == 60 + 4 + 3  # steps, recalibration, validation in batches of 16
+    assert torch.get_num_threads() == before[0]
+    assert torch.equal(torch.get_rng_state(), before[1])
+    assert not model.training
+    assert (result.steps, result.settings, result.precision in ("float32", "bfloat16")) == (
+        60,
+        settings,
+        True,
+    )
+    early, _ = train_proxy(make_model(width=0.125), small_data, 64, settings.with_steps(4))
+    assert result.train_loss < 0.9 * early.train_loss
+    assert 0 <= early.score.map50_95 <= result.score.map50_95 < result.score.map50 < 1
+
+
+def test_batchnorm_statistics_are_taken_anew(small_data: DetectionData, make_model: MakeModel) -> None:
+    settings = ProxySettings(steps=2, batch=8, recalibration=24)
+    _, model = train_proxy(make_model(), small_data, 64, settings)
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert all(int(norm.num_batches_tracked or 0) == 3 for norm in norms)
+    assert all(norm.momentum is not None for norm in norms)
+
+
+def test_a_loss_that_is_not_finite_ends_it(small_data: DetectionData, make_model: MakeModel) -> None:
+    model = make_model()
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("inf"))
+    with pytest.raises(ProxyError, match=r"the training loss became (nan|inf) at step 1 of 5"):
+        train_proxy(model, small_data, 64, ProxySettings(steps=5, batch=4))
+
+
+def test_a_device_that_is_not_there_is_refused(small_data: DetectionData, make_model: MakeModel) -> None:
+    for device, message in (
+        ("cuda:99", "is not there"),
+        ("abacus", "unknown training device"),
+        ("meta", "not on"),
+    ):
+        with pytest.raises(ProxyError, match=message):
+            train_proxy(make_model(), small_data, 64, ProxySettings(steps=1, device=device))
+
+
+def test_more_pictures_a_batch_than_there_are(small_data: DetectionData, make_model: MakeModel) -> None:
+    result, _ = train_proxy(make_model(), small_data, 32, ProxySettings(steps=1, batch=100))
+    assert result.steps == 1
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    settings = ProxySettings(steps=100, lr=0.01, warmup=0.1, final_lr=0.1)
+    rates = [learning_rate(step, settings) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.001 * (step + 1) for step in range(10)])
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] == pytest.approx(0.001)
+    assert learning_rate(0, ProxySettings(steps=1, lr=0.01)) == 0.01
+
+
+def test_the_average_forgets_the_start() -> None:
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(model.weight)
+    average = AveragedWeights(model, limit=0.998, tau=60)
+    torch.nn.init.ones_(model.weight)
+    for _ in range(30):
+        average.update()
+    assert average.model.weight.item() == pytest.approx(1.0, abs=0.01)  # type: ignore[union-attr, operator]
+
+
+REPEAT = """
+import hashlib, sys, torch
+from pathlib import Path
+from nas.data import embedded, load
+from nas.proxy import ProxySettings, train_proxy
+from nas.build import load_model
+embedded.PICTURES, embedded.SET_NAME = {"train": 60, "val": 12}, "embedded-repeat"
+torch.manual_seed(int(sys.argv[1]))  # another global state each time, which must not matter
+data = load(None)
+model = load_model("yolo11n.yaml", nc=6)
+generator = torch.Generator().manual_seed(0)
+with torch.no_grad():
+    for parameter in model.parameters():
+        parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.05)
+result, trained = train_proxy(model, data, 64, ProxySettings(steps=4, batch=8, recalibration=16))
+digest = hashlib.sha256()
+for value in trained.state_dict().values():
+    digest.update(value.numpy().tobytes())
+print(digest.hexdigest(), result.score, result.train_loss)
+"""
+
+
+def test_one_seed_repeats_to_the_bit_in_fresh_processes() -> None:
+    runs = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", REPEAT, seed], capture_output=True, text=True, check=True
+        )
+        for seed in ("1", "2")
+    ]
+    outputs = [run.stdout.strip().splitlines()[-1] for run in runs]
+    assert outputs[0] == outputs[1]
+    assert "Score" in outputs[0]

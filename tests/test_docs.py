@@ -1,0 +1,49 @@
+"""The documentation names every command, option, search-space key and result column."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from nas.cli.app import build_app
+from nas.tables import FRONT_HEADER
+
+ROOT = Path(__file__).parents[1]
+
+
+def options() -> list[tuple[str, str]]:
+    found = []
+
+    def walk(name: str, command: object) -> None:
+        for child, sub in getattr(command, "commands", {}).items():
+            walk(f"{name} {child}".strip(), sub)
+        for parameter in getattr(command, "params", []):
+            found.extend((name, text) for text in parameter.opts if text.startswith("--"))
+
+    walk("", typer.main.get_command(build_app()))
+    return [(name, option) for name, option in found if name]
+
+
+@pytest.mark.parametrize(("command", "option"), options())
+def test_every_option_is_in_the_command_reference(command: str, option: str) -> None:
+    text = (ROOT / "docs" / "cli.md").read_text()
+    sections = re.split(r"^## ", text, flags=re.M)
+    section = [part for part in sections if part.startswith(f"ghostnas {command}\n")]
+    assert section, f"docs/cli.md has no section for `ghostnas {command}`"
+    assert option in section[0], f"docs/cli.md does not explain {option} of `ghostnas {command}`"
+
+
+def test_every_column_of_the_front_is_explained() -> None:
+    text = (ROOT / "docs" / "results.md").read_text()
+    missing = [column for column in FRONT_HEADER if f"`{column}`" not in text]
+    assert not missing
+
+
+def test_links_between_documents_hold() -> None:
+    broken = []
+    for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#\s]+)", file.read_text()):
+            if not target.startswith("http") and not (file.parent / target).exists():
+                broken.append(f"{file.name}: {target}")
+    assert not broken

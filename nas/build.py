@@ -186,9 +186,7 @@ def fused(model: DetectionModel) -> DetectionModel:
         copied.fuse(verbose=False)
     left = [name for name, module in copied.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
     if left:
-        raise ModelError(
-            f"fusing left a BatchNorm in {', '.join(left[:3])}: every one must follow a convolution"
-        )
+        raise ModelError(f"fusing left a BatchNorm in {', '.join(left[:3])}: every one must follow a convolution")
     return copied.requires_grad_(False)
 
 

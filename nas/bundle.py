@@ -97,9 +97,7 @@ AGPL-3.0-or-later, as Ultralytics, on which it builds. <https://www.gnu.org/lice
 def _needs(blocks: tuple[str, ...]) -> str:
     if blocks:
         return "Needs `pip install 'ultralytics>=8.4.190,<8.5'`, nothing else."
-    return (
-        "Every row is one of Ultralytics' own, so no module is needed: `pip install ultralytics` is enough."
-    )
+    return "Every row is one of Ultralytics' own, so no module is needed: `pip install ultralytics` is enough."
 
 
 def _usage(blocks: tuple[str, ...]) -> str:
@@ -130,9 +128,7 @@ def _measured(design: Design) -> str:
         lines.append(f"- {verdict} the target of {settings['target_ms']:g} ms")
     if row.get("params") and row.get("gflops"):
         rule = str(design.provenance.get("counting_rule", "")).removeprefix("GFLOPs: ")
-        lines.append(
-            f"- {int(row['params']):,} parameters, {row['gflops']} GFLOPs{f' ({rule})' if rule else ''}"
-        )
+        lines.append(f"- {int(row['params']):,} parameters, {row['gflops']} GFLOPs{f' ({rule})' if rule else ''}")
     if row.get("map50_95"):
         steps = f" of {settings['steps']} steps" if settings.get("steps") else ""
         on = f" on {settings['data']}" if settings.get("data") else ""

@@ -122,11 +122,14 @@ class Campaign:
         if self._baselines:
             return "wait" if busy >= self._parallel else self._baseline()
         if trained >= self._budget:
-            return self._end("budget")
+            self.ended = "budget"
+            return None
         if self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds:
-            return self._end("time")
+            self.ended = "time"
+            return None
         if sum(r.status == "rejected" for r in records) >= REJECTED_A_TRAINED * self._budget:
-            return self._end("rejections")
+            self.ended = "rejections"
+            return None
         if busy >= self._parallel or trained + len(running) >= self._budget:
             return "wait"
         return self._retried() if self._retry else self._proposed(records, running)
@@ -171,9 +174,6 @@ class Campaign:
             left_s=seconds / here * max(self._budget - trained, 0) if here else None,
         )
 
-    def _end(self, why: End) -> None:
-        self.ended = why
-
     def _baseline(self) -> Assignment:
         label, architecture = self._baselines.pop(0)
         number = self._study.start_baseline(label, architecture.canonical().key)
@@ -197,7 +197,8 @@ class Campaign:
             seeds=self._seeds,
         )
         if proposal is None:
-            return self._end("exhausted")
+            self.ended = "exhausted"
+            return None
         architecture = self._space.decode(proposal.indices)
         number = self._study.start(proposal.indices, architecture.key, proposal.origin)
         return Assignment(number, f"trial-{number}", architecture)

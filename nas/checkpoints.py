@@ -45,9 +45,7 @@ def know_bundled_blocks() -> None:
     for room in ("dfc", "ghost", "bottleneck", "head", "parsed"):
         source = importlib.import_module(f"nas.blocks.{room}")
         members = {name: value for name, value in vars(source).items() if isinstance(value, type)}
-        module.__dict__.update(
-            {name: value for name, value in members.items() if value.__module__ == source.__name__}
-        )
+        module.__dict__.update({name: value for name, value in members.items() if value.__module__ == source.__name__})
     assert set(vars(module)) >= REGISTERED.keys()
     sys.modules[MODULE_NAME] = module
 
@@ -94,9 +92,7 @@ def load_trained(path: Path) -> Checkpoint:
     if bad is not None:
         raise ModelError(f"{path}: the weights {bad} are not finite; the training diverged, train again")
     imgsz, data = arguments.get("imgsz"), arguments.get("data")
-    return Checkpoint(
-        path, model, imgsz if isinstance(imgsz, int) else 640, str(data) if data else None, epochs
-    )
+    return Checkpoint(path, model, imgsz if isinstance(imgsz, int) else 640, str(data) if data else None, epochs)
 
 
 def _read(path: Path) -> dict[str, Any]:

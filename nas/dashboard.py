@@ -40,9 +40,7 @@ def read_only(app: "WSGIApplication") -> "WSGIApplication":
     def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return app(environ, start_response)
-        reason = (
-            "ghostnas serves the study read-only; to change it, run optuna-dashboard on study.db yourself"
-        )
+        reason = "ghostnas serves the study read-only; to change it, run optuna-dashboard on study.db yourself"
         start_response("403 Forbidden", [("Content-Type", "application/json")])
         return [json.dumps({"reason": reason}).encode()]
 
@@ -99,16 +97,12 @@ def server(run: Path, host: str, port: int) -> "Iterator[WSGIServer]":
 def _open_study(run: Path) -> "optuna.storages.RDBStorage":
     path = run / STUDY_FILE
     if not path.is_file():
-        raise StudyError(
-            f"{run} has no {STUDY_FILE} yet, so there is nothing to show; start or finish its search"
-        )
+        raise StudyError(f"{run} has no {STUDY_FILE} yet, so there is nothing to show; start or finish its search")
     try:
         storage = open_storage(path)
         storage.get_all_studies()
     except Exception as error:
-        raise StudyError(
-            f"{path} cannot be read as an Optuna study: {error}; put a good copy back"
-        ) from error
+        raise StudyError(f"{path} cannot be read as an Optuna study: {error}; put a good copy back") from error
     return storage
 
 

@@ -6,7 +6,8 @@ GhostnasError                what went wrong and what to do, in one message; exi
 ├── ModelError               a model file that is not there, or that cannot be built, fused or exported
 ├── DataError                a detection data set that cannot be used
 ├── LatencyError             a latency that could not be measured
-│   └── RuntimeMissing       a runtime that is not installed, with the command that installs it
+│   ├── RuntimeMissing       a runtime that is not installed, with the command that installs it
+│   └── Unmeasurable         a machine too disturbed, for now, for a number to mean anything
 ├── ProxyError               a proxy training that gave no usable score (NaN, no boxes, out of memory)
 ├── StudyError               a stored study that cannot be read, or that belongs to another search
 ├── TargetUnreachable        no model of the space meets the target; says what is reachable and how
@@ -42,6 +43,10 @@ class LatencyError(GhostnasError):
 
 class RuntimeMissing(LatencyError):
     """An inference runtime is not installed."""
+
+
+class Unmeasurable(LatencyError):
+    """The machine is too disturbed, for now, for a number to mean anything."""
 
 
 class ProxyError(GhostnasError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nas.architecture import Architecture
-from nas.latency import Latency, LatencySettings, Subject, measure
+from nas.latency import Latency, LatencySettings, Subject, measure, patiently
 from nas.proxy import ProxySettings, Score
 from nas.turnstile import Turnstile
 from nas.yolo_yaml import to_yaml
@@ -170,17 +170,19 @@ def _screen(architecture: Architecture, task: Task) -> "tuple[Evaluation, nn.Mod
     from nas.build import build, count, fused, to_onnx
 
     started = time.monotonic()
-    model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
-    counts = count(model, architecture.imgsz)
-    deployed = fused(model)
-    onnx = to_onnx(deployed, architecture.imgsz)
+    with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement
+        model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
+        counts = count(model, architecture.imgsz)
+        deployed = fused(model)
+        onnx = to_onnx(deployed, architecture.imgsz)
     built = time.monotonic()
-    latency = measure(
-        Subject(architecture.imgsz, onnx, deployed),
-        task.latency,
-        level="screening",
-        target_ms=task.limits.target_ms,
-        turnstile=Turnstile(),
+    latency = patiently(
+        lambda: measure(
+            Subject(architecture.imgsz, onnx, deployed),
+            task.latency,
+            level="screening",
+            target_ms=task.limits.target_ms,
+        )
     )
     violations = task.limits.violations(latency.latency_ms, counts.params, counts.gflops, len(onnx))
     screened = Evaluation(
@@ -204,7 +206,5 @@ def _keep(architecture: Architecture, task: Task, label: str, trained: "nn.Modul
     folder = task.folder / "models"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{label}.yaml").write_text(to_yaml(architecture, task.classes))
-    state = {
-        name: value.half() if value.is_floating_point() else value for name, value in trained.state_dict().items()
-    }
+    state = {name: value.half() if value.is_floating_point() else value for name, value in trained.state_dict().items()}
     torch.save(state, folder / f"{label}.pt")

@@ -118,9 +118,7 @@ def letterboxed(path: Path, imgsz: int) -> Pixels:
     if pixels is None:
         raise DataError(f"cannot read the picture {path}")
     boxed = LetterBox((imgsz, imgsz), auto=False)(image=pixels)  # (imgsz, imgsz, 3), BGR
-    channels_first = np.ascontiguousarray(
-        boxed[..., ::-1].transpose(2, 0, 1)[None]
-    )  # (1, 3, imgsz, imgsz), RGB
+    channels_first = np.ascontiguousarray(boxed[..., ::-1].transpose(2, 0, 1)[None])  # (1, 3, imgsz, imgsz), RGB
     return channels_first.astype(np.float32) / np.float32(255)
 
 
@@ -157,9 +155,7 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
     except ModuleNotFoundError as error:
         raise UsageError(f"--format {wanted.name} needs {error.name}; pip install {error.name}") from error
     except Exception as error:
-        raise ModelError(
-            f"Ultralytics' {wanted.name} export failed: {type(error).__name__}: {error}"
-        ) from error
+        raise ModelError(f"Ultralytics' {wanted.name} export failed: {type(error).__name__}: {error}") from error
     return Path(made)
 
 
@@ -210,9 +206,7 @@ def _openvino_run(made: Path) -> Run:
     import openvino
 
     # Left alone, OpenVINO silently takes bfloat16 where the CPU has it.
-    model = openvino.Core().compile_model(
-        next(made.glob("*.xml")), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-    )
+    model = openvino.Core().compile_model(next(made.glob("*.xml")), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda picture: _first(list(model(picture).values()))
 
 

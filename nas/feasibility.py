@@ -124,7 +124,11 @@ def _advice(space: SearchSpace, task: Task, small: Sequence[Evaluation], measure
     options = [
         (f"--imgsz {smaller}", replace(fastest.architecture, imgsz=smaller), task),
         *(
-            (f"--runtime {runtime}", fastest.architecture, replace(task, latency=replace(how, runtime=runtime)))
+            (
+                f"--runtime {runtime}",
+                fastest.architecture,
+                replace(task, latency=replace(how, runtime=runtime)),
+            )
             for runtime in ("onnxruntime", "openvino")
             if runtime != how.runtime and how.device == "cpu"
         ),

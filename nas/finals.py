@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nas.evaluate import Evaluation, Task
-from nas.latency import Latency, measure_fresh
+from nas.latency import Latency, measure_fresh, patiently
 from nas.pareto import front_indices
 from nas.proxy import Score
 from nas.study import Record, StoredStudy
@@ -153,7 +153,7 @@ def _final(record: Record, task: Task) -> Final:
         if task.latency.runtime != "torch":
             path = Path(folder) / "model.onnx"
             path.write_bytes(to_onnx(fused(model), imgsz))
-        latency = measure_fresh(path, imgsz, task.latency, level="finalist")
+        latency = patiently(lambda: measure_fresh(path, imgsz, task.latency, level="finalist"))
     data = load(task.data, fraction=task.fraction)
     val = evaluate(model, data.val, data, imgsz, device=task.proxy.device, turnstile=Turnstile())
     return Final(latency, val)

@@ -70,9 +70,7 @@ def find_format(name: str) -> Format:
         found = FORMATS[wanted]
         missing = [module for module in found.modules if find_spec(module) is None]
         if missing:
-            raise UsageError(
-                f"--format {name} needs {', '.join(missing)}, which is not installed; {found.install}"
-            )
+            raise UsageError(f"--format {name} needs {', '.join(missing)}, which is not installed; {found.install}")
         return found
     from nas import offline
 

@@ -75,10 +75,7 @@ def yolo11(scale: str, imgsz: int, width: float = 1.0) -> Architecture:
 def scaled_yolo11(space: SearchSpace) -> tuple[Architecture, ...]:
     """Every uniformly scaled YOLO11 that is a point of the space, at every input size, largest first."""
     candidates = (
-        yolo11(scale, imgsz, width)
-        for scale in _YOLO11
-        for width in UNIFORM_WIDTHS
-        for imgsz in space.choices["imgsz"]
+        yolo11(scale, imgsz, width) for scale in _YOLO11 for width in UNIFORM_WIDTHS for imgsz in space.choices["imgsz"]
     )
     inside = {arch.key: arch for arch in candidates if space.encode(arch) is not None}
     return tuple(sorted(inside.values(), key=_rough_work, reverse=True))
@@ -115,9 +112,7 @@ def ghost_corner(space: SearchSpace) -> tuple[Architecture, ...]:
             f"{level}.downsample": "ghost",
         }
     values: dict[str, Any] = {
-        d.name: _closest(
-            wishes[d.name], d.choices, switched_on=d.name.endswith("kernel") and wishes[d.name] > 0
-        )
+        d.name: _closest(wishes[d.name], d.choices, switched_on=d.name.endswith("kernel") and wishes[d.name] > 0)
         for d in space.dimensions
     }
     corner = architecture(values)

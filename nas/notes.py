@@ -51,9 +51,7 @@ def note(record: Record, yaml_text: str) -> str:
     )
     latency = evaluation.latency
     settings = latency.settings
-    conditions = (
-        f"{settings.runtime}, {settings.precision}, {settings.threads} thread(s), {settings.device}, batch 1"
-    )
+    conditions = f"{settings.runtime}, {settings.precision}, {settings.threads} thread(s), {settings.device}, batch 1"
     verdict = "; ".join(evaluation.violations) or "none"
     return f"""## {record.label} ({record.status})
 
@@ -77,9 +75,7 @@ def note(record: Record, yaml_text: str) -> str:
 
 
 def _design(architecture: Architecture) -> str:
-    rows = "\n".join(
-        f"| {level} | {_stage(stage)} |" for level, stage in zip(LEVELS, architecture.stages, strict=True)
-    )
+    rows = "\n".join(f"| {level} | {_stage(stage)} |" for level, stage in zip(LEVELS, architecture.stages, strict=True))
     return f"""| part | design |
 |---|---|
 | input | {architecture.imgsz} px, {architecture.activation} |

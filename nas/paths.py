@@ -46,7 +46,7 @@ def cache_subdir(name: str, needed_bytes: int = _NEEDED_BYTES) -> Path:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise StorageError(
-            f"the disk of the cache folder {cache_dir()} has {free / 2**20:.0f} MiB free, {needed_bytes / 2**20:.0f} MiB "
-            "are needed; free some space or set GHOSTNAS_CACHE to another disk"
+            f"the disk of the cache folder {cache_dir()} has {free / 2**20:.0f} MiB free, "
+            f"{needed_bytes / 2**20:.0f} MiB are needed; free some space or set GHOSTNAS_CACHE to another disk"
         )
     return folder

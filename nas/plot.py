@@ -38,7 +38,14 @@ def draw_front(
         [f.final.latency.high_ms - f.final.latency.latency_ms for f in latencies],
     ]
     axes.errorbar(
-        x, [f.score.map50_95 for f in latencies], xerr=spread, fmt="o-", color="C0", ms=5, capsize=2, label="Pareto front"
+        x,
+        [f.score.map50_95 for f in latencies],
+        xerr=spread,
+        fmt="o-",
+        color="C0",
+        ms=5,
+        capsize=2,
+        label="Pareto front",
     )
     for finalist, marker in zip(baselines, "*PXDv^", strict=False):
         axes.scatter(
@@ -54,7 +61,14 @@ def draw_front(
     if rejected:
         slowest = max([target_ms * 1.6, *(f.final.latency.latency_ms * 1.05 for f in [*front, *baselines])])
         shown = [e.latency.latency_ms for e in rejected if e.latency.latency_ms <= slowest]
-        axes.plot(shown, [bottom] * len(shown), "|", color="0.4", ms=9, label=f"rejected, not trained ({len(rejected)})")
+        axes.plot(
+            shown,
+            [bottom] * len(shown),
+            "|",
+            color="0.4",
+            ms=9,
+            label=f"rejected, not trained ({len(rejected)})",
+        )
         axes.set_ylim(bottom, top)
     axes.set_xlabel("latency in ms (median, 95% interval)")
     axes.set_ylabel("mAP50-95 of the proxy on the selection part")

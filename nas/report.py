@@ -200,7 +200,7 @@ def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
     """Front and baselines side by side, as text: name, select, val, latency, interval, meets, params, GFLOPs."""
     front = sorted(outcome.front, key=lambda f: (not f.meets_target, -f.score.map50_95))
     best = outcome.best
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for finalist in [*front, *outcome.baselines]:
         latency, evaluation = finalist.final.latency, finalist.evaluation
         mark = " (best)" if finalist is best else ""

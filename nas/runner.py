@@ -105,7 +105,13 @@ def run_search(
     settings = search_settings(request, data)
     folder = writable_dir(request.out / (request.name or settings.default_name))
     task = Task(
-        request.limits, request.latency, request.proxy, request.data, request.fraction, data.nc, folder.absolute()
+        request.limits,
+        request.latency,
+        request.proxy,
+        request.data,
+        request.fraction,
+        data.nc,
+        folder.absolute(),
     )
     sizes = {d.name: len(d.choices) for d in request.space.dimensions}
     study = StoredStudy(folder, settings, sizes, annotate)

@@ -53,12 +53,9 @@ def find_run(name_or_path: str, out: Path = RESULTS) -> Path:
             return folder
     if name_or_path and Path(name_or_path).is_dir():
         raise StudyError(
-            f"{name_or_path} is not a results folder: it holds neither {STUDY_FILE} nor {RUN_FILE}. "
-            f"{_known(out)}"
+            f"{name_or_path} is not a results folder: it holds neither {STUDY_FILE} nor {RUN_FILE}. {_known(out)}"
         )
-    raise StudyError(
-        f"there is no run {name_or_path!r} under {out}{_nearest(name_or_path, out)}. {_known(out)}"
-    )
+    raise StudyError(f"there is no run {name_or_path!r} under {out}{_nearest(name_or_path, out)}. {_known(out)}")
 
 
 def latest_run(out: Path = RESULTS) -> Path:
@@ -123,9 +120,7 @@ def provenance(run: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise StudyError(
-            f"{path} is not valid JSON ({error}); restore it, or run the search again"
-        ) from error
+        raise StudyError(f"{path} is not valid JSON ({error}); restore it, or run the search again") from error
     if not isinstance(content, dict):
         raise StudyError(f"{path} must hold a JSON object, got {type(content).__name__}")
     return content

@@ -89,9 +89,7 @@ def propose(
     return None if fresh is None else Proposal(fresh, origin)
 
 
-def _unknown(
-    space: SearchSpace, point: dict[str, int], taken: set[str], rng: random.Random
-) -> dict[str, int] | None:
+def _unknown(space: SearchSpace, point: dict[str, int], taken: set[str], rng: random.Random) -> dict[str, int] | None:
     """The point itself when unknown, else an unknown point near it (a random walk of single changes)."""
     for draw in range(_MAX_DRAWS):
         if space.decode(point).key not in taken:

@@ -88,9 +88,7 @@ class SearchSpace:
             )
         for d in self.dimensions:
             if not 0 <= indices[d.name] < len(d.choices):
-                raise SpaceError(
-                    f"{self.name}: `{d.name}` has choices 0..{len(d.choices) - 1}, got {indices[d.name]}"
-                )
+                raise SpaceError(f"{self.name}: `{d.name}` has choices 0..{len(d.choices) - 1}, got {indices[d.name]}")
         return architecture({d.name: d.choices[indices[d.name]] for d in self.dimensions})
 
     def encode(self, arch: Architecture) -> dict[str, int] | None:
@@ -139,9 +137,7 @@ class SearchSpace:
             raise SpaceError(f"imgsz must be a multiple of 32; got {', '.join(map(str, wrong)) or 'nothing'}")
         pools = [f"`{level}.dfc_pool` {text}" for level, _, text in oversized_pools(self.choices, sizes[0])]
         if pools:
-            raise SpaceError(
-                "\n".join(f"imgsz {sizes[0]} is too small for {self.name}: {text}" for text in pools)
-            )
+            raise SpaceError("\n".join(f"imgsz {sizes[0]} is too small for {self.name}: {text}" for text in pools))
         changed = (replace(d, choices=tuple(sizes)) if d.name == "imgsz" else d for d in self.dimensions)
         return replace(self, dimensions=tuple(changed))
 

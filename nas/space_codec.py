@@ -17,9 +17,7 @@ def _inert(field: str, stage: Stage) -> bool:
 
 def architecture(values: Mapping[str, Any]) -> Architecture:
     """The canonical architecture with these values."""
-    p2, p3, p4, p5 = (
-        Stage(**{field: values[f"{level}.{field}"] for field in STAGE_FIELDS}) for level in LEVELS
-    )
+    p2, p3, p4, p5 = (Stage(**{field: values[f"{level}.{field}"] for field in STAGE_FIELDS}) for level in LEVELS)
     shared = {name: value for name, value in values.items() if "." not in name}
     return Architecture(**shared, stages=(p2, p3, p4, p5)).canonical()
 

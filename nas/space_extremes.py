@@ -31,6 +31,8 @@ def _extreme(corners: tuple[Architecture, ...], small: Architecture, cost: Count
     best = list(base.stages)
     for index in range(len(LEVELS)):
         options = {corner.stages[index].key(): corner.stages[index] for corner in corners}
+        if len(options) == 1:
+            continue
         costs = {
             key: cost(_with_stages(neighbours, [*slim[:index], stage, *slim[index + 1 :]]))
             for key, stage in options.items()

@@ -57,14 +57,10 @@ def _problem(error: Any) -> Problem:
         return Problem(location, f"is not a key of a search space; {hint}", on_key=True)
     if kind == "missing":
         deeper = location[0] == "stages" and len(location) <= 2
-        wanted = (
-            f"the keys {', '.join(_known_keys(location))}" if deeper else "one value or a list of choices"
-        )
+        wanted = f"the keys {', '.join(_known_keys(location))}" if deeper else "one value or a list of choices"
         return Problem(location, f"is missing; give it {wanted}")
     if kind in ("model_type", "model_attributes_type"):
-        return Problem(
-            location, f"must hold the keys {', '.join(_known_keys(location))}; got {as_yaml(value)}"
-        )
+        return Problem(location, f"must hold the keys {', '.join(_known_keys(location))}; got {as_yaml(value)}")
     if kind == "literal_error":
         known = [word.strip("'") for word in error["ctx"]["expected"].replace(" or ", ", ").split(", ")]
         hint = nearest(str(value), known)
@@ -73,17 +69,14 @@ def _problem(error: Any) -> Problem:
         )
     broken = error.get("ctx", {}).get("error")
     if isinstance(broken, Broken):
-        return Problem(
-            location, f"{broken.rule}; got {as_yaml(value)}{f' ({broken.hint})' if broken.hint else ''}"
-        )
+        return Problem(location, f"{broken.rule}; got {as_yaml(value)}{f' ({broken.hint})' if broken.hint else ''}")
     rule = next((text for name, text in _TYPES.items() if kind.startswith(name)), None)
     return Problem(location, f"must be {rule}; got {value!r}" if rule else f"{error['msg']}; got {value!r}")
 
 
 def _report(path: Path, document: Document, problems: Iterable[Problem]) -> SpaceError:
     lines = sorted(
-        (document.line(problem.location), f"`{dotted(problem.location)}` {problem.text}")
-        for problem in problems
+        (document.line(problem.location), f"`{dotted(problem.location)}` {problem.text}") for problem in problems
     )
     told = [f"{path}:{line}: {text}" for line, text in dict.fromkeys(lines)]
     return SpaceError("\n".join(told if len(told) == 1 else [f"{len(told)} problems in a search space:", *told]))

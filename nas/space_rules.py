@@ -32,9 +32,7 @@ def equal_expansions(choices: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, 
     return problems
 
 
-def oversized_pools(
-    choices: Mapping[str, tuple[Any, ...]], smallest_imgsz: int
-) -> list[tuple[str, int, str]]:
+def oversized_pools(choices: Mapping[str, tuple[Any, ...]], smallest_imgsz: int) -> list[tuple[str, int, str]]:
     """Pools larger than their stage's map: the blocks would clip them, and two designs would be one network.
 
     Returns:

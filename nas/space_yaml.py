@@ -75,9 +75,7 @@ class _Reader:
         seen: dict[str, int] = {}
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise NotYaml(
-                    key_node.start_mark.line + 1, "has a list or a mapping where a key should stand"
-                )
+                raise NotYaml(key_node.start_mark.line + 1, "has a list or a mapping where a key should stand")
             key, line = str(key_node.value), key_node.start_mark.line + 1
             here = (*location, key)
             if key in seen:
@@ -110,9 +108,7 @@ def parse(text: str) -> Document:
         data = reader.read(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise NotYaml(
-            mark.line + 1 if mark else 1, f"is not YAML: {error.problem or error.context}"
-        ) from error
+        raise NotYaml(mark.line + 1 if mark else 1, f"is not YAML: {error.problem or error.context}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, NotYaml):
             raise

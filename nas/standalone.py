@@ -93,17 +93,13 @@ def standalone_module(blocks: tuple[str, ...]) -> str:
     for definition in ordered.values():
         if definition.room != room:
             room = definition.room
-            parts.append(
-                "\n\n" + "\n".join(f"# {line}".rstrip() for line in _parse(room).summary.splitlines())
-            )
+            parts.append("\n\n" + "\n".join(f"# {line}".rstrip() for line in _parse(room).summary.splitlines()))
         parts.append("\n\n" + definition.source)
     listed = ", ".join(blocks)
     return "\n".join(parts) + "\n" + _FOOTER.format(blocks=listed)
 
 
-def _collect(
-    room: str, name: str, ordered: dict[str, _Definition], imports: dict[str, tuple[str | None, str]]
-) -> None:
+def _collect(room: str, name: str, ordered: dict[str, _Definition], imports: dict[str, tuple[str | None, str]]) -> None:
     """Add a definition after everything that it uses; imports that lead outside `nas.blocks` are kept."""
     source = _parse(room)
     if name in ordered:

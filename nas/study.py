@@ -111,7 +111,11 @@ class StoredStudy:
         self._annotate = annotate
         self._target_ms = settings.target_ms
         self._lock = lock(folder)
-        check_intact(folder / STUDY_FILE)
+        try:
+            check_intact(folder / STUDY_FILE)
+        except StudyError:
+            self._lock.close()
+            raise
         self._storage = open_storage(folder / STUDY_FILE)
         self._studies = {name: self._open(name) for name in (SEARCH, BASELINES)}
         stored = self.attribute("settings")

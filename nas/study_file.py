@@ -77,6 +77,4 @@ def open_storage(path: Path) -> "optuna.storages.RDBStorage":
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.storages.RDBStorage(
-        f"sqlite:///{path.absolute()}", engine_kwargs={"connect_args": {"timeout": 30}}
-    )
+    return optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}", engine_kwargs={"connect_args": {"timeout": 30}})

@@ -19,7 +19,8 @@ def front_rows(front: Sequence[Finalist]) -> list[Row]:
     """One row a front member: those that meet the target first, each group from the most accurate down."""
     ordered = sorted(front, key=lambda f: (not f.meets_target, -f.score.map50_95))
     return [
-        {"trial": f.record.number, **_finalist(f), "yaml": f"front/{f.record.label}.yaml", **_design(f)} for f in ordered
+        {"trial": f.record.number, **_finalist(f), "yaml": f"front/{f.record.label}.yaml", **_design(f)}
+        for f in ordered
     ]
 
 

@@ -82,9 +82,7 @@ class Turnstile:
             path: The room's lock file; the gate lies beside it as `<name>.gate`. By default the machine's one
                 turnstile, in the cache folder.
         """
-        self.path = (
-            Path(path) if path is not None else cache_subdir("locks", needed_bytes=2**20) / "turnstile"
-        )
+        self.path = Path(path) if path is not None else cache_subdir("locks", needed_bytes=2**20) / "turnstile"
 
     @property
     def _gate(self) -> Path:

@@ -24,11 +24,7 @@ def _parse(text: str, units: dict[str, float] | dict[str, int], what: str, examp
     number, unit = float(match.group(1)), match.group(2)
     if unit not in units:
         known = ", ".join(u for u in units if u)
-        wrong = (
-            f"has no unit; write {number:g}{next(u for u in units if u)!s}"
-            if not unit
-            else "has an unknown unit"
-        )
+        wrong = f"has no unit; write {number:g}{next(u for u in units if u)!s}" if not unit else "has an unknown unit"
         raise UsageError(f"{what} {text!r} {wrong} (units: {known}; for example {example})")
     value = number * units[unit]
     if not value > 0:

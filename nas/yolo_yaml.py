@@ -52,9 +52,7 @@ def _stage_rows(stage: Stage, level: int, c_in: int, c3k_all: bool) -> tuple[lis
     )
     if plain:
         c3k = level >= 2 or c3k_all
-        body = _row(
-            "C3k2", f"{stage.width}, {c3k}, 0.25" if halved else f"{stage.width}, {c3k}", repeats=stage.depth
-        )
+        body = _row("C3k2", f"{stage.width}, {c3k}, 0.25" if halved else f"{stage.width}, {c3k}", repeats=stage.depth)
     else:
         hidden = _multiple_of_8(stage.expansion * stage.width)
         body = _ghost(stage.width, hidden, 1, stage, stage.se, repeats=stage.depth)
@@ -107,10 +105,7 @@ def _head(arch: Architecture, nc: int, p3: int, p4: int, p5: int) -> list[Row]:
 
 
 def _lines(rows: list[Row], first: int) -> list[str]:
-    return [
-        f"  - {text} # {index}{f' {note}' if note else ''}"
-        for index, (text, note) in enumerate(rows, start=first)
-    ]
+    return [f"  - {text} # {index}{f' {note}' if note else ''}" for index, (text, note) in enumerate(rows, start=first)]
 
 
 def to_yaml(arch: Architecture, nc: int = 80) -> str:

@@ -41,9 +41,7 @@ def test_a_failed_measurement_has_no_place_in_a_front(bad: float) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_hypervolume_counts_the_dominated_cells(seed: int) -> None:
     points = np.random.default_rng(seed).integers(0, 9, size=(12, 2)).astype(float)
-    cells = sum(
-        bool(((points[:, 0] <= x) & (points[:, 1] >= y + 1)).any()) for x in range(7) for y in range(2, 9)
-    )
+    cells = sum(bool(((points[:, 0] <= x) & (points[:, 1] >= y + 1)).any()) for x in range(7) for y in range(2, 9))
     assert hypervolume(points, (7.0, 2.0)) == pytest.approx(cells)
 
 

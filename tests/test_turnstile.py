@@ -49,9 +49,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             role,
             *(str(tmp_path / name) for name in ("lock", "log", "stop")),
         ]
-        actor = subprocess.Popen(
-            command, env={**os.environ, "PYTHONPATH": str(_ROOT)}, start_new_session=True
-        )
+        actor = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(_ROOT)}, start_new_session=True)
         actors.append(actor)
         return actor
 

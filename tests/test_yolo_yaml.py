@@ -127,9 +127,7 @@ def test_rows_follow_the_stage() -> None:
     ("box_width", "cls_width", "reg_max", "head"),
     [(64, 64, 16, "Detect"), (32, 64, 16, "SlimDetect"), (64, 32, 16, "SlimDetect"), (16, 64, 4, "Detect")],
 )
-def test_the_stock_head_is_kept_where_it_is_the_same(
-    box_width: int, cls_width: int, reg_max: int, head: str
-) -> None:
+def test_the_stock_head_is_kept_where_it_is_the_same(box_width: int, cls_width: int, reg_max: int, head: str) -> None:
     arch = replace(yolo11("n"), box_width=box_width, cls_width=cls_width, reg_max=reg_max)
     assert yaml.safe_load(to_yaml(arch, 4))["head"][-1][2] == head
     first = build(to_yaml(arch, 4)).model[-1]
@@ -138,9 +136,7 @@ def test_the_stock_head_is_kept_where_it_is_the_same(
 
 
 @pytest.mark.parametrize(("reg_max", "box_width", "cls_width"), [(16, 64, 80), (4, 16, 64)])
-def test_more_classes_than_channels_widen_only_the_head_of_yolo11(
-    reg_max: int, box_width: int, cls_width: int
-) -> None:
+def test_more_classes_than_channels_widen_only_the_head_of_yolo11(reg_max: int, box_width: int, cls_width: int) -> None:
     arch = replace(yolo11("n"), box_width=box_width, reg_max=reg_max)
     head = build(to_yaml(arch, 80)).model[-1]
     assert head.cv2[0][0].conv.out_channels == box_width

@@ -19,18 +19,14 @@ class ParsedAs(type):
 
     stock: type
 
-    def __new__(
-        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], stock: type | None = None
-    ) -> Any:
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], stock: type | None = None) -> Any:
         """Create the class; `stock` may be left out by a subclass, which is parsed like its parent."""
         cls = super().__new__(mcs, name, bases, namespace)
         if stock is not None:
             cls.stock = stock
         return cls
 
-    def __init__(
-        cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], stock: type | None = None
-    ) -> None:
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], stock: type | None = None) -> None:
         """Accept the `stock` keyword, which `type.__init__` does not know."""
         super().__init__(name, bases, namespace)
 

@@ -10,13 +10,9 @@ def add_to(app: typer.Typer) -> None:
 
     @app.command()
     def dashboard(
-        name: str | None = typer.Argument(
-            None, help="A run's name or results folder; the latest run by default."
-        ),
+        name: str | None = typer.Argument(None, help="A run's name or results folder; the latest run by default."),
         port: int = typer.Option(8080, help="Port to listen on; 0 takes a free one."),
-        host: str = typer.Option(
-            "127.0.0.1", help="Address to listen on. The dashboard asks for no password."
-        ),
+        host: str = typer.Option("127.0.0.1", help="Address to listen on. The dashboard asks for no password."),
         out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
     ) -> None:
         """Serve a run's study with optuna-dashboard, during the search and afterwards."""

@@ -20,9 +20,7 @@ def add_to(app: typer.Typer) -> None:
 
     @group.command()
     def preview(
-        data: str | None = typer.Option(
-            None, "--data", help="Ultralytics data YAML; default: the embedded set."
-        ),
+        data: str | None = typer.Option(None, "--data", help="Ultralytics data YAML; default: the embedded set."),
         out: Path = typer.Option(Path("preview.png"), "--out", help="The PNG to write."),
         n: int = typer.Option(16, "--n", min=1, max=400, help="How many pictures to show."),
     ) -> None:
@@ -37,7 +35,5 @@ def add_to(app: typer.Typer) -> None:
         counts = zip(loaded.names, *(part.class_counts(loaded.nc) for part in parts), strict=True)
         typer.echo(f"{loaded.name}: {pictures} pictures ({loaded.source})")
         for name, *objects in counts:
-            typer.echo(
-                f"  {name}: " + ", ".join(f"{o} {p.name}" for o, p in zip(objects, parts, strict=True))
-            )
+            typer.echo(f"  {name}: " + ", ".join(f"{o} {p.name}" for o, p in zip(objects, parts, strict=True)))
         typer.echo(f"{shown} labelled pictures in {out}")

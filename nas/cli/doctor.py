@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 import typer
 
 from nas.errors import GhostnasError
+
+if TYPE_CHECKING:
+    from nas.latency import Subject
 
 _REQUIRED = (
     "torch",
@@ -69,9 +74,7 @@ def doctor() -> None:
     if broken:
         reasons = "\n".join(f"  {finding.what}: {finding.detail}" for finding in broken)
         raise GhostnasError(f"the default search cannot run here:\n{reasons}")
-    console.print(
-        "The default search can run: ghostnas search --budget 50 --target-latency 2.5ms", soft_wrap=True
-    )
+    console.print("The default search can run: ghostnas search --budget 50 --target-latency 2.5ms", soft_wrap=True)
 
 
 def _checked(what: str, check: Callable[[], str], needed: bool = True) -> Finding:
@@ -180,17 +183,23 @@ def _cuda_if_any() -> list[str]:
         return []
 
 
+@cache
+def _small() -> "Subject":
+    from nas.build import to_onnx
+    from nas.latency import Subject
+    from nas.latency.models import load_module
+
+    module = load_module(_SMALL)
+    return Subject(_IMGSZ, to_onnx(module, _IMGSZ), module)
+
+
 def _runner(runtime: str, precision: str, device: str) -> Callable[[], str]:
     def run() -> str:
-        from nas.build import to_onnx
-        from nas.latency import LatencySettings, Subject, runtime_version
-        from nas.latency.models import load_module
+        from nas.latency import LatencySettings, runtime_version
         from nas.latency.runtimes import open_session
         from nas.latency.session import check_finite
 
-        module = load_module(_SMALL)
-        subject = Subject(_IMGSZ, to_onnx(module, _IMGSZ), module)
-        with open_session(subject, LatencySettings(runtime, precision, 1, device)) as session:
+        with open_session(_small(), LatencySettings(runtime, precision, 1, device)) as session:
             check_finite(session)
         return f"{runtime_version(runtime)}, ran {_SMALL} at {_IMGSZ} px, outputs finite"
 

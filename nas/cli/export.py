@@ -11,15 +11,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def export(
-    target: str | None = typer.Argument(
-        None, help="A run's name, a results folder, or a model YAML: makes a bundle."
-    ),
+    target: str | None = typer.Argument(None, help="A run's name, a results folder, or a model YAML: makes a bundle."),
     to: Path | None = typer.Option(None, help="Folder to write: the bundle, or the deployable file."),
     trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
     out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
-    format: str | None = typer.Option(
-        None, help="Deployable file instead of a bundle: onnx, openvino, ncnn, ..."
-    ),
+    format: str | None = typer.Option(None, help="Deployable file instead of a bundle: onnx, openvino, ncnn, ..."),
     weights: Path | None = typer.Option(None, help="Trained checkpoint (best.pt) for --format."),
     imgsz: int | None = typer.Option(None, help="Input size of the file; by default the one trained at."),
     data: str | None = typer.Option(None, help="Data YAML whose val pictures check the file."),
@@ -47,9 +43,7 @@ def _bundle(target: str | None, to: Path | None, trial: int | None, out: Path) -
     from nas.errors import UsageError
 
     if target is None:
-        raise UsageError(
-            "say what to export: a run's name, a results folder or a model YAML (or --format, --weights)"
-        )
+        raise UsageError("say what to export: a run's name, a results folder or a model YAML (or --format, --weights)")
     if to is None:
         raise UsageError("a bundle needs a folder: --to DIR")
     design = find_design(target, trial, out)

@@ -20,18 +20,14 @@ def latency(
         metavar="MODEL",
         help="Any Ultralytics YAML, .pt or .onnx file, or a stock name such as yolo11n.yaml.",
     ),
-    runtime: str = typer.Option(
-        "auto", help="onnxruntime, openvino or torch; auto is onnxruntime, on every machine."
-    ),
+    runtime: str = typer.Option("auto", help="onnxruntime, openvino or torch; auto is onnxruntime, on every machine."),
     imgsz: int | None = typer.Option(
         None, help="Square input size in pixels; by default the model file's own, else 640."
     ),
     threads: int = typer.Option(1, help="Threads of the runtime."),
     precision: str = typer.Option("float32", help="float32, or bfloat16 (openvino, torch)."),
     device: str = typer.Option("cpu", help="cpu, or cuda:N (onnxruntime-gpu, torch)."),
-    level: str = typer.Option(
-        "finalist", help="finalist (±1%, about 5 s a model) or screening (±2%, about 1 s)."
-    ),
+    level: str = typer.Option("finalist", help="finalist (±1%, about 5 s a model) or screening (±2%, about 1 s)."),
     fresh: bool = typer.Option(False, "--fresh", help="Measure again what was measured before."),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON list instead of a table."),
 ) -> None:

@@ -114,7 +114,9 @@ def progress_line(progress: "Progress") -> str:
     best = progress.best
     if best is not None and best.evaluation is not None and best.evaluation.score is not None:
         found = best.evaluation
-        parts.append(f"best {best.evaluation.score.map50_95:.3f} mAP at {found.latency.latency_ms:.2f} ms ({best.label})")
+        parts.append(
+            f"best {best.evaluation.score.map50_95:.3f} mAP at {found.latency.latency_ms:.2f} ms ({best.label})"
+        )
     if progress.left_s is not None:
         parts.append(f"about {_minutes(progress.left_s)} left")
     return ", ".join(parts)

@@ -32,7 +32,9 @@ def search(
     max_size: str | None = typer.Option(None, help="Largest float32 ONNX file: 4MB."),
     sampler: str = typer.Option("gp", help="gp (Optuna's GPSampler), tpe or random."),
     workers: int | None = typer.Option(
-        None, help="Worker processes, one core each; 0: in this process, without Ray.", show_default="one a core"
+        None,
+        help="Worker processes, one core each; 0: in this process, without Ray.",
+        show_default="one a core",
     ),
     seed: int = typer.Option(0, help="Seed of the sampler and the proxies."),
     name: str | None = typer.Option(None, help="Name of the results folder.", show_default="a digest of what is asked"),
@@ -59,6 +61,8 @@ def search(
         raise UsageError(f"--max-gflops must be above zero, got {max_gflops:g}")
     if sampler not in SAMPLERS:
         raise UsageError(f"--sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r}")
+    if steps is not None and steps < 1:
+        raise UsageError(f"--steps must be at least 1, got {steps}")
     if steps is not None and epochs is not None:
         raise UsageError("--steps and --epochs both set a proxy's length; give one of them")
     if workers is not None and workers < 0:
@@ -86,7 +90,9 @@ def search(
         budget=budget,
         limits=limits,
         latency=latency,
-        proxy=ProxySettings(steps=steps or DEFAULT_STEPS, seed=seed, device=_train_device(train_device)),
+        proxy=ProxySettings(
+            steps=DEFAULT_STEPS if steps is None else steps, seed=seed, device=_train_device(train_device)
+        ),
         epochs=epochs,
         sampler=sampler,  # type: ignore[arg-type]
         workers=_workers() if workers is None else workers,

@@ -15,16 +15,12 @@ if TYPE_CHECKING:
 
 _DEFAULT = "ghostv2-n"
 _CLASSES = 80  # COCO's, as Ultralytics' own tables count
-_SPACE = typer.Argument(
-    _DEFAULT, metavar="FILE|NAME", help="A search-space file, or the name of a shipped space."
-)
+_SPACE = typer.Argument(_DEFAULT, metavar="FILE|NAME", help="A search-space file, or the name of a shipped space.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the `space` commands."""
-    space = typer.Typer(
-        help="Show, validate and sample search spaces.", no_args_is_help=True, rich_markup_mode=None
-    )
+    space = typer.Typer(help="Show, validate and sample search spaces.", no_args_is_help=True, rich_markup_mode=None)
     space.command()(show)
     space.command()(validate)
     space.command()(sample)
@@ -41,9 +37,7 @@ def show(space: str = _SPACE) -> None:
     title = f"{loaded.name}: {loaded.description}" if loaded.description else loaded.name
     console.print(title, f"({loaded.source})", soft_wrap=True)
     console.print(_dimensions_table(loaded))
-    console.print(
-        f"{loaded.size:,} different networks ({loaded.size:.1e}); digest {loaded.digest}", soft_wrap=True
-    )
+    console.print(f"{loaded.size:,} different networks ({loaded.size:.1e}); digest {loaded.digest}", soft_wrap=True)
     with console.status("Counting the smallest and the largest model"):
         table, rule = _models_table(loaded)
     console.print(table)

@@ -66,9 +66,7 @@ def _load(file: Path, modified: int, fraction: float, seed: int, *, embedded: bo
     def split(part: str, indices: Sequence[int], key: str) -> Split:
         made = Split(part, tuple(pictures[i] for i in indices), tuple(train[i] for i in indices), key)
         if made.objects == 0:
-            raise DataError(
-                f"{file}: too few labelled pictures in `train:` to learn from some and compare on others"
-            )
+            raise DataError(f"{file}: too few labelled pictures in `train:` to learn from some and compare on others")
         return made
 
     return DetectionData(

@@ -93,9 +93,8 @@ def _load(split: Split, imgsz: int) -> Pixels:
     for index, (path, labels) in enumerate(zip(split.images, split.labels, strict=True)):
         picture = read_picture(path)
         boxed, (across, down), left, top = letterbox(picture, imgsz)
-        images[index] = torch.from_numpy(np.ascontiguousarray(boxed[..., ::-1])).permute(
-            2, 0, 1
-        )  # BGR to RGB
+        rgb = np.ascontiguousarray(boxed[..., ::-1].transpose(2, 0, 1))  # (3, imgsz, imgsz)
+        images[index] = torch.from_numpy(rgb)
         height, width = picture.shape[:2]
         shapes[index], placing[index] = (height, width), (across, down, left, top)
         sides = np.array([width * across, height * down] * 2, dtype=np.float32)
@@ -104,9 +103,7 @@ def _load(split: Split, imgsz: int) -> Pixels:
         rows[:, 1:] = labels[:, 1:] * sides
         rows[:, 1:] = (rows[:, 1:] + np.array([left, top, 0, 0], dtype=np.float32)) / imgsz
     counts = torch.tensor([len(labels) for labels in split.labels], dtype=torch.int64)
-    return Pixels(
-        images, torch.from_numpy(boxes), counts, torch.from_numpy(shapes), torch.from_numpy(placing)
-    )
+    return Pixels(images, torch.from_numpy(boxes), counts, torch.from_numpy(shapes), torch.from_numpy(placing))
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -126,16 +123,12 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     except cv2.error:
         picture = None
     if picture is None:
-        raise DataError(
-            f"cannot read the picture {path}: it is damaged or of a format that OpenCV does not know"
-        )
+        raise DataError(f"cannot read the picture {path}: it is damaged or of a format that OpenCV does not know")
     read: NDArray[np.uint8] = picture
     return read
 
 
-def letterbox(
-    picture: NDArray[np.uint8], imgsz: int
-) -> tuple[NDArray[np.uint8], tuple[float, float], int, int]:
+def letterbox(picture: NDArray[np.uint8], imgsz: int) -> tuple[NDArray[np.uint8], tuple[float, float], int, int]:
     """Fit a picture into a grey square.
 
     Args:
@@ -143,7 +136,8 @@ def letterbox(
         imgsz: Side of the square.
 
     Returns:
-        The square, the scales of x and y (they differ by rounding), and the grey columns on the left and rows on the top.
+        The square, the scales of x and y (they differ by rounding), and the grey columns on the left and rows
+        on the top.
     """
     height, width = picture.shape[:2]
     scale = imgsz / max(height, width)

@@ -15,9 +15,7 @@ import yaml
 from nas.errors import DataError
 
 # Ultralytics' list of image suffixes, less those that OpenCV cannot read.
-SUFFIXES = frozenset(
-    {".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm", ".jp2"}
-)
+SUFFIXES = frozenset({".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm", ".jp2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +54,7 @@ def find_yaml(data: str) -> Path:
         stock = Path(spec.origin).parent / "cfg" / "datasets" / data
         if stock.is_file():
             return stock
-    raise DataError(
-        f"there is no data YAML {data}; give the path of an Ultralytics data YAML (see docs/own-data.md)"
-    )
+    raise DataError(f"there is no data YAML {data}; give the path of an Ultralytics data YAML (see docs/own-data.md)")
 
 
 def read_source(file: Path) -> Source:
@@ -75,9 +71,7 @@ def read_source(file: Path) -> Source:
         content["val"] = content["validation"]
     for key in ("train", "val"):
         if not content.get(key):
-            raise DataError(
-                f"{file}: the key `{key}:` is missing; a data YAML needs `train:`, `val:` and `names:`"
-            )
+            raise DataError(f"{file}: the key `{key}:` is missing; a data YAML needs `train:`, `val:` and `names:`")
     names = _names(file, content)
     root = _root(file, content)
     return Source(
@@ -96,9 +90,7 @@ def _parse(file: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise DataError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise DataError(
-            f"{file} must hold keys such as `train:`, `val:` and `names:`, got {type(content).__name__}"
-        )
+        raise DataError(f"{file} must hold keys such as `train:`, `val:` and `names:`, got {type(content).__name__}")
     return content
 
 
@@ -113,9 +105,7 @@ def _names(file: Path, content: dict[str, Any]) -> tuple[str, ...]:
     try:
         by_index = {int(index): str(name) for index, name in names.items()}
     except (TypeError, ValueError):
-        raise DataError(
-            f"{file}: the keys under `names:` must be class numbers, got {list(names)[:5]}"
-        ) from None
+        raise DataError(f"{file}: the keys under `names:` must be class numbers, got {list(names)[:5]}") from None
     if sorted(by_index) != list(range(len(by_index))):
         raise DataError(
             f"{file}: `names:` must number the {len(by_index)} classes from 0 to {len(by_index) - 1}, "
@@ -156,16 +146,10 @@ def _pictures(file: Path, key: str, entries: Any, root: Path) -> tuple[Path, ...
         elif place.is_file():
             found += _listed(place)
         else:
-            hint = (
-                " (its `download:` entry is never carried out: fetch the data first)"
-                if _downloads(file)
-                else ""
-            )
+            hint = " (its `download:` entry is never carried out: fetch the data first)" if _downloads(file) else ""
             raise DataError(f"{file}: `{key}: {entry}` does not exist, looked in {place}{hint}")
     if not found:
-        raise DataError(
-            f"{file}: `{key}: {entries}` holds no images (suffixes: {', '.join(sorted(SUFFIXES))})"
-        )
+        raise DataError(f"{file}: `{key}: {entries}` holds no images (suffixes: {', '.join(sorted(SUFFIXES))})")
     return tuple(sorted(found))
 
 

@@ -59,9 +59,7 @@ def _ground(rng: np.random.Generator) -> tuple[Picture, NDArray[np.float64]]:
     return picture, base
 
 
-def _contrasting(
-    rng: np.random.Generator, ground: NDArray[np.float64], least: float = 55.0
-) -> NDArray[np.float64]:
+def _contrasting(rng: np.random.Generator, ground: NDArray[np.float64], least: float = 55.0) -> NDArray[np.float64]:
     """A colour whose brightness differs from the ground's."""
     while True:
         colour = rng.uniform(15, 240, 3)
@@ -144,9 +142,7 @@ def _bar(picture: Picture, rng: np.random.Generator) -> None:
 
 def _develop(picture: Picture, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Uneven light, a little blur on some pictures, and sensor noise."""
-    light = 1 + rng.uniform(0, 0.3) * waves(
-        (SIZE, SIZE), rng.uniform(0, math.pi), SIZE * 2.5, rng.uniform(0, 6)
-    )
+    light = 1 + rng.uniform(0, 0.3) * waves((SIZE, SIZE), rng.uniform(0, math.pi), SIZE * 2.5, rng.uniform(0, 6))
     picture = picture * light[..., None]
     if rng.random() < 0.3:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 0.9))

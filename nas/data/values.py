@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Labels = NDArray[
-    np.float32
-]  # (objects, 5): class, then centre x, centre y, width, height as shares of the picture
+Labels = NDArray[np.float32]  # (objects, 5): class, then centre x, centre y, width, height as shares of the picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -63,9 +63,7 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
             "baseline": assignment.baseline,
         }
 
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Store what a worker answered."""
         assignment = self._assigned.pop(trial_id)
         try:

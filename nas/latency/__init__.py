@@ -5,6 +5,7 @@ Importing this package loads neither torch nor a runtime.
 
 from nas.latency.fresh_process import measure_fresh
 from nas.latency.local import measure
+from nas.latency.patience import patiently
 from nas.latency.runtimes import available_runtimes, is_installed, runtime_version
 from nas.latency.values import (
     DEFAULT_RUNTIME,
@@ -34,6 +35,7 @@ __all__ = [
     "is_installed",
     "measure",
     "measure_fresh",
+    "patiently",
     "resolve_level",
     "resolve_runtime",
     "runtime_version",

@@ -44,9 +44,7 @@ def keep(latency: Latency) -> Path:
     path = cache_subdir(_ROOM, needed_bytes=2**20) / _name(latency.key, latency.level)
     draft = path.with_suffix(f".{os.getpid()}.part")
     try:
-        draft.write_text(
-            json.dumps({"measured_at": time.time(), "latency": latency.to_dict()}), encoding="utf-8"
-        )
+        draft.write_text(json.dumps({"measured_at": time.time(), "latency": latency.to_dict()}), encoding="utf-8")
         draft.replace(path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error

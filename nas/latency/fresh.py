@@ -2,7 +2,7 @@
 
 Request: `imgsz`, `settings`, `level`, `target_ms`, `turnstile` (lock file), and `onnx` (a file) or, for
 the torch runtime, `model` (a YAML, a .pt or a stock name).
-Reply: `{"latency": ...}` or `{"error": message}`.
+Reply: `{"latency": ...}` or `{"error": message, "disturbed": whether to try again}`.
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nas.errors import GhostnasError
+from nas.errors import GhostnasError, Unmeasurable
 from nas.latency.local import measure
 from nas.latency.models import load_module
 from nas.latency.values import LatencySettings, Subject
@@ -34,7 +34,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             turnstile=Turnstile(Path(request["turnstile"])),
         )
     except (GhostnasError, OSError) as error:
-        return {"error": str(error)}
+        return {"error": str(error), "disturbed": isinstance(error, Unmeasurable)}
     return {"latency": latency.to_dict()}
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import nas
-from nas.errors import LatencyError
+from nas.errors import LatencyError, Unmeasurable
 from nas.latency.models import export_onnx
 from nas.latency.values import Latency, LatencySettings, Level
 from nas.paths import cache_subdir
@@ -47,6 +47,7 @@ def measure_fresh(
     Raises:
         ModelError: The model is not there or cannot be built.
         RuntimeMissing: The runtime is not installed.
+        Unmeasurable: The machine is too disturbed for now.
         LatencyError: The child could not measure; the message is the child's.
     """
     request = {
@@ -89,5 +90,5 @@ def _ask(request: dict[str, object], timeout_s: float) -> Latency:
         last = child.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise LatencyError(f"the measuring process ended with code {child.returncode}: {last[0]}") from None
     if "error" in reply:
-        raise LatencyError(str(reply["error"]))
+        raise (Unmeasurable if reply.get("disturbed") else LatencyError)(str(reply["error"]))
     return Latency.from_dict(reply["latency"])

@@ -25,9 +25,7 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
-def median_interval(
-    values: Sequence[float], confidence: float = CONFIDENCE
-) -> tuple[float, float, float] | None:
+def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float, float] | None:
     """The median, and the distribution-free interval around it between two order statistics.
 
     The k-th smallest and the k-th largest of n independent values enclose the median with probability

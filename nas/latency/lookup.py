@@ -46,9 +46,7 @@ def choose_imgsz(model: ModelFile, wanted: int | None, runtime: str) -> int:
         return wanted or own_imgsz(model) or DEFAULT_IMGSZ
     fixed = own_imgsz(model)
     if fixed and wanted and fixed != wanted:
-        raise UsageError(
-            f"{model.name} was exported at imgsz {fixed} and takes no other, got --imgsz {wanted}"
-        )
+        raise UsageError(f"{model.name} was exported at imgsz {fixed} and takes no other, got --imgsz {wanted}")
     return fixed or wanted or DEFAULT_IMGSZ
 
 

@@ -105,9 +105,7 @@ def _onnx_imgsz(path: Path) -> int | None:
         raise ModelError(f"{path} takes an input of shape {sizes}, not one picture (1, 3, height, width)")
     height, width = sizes[2:]
     if height != width:
-        raise ModelError(
-            f"{path} takes pictures of {height} by {width} pixels; only square ones can be measured"
-        )
+        raise ModelError(f"{path} takes pictures of {height} by {width} pixels; only square ones can be measured")
     return height or None  # 0 stands for a free dimension
 
 

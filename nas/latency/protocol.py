@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from nas.errors import LatencyError
+from nas.errors import Unmeasurable
 from nas.latency.interval import BLOCK_QUANTILE, median_interval, quantile
 from nas.latency.machine import Probe
 from nas.latency.values import Level
@@ -45,12 +45,8 @@ class Plan:
 
 
 PLANS: dict[Level, Plan] = {
-    "screening": Plan(
-        aim=0.02, refuse=0.10, measure_s=1.0, patience_s=5.0, warmup_s=0.3, stop_above_target=True
-    ),
-    "finalist": Plan(
-        aim=0.01, refuse=0.05, measure_s=4.5, patience_s=20.0, warmup_s=1.0, stop_above_target=False
-    ),
+    "screening": Plan(aim=0.02, refuse=0.10, measure_s=1.0, patience_s=5.0, warmup_s=0.3, stop_above_target=True),
+    "finalist": Plan(aim=0.01, refuse=0.05, measure_s=4.5, patience_s=20.0, warmup_s=1.0, stop_above_target=False),
 }
 
 
@@ -167,7 +163,7 @@ def time_runs(run: Callable[[], None], plan: Plan, probe: Probe, target_ms: floa
         target_ms: The latency limit, if there is one.
 
     Raises:
-        LatencyError: Too much was disturbed for a number to mean anything.
+        Unmeasurable: Too much was disturbed for a number to mean anything.
     """
     with _no_garbage_collection():
         start = probe.now_ns()
@@ -186,7 +182,7 @@ def time_runs(run: Callable[[], None], plan: Plan, probe: Probe, target_ms: floa
                 break
         seconds = (probe.now_ns() - start) / _NS_PER_S
     if objection is not None:
-        raise LatencyError(f"unmeasurable: {objection}; stop other programs on this machine and try again")
+        raise Unmeasurable(f"unmeasurable: {objection}; stop other programs on this machine and try again")
     middle, low, high = _interval(tally.blocks)
     return Outcome(middle, low, high, seconds, tuple(tally.blocks), tally.dropped())
 

@@ -48,8 +48,7 @@ def open_session(subject: Subject, settings: LatencySettings) -> Iterator[Sessio
     threads = compiled.get_property("INFERENCE_NUM_THREADS")
     if (precision, threads) != (wanted, settings.threads):
         raise LatencyError(
-            f"OpenVINO runs the model in {precision} with {threads} threads, "
-            f"asked for {wanted} with {settings.threads}"
+            f"OpenVINO runs the model in {precision} with {threads} threads, asked for {wanted} with {settings.threads}"
         )
     port = compiled.input(0)
     shape = [size.get_length() if size.is_static else None for size in port.get_partial_shape()]

@@ -50,9 +50,7 @@ def open_session(subject: Subject, settings: LatencySettings) -> Iterator[Sessio
         raise LatencyError("runtime torch needs the model as a torch module")
     on_gpu = settings.device != "cpu"
     if on_gpu and int(settings.device.partition(":")[2]) >= torch.cuda.device_count():
-        raise LatencyError(
-            f"torch sees {torch.cuda.device_count()} CUDA devices, so there is no {settings.device}"
-        )
+        raise LatencyError(f"torch sees {torch.cuda.device_count()} CUDA devices, so there is no {settings.device}")
     dtype = getattr(torch, settings.precision)
     place = torch.device(settings.device)
     model = copy.deepcopy(subject.module).eval().to(place, dtype).to(memory_format=torch.channels_last)

@@ -84,18 +84,14 @@ class LatencySettings:
             offers = ", ".join(PRECISIONS[self.runtime])
             others = [name for name, known in PRECISIONS.items() if self.precision in known]
             hint = f"; {self.precision} runs in {', '.join(others)}" if others else ""
-            raise UsageError(
-                f"runtime {self.runtime} measures in {offers}, got precision {self.precision!r}{hint}"
-            )
+            raise UsageError(f"runtime {self.runtime} measures in {offers}, got precision {self.precision!r}{hint}")
         if self.threads < 1:
             raise UsageError(f"threads must be at least 1, got {self.threads}")
         kind, _, index = self.device.partition(":")
         if self.device != "cpu" and not (kind == "cuda" and index.isdigit()):
             raise UsageError(f"device must be cpu or cuda:N (such as cuda:0), got {self.device!r}")
         if kind == "cuda" and self.runtime == "openvino":
-            raise UsageError(
-                "runtime openvino runs on the CPU here; use onnxruntime or torch with --device cuda:0"
-            )
+            raise UsageError("runtime openvino runs on the CPU here; use onnxruntime or torch with --device cuda:0")
 
 
 @dataclass(frozen=True)

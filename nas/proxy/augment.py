@@ -51,52 +51,58 @@ def plain_images(source: Pixels, chosen: Tensor, device: torch.device) -> Tensor
     return source.images[chosen].to(device).float() / 255
 
 
-def augmented(source: Pixels, chosen: Tensor, random: torch.Generator, device: torch.device) -> Batch:
-    """An augmented batch.
+def augmented(
+    source: Pixels, chosen: Tensor, random: torch.Generator, device: torch.device, share: float = 1.0
+) -> Batch:
+    """An augmented batch: half of it mirrored, and a share of it changed in size, place and colour.
 
     Args:
         source: All pictures.
         chosen: (B,) indices.
         random: Source of chance, on the CPU.
         device: Where to.
+        share: How probably a picture is changed. The others keep every pixel, because resampling blurs the
+            fine detail that the validation pictures show.
     """
     count, side = len(chosen), source.images.shape[-1]
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=random) * 2 - 1  # in [-1, 1)
 
+    # As many numbers are drawn whatever the share, so that the order of the pictures stays.
+    changed, mirrored = (uniform(count) + 1) / 2 < share, uniform(count) < 0
     # An output position p, in [-1, 1], shows the input position zoom * p + shift: (B, 2) for x and y.
-    zoom = (_ZOOM ** uniform(count))[:, None].repeat(1, 2)
-    mirror = (uniform(count) < 0).float() * -2 + 1
-    zoom[:, 0] *= mirror
-    shift = uniform(count, 2) * 2 * _SHIFT
-    gain = (1 + uniform(count, 1) * _BRIGHTNESS) * (1 + uniform(count, 3) * _TINT)
+    zoom = (_ZOOM ** (uniform(count) * changed))[:, None].repeat(1, 2)
+    zoom[:, 0] *= 1 - 2 * mirrored.float()
+    shift = uniform(count, 2) * (2 * _SHIFT) * changed[:, None]
+    gain = (1 + uniform(count, 1) * _BRIGHTNESS) * (1 + uniform(count, 3) * _TINT)  # (B, 3), of changed pictures
 
-    images = _warp(source.images[chosen].to(device), zoom.to(device), shift.to(device))
-    images = (images * (gain / 255).to(device)[:, :, None, None]).clamp_(0, 1)
+    images = plain_images(source, chosen, device)
+    flip = (mirrored & ~changed).nonzero().flatten().to(device)
+    warp = changed.nonzero().flatten()
+    images[flip] = images[flip].flip(3)
+    if len(warp):
+        moved = _warp(images[warp.to(device)], zoom[warp].to(device), shift[warp].to(device))
+        images[warp.to(device)] = (moved * gain[warp].to(device)[:, :, None, None]).clamp_(0, 1)
     index, kinds, boxes = _move_boxes(source.boxes[chosen], source.counts[chosen], zoom, shift, side)
     return Batch(images, index.to(device), kinds.to(device), boxes.to(device))
 
 
 def _warp(images: Tensor, zoom: Tensor, shift: Tensor) -> Tensor:
-    """Resample (B, 3, S, S) uint8; outside is grey."""
+    """Resample (B, 3, S, S); outside is grey."""
     side = images.shape[-1]
     # Pixel centres run from -1 + 1/S to 1 - 1/S. No rotation, so x and y are made apart (affine_grid costs a
     # third of the whole warp).
     places = (torch.arange(side, device=images.device) * 2 + 1) / side - 1
     across, down = (zoom[:, axis, None] * places + shift[:, axis, None] for axis in (0, 1))  # (B, S) each
     grid = torch.stack([across[:, None].expand(-1, side, -1), down[:, :, None].expand(-1, -1, side)], -1)
-    return functional.grid_sample(images.float() - GREY, grid, align_corners=False) + GREY
+    return functional.grid_sample(images - GREY / 255, grid, align_corners=False) + GREY / 255
 
 
-def _move_boxes(
-    boxes: Tensor, counts: Tensor, zoom: Tensor, shift: Tensor, side: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def _move_boxes(boxes: Tensor, counts: Tensor, zoom: Tensor, shift: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes (B, M, 5) where the warp takes them: index, class and box of the objects that are left."""
-    centre, half = (
-        boxes[..., 1:3] * 2 - 1,
-        boxes[..., 3:5],
-    )  # positions in [-1, 1]; half a side there is a side here
+    # Positions in [-1, 1], where half a side is as long as a whole side in shares of the picture.
+    centre, half = boxes[..., 1:3] * 2 - 1, boxes[..., 3:5]
     centre = (centre - shift[:, None]) / zoom[:, None]
     half = half / zoom.abs()[:, None]
     low, high = (centre - half).clamp(-1, 1), (centre + half).clamp(-1, 1)

@@ -43,9 +43,7 @@ def find_device(name: str) -> torch.device:
         raise ProxyError(f"unknown training device {name!r}; known are cpu, cuda and cuda:N") from error
     if device.type not in ("cpu", "cuda"):
         raise ProxyError(f"proxies train on cpu or cuda:N, not on {name!r}")
-    if device.type == "cuda" and (
-        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
-    ):
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise ProxyError(
             f"the training device {name} is not there: torch sees {torch.cuda.device_count()} CUDA devices"
         )

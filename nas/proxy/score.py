@@ -71,9 +71,7 @@ def evaluate(
         with passing(turnstile):
             images = plain_images(source, part, place).contiguous(memory_format=torch.channels_last)
             output = model(images)
-            predicted: Tensor = (
-                output[0] if isinstance(output, tuple) else output
-            )  # (B, 4 + classes, anchors)
+            predicted: Tensor = output[0] if isinstance(output, tuple) else output  # (B, 4 + classes, anchors)
             if not torch.isfinite(predicted).all():
                 raise ProxyError("the model's outputs are not finite: it cannot be scored")
             found = non_max_suppression(
@@ -103,8 +101,7 @@ def check_classes(model: nn.Module, data: DetectionData) -> None:
     classes = getattr(model.model[-1], "nc", None)  # type: ignore[index]
     if classes != data.nc:
         raise ProxyError(
-            f"the model detects {classes} classes, the data {data.name} has {data.nc}; "
-            f"build it with nc={data.nc}"
+            f"the model detects {classes} classes, the data {data.name} has {data.nc}; build it with nc={data.nc}"
         )
 
 

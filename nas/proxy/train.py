@@ -21,6 +21,7 @@ from nas.proxy.machine import Precision, StepGate, autocast, find_device, find_p
 from nas.proxy.score import check_classes, evaluate  # also prepares Ultralytics for offline use
 from nas.proxy.values import ProxyResult, ProxySettings
 
+_ALL_CHANGED = 40.0  # passes over the pictures from which on every picture is changed
 _LOSS_TAIL = 0.1  # share of the steps over which the final loss is averaged
 
 
@@ -64,9 +65,7 @@ def train_proxy(
             final = average.model
             recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
         except torch.OutOfMemoryError as error:
-            raise ProxyError(
-                f"out of memory at batch {settings.batch} and {imgsz} px; use a smaller batch"
-            ) from error
+            raise ProxyError(f"out of memory at batch {settings.batch} and {imgsz} px; use a smaller batch") from error
         score = evaluate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
     result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings)
     return result, final.cpu()
@@ -86,6 +85,18 @@ def learning_rate(step: int, settings: ProxySettings) -> float:
     return settings.lr * (settings.final_lr + (1 - settings.final_lr) * (1 + math.cos(math.pi * done)) / 2)
 
 
+def changed_share(pictures: int, settings: ProxySettings) -> float:
+    """The share of the pictures that are changed in size, place and colour.
+
+    Args:
+        pictures: Training pictures.
+        settings: How to train.
+    """
+    if settings.augment is not None:
+        return settings.augment
+    return min(1.0, settings.steps * settings.batch / pictures / _ALL_CHANGED)
+
+
 def _train(
     model: nn.Module,
     average: AveragedWeights,
@@ -100,17 +111,16 @@ def _train(
     parameters = list(model.parameters())
     optimizer = _optimizer(model, settings)
     random = torch.Generator().manual_seed(settings.seed)
+    share = changed_share(len(source), settings)
     tail: list[float] = []
     for step, chosen in enumerate(_orders(len(source), settings, random)):
         with passing(gate):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, settings)
-            batch = augmented(source, chosen, random, device)
+            batch = augmented(source, chosen, random, device, share)
             with autocast(device, precision):
                 predicted = model(batch.images.contiguous(memory_format=torch.channels_last))
-            losses, _ = criterion(
-                _float(predicted), batch.targets()
-            )  # (3,): box, class, DFL, times the batch
+            losses, _ = criterion(_float(predicted), batch.targets())  # (3,): box, class, DFL, times the batch
             loss = losses.sum()
             value = float(loss.detach())
             if not math.isfinite(value):
@@ -150,12 +160,8 @@ def _float(predicted: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _optimizer(model: nn.Module, settings: ProxySettings) -> torch.optim.Optimizer:
     """Fused AdamW; weight decay on matrices and kernels, none on biases and norms."""
-    kernels = [
-        parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim > 1
-    ]
-    others = [
-        parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim <= 1
-    ]
+    kernels = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim <= 1]
     groups = [
         {"params": kernels, "weight_decay": settings.weight_decay},
         {"params": others, "weight_decay": 0.0},

@@ -76,9 +76,7 @@ def _our_name(theirs: str, row_of: dict[str, int]) -> str:
     part = {0: "conv", 1: "bn"}
     name = re.sub(r"(primary_conv|cheap_operation)\.([01])\.", lambda m: f"{m[1]}.{part[int(m[2])]}.", name)
     steps = ("reduce", "horizontal", "vertical")
-    name = re.sub(
-        r"short_conv\.(\d)\.", lambda m: f"dfc.{steps[int(m[1]) // 2]}.{part[int(m[1]) % 2]}.", name
-    )
+    name = re.sub(r"short_conv\.(\d)\.", lambda m: f"dfc.{steps[int(m[1]) // 2]}.{part[int(m[1]) % 2]}.", name)
     return re.sub(r"shortcut\.(\d)\.", lambda m: f"shortcut.{int(m[1]) // 2}.{part[int(m[1]) % 2]}.", name)
 
 

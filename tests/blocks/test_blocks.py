@@ -67,9 +67,7 @@ def test_dfc_is_long_range() -> None:
     assert seen.nonzero().amin(0).tolist() == [5, 5] and seen.nonzero().amax(0).tolist() == [15, 15]
 
 
-@pytest.mark.parametrize(
-    ("kernel", "pool", "rule"), [(4, 2, "odd, got 4"), (0, 2, "odd, got 0"), (3, 0, "least 1")]
-)
+@pytest.mark.parametrize(("kernel", "pool", "rule"), [(4, 2, "odd, got 4"), (0, 2, "odd, got 0"), (3, 0, "least 1")])
 def test_dfc_refuses(kernel: int, pool: int, rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         DFCAttention(4, 4, kernel, pool)

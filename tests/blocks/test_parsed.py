@@ -50,9 +50,7 @@ def test_pickle_and_deepcopy_keep_the_class() -> None:
     torch.save(both, buffer)
     buffer.seek(0)
     loaded = torch.load(buffer, weights_only=False)
-    assert (
-        [type(m) for m in loaded] == [Conv, GhostBottleneckV2, Conv] == [type(m) for m in copy.deepcopy(both)]
-    )
+    assert [type(m) for m in loaded] == [Conv, GhostBottleneckV2, Conv] == [type(m) for m in copy.deepcopy(both)]
     assert type(loaded[0]) is Conv and type(loaded[1]) is GhostBottleneckV2
 
 

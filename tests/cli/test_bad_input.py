@@ -142,7 +142,19 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
 
     space, data = load_space("ghostv2-n"), load(None)
     request = Request(
-        space, None, 1.0, 1, Limits(2.5), LatencySettings(), ProxySettings(), None, "gp", 0, None, "mine", tmp_path
+        space,
+        None,
+        1.0,
+        1,
+        Limits(2.5),
+        LatencySettings(),
+        ProxySettings(),
+        None,
+        "gp",
+        0,
+        None,
+        "mine",
+        tmp_path,
     )
     settings: SearchSettings = search_settings(request, data)
     StoredStudy(tmp_path / "results" / "mine", replace(settings, target_ms=9.0), {}).close()

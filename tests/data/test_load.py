@@ -58,9 +58,7 @@ def test_list_files_list_names_and_polygons_are_read(make_set: MakeSet, tmp_path
     polygon = "1 0.1 0.2 0.5 0.2 0.5 0.6\n"
     for index in range(10):
         (tmp_path / "labels" / "train" / f"{index:03d}.txt").write_text(polygon)
-    (tmp_path / "data.yaml").write_text(
-        "path: .\ntrain: [part.txt, images/val]\nval: images/val\nnames: [a, b, c]\n"
-    )
+    (tmp_path / "data.yaml").write_text("path: .\ntrain: [part.txt, images/val]\nval: images/val\nnames: [a, b, c]\n")
     data = load(str(tmp_path / "data.yaml"))
     assert len(data.train) + len(data.select) == 18
     boxes = [one for one in (*data.train.labels, *data.select.labels) if one[0, 2] < 0.45]

@@ -52,7 +52,5 @@ def test_too_large_for_memory_says_what_fits(make_set: MakeSet) -> None:
 def test_a_damaged_picture_is_named(make_set: MakeSet, tmp_path: Path) -> None:
     data = load(str(make_set()))
     data.select.images[0].write_bytes(b"not a picture")
-    with pytest.raises(
-        DataError, match=rf"cannot read the picture .*{data.select.images[0].name}: it is damaged"
-    ):
+    with pytest.raises(DataError, match=rf"cannot read the picture .*{data.select.images[0].name}: it is damaged"):
         pixels(data.select, 64)

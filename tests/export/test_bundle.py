@@ -108,9 +108,7 @@ def test_the_command_writes_the_bundle(ghostnas: Run, results: Path) -> None:
     done = ghostnas("export", "small", "--to", "taken", cwd=results.parent)
     assert done.returncode == 0, done.stderr
     assert "ghost_blocks.py" in done.stdout
-    assert (results.parent / "taken" / "model.yaml").read_bytes() == (
-        results / "small" / "best.yaml"
-    ).read_bytes()
+    assert (results.parent / "taken" / "model.yaml").read_bytes() == (results / "small" / "best.yaml").read_bytes()
     wrong = ghostnas("export", "smal", "--to", "taken", cwd=results.parent)
     assert wrong.returncode == 2 and "did you mean 'small'" in wrong.stderr
     assert "Traceback" not in wrong.stderr

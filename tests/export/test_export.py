@@ -31,9 +31,7 @@ def test_an_exported_file_answers_as_torch_does(
 def test_a_file_that_answers_otherwise_is_not_kept(
     trained: Path, data_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "nas.export.letterboxed", lambda path, size: np.full((1, 3, size, size), np.nan, np.float32)
-    )
+    monkeypatch.setattr("nas.export.letterboxed", lambda path, size: np.full((1, 3, size, size), np.nan, np.float32))
     with pytest.raises(ModelError, match="differs from torch by inf"):
         export(trained, "onnx", tmp_path, None, str(data_yaml))
     assert list(tmp_path.iterdir()) == []

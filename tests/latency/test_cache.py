@@ -17,9 +17,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def latency() -> Latency:
     settings = LatencySettings()
-    return Latency(
-        2.4, 2.38, 2.45, 0.9, (2.4,), {}, settings, 128, "finalist", dict(key("ab", 128, settings))
-    )
+    return Latency(2.4, 2.38, 2.45, 0.9, (2.4,), {}, settings, 128, "finalist", dict(key("ab", 128, settings)))
 
 
 def test_what_was_kept_is_found_with_its_age(latency: Latency) -> None:
@@ -54,9 +52,7 @@ def test_a_screening_is_no_finalist(latency: Latency) -> None:
     assert cache.find(latency.key, "finalist") is None
 
 
-@pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"measured_at": 1}', '{"measured_at": 1, "latency": {"x": 1}}']
-)
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"measured_at": 1}', '{"measured_at": 1, "latency": {"x": 1}}'])
 def test_a_broken_file_is_as_good_as_none(latency: Latency, content: str) -> None:
     cache.keep(latency).write_text(content)
     assert cache.find(latency.key, "finalist") is None

@@ -15,11 +15,9 @@ from tests.latency.conftest import IMGSZ, measurable
 
 
 @pytest.mark.usefixtures("quiet_environment")
-@pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
+@pytest.mark.parametrize("runtime", ["onnxruntime", pytest.param("torch", marks=pytest.mark.slow)])
 def test_a_stock_model(runtime: str) -> None:
-    latency = measurable(
-        lambda: measure_fresh("yolo11n.yaml", IMGSZ, LatencySettings(runtime), level="screening")
-    )
+    latency = measurable(lambda: measure_fresh("yolo11n.yaml", IMGSZ, LatencySettings(runtime), level="screening"))
     assert 0 < latency.low_ms <= latency.latency_ms <= latency.high_ms
     assert (latency.level, latency.imgsz, latency.settings) == ("screening", IMGSZ, LatencySettings(runtime))
 

@@ -1,4 +1,4 @@
-"""Every runtime for real: the same outputs as torch, the threads and precision asked for, errors that say what to do."""
+"""Every runtime for real: the same outputs as torch, the threads and precision asked for, helpful errors."""
 
 import io
 import sys
@@ -126,9 +126,7 @@ def test_the_wrong_kind_of_model(runtime: str, tiny: Subject) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without CUDA")
-@pytest.mark.parametrize(
-    ("runtime", "message"), [("onnxruntime", "onnxruntime-gpu"), ("torch", "torch sees 0 CUDA")]
-)
+@pytest.mark.parametrize(("runtime", "message"), [("onnxruntime", "onnxruntime-gpu"), ("torch", "torch sees 0 CUDA")])
 def test_no_cuda(runtime: str, message: str, tiny: Subject) -> None:
     with (
         pytest.raises(LatencyError, match=message),

@@ -53,12 +53,7 @@ def test_settings_that_nothing_can_honour(settings: dict[str, object], message: 
 
 
 def test_auto_is_onnxruntime() -> None:
-    assert (
-        resolve_runtime("auto")
-        == LatencySettings("auto").runtime
-        == LatencySettings().runtime
-        == "onnxruntime"
-    )
+    assert resolve_runtime("auto") == LatencySettings("auto").runtime == LatencySettings().runtime == "onnxruntime"
 
 
 def test_an_unknown_level() -> None:

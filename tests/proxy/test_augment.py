@@ -33,6 +33,16 @@ def test_boxes_stay_on_their_objects() -> None:
     assert 2 < lefts < 14  # mirrored about half of the time
 
 
+def test_share_zero_mirrors_only() -> None:
+    source = one_square()
+    batch = augmented(source, torch.arange(16), torch.Generator().manual_seed(0), CPU, share=0.0)
+    plain = source.images[0].float() / 255
+    either = [torch.equal(image, plain) for image in batch.images]
+    mirrored = [torch.equal(image, plain.flip(2)) for image in batch.images]
+    assert all(one != other for one, other in zip(either, mirrored, strict=True))
+    assert batch.boxes[:, 1:].allclose(source.boxes[:, 0, 2:], atol=1e-5)
+
+
 def test_one_seed_gives_one_batch(small_data: DetectionData) -> None:
     source, chosen = pixels(small_data.train, 64), torch.arange(8)
     torch.manual_seed(1)

@@ -82,9 +82,7 @@ def test_score_equals_ultralytics_validator(bccd: Path, make_model: MakeModel, t
         label = picture.parents[2] / "labels" / picture.parent.name / f"{picture.stem}.txt"
         shutil.copy(label, tmp_path / "labels" / "val")
     names = "\n".join(f"  {index}: {name}" for index, name in enumerate(data.names))
-    (tmp_path / "data.yaml").write_text(
-        f"path: {tmp_path}\ntrain: images/val\nval: images/val\nnames:\n{names}\n"
-    )
+    (tmp_path / "data.yaml").write_text(f"path: {tmp_path}\ntrain: images/val\nval: images/val\nnames:\n{names}\n")
     validator = DetectionValidator(
         args={
             "data": str(tmp_path / "data.yaml"), "imgsz": 96, "rect": False, "batch": 16, "workers": 0,

@@ -12,7 +12,7 @@ from nas.data import DetectionData
 from nas.errors import ProxyError
 from nas.proxy import ProxySettings, train_proxy
 from nas.proxy.average import AveragedWeights
-from nas.proxy.train import learning_rate
+from nas.proxy.train import changed_share, learning_rate
 
 from .conftest import MakeModel
 
@@ -66,14 +66,15 @@ def test_a_loss_that_is_not_finite_ends_it(small_data: DetectionData, make_model
         train_proxy(model, small_data, 64, ProxySettings(steps=5, batch=4))
 
 
-def test_a_device_that_is_not_there_is_refused(small_data: DetectionData, make_model: MakeModel) -> None:
-    for device, message in (
-        ("cuda:99", "is not there"),
-        ("abacus", "unknown training device"),
-        ("meta", "not on"),
-    ):
-        with pytest.raises(ProxyError, match=message):
-            train_proxy(make_model(), small_data, 64, ProxySettings(steps=1, device=device))
+ABSENT = [("cuda:99", "not there"), ("abacus", "unknown"), ("meta", "not on")]
+
+
+@pytest.mark.parametrize(("device", "message"), ABSENT)
+def test_an_absent_device_is_refused(
+    small_data: DetectionData, make_model: MakeModel, device: str, message: str
+) -> None:
+    with pytest.raises(ProxyError, match=message):
+        train_proxy(make_model(), small_data, 64, ProxySettings(steps=1, device=device))
 
 
 def test_more_pictures_a_batch_than_there_are(small_data: DetectionData, make_model: MakeModel) -> None:
@@ -88,6 +89,12 @@ def test_learning_rate_rises_and_falls() -> None:
     assert rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[-1] == pytest.approx(0.001)
     assert learning_rate(0, ProxySettings(steps=1, lr=0.01)) == 0.01
+
+
+def test_augmentation_grows_with_the_passes() -> None:
+    assert changed_share(160, ProxySettings(steps=100, batch=16)) == pytest.approx(0.25)
+    assert changed_share(160, ProxySettings(steps=10_000, batch=16)) == 1.0
+    assert changed_share(160, ProxySettings(steps=10_000, augment=0.0)) == 0.0
 
 
 def test_the_average_forgets_the_start() -> None:
@@ -106,7 +113,7 @@ from pathlib import Path
 from nas.data import embedded, load
 from nas.proxy import ProxySettings, train_proxy
 from nas.build import load_model
-embedded.PICTURES, embedded.SET_NAME = {"train": 60, "val": 12}, "embedded-repeat"
+embedded.PICTURES, embedded.SET_NAME = {"train": 30, "val": 4}, "embedded-repeat"
 torch.manual_seed(int(sys.argv[1]))  # another global state each time, which must not matter
 data = load(None)
 model = load_model("yolo11n.yaml", nc=6)
@@ -114,7 +121,7 @@ generator = torch.Generator().manual_seed(0)
 with torch.no_grad():
     for parameter in model.parameters():
         parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.05)
-result, trained = train_proxy(model, data, 64, ProxySettings(steps=4, batch=8, recalibration=16))
+result, trained = train_proxy(model, data, 64, ProxySettings(steps=3, batch=8, recalibration=8))
 digest = hashlib.sha256()
 for value in trained.state_dict().values():
     digest.update(value.numpy().tobytes())
@@ -124,11 +131,10 @@ print(digest.hexdigest(), result.score, result.train_loss)
 
 def test_one_seed_repeats_to_the_bit_in_fresh_processes() -> None:
     runs = [
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", REPEAT, seed], capture_output=True, text=True, check=True
-        )
+        subprocess.Popen([sys.executable, "-W", "ignore", "-c", REPEAT, seed], stdout=subprocess.PIPE, text=True)
         for seed in ("1", "2")
     ]
-    outputs = [run.stdout.strip().splitlines()[-1] for run in runs]
+    outputs = [run.communicate()[0].strip().splitlines()[-1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
     assert outputs[0] == outputs[1]
     assert "Score" in outputs[0]

@@ -20,6 +20,7 @@ from nas.proxy import ProxyResult, ProxySettings, Score, steps_for_epochs
         {"lr": float("nan")},
         {"warmup": 1.0},
         {"ema": -0.1},
+        {"augment": 1.5},
         {"precision": "float16"},
     ],
 )

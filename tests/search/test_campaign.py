@@ -23,7 +23,12 @@ def open_study(folder: Path, settings: SearchSettings, sizes: dict[str, int]) ->
 
 
 def test_a_budget_counts_trained_candidates_only(
-    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], by_formula: Evaluate
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     seen: list[Progress] = []
@@ -50,7 +55,12 @@ def test_a_budget_counts_trained_candidates_only(
 
 
 def test_a_resumed_search_proposes_what_an_uninterrupted_one_does(
-    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], by_formula: Evaluate
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
 ) -> None:
     def run(folder: Path, budgets: list[int]) -> list[str]:
         for budget in budgets:
@@ -64,7 +74,12 @@ def test_a_resumed_search_proposes_what_an_uninterrupted_one_does(
 
 
 def test_an_orphan_is_tried_again_and_counted_once(
-    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], by_formula: Evaluate
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     campaign = Campaign(study, space, sampler="random", seed=0, budget=3)
@@ -115,7 +130,7 @@ def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
         raise RuntimeError("no memory left")
 
     study = open_study(tmp_path, settings, sizes)
-    with pytest.raises(ProxyError, match="5 trials failed in a row.*no memory left"):
+    with pytest.raises(ProxyError, match=r"5 trials failed in a row.*no memory left"):
         inline.run(Campaign(study, space, sampler="random", seed=0, budget=9), task, broken)
     records = study.records()
     assert [r.status for r in records] == ["failed"] * FAILURES_IN_A_ROW
@@ -124,7 +139,12 @@ def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
 
 
 def test_time_ends_a_search(
-    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], by_formula: Evaluate
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
 ) -> None:
     ticks = iter(range(0, 10_000, 10))
     study = open_study(tmp_path, settings, sizes)
@@ -138,7 +158,12 @@ def test_time_ends_a_search(
 
 
 def test_a_target_that_rejects_nearly_all_ends_with_a_reason(
-    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], by_formula: Evaluate
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     strict = replace(task, limits=replace(task.limits, target_ms=0.01))
@@ -146,5 +171,3 @@ def test_a_target_that_rejects_nearly_all_ends_with_a_reason(
     inline.run(campaign, strict, by_formula)
     assert campaign.ended == "rejections"
     study.close()
-
-

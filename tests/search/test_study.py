@@ -22,9 +22,7 @@ def test_another_search_under_the_same_name_is_refused_by_setting(
     StoredStudy(tmp_path, settings, sizes).close()
 
 
-def test_two_processes_cannot_write_one_study(
-    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]
-) -> None:
+def test_two_processes_cannot_write_one_study(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
     with pytest.raises(StudyError, match="in use by another ghostnas search"):
         StoredStudy(tmp_path, settings, sizes)
@@ -36,7 +34,7 @@ def test_a_corrupt_study_is_kept_aside(
     tmp_path: Path, settings: SearchSettings, sizes: dict[str, int], rubbish: bytes
 ) -> None:
     (tmp_path / "study.db").write_bytes(rubbish)
-    with pytest.raises(StudyError, match="is corrupt.*kept aside as study.db.corrupt-"):
+    with pytest.raises(StudyError, match=r"is corrupt.*kept aside as study\.db\.corrupt-"):
         StoredStudy(tmp_path, settings, sizes)
     (aside,) = tmp_path.glob("study.db.corrupt-*")
     assert aside.read_bytes() == rubbish

@@ -60,18 +60,14 @@ def test_the_ghost_corner_lies_in_the_space(name: str) -> None:
     full = yolo11(OWN_SCALE[name], corners[0].imgsz)
     for arch in corners:
         assert space.decode(space.encode(arch) or {}) == arch
-        assert (
-            {stage.block for stage in arch.stages} == {stage.downsample for stage in arch.stages} == {"ghost"}
-        )
+        assert {stage.block for stage in arch.stages} == {stage.downsample for stage in arch.stages} == {"ghost"}
         assert [(s.dfc_kernel, s.dfc_pool) for s in arch.stages] == [(0, 1), (5, 2), (5, 2), (5, 2)]
         assert [stage.width for stage in arch.stages] == [stage.width for stage in full.stages]
         assert arch.neck_width == full.neck_width
 
 
 def test_the_ghost_corner_takes_the_nearest_choice(tmp_path: Path) -> None:
-    stage = (
-        "block: [c3k2, ghost], width: [32, 64], depth: 2, expansion: [1, 2], dfc_kernel: [0, 9], dfc_pool: 4"
-    )
+    stage = "block: [c3k2, ghost], width: [32, 64], depth: 2, expansion: [1, 2], dfc_kernel: [0, 9], dfc_pool: 4"
     stages = "".join(f"  {level}: {{{stage}}}\n" for level in LEVELS)
     rest = "neck_width: 16\nbox_width: 16\ncls_width: 16\nreg_max: 4\n"
     path = tmp_path / "own.yaml"

@@ -104,9 +104,7 @@ def test_neighbours_reach_every_network(tiny: SearchSpace) -> None:
     kept = ("P2", "P5")
     few = replace(
         tiny,
-        dimensions=tuple(
-            d if d.name.startswith(kept) else replace(d, choices=d.choices[:1]) for d in tiny.dimensions
-        ),
+        dimensions=tuple(d if d.name.startswith(kept) else replace(d, choices=d.choices[:1]) for d in tiny.dimensions),
     )
     rng, point = random.Random(3), few.sample(random.Random(3))
     seen = set()
@@ -133,12 +131,8 @@ def test_corners_are_points_at_the_extremes(space: SearchSpace) -> None:
         assert len({arch.key for arch in corners}) == len(corners) == 4
         for arch in corners:
             assert space.encode(arch) is not None
-            assert arch.imgsz == pick(space.choices["imgsz"]) and arch.reg_max == pick(
-                space.choices["reg_max"]
-            )
-            assert [s.width for s in arch.stages] == [
-                pick(space.choices[f"{level}.width"]) for level in LEVELS
-            ]
+            assert arch.imgsz == pick(space.choices["imgsz"]) and arch.reg_max == pick(space.choices["reg_max"])
+            assert [s.width for s in arch.stages] == [pick(space.choices[f"{level}.width"]) for level in LEVELS]
 
 
 def test_imgsz_is_replaced(space: SearchSpace) -> None:

@@ -1,0 +1,40 @@
+"""A disturbed machine is asked again; a model that cannot be measured is not."""
+
+import pytest
+
+from nas.errors import LatencyError, Unmeasurable
+from nas.latency import Latency, LatencySettings, patiently
+
+FOUND = Latency(2.0, 1.9, 2.1, 0.1, (2.0,), {}, LatencySettings(), 128, "screening", {})
+
+
+def test_it_asks_again_until_there_is_a_number() -> None:
+    answers = iter([Unmeasurable("noise"), Unmeasurable("noise"), FOUND])
+    waited: list[float] = []
+
+    def measure() -> Latency:
+        answer = next(answers)
+        if isinstance(answer, Unmeasurable):
+            raise answer
+        return answer
+
+    assert patiently(measure, waited.append) is FOUND
+    assert waited == [2.0, 10.0]
+
+
+def test_it_gives_up_with_the_reason() -> None:
+    def noisy() -> Latency:
+        raise Unmeasurable("noise")
+
+    waited: list[float] = []
+    with pytest.raises(Unmeasurable, match="noise"):
+        patiently(noisy, waited.append)
+    assert len(waited) == 3
+
+
+def test_a_broken_model_is_not_tried_again() -> None:
+    def broken() -> Latency:
+        raise LatencyError("no such operator")
+
+    with pytest.raises(LatencyError, match="no such operator"):
+        patiently(broken, lambda seconds: pytest.fail("waited"))

@@ -50,7 +50,7 @@ class Progress:
         best: The most accurate trained candidate so far.
         last: The trial that finished last.
         seconds: Seconds since the search (re)started.
-        left_s: Estimated seconds to the end, None before the first trained candidate.
+        left_s: Estimated seconds to the end, None before the first training is done.
     """
 
     budget: int
@@ -109,7 +109,7 @@ class Campaign:
         self._retry = study.orphans()
         done = {r.label for r in study.baselines() if r.status == "trained"}
         self._baselines = [(label, a) for label, a in (baselines or {}).items() if label not in done]
-        self._trained_before = sum(r.status == "trained" for r in study.records())
+        self._trained_before = self._trainings()
         self._failures = 0
         self.ended: End | None = None
 
@@ -161,7 +161,8 @@ class Campaign:
         status = [r.status for r in records]
         trained = status.count("trained")
         seconds = self._clock() - self._begun
-        here = trained - self._trained_before
+        here = self._trainings() - self._trained_before
+        left = max(self._budget - trained, 0) + len(self._baselines)
         return Progress(
             budget=self._budget,
             trained=trained,
@@ -171,8 +172,12 @@ class Campaign:
             best=max((r for r in records if r.status == "trained"), key=_accuracy, default=None),
             last=last,
             seconds=seconds,
-            left_s=seconds / here * max(self._budget - trained, 0) if here else None,
+            left_s=seconds / here * left if here else None,
         )
+
+    def _trainings(self) -> int:
+        """Trainings done so far, baselines included."""
+        return sum(r.status == "trained" for r in [*self._study.records(), *self._study.baselines()])
 
     def _baseline(self) -> Assignment:
         label, architecture = self._baselines.pop(0)

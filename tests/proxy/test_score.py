@@ -73,7 +73,7 @@ def test_score_equals_ultralytics_validator(bccd: Path, make_model: MakeModel, t
     from ultralytics.models.yolo.detect import DetectionValidator
 
     data = load(str(bccd))
-    settings = ProxySettings(steps=60, batch=8)
+    settings = ProxySettings(steps=50, batch=8)
     _, model = train_proxy(make_model(nc=3, width=0.125), data, 96, settings)
     for kind in ("images", "labels"):
         (tmp_path / kind / "val").mkdir(parents=True)

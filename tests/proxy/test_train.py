@@ -33,15 +33,15 @@ class CountingGate:
 
 def test_it_learns_and_passes_the_turnstile(small_data: DetectionData, make_model: MakeModel) -> None:
     gate = CountingGate()
-    settings = ProxySettings(steps=60, batch=8, recalibration=32)
+    settings = ProxySettings(steps=40, batch=8, recalibration=32)
     before = torch.get_num_threads(), torch.get_rng_state()
     result, model = train_proxy(make_model(width=0.125), small_data, 64, settings, gate)
-    assert gate.passed == 60 + 4 + 3  # steps, recalibration, validation in batches of 16
+    assert gate.passed == 40 + 4 + 3  # steps, recalibration, validation in batches of 16
     assert torch.get_num_threads() == before[0]
     assert torch.equal(torch.get_rng_state(), before[1])
     assert not model.training
     assert (result.steps, result.settings, result.precision in ("float32", "bfloat16")) == (
-        60,
+        40,
         settings,
         True,
     )

@@ -1,0 +1,39 @@
+"""The start-up check, with latencies by formula."""
+
+from dataclasses import replace
+
+import pytest
+
+from nas.errors import TargetUnreachable
+from nas.evaluate import Task
+from nas.feasibility import Feasibility, check
+from nas.space import SearchSpace
+from tests.search.conftest import formula
+
+
+def test_baselines_meet_the_target_where_they_can(space: SearchSpace, task: Task) -> None:
+    found = check(space, task, formula)
+    assert found.fastest_ms < 2.5 < found.slowest_ms
+    assert set(found.baselines) == {"yolo11n", "yolo11-scaled", "ghostnetv2"}
+    scaled = formula(found.baselines["yolo11-scaled"], task)
+    assert not scaled.violations
+    assert formula(found.baselines["yolo11n"], task).violations
+    assert all(space.encode(design) is not None for design in found.seeds)
+    assert Feasibility.from_dict(found.to_dict()) == found
+
+
+def test_the_scaled_baseline_is_the_largest_that_meets(space: SearchSpace, task: Task) -> None:
+    from nas.feasibility import _by_cost
+    from nas.literals import scaled_yolo11
+
+    meeting = [a for a in _by_cost(scaled_yolo11(space)) if not formula(a, task).violations]
+    assert check(space, task, formula).baselines["yolo11-scaled"] == meeting[0]
+
+
+def test_an_unreachable_target_says_what_is_reachable(space: SearchSpace, task: Task) -> None:
+    strict = replace(task, limits=replace(task.limits, target_ms=0.4))
+    with pytest.raises(TargetUnreachable) as refusal:
+        check(space, strict, formula)
+    message = str(refusal.value)
+    for part in ("no model of ghostv2-n meets", "--target-latency", "--imgsz 64", "--runtime openvino", "--space"):
+        assert part in message

@@ -1,0 +1,65 @@
+"""A real search as a user starts it: real models, ONNX Runtime, Ray and SQLite, interrupted and taken up again."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+SEARCH = ["search", "--name", "e2e", "--imgsz", "64", "--steps", "3", "--target-latency", "50ms", "--sampler", "random"]
+
+
+def ghostnas(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # Ultralytics changes its folders when it sees pytest's variable.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+    command = [sys.executable, "-m", "nas", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=230)
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open() as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_a_search_is_killed_resumed_and_concluded(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+    command = [sys.executable, "-m", "nas", *SEARCH, "--budget", "3", "--workers", "2"]
+    log = (tmp_path / "log.txt").open("w")
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True)
+    deadline = time.monotonic() + 150
+    while "trial-" not in (tmp_path / "log.txt").read_text() and process.poll() is None:
+        assert time.monotonic() < deadline, (tmp_path / "log.txt").read_text()
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+    done = ghostnas(tmp_path, *SEARCH, "--budget", "3", "--workers", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "goes on: " in done.stdout and "Next:" in done.stdout
+    folder = tmp_path / "results" / "e2e"
+    run = json.loads((folder / "run.json").read_text())
+    assert run["trained"] == 3 and run["settings"]["runtime"] == "onnxruntime" and run["scope"] == "compute"
+    trials = rows(folder / "trials.csv")
+    assert sum(row["status"] == "trained" and row["origin"] != "baseline" for row in trials) == 3
+    assert {row["trial"] for row in trials if row["origin"] == "baseline"} == {"yolo11n", "yolo11-scaled", "ghostnetv2"}
+    finished = [row["architecture"] for row in trials if row["status"] != "failed"]
+    assert len(set(finished)) == len(finished)
+    for row in rows(folder / "front.csv"):
+        low, middle, high = (float(row[f"latency_{part}ms"]) for part in ("low_", "", "high_"))
+        assert 0 < low <= middle <= high
+        assert row["meets_target"] == ("true" if high <= 50 else "false")
+        assert (folder / row["yaml"]).is_file()
+    best = yaml.safe_load((folder / "best.yaml").read_text())
+    assert best["imgsz"] == 64
+    for name in ("report.md", "front.png", "study.db", "baselines.csv"):
+        assert (folder / name).stat().st_size > 0
+
+    refused = ghostnas(tmp_path, *SEARCH, "--budget", "3", "--seed", "5")
+    assert refused.returncode == 2 and "seed: 0 there, 5 asked" in refused.stderr
+    status = ghostnas(tmp_path, "status", "e2e")
+    assert "3 trained" in status.stdout and "not running" in status.stdout

@@ -159,7 +159,8 @@ def report(outcome: Outcome) -> str:
         "",
         *_table(outcome),
         "",
-        "`select` is the part of *train* on which candidates were compared, so the best of many flatters itself there; "
+        "\\* is `best.yaml`. `select` is the part of *train* on which candidates were compared, so the best of many "
+        "flatters itself there; "
         "`val` is the data set's own val, looked at once, after the search. Latencies of this table were measured in a "
         "fresh process; `meets` means that the upper end of the 95% interval is at or under the target and that every "
         "other limit holds.",
@@ -188,9 +189,10 @@ def report(outcome: Outcome) -> str:
 
 def next_commands(outcome: Outcome) -> list[str]:
     """The commands that follow a search."""
-    name = outcome.folder.name
+    folder = outcome.folder
+    name = folder.name if folder.parent == Path("results") else str(folder)
     return [
-        f"ghostnas train {outcome.folder / 'best.yaml'} data=DATA.yaml epochs=100",
+        f"ghostnas train {name} epochs=100",
         f"ghostnas export {name} --to bundle",
         f"ghostnas dashboard {name}",
     ]
@@ -203,7 +205,7 @@ def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for finalist in [*front, *outcome.baselines]:
         latency, evaluation = finalist.final.latency, finalist.evaluation
-        mark = " (best)" if finalist is best else ""
+        mark = BEST_MARK if finalist is best else ""
         rows.append(
             (
                 f"{finalist.record.label}{mark}",
@@ -212,7 +214,7 @@ def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
                 f"{latency.latency_ms:.2f}",
                 f"{latency.low_ms:.2f}-{latency.high_ms:.2f}",
                 "yes" if finalist.meets_target else "no",
-                f"{evaluation.params / 1e6:.2f}",
+                f"{evaluation.params / 1e6:.2f}M",
                 f"{evaluation.gflops:.2f}",
                 str(evaluation.architecture.imgsz),
             )
@@ -220,7 +222,8 @@ def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
     return rows
 
 
-TABLE_HEADER = ("design", "select", "val", "ms", "95% interval", "meets", "M params", "GFLOPs", "imgsz")
+TABLE_HEADER = ("design", "select", "val", "ms", "interval", "meets", "params", "GFLOPs", "imgsz")
+BEST_MARK = " *"
 
 
 def _table(outcome: Outcome) -> list[str]:

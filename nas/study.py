@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SEARCH, BASELINES = "search", "baselines"
 INTERRUPTED = "interrupted"
 
-Status = Literal["trained", "rejected", "failed", "running"]
+Status = Literal["trained", "rejected", "failed", "interrupted", "running"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Record:
         number: Trial number inside its study.
         label: `trial-7`, or a baseline's name.
         baseline: Whether it belongs to the baselines.
-        status: `trained`, `rejected` by the gate, `failed`, or `running`.
+        status: `trained`, `rejected` by the gate, `failed`, `interrupted` (and then tried again), or `running`.
         key: Canonical key of its architecture.
         indices: Its point of the space; empty for a baseline.
         origin: Where the proposal came from.
@@ -63,7 +63,7 @@ class Record:
         attributes = trial.user_attrs
         states: dict[TrialState, Status] = {
             TrialState.COMPLETE: attributes.get("status", "failed"),
-            TrialState.FAIL: "failed",
+            TrialState.FAIL: "interrupted" if attributes.get("reason") == INTERRUPTED else "failed",
         }
         stored = attributes.get("evaluation")
         status = states.get(trial.state, "running")
@@ -209,7 +209,7 @@ class StoredStudy:
                     self.fail(trial.number, INTERRUPTED, baseline=name == BASELINES)
         records = self.records()
         repeated = {record.retried for record in records}
-        return [r for r in records if r.reason == INTERRUPTED and r.number not in repeated]
+        return [r for r in records if r.status == "interrupted" and r.number not in repeated]
 
     def _open(self, name: str) -> "optuna.Study":
         import optuna

@@ -81,13 +81,17 @@ class ConsoleReporter:
         from nas.report import TABLE_HEADER, gain_sentence, next_commands, table_rows
 
         self._stop()
-        table = Table(title="front and baselines (mAP50-95 on the selection part and on val)", title_justify="left")
+        table = Table(box=None, pad_edge=False, padding=(0, 1))
         for index, column in enumerate(TABLE_HEADER):
-            table.add_column(column, justify="left" if index == 0 else "right")
+            table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
         rows = table_rows(outcome)
         for index, row in enumerate(rows):
-            table.add_row(*row, end_section=index == len(outcome.front) - 1)
+            if index == len(outcome.front):
+                table.add_row("baselines")
+            table.add_row(*row)
+        self._say("\nFront and baselines: mAP50-95 on the selection part and on val, latency with its 95% interval")
         self._console.print(table, soft_wrap=False)
+        self._say("* best.yaml" if outcome.best else "nothing meets the target")
         rejected, drawn = outcome.random_share_rejected()
         if drawn:
             self._say(f"The gate rejected {rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%).")

@@ -101,5 +101,5 @@ def test_kill_9_loses_no_finished_trial_and_counts_none_twice(tmp_path: Path, se
     assert sum(r.status == "trained" for r in after) == 6
     trained = [r.key for r in after if r.status in ("trained", "rejected")]
     assert len(set(trained)) == len(trained)
-    for orphan in (r for r in after if r.reason == "interrupted"):
+    for orphan in (r for r in after if r.status == "interrupted"):
         assert any(r.retried == orphan.number for r in after)

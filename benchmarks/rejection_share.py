@@ -45,10 +45,8 @@ def main() -> None:
     everything = [latency for latencies in found.values() for latency in latencies]
     for label, latencies in [*((str(size), found[size]) for size in sorted(found)), ("all", everything)]:
         share = sum(latency > options.target_latency for latency in latencies) / len(latencies)
-        middle = statistics.median(latencies)
-        print(
-            f"{label:5} {len(latencies):4} {min(latencies):7.2f} {middle:10.2f} {max(latencies):7.2f} {100 * share:8.0f}%"
-        )
+        low, middle, high = min(latencies), statistics.median(latencies), max(latencies)
+        print(f"{label:5} {len(latencies):4} {low:7.2f} {middle:10.2f} {high:7.2f} {100 * share:8.0f}%")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def check(space: SearchSpace, task: Task, measure: Measure = measure_only) -> Fe
     met = _first_meeting(corner, task, measure)
     ghost = len(corner) - 1 if met is None else met
     baselines = {"yolo11n": yolo11("n", _largest_imgsz(space))}
-    if first is not None:
+    if first is not None and scaled[first].canonical() != baselines["yolo11n"].canonical():
         baselines["yolo11-scaled"] = scaled[first]
     if corner:
         baselines["ghostnetv2"] = corner[ghost]

@@ -125,7 +125,8 @@ def gain_sentence(outcome: Outcome) -> str:
     return (
         f"best.yaml is {best.record.label}: {gained:+.3f} mAP50-95 on the selection part against {rival.record.label}, "
         f"the best baseline that meets the target, at {best.final.latency.latency_ms:.2f} ms against "
-        f"{rival.final.latency.latency_ms:.2f} ms. {confirmed} One seed each: differences of one or two points are noise."
+        f"{rival.final.latency.latency_ms:.2f} ms. {confirmed} "
+        "One seed each: differences of one or two points are noise."
     )
 
 

@@ -9,6 +9,9 @@ import pytest
 # Set at import, before any test module imports Ultralytics. A CI run may name a cache to share work between steps.
 os.environ.setdefault("GHOSTNAS_CACHE", str(Path(tempfile.gettempdir()) / f"ghostnas-tests-{os.getuid()}"))
 
+# One thread a library: tests run in several processes, and idle OpenMP threads spin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from nas import offline
 
 offline.prepare()

@@ -78,8 +78,8 @@ def test_kill_9_loses_no_finished_trial_and_counts_none_twice(tmp_path: Path, se
 
     root = Path(__file__).parents[2]
     arguments = [sys.executable, "-c", SCRIPT, str(tmp_path), "6", json.dumps(settings.to_dict())]
-    log = (tmp_path / "log.txt").open("w")
-    process = subprocess.Popen(arguments, cwd=root, stdout=log, stderr=log, start_new_session=True)
+    with (tmp_path / "log.txt").open("w") as log:
+        process = subprocess.Popen(arguments, cwd=root, stdout=log, stderr=log)
     deadline = time.monotonic() + 90
     finished: list[str] = []
     while len(finished) < 2 and time.monotonic() < deadline:

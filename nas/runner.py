@@ -23,7 +23,7 @@ from nas.study import Annotate, StoredStudy
 
 # Rough share of candidates that the gate rejects, for the estimate before anything is known.
 _EXPECTED_REJECTED = 0.5
-_CALIBRATION_STEPS = 4
+_CALIBRATION_STEPS = (2, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +183,14 @@ def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int)
     screening = sum(measure_only(design, task).seconds.values())
     data = load(task.data, fraction=task.fraction)
     model = build(to_yaml(design, task.classes), seed=task.proxy.seed)
-    short = task.proxy.with_steps(_CALIBRATION_STEPS)
-    train_proxy(model, data, design.imgsz, short)  # the first fills the picture cache and warms torch up
-    began = time.monotonic()
-    train_proxy(model, data, design.imgsz, short)
-    proxy = (time.monotonic() - began) / _CALIBRATION_STEPS * task.proxy.steps
+    few, more = _CALIBRATION_STEPS
+    times = []
+    for steps in (few, few, more):  # the first fills the picture cache and warms torch up
+        began = time.monotonic()
+        train_proxy(model, data, design.imgsz, task.proxy.with_steps(steps))
+        times.append(time.monotonic() - began)
+    step = max(times[2] - times[1], 0.0) / (more - few)
+    proxy = times[1] + (task.proxy.steps - few) * step
     trained = remaining + len(found.baselines)
     screenings = trained / (1 - _EXPECTED_REJECTED) * screening
     return (trained * proxy + screenings) / max(1, request.workers)

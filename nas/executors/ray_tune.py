@@ -14,13 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from nas.campaign import Campaign
 from nas.evaluate import Evaluator, Task
 from nas.paths import cache_subdir
 
 OBJECT_STORE_BYTES = 80 * 2**20
-# A Unix socket's path holds 107 bytes, and Ray appends about 70 of its own.
-_LONGEST_RAY_FOLDER = 36
+# A Unix socket's path holds 107 bytes, and Ray appends about 67 of its own.
+_LONGEST_RAY_FOLDER = 38
 
 
 def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int) -> None:
@@ -74,8 +76,7 @@ def _ray(workers: int) -> Iterator[Path]:
         os.environ.setdefault(name, value)
     import ray
 
-    scratch = Path(tempfile.mkdtemp(prefix="tune-", dir=cache_subdir("tune")))
-    ray_folder = cache_subdir("ray")
+    session, scratch = _session_folder(), Path(tempfile.mkdtemp(prefix="tune-", dir=cache_subdir("tune")))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -86,10 +87,27 @@ def _ray(workers: int) -> Iterator[Path]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 configure_logging=True,
-                _temp_dir=str(ray_folder) if len(str(ray_folder)) <= _LONGEST_RAY_FOLDER else None,
+                _temp_dir=str(session),
             )
         yield scratch
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(ray_folder, ignore_errors=True)
+        shutil.rmtree(session, ignore_errors=True)
+
+
+def _session_folder() -> Path:
+    """A folder for this process's Ray session; what killed processes left behind is deleted.
+
+    It lies in the cache folder, or in the system's temporary folder when the cache folder's path is too long for
+    Ray's sockets.
+    """
+    home = cache_subdir("ray")
+    for left in home.iterdir():
+        if left.name.isdigit() and not psutil.pid_exists(int(left.name)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = home / str(os.getpid())
+    if len(str(folder)) > _LONGEST_RAY_FOLDER:
+        return Path(tempfile.mkdtemp(prefix="ghostnas-ray-"))
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from nas.errors import UsageError
 
-DEFAULT_STEPS = 160
+DEFAULT_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)

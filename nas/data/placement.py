@@ -11,7 +11,7 @@ from nas.data.brush import Points
 NAMES = ("disc", "ring", "speckled", "box", "striped", "framed")
 SIZE = 192
 
-_MIN_SIDE, _MAX_SIDE = 20.0, 88.0
+_MIN_SIDE, _MAX_SIDE = 24.0, 96.0
 _OVERLAP = 0.30  # the most that one object's box may cover of another's
 
 

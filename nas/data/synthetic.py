@@ -34,12 +34,12 @@ def scene(rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float
         The picture, (SIZE, SIZE, 3) BGR, and its labels, (objects, 5) as in Ultralytics' label files.
     """
     picture, ground = _ground(rng)
-    for _ in range(int(rng.integers(2, 6))):
+    for _ in range(int(rng.integers(0, 4))):
         _distractor(picture, rng)
     placed = place(rng)
     for item in placed:
         _draw(picture, item, _contrasting(rng, ground), rng)
-    for _ in range(int(rng.integers(0, 3))):
+    for _ in range(int(rng.integers(0, 2))):
         _bar(picture, rng)
     return _develop(picture, rng), labels_of(placed)
 
@@ -59,7 +59,7 @@ def _ground(rng: np.random.Generator) -> tuple[Picture, NDArray[np.float64]]:
     return picture, base
 
 
-def _contrasting(rng: np.random.Generator, ground: NDArray[np.float64], least: float = 55.0) -> NDArray[np.float64]:
+def _contrasting(rng: np.random.Generator, ground: NDArray[np.float64], least: float = 75.0) -> NDArray[np.float64]:
     """A colour whose brightness differs from the ground's."""
     while True:
         colour = rng.uniform(15, 240, 3)
@@ -91,9 +91,9 @@ def _draw(whole: Picture, placed: Placed, colour: NDArray[np.float64], rng: np.r
     shape = (picture.shape[0], picture.shape[1])
     shade = 1 + 0.18 * waves(shape, rng.uniform(0, math.pi), rng.uniform(60, 200), rng.uniform(0, 6))
     paint = np.asarray(colour, dtype=np.float32) * shade[..., None]
-    detail = _contrasting(rng, colour, least=50.0)
+    detail = _contrasting(rng, colour, least=80.0)
     if name == "striped":
-        period = max(side / rng.uniform(2.2, 4.0), 6.0)
+        period = max(side / rng.uniform(1.8, 3.0), 8.0)
         turned = item.angle + rng.choice([0.0, math.pi / 2])
         blend(paint, np.clip(waves(shape, turned, period, rng.uniform(0, 6)) * 3, 0, 1), detail)
     if name == "speckled":
@@ -103,14 +103,14 @@ def _draw(whole: Picture, placed: Placed, colour: NDArray[np.float64], rng: np.r
 
 def _dots(mask: Stencil, item: Placed, rng: np.random.Generator) -> Stencil:
     """Dots on a turned grid over a disc."""
-    step = max(item.half_width / rng.uniform(1.3, 2.2), 6.0)
+    step = max(item.half_width / rng.uniform(1.1, 1.7), 8.0)
     reach = math.ceil(item.half_width / step)
     cos, sin = math.cos(item.angle), math.sin(item.angle)
     for i in range(-reach, reach + 1):
         for j in range(-reach, reach + 1):
             x, y = i * step, j * step
             if math.hypot(x, y) < item.half_width * 0.85:
-                disc(mask, item.x + x * cos - y * sin, item.y + x * sin + y * cos, step * 0.3)
+                disc(mask, item.x + x * cos - y * sin, item.y + x * sin + y * cos, step * 0.33)
     return mask
 
 

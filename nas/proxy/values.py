@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from nas.errors import UsageError
 
-DEFAULT_STEPS = 100
+DEFAULT_STEPS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ProxySettings:
 
     steps: int = DEFAULT_STEPS
     batch: int = 16
-    lr: float = 6e-3
+    lr: float = 0.012
     seed: int = 0
     threads: int = 1
     device: str = "cpu"

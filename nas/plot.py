@@ -22,14 +22,15 @@ def draw_front(
     figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    trained = [r.evaluation for r in records if r.evaluation and r.evaluation.score]
+    members = {finalist.record.number for finalist in front}
+    trained = [r.evaluation for r in records if r.number not in members and r.evaluation and r.evaluation.score]
     rejected = [r.evaluation for r in records if r.status == "rejected" and r.evaluation]
     axes.scatter(
         [e.latency.latency_ms for e in trained],
         [e.score.map50_95 for e in trained if e.score],
         s=22,
         color="0.65",
-        label=f"trained candidates ({len(trained)})",
+        label=f"other trained candidates ({len(trained)})",
     )
     latencies = sorted(front, key=lambda f: f.final.latency.latency_ms)
     x = [f.final.latency.latency_ms for f in latencies]

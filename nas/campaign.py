@@ -137,7 +137,8 @@ class Campaign:
     def finish(self, assignment: Assignment, evaluation: Evaluation) -> None:
         """Store an assignment's evaluation."""
         record = self._study.finish(assignment.number, evaluation, assignment.baseline)
-        self._failures = 0
+        if evaluation.status == "trained":  # a rejected candidate says nothing about whether trainings work
+            self._failures = 0
         self._on_progress(self.progress(record))
 
     def fail(self, assignment: Assignment, reason: str) -> None:
@@ -146,12 +147,12 @@ class Campaign:
         Raises:
             ProxyError: Several trials failed in a row: the fault is not the candidates'.
         """
-        self._study.fail(assignment.number, reason, assignment.baseline)
+        record = self._study.fail(assignment.number, reason, assignment.baseline)
         self._failures += 1
-        self._on_progress(self.progress())
+        self._on_progress(self.progress(record))
         if self._failures >= FAILURES_IN_A_ROW:
             raise ProxyError(
-                f"{self._failures} trials failed in a row, the last with: {reason}. "
+                f"{self._failures} trainings failed in a row, the last with: {reason}. "
                 "The search was stopped; what is finished is kept, and the same command goes on"
             )
 

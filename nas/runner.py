@@ -104,15 +104,9 @@ def run_search(
     request = _with_steps(request, data)
     settings = search_settings(request, data)
     folder = writable_dir(request.out / (request.name or settings.default_name))
-    task = Task(
-        request.limits,
-        request.latency,
-        request.proxy,
-        request.data,
-        request.fraction,
-        data.nc,
-        folder.absolute(),
-    )
+    # Workers run in folders of their own: every path that travels to them is absolute.
+    source = None if request.data is None else str(data.source.absolute())
+    task = Task(request.limits, request.latency, request.proxy, source, request.fraction, data.nc, folder.absolute())
     sizes = {d.name: len(d.choices) for d in request.space.dimensions}
     study = StoredStudy(folder, settings, sizes, annotate)
     try:

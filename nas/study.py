@@ -185,13 +185,14 @@ class StoredStudy:
             self._annotate(study, record)
         return record
 
-    def fail(self, number: int, reason: str, baseline: bool = False) -> None:
-        """Store that a running trial failed, and why."""
+    def fail(self, number: int, reason: str, baseline: bool = False) -> Record:
+        """Store that a running trial failed, and why; returns it as a record."""
         from optuna.trial import TrialState
 
         name = BASELINES if baseline else SEARCH
         self._storage.set_trial_user_attr(self._trials(name)[number]._trial_id, "reason", reason)
         self._studies[name].tell(number, state=TrialState.FAIL)
+        return Record.from_trial(self._trials(name)[number], baseline)
 
     def orphans(self) -> list[Record]:
         """Settle every running trial; returns the interrupted candidates that are still to be tried again.

@@ -128,8 +128,10 @@ def progress_line(progress: "Progress") -> str:
 
 def _last(progress: "Progress") -> str:
     last = progress.last
-    if last is None or last.evaluation is None:
+    if last is None:
         return ""
+    if last.evaluation is None:
+        return f" | {last.label}: failed, {last.reason}"
     latency, score = last.evaluation.latency.latency_ms, last.evaluation.score
     found = f"{latency:.2f} ms" + (f", {score.map50_95:.3f} mAP" if score else ", rejected")
     return f" | {last.label}: {found}"

@@ -130,7 +130,7 @@ def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
         raise RuntimeError("no memory left")
 
     study = open_study(tmp_path, settings, sizes)
-    with pytest.raises(ProxyError, match=r"5 trials failed in a row.*no memory left"):
+    with pytest.raises(ProxyError, match=r"5 trainings failed in a row.*no memory left"):
         inline.run(Campaign(study, space, sampler="random", seed=0, budget=9), task, broken)
     records = study.records()
     assert [r.status for r in records] == ["failed"] * FAILURES_IN_A_ROW

@@ -63,12 +63,3 @@ def test_a_search_is_killed_resumed_and_concluded(tmp_path: Path) -> None:
     assert refused.returncode == 2 and "seed: 0 there, 5 asked" in refused.stderr
     status = ghostnas(tmp_path, "status", "e2e")
     assert "2 trained" in status.stdout and "not running" in status.stdout
-
-
-def test_a_relative_data_path_reaches_the_workers(bccd: Path, tmp_path: Path) -> None:
-    (tmp_path / "cells").symlink_to(bccd.parent)
-    options = ["--imgsz", "64", "--steps", "2", "--target-latency", "50ms", "--sampler", "random", "--budget", "1"]
-    done = ghostnas(tmp_path, "search", "--data", "cells/data.yaml", "--name", "cells", "--workers", "1", *options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    run = json.loads((tmp_path / "results" / "cells" / "run.json").read_text())
-    assert run["trained"] == 1 and run["data_yaml"] == "cells/data.yaml"

@@ -35,7 +35,9 @@ def status(
     if not runs:
         console.print(f"no searches in {out}; start one with: ghostnas search", markup=False)
         return
-    table = Table("name", "trained", "rejected", "failed", "best mAP50-95", "target", "last change")
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    for column in ("name", "trained", "rejected", "failed", "best mAP", "target", "last change"):
+        table.add_column(column, no_wrap=True)
     for folder in runs:
         try:
             settings, records, _ = read_records(folder)
@@ -51,7 +53,7 @@ def status(
             f"{settings.target_ms:g} ms",
             _when(folder / "study.db"),
         )
-    console.print(table, soft_wrap=False)
+    console.print(table)
 
 
 def _show(folder: Path, console: "Console") -> None:

@@ -1,0 +1,15 @@
+"""A relative data path, as a user types it, reaches Ray's workers, which run in folders of their own."""
+
+import json
+from pathlib import Path
+
+from tests.test_search_end_to_end import ghostnas
+
+
+def test_a_relative_data_path_reaches_the_workers(bccd: Path, tmp_path: Path) -> None:
+    (tmp_path / "cells").symlink_to(bccd.parent)
+    options = ["--imgsz", "64", "--steps", "2", "--target-latency", "50ms", "--sampler", "random", "--budget", "1"]
+    done = ghostnas(tmp_path, "search", "--data", "cells/data.yaml", "--name", "cells", "--workers", "1", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = json.loads((tmp_path / "results" / "cells" / "run.json").read_text())
+    assert run["trained"] == 1 and run["data_yaml"] == "cells/data.yaml"

@@ -20,7 +20,6 @@ def status(
 ) -> None:
     """Show how a search stands; without a name, list all searches."""
     from rich.console import Console
-    from rich.table import Table
 
     from nas.errors import StudyError
     from nas.runs import find_run, list_runs
@@ -35,25 +34,20 @@ def status(
     if not runs:
         console.print(f"no searches in {out}; start one with: ghostnas search", markup=False)
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
-    for column in ("name", "trained", "rejected", "failed", "best mAP", "target", "last change"):
-        table.add_column(column, no_wrap=True)
     for folder in runs:
         try:
             settings, records, _ = read_records(folder)
         except StudyError as error:
-            table.add_row(folder.name, "", "", "", "", "", str(error))
+            console.print(f"{folder.name}\n  {error}", markup=False)
             continue
         counts = [r.status for r in records]
         scores = [r.evaluation.score.map50_95 for r in records if r.evaluation and r.evaluation.score]
-        table.add_row(
-            folder.name,
-            *(str(counts.count(kind)) for kind in ("trained", "rejected", "failed")),
-            f"{max(scores):.3f}" if scores else "",
-            f"{settings.target_ms:g} ms",
-            _when(folder / "study.db"),
+        found = ", ".join(f"{counts.count(kind)} {kind}" for kind in ("trained", "rejected", "failed"))
+        best = f", best {max(scores):.3f} mAP50-95" if scores else ""
+        changed = _when(folder / "study.db")
+        console.print(
+            f"{folder.name}\n  target {settings.target_ms:g} ms: {found}{best} (last change {changed})", markup=False
         )
-    console.print(table)
 
 
 def _show(folder: Path, console: "Console") -> None:

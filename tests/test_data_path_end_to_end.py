@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.test_search_end_to_end import ghostnas
 
 
+@pytest.mark.slow
 def test_a_relative_data_path_reaches_the_workers(bccd: Path, tmp_path: Path) -> None:
     (tmp_path / "cells").symlink_to(bccd.parent)
     options = ["--imgsz", "64", "--steps", "2", "--target-latency", "50ms", "--sampler", "random", "--budget", "1"]

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nas.architecture import Architecture
-from nas.latency import Latency, LatencySettings, Subject, measure, patiently
+from nas.latency import Latency, LatencySettings
+from nas.latency.artifact import prepare
+from nas.latency.estimate import Calibration
+from nas.latency.measure import screen
+from nas.latency.patience import patiently
+from nas.latency.sized import Sized
 from nas.proxy import ProxySettings, Score
 from nas.turnstile import Turnstile
 from nas.yolo_yaml import to_yaml
@@ -27,11 +32,12 @@ class Limits:
     max_gflops: float | None = None
     max_bytes: int | None = None
 
-    def violations(self, latency_ms: float, params: int, gflops: float, onnx_bytes: int) -> tuple[str, ...]:
-        """One sentence a limit that the candidate breaks."""
+    def violations(self, latency: Latency, params: int, gflops: float, onnx_bytes: int) -> tuple[str, ...]:
+        """One sentence a limit that the candidate breaks; a latency only where its whole interval lies above."""
         broken = []
-        if latency_ms > self.target_ms:
-            broken.append(f"latency {latency_ms:.3f} ms is above the target {self.target_ms:g} ms")
+        if latency.above(self.target_ms):
+            interval = f"{latency.low_ms:.3f} to {latency.high_ms:.3f} ms"
+            broken.append(f"latency {interval} is above the target {self.target_ms:g} ms")
         if self.max_params is not None and params > self.max_params:
             broken.append(f"{params} parameters are above the limit {self.max_params}")
         if self.max_gflops is not None and gflops > self.max_gflops:
@@ -105,6 +111,7 @@ class Task:
     Attributes:
         limits: The gate.
         latency: Where and how latency is measured.
+        calibration: What the references take on the device, for the whole search.
         proxy: How proxies train.
         data: Data YAML, or None for the embedded set.
         fraction: Share of the training pictures.
@@ -114,6 +121,7 @@ class Task:
 
     limits: Limits
     latency: LatencySettings
+    calibration: Calibration
     proxy: ProxySettings
     data: str | None
     fraction: float
@@ -167,24 +175,18 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
 
 
 def _screen(architecture: Architecture, task: Task) -> "tuple[Evaluation, nn.Module]":
-    from nas.build import build, count, fused, to_onnx
+    from nas.build import build, count, to_onnx
 
     started = time.monotonic()
     with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement
         model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
         counts = count(model, architecture.imgsz)
-        deployed = fused(model)
-        onnx = to_onnx(deployed, architecture.imgsz)
+        onnx = to_onnx(model, architecture.imgsz)
+        artefact = prepare(model, architecture.imgsz, task.latency)
     built = time.monotonic()
-    latency = patiently(
-        lambda: measure(
-            Subject(architecture.imgsz, onnx, deployed),
-            task.latency,
-            level="screening",
-            target_ms=task.limits.target_ms,
-        )
-    )
-    violations = task.limits.violations(latency.latency_ms, counts.params, counts.gflops, len(onnx))
+    subject = Sized(artefact, architecture.imgsz)
+    latency = patiently(lambda: screen(subject, task.latency, task.calibration, task.limits.target_ms))
+    violations = task.limits.violations(latency, counts.params, counts.gflops, len(onnx))
     screened = Evaluation(
         architecture=architecture,
         status="rejected",

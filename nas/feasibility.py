@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from nas.architecture import Architecture
 from nas.errors import GhostnasError, TargetUnreachable
 from nas.evaluate import Evaluation, Task, measure_only
+from nas.latency import LatencySettings
+from nas.latency.measure import calibration
 from nas.literals import ghost_corner, scaled_yolo11, yolo11
 from nas.space import SearchSpace
 
@@ -108,6 +110,14 @@ def _largest_imgsz(space: SearchSpace) -> int:
     return max(_sizes(space))
 
 
+def _measured_with(task: Task, how: LatencySettings) -> Task | GhostnasError:
+    """The task with another way of measuring; why not, where that does not work here."""
+    try:
+        return replace(task, latency=how, calibration=calibration(how))
+    except GhostnasError as error:
+        return error
+
+
 def _advice(space: SearchSpace, task: Task, small: Sequence[Evaluation], measure: Measure) -> str:
     fastest = min(small, key=lambda e: e.latency.latency_ms)
     how = task.latency
@@ -124,7 +134,7 @@ def _advice(space: SearchSpace, task: Task, small: Sequence[Evaluation], measure
             (
                 f"--runtime {runtime}",
                 fastest.architecture,
-                replace(task, latency=replace(how, runtime=runtime)),
+                _measured_with(task, replace(how, runtime=runtime)),
             )
             for runtime in ("onnxruntime", "openvino")
             if runtime != how.runtime and how.device == "cpu"
@@ -134,6 +144,8 @@ def _advice(space: SearchSpace, task: Task, small: Sequence[Evaluation], measure
         if design == fastest.architecture and changed == task:
             continue
         try:
+            if isinstance(changed, GhostnasError):
+                raise changed
             ways.append(f"{option}: its fastest takes {measure(design, changed).latency.latency_ms:.2f} ms")
         except GhostnasError as error:
             ways.append(f"{option}: not measured ({error})")

@@ -13,6 +13,9 @@ from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
 from nas.finals import conclude
 from nas.latency import LatencySettings
+from nas.latency.estimate import Calibration
+from nas.latency.measure import calibration
+from nas.latency.patience import patiently
 from nas.paths import writable_dir
 from nas.proxy import ProxySettings, steps_for_epochs
 from nas.report import Outcome, write
@@ -106,10 +109,19 @@ def run_search(
     folder = writable_dir(request.out / (request.name or settings.default_name))
     # Workers run in folders of their own: every path that travels to them is absolute.
     source = None if request.data is None else str(data.source.absolute())
-    task = Task(request.limits, request.latency, request.proxy, source, request.fraction, data.nc, folder.absolute())
     sizes = {d.name: len(d.choices) for d in request.space.dimensions}
     study = StoredStudy(folder, settings, sizes, annotate)
     try:
+        task = Task(
+            limits=request.limits,
+            latency=request.latency,
+            calibration=_calibration(study, request.latency),
+            proxy=request.proxy,
+            data=source,
+            fraction=request.fraction,
+            classes=data.nc,
+            folder=folder.absolute(),
+        )
         found = _feasibility(study, request.space, task)
         done = sum(r.status == "trained" for r in study.records())
         reporter.opened(folder, settings, data, done)
@@ -188,6 +200,16 @@ def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int)
     trained = remaining + len(found.baselines)
     screenings = trained / (1 - _EXPECTED_REJECTED) * screening
     return (trained * proxy + screenings) / max(1, request.workers)
+
+
+def _calibration(study: StoredStudy, latency: LatencySettings) -> Calibration:
+    """The one calibration of a search: resumed years later, its latencies are still comparable with each other."""
+    kept = study.attribute("calibration")
+    if kept is not None:
+        return Calibration.from_dict(kept)
+    made = patiently(lambda: calibration(latency))
+    study.keep("calibration", made.to_dict())
+    return made
 
 
 def _feasibility(study: StoredStudy, space: SearchSpace, task: Task) -> Feasibility:

@@ -1,105 +1,198 @@
-"""`ghostnas latency`: how long models take on this machine."""
+"""`ghostnas latency`: how long models take, here or on another device."""
 
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
 import typer
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from nas.latency.lookup import Answer
+    from nas.latency.values import Latency
+
+_MEASURE = "measure"
+
+
+class _MeasureByDefault(TyperGroup):
+    """`ghostnas latency MODEL` is short for `ghostnas latency measure MODEL`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command in where none is named."""
+        asks_for_help = args[:1] in (["--help"], [])
+        if not asks_for_help and args[0] not in self.commands:
+            args = [_MEASURE, *args]
+        return super().parse_args(ctx, args)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("latency")(latency)
+    """Add the commands."""
+    from nas.cli.latency_predict import predict
+
+    group = typer.Typer(
+        cls=_MeasureByDefault,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        help="Measure how long models take: ghostnas latency MODEL ... (short for latency measure), or predict it.",
+    )
+    group.command(_MEASURE)(measure)
+    group.command("predict")(predict)
+    app.add_typer(group, name="latency")
 
 
-def latency(
+def measure(
     models: list[str] = typer.Argument(
         metavar="MODEL",
         help="Any Ultralytics YAML, .pt or .onnx file, or a stock name such as yolo11n.yaml.",
     ),
-    runtime: str = typer.Option("auto", help="onnxruntime, openvino or torch; auto is onnxruntime, on every machine."),
+    device: str = typer.Option(
+        "local", help="local (= cpu), cuda:N, ssh://user@host[:port][?python=PATH], or a device profile."
+    ),
+    runtime: str | None = typer.Option(
+        None,
+        help="onnxruntime, openvino, ncnn, torch, torch-cudagraph, tensorrt; auto is onnxruntime, on every machine.",
+        show_default="the device profile's, else auto",
+    ),
     imgsz: int | None = typer.Option(
         None, help="Square input size in pixels; by default the model file's own, else 640."
     ),
-    threads: int = typer.Option(1, help="Threads of the runtime."),
-    precision: str = typer.Option("float32", help="float32, or bfloat16 (openvino, torch)."),
-    device: str = typer.Option("cpu", help="cpu, or cuda:N (onnxruntime-gpu, torch)."),
-    level: str = typer.Option("finalist", help="finalist (±1%, about 5 s a model) or screening (±2%, about 1 s)."),
+    threads: int | None = typer.Option(
+        None, help="Threads of the runtime.", show_default="the device profile's, else 1"
+    ),
+    precision: str | None = typer.Option(
+        None,
+        help="float32, bfloat16, float16 or int8, where the runtime has it.",
+        show_default="the device profile's, else float32",
+    ),
+    scope: str = typer.Option("compute", help="What the clock covers: compute, +copies, or +nms (trained model)."),
+    level: str = typer.Option("finalist", help="finalist (±1%, three processes) or screening (±2%, one)."),
+    target_stat: str = typer.Option(
+        "quiet", help="quiet (a best case), or p50 or p95 of back-to-back runs with nothing dropped."
+    ),
+    sustained: str | None = typer.Option(None, help="How long to run for p50, p95 or a preset: 60s, 10m."),
+    preset: str | None = typer.Option(None, help="What another tool means: ultralytics or mlperf-like."),
+    data: str | None = typer.Option(None, help="Data YAML whose pictures +nms and int8 use; else the embedded set."),
     fresh: bool = typer.Option(False, "--fresh", help="Measure again what was measured before."),
+    recalibrate: bool = typer.Option(False, "--recalibrate", help="Measure the device's references anew."),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON list instead of a table."),
 ) -> None:
-    """Measure how long models take: fused, batch 1, no copies and no NMS, each in a process of its own."""
+    """Measure how long models take, side by side: fused, batch 1, in fresh processes."""
     from rich.console import Console
 
-    from nas.latency import LatencySettings, resolve_level, runtime_version
-    from nas.latency.lookup import choose_imgsz, latency_of
+    from nas import units
+    from nas.cli.devices import settings_for
+    from nas.errors import UsageError
+    from nas.latency import resolve_level
+    from nas.latency.lookup import choose_imgsz, latencies_of
     from nas.latency.models import find_model
+    from nas.latency.patience import patiently
 
     # Everything that can be wrong with the request is found before anything is measured.
-    settings = LatencySettings(runtime, precision, threads, device)
+    if preset is not None and target_stat != "quiet":
+        raise UsageError("--preset and --target-stat both say which statistic to take; give one of them")
+    if preset is not None and preset not in ("ultralytics", "mlperf-like"):
+        raise UsageError(f"--preset must be ultralytics or mlperf-like, got {preset!r}")
+    settings = settings_for(
+        device,
+        runtime=runtime,
+        precision=precision,
+        threads=threads,
+        scope=scope,
+        statistic=preset or target_stat,
+        sustained_s=None if sustained is None else units.duration_s(sustained),
+    )
     chosen_level = resolve_level(level)
     files = [find_model(name) for name in models]
-    runtime_version(settings.runtime)
     sizes = [choose_imgsz(file, imgsz, settings.runtime) for file in files]
-
-    answers = []
-    progress = Console(stderr=True)
-    for file, size in zip(files, sizes, strict=True):
-        with progress.status(f"Measuring {file.name} at {size} px"):
-            answers.append(latency_of(file, size, settings, chosen_level, fresh=fresh))
+    what = f"Measuring {', '.join(file.name for file in files)}"
+    with Console(stderr=True).status(what):
+        answer = patiently(
+            lambda: latencies_of(files, sizes, settings, chosen_level, fresh=fresh, recalibrate=recalibrate, data=data)
+        )
     if as_json:
-        typer.echo(json.dumps([_object(*pair) for pair in zip(models, answers, strict=True)], indent=2))
+        typer.echo(json.dumps(_objects(models, answer), indent=2))
     else:
-        _print_table(models, answers)
+        _print_table(models, answer)
 
 
-def _object(name: str, answer: "Answer") -> dict[str, Any]:
-    measured = answer.latency
-    return {
-        "model": name,
-        "latency_ms": measured.latency_ms,
-        "latency_low_ms": measured.low_ms,
-        "latency_high_ms": measured.high_ms,
-        "imgsz": measured.imgsz,
-        "level": measured.level,
-        "blocks": len(measured.blocks),
-        "dropped": measured.dropped,
-        "seconds": measured.seconds,
-        "age_s": answer.age_s,
-        "key": measured.key,
-    }
+def _objects(names: Sequence[str], answer: "Answer") -> list[dict[str, Any]]:
+    found = []
+    ratios = answer.found.ratios or [None] * len(names)
+    for name, measured, ratio in zip(names, answer.found.latencies, ratios, strict=True):
+        found.append(
+            {
+                "model": name,
+                "latency_ms": measured.latency_ms,
+                "latency_low_ms": measured.low_ms,
+                "latency_high_ms": measured.high_ms,
+                "ratio": None if ratio is None else {"value": ratio.value, "low": ratio.low, "high": ratio.high},
+                "imgsz": measured.imgsz,
+                "level": measured.level,
+                "slices": len(measured.slices_ms),
+                "processes": measured.processes,
+                "dropped": measured.dropped,
+                "conditions": measured.conditions,
+                "calibration": measured.calibration,
+                "seconds": measured.seconds,
+                "age_s": answer.age_s,
+                "key": measured.key,
+            }
+        )
+    return found
 
 
-def _print_table(names: Sequence[str], answers: "Sequence[Answer]") -> None:
+def _print_table(names: Sequence[str], answer: "Answer") -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("model", "imgsz")
-    for column in ("latency", "95% interval", "ratio"):
+    for column in ("latency", "95% interval", "ratio", "95% interval"):
         table.add_column(column, justify="right")
-    table.add_column("measured")
-    first = answers[0].latency.latency_ms
-    for name, answer in zip(names, answers, strict=True):
-        measured = answer.latency
+    ratios = answer.found.ratios or [None] * len(names)
+    for name, measured, ratio in zip(names, answer.found.latencies, ratios, strict=True):
         table.add_row(
             name,
             str(measured.imgsz),
             f"{measured.latency_ms:.3f} ms",
             f"{measured.low_ms:.3f} to {measured.high_ms:.3f}",
-            f"{measured.latency_ms / first:.2f}x",
-            "now" if answer.age_s is None else f"{_age(answer.age_s)} ago (--fresh measures)",
+            "-" if ratio is None else f"{ratio.value:.3f}x",
+            "-" if ratio is None or ratio.low == ratio.high else f"{ratio.low:.3f} to {ratio.high:.3f}",
         )
     console = Console(highlight=False)
     console.print(table)
-    key = answers[0].latency.key
-    console.print(
-        f"{key['runtime']} {key['runtime_version']}, {key['precision']}, threads: {key['threads']}, batch 1, "
-        f"compute only (no copies, no NMS), {answers[0].latency.level}; {key['device']}",
-        soft_wrap=True,
-    )
+    for line in _footer(answer):
+        console.print(line, soft_wrap=True)
+
+
+def _footer(answer: "Answer") -> list[str]:
+    first = answer.found.latencies[0]
+    key = first.key
+    covers = {
+        "compute": "compute only (no copies, no NMS)",
+        "+copies": "compute and copies (no NMS)",
+        "+nms": "compute, copies and NMS of real pictures",
+    }[key["scope"]]
+    says = "best case of a quiet device" if key["statistic"] == "quiet" else f"{key['statistic']}, nothing dropped"
+    when = "measured now" if answer.age_s is None else f"measured {_age(answer.age_s)} ago (--fresh measures)"
+    lines = [
+        f"{key['runtime']} {key['runtime_version']}, {key['precision']}, threads: {key['threads']}, batch 1, {covers}, "
+        f"{says}, {first.level}; {key['device']}; {when}"
+    ]
+    return lines + _drift(first)
+
+
+def _drift(measured: "Latency") -> list[str]:
+    """A note when the device was not as it was calibrated."""
+    clock = measured.conditions.get("clock", 1.0)
+    memory = measured.conditions.get("memory", 1.0)
+    if 0.97 <= clock <= 1.05 and memory <= 1.15:
+        return []
+    return [
+        f"note: while measuring, the device ran {clock:.2f} times as long as when it was calibrated, and memory-bound "
+        f"work {memory:.2f} times as long against that; the latencies are those of the calibrated device "
+        "(--recalibrate takes it as it is now)"
+    ]
 
 
 def _age(seconds: float) -> str:

@@ -1,27 +1,30 @@
 """Latencies of model files, served from the cache where it has them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nas.errors import UsageError
 from nas.latency import cache
-from nas.latency.fresh_process import measure_fresh
-from nas.latency.local import key
+from nas.latency.artifact import prepare
+from nas.latency.link import open_link
+from nas.latency.measure import Comparison, calibration, compare, key_of
 from nas.latency.models import DEFAULT_IMGSZ, ModelFile, own_imgsz
-from nas.latency.values import Latency, LatencySettings, Level
+from nas.latency.sized import Sized
+from nas.latency.values import LatencySettings, Level
 
 _STRIDE = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model file's latency.
+    """Model files' latencies.
 
     Attributes:
-        latency: The latency; the model of its key is the digest of the file.
-        age_s: How long ago it was measured, where it comes from the cache; None when it was measured now.
+        found: The latencies; the model of each key is the digest of the file.
+        age_s: How long ago they were measured, where they come from the cache; None when they were measured now.
     """
 
-    latency: Latency
+    found: Comparison
     age_s: float | None
 
 
@@ -38,8 +41,8 @@ def choose_imgsz(model: ModelFile, wanted: int | None, runtime: str) -> int:
         ModelError: The file cannot be read.
     """
     is_onnx = model.path.suffix.lower() == ".onnx"
-    if is_onnx and runtime == "torch":
-        raise UsageError(f"runtime torch measures a .yaml or .pt file, got {model.name!r}")
+    if is_onnx and runtime.startswith("torch"):
+        raise UsageError(f"runtime {runtime} measures a .yaml or .pt file, got {model.name!r}")
     if wanted is not None and (wanted < _STRIDE or wanted % _STRIDE):
         raise UsageError(f"--imgsz must be a multiple of {_STRIDE}, got {wanted}")
     if not is_onnx:
@@ -50,28 +53,41 @@ def choose_imgsz(model: ModelFile, wanted: int | None, runtime: str) -> int:
     return fixed or wanted or DEFAULT_IMGSZ
 
 
-def latency_of(
-    model: ModelFile, imgsz: int, settings: LatencySettings, level: Level = "finalist", *, fresh: bool = False
+def latencies_of(
+    models: Sequence[ModelFile],
+    sizes: Sequence[int],
+    settings: LatencySettings,
+    level: Level = "finalist",
+    *,
+    fresh: bool = False,
+    recalibrate: bool = False,
 ) -> Answer:
-    """A model file's latency from the cache, or measured in a new process and kept.
+    """Model files' latencies, from the cache or measured together in new processes and kept.
 
     Args:
-        model: The model file.
-        imgsz: Square input size in pixels.
-        settings: Runtime, precision, threads, device.
+        models: The model files.
+        sizes: Input size of each.
+        settings: Where and with what.
         level: `screening` or `finalist`.
-        fresh: Measure even when the cache has it.
+        fresh: Measure even when the cache has them.
+        recalibrate: Measure the references anew before.
 
     Raises:
-        ModelError: The model cannot be built or exported.
-        LatencyError: It could not be measured, or its runtime is not installed.
+        ModelError: A model cannot be built or exported.
+        LatencyError: A model could not be measured, or the runtime is not installed.
     """
-    wanted = dict(key(model.digest, imgsz, settings))
-    found = None if fresh else cache.find(wanted, level)
-    if found is not None:
-        return Answer(*found)
-    # A stock YAML goes by its name: its scale letter is not in its file's name.
-    source = model.path if model.path.suffix.lower() == ".onnx" else model.name
-    measured = replace(measure_fresh(source, imgsz, settings, level=level), key=wanted)
-    cache.keep(measured)
-    return Answer(measured, None)
+    with open_link(settings.place) as link:
+        keys = [key_of(model.digest, size, settings, link) for model, size in zip(models, sizes, strict=True)]
+    calibrated = None
+    if settings.statistic == "quiet":
+        calibrated = calibration(settings, fresh=recalibrate)
+    if not fresh:
+        kept = cache.find(keys, level, calibrated.identity if calibrated else "")
+        if kept is not None:
+            return Answer(*kept)
+    files = [Sized(prepare(model, size, settings), size) for model, size in zip(models, sizes, strict=True)]
+    measured = compare(files, settings, calibrated, level=level)
+    latencies = tuple(replace(one, key=key) for one, key in zip(measured.latencies, keys, strict=True))
+    answer = replace(measured, latencies=latencies)
+    cache.keep(answer)
+    return Answer(answer, None)

@@ -4,13 +4,15 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 _STEAL_COLUMN = 8  # `cpuN user nice system idle iowait irq softirq steal ...`, see proc(5)
 _REST_S = 0.002
+_PAUSE_S = 0.25
 _PROCESSOR_COLUMN = 36  # of /proc/thread-self/stat, counted after the command's closing bracket
 
 
@@ -23,14 +25,18 @@ class Probe:
         switches: How often the scheduler took the processor away so far.
         cpu_ns: Processor time of the measuring thread so far; None when other threads share the work.
         stolen: The processor the thread is on, and how many ticks the hypervisor took from it so far.
+        throttles: How often the processors slowed down for heat or power so far.
         rest: Lets other programs run for a moment.
+        pause: Leaves a contended device alone for a quarter of a second.
     """
 
     now_ns: Callable[[], int]
     switches: Callable[[], int]
     cpu_ns: Callable[[], int] | None
     stolen: Callable[[], tuple[int, int]]
+    throttles: Callable[[], int]
     rest: Callable[[], None]
+    pause: Callable[[], None]
 
 
 def _stolen() -> tuple[int, int]:
@@ -46,6 +52,45 @@ def _stolen() -> tuple[int, int]:
     return 0, 0  # No /proc (macOS): nothing to tell, and nothing is dropped for it.
 
 
+@cache
+def _throttle_counters() -> tuple[Path, ...]:
+    # Intel and some ARM systems count here; where there is no counter, nothing is dropped for it.
+    return tuple(Path("/sys/devices/system/cpu").glob("cpu*/thermal_throttle/core_throttle_count"))
+
+
+def _throttles() -> int:
+    return sum(int(path.read_text(encoding="ascii")) for path in _throttle_counters())
+
+
+@contextmanager
+def ahead_of_others(threads: int) -> Iterator[bool]:
+    """Run ahead of every ordinary program (SCHED_FIFO) while a latency is timed, where the system lets us.
+
+    Only while a processor stays free for the others: a runtime whose threads wait for each other by spinning would
+    otherwise lock the machine.
+
+    Yields:
+        Whether it was granted.
+    """
+    granted = False
+    if hasattr(os, "sched_setscheduler") and threads < (os.cpu_count() or 1):
+        with suppress(OSError):
+            for thread in _own_threads():
+                os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
+            granted = True
+    try:
+        yield granted
+    finally:
+        if hasattr(os, "sched_setscheduler"):
+            for thread in _own_threads():
+                with suppress(OSError):
+                    os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _own_threads() -> list[int]:
+    return [int(folder.name) for folder in Path("/proc/self/task").glob("*")]
+
+
 def probe(threads: int) -> Probe:
     """The real clock and counters, for a runtime with that many threads.
 
@@ -59,7 +104,9 @@ def probe(threads: int) -> Probe:
         switches=lambda: resource.getrusage(who).ru_nivcsw,
         cpu_ns=time.thread_time_ns if threads == 1 else None,
         stolen=_stolen,
+        throttles=_throttles,
         rest=lambda: time.sleep(_REST_S),
+        pause=lambda: time.sleep(_PAUSE_S),
     )
 
 

@@ -1,66 +1,29 @@
-"""The measuring protocol: warm up, time short blocks of single runs, drop what was disturbed, stop when sure.
+"""The measuring protocol: candidates and references in turn, in short blocks, what was disturbed dropped by its cause.
 
-Knows neither runtimes nor models: it times a function, with a clock and counters that tests can replace.
+Knows neither runtimes nor models nor statistics: it times functions, with a clock and counters that tests can replace,
+and asks a judge after every slice whether that is enough.
 """
 
 import gc
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nas.errors import Unmeasurable
-from nas.latency.interval import BLOCK_QUANTILE, median_interval, quantile
+from nas.latency.interval import quantile
 from nas.latency.machine import Probe
 from nas.latency.values import Level
 
 _NS_PER_MS = 1e6
 _NS_PER_S = 1e9
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long to measure, and how sure to be.
-
-    Attributes:
-        aim: Half width of the 95% interval, as a share of the estimate, at which the measurement ends.
-        refuse: Half width above which the interval is no answer.
-        measure_s: Undisturbed time to spend on runs; what is known then is the answer.
-        patience_s: Longest time for that, disturbances included; what is known then is judged.
-        warmup_s: Time for warming up; two windows are run even when they take longer.
-        stop_above_target: Whether a model whose whole interval lies above the target is not measured further.
-        min_blocks: Blocks before the first look at the interval.
-        block_ms: Length of a block; a slower model runs once a block.
-        agree: How close two warm-up windows must be, as a share.
-    """
-
-    aim: float
-    refuse: float
-    measure_s: float
-    patience_s: float
-    warmup_s: float
-    stop_above_target: bool
-    min_blocks: int = 10
-    block_ms: float = 15.0
-    agree: float = 0.03
-
-
-PLANS: dict[Level, Plan] = {
-    "screening": Plan(aim=0.02, refuse=0.10, measure_s=1.0, patience_s=5.0, warmup_s=0.3, stop_above_target=True),
-    "finalist": Plan(aim=0.01, refuse=0.05, measure_s=4.5, patience_s=20.0, warmup_s=1.0, stop_above_target=False),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a measurement gave: the estimate and its interval in ms, the kept blocks, and what was dropped."""
-
-    latency_ms: float
-    low_ms: float
-    high_ms: float
-    seconds: float
-    blocks: tuple[float, ...]
-    dropped: dict[str, int]
-
+SLICE_QUANTILE = 0.1
+"""A slice's figure is this quantile of its runs. Disturbances only ever add time, so a low quantile moves least under
+them; the minimum would hang on one lucky run and on the number of runs."""
 
 MOST_LOST = 0.005
 """A run may have spent this share of its time without the processor; with more it is dropped as preempted."""
@@ -70,21 +33,156 @@ MOST_DROPPED = 0.9
 
 # What one loss of the processor is taken to cost where it cannot be seen (several threads).
 _SWITCH_NS = 250_000
+# A model that takes longer than this does not find its data in the caches anyhow.
+_COLD_MS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long to measure, and how sure to be.
+
+    Attributes:
+        aim: Half width of the 95% interval, as a share of the estimate, at which the measurement ends.
+        refuse: Half width above which the interval is no answer.
+        measure_s: Time for slices that were kept; what is known then is the answer.
+        patience_s: Longest time for that, disturbances included; what is known then is judged.
+        warmup_s: Time for warming up; two windows are run even when they take longer.
+        most_memory: How contended the memory may be in a slice that is kept (`gate.py`).
+        stop_above_target: Whether a model whose whole interval lies above the target is not measured further.
+        min_slices: Slices before the first look at the interval.
+        block_ms: Length of a block; a slower model runs once a block.
+        agree: How close two warm-up windows must be, as a share.
+    """
+
+    aim: float
+    refuse: float
+    measure_s: float
+    patience_s: float
+    warmup_s: float
+    most_memory: float
+    stop_above_target: bool
+    min_slices: int = 4
+    block_ms: float = 20.0
+    agree: float = 0.03
+
+
+PLANS: dict[Level, Plan] = {
+    "screening": Plan(
+        aim=0.02,
+        refuse=0.10,
+        measure_s=2.2,
+        patience_s=20.0,
+        warmup_s=0.3,
+        most_memory=1.35,
+        stop_above_target=True,
+    ),
+    # One of three processes; what is asked of the three together is ±1%.
+    "finalist": Plan(
+        aim=0.005,
+        refuse=0.05,
+        measure_s=4.0,
+        patience_s=60.0,
+        warmup_s=0.6,
+        most_memory=1.10,
+        stop_above_target=False,
+    ),
+}
+
+Slice = tuple[tuple[float, ...], ...]
+"""The kept runs of every contestant, in ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a measurement saw.
+
+    Attributes:
+        slices: The kept slices, in the order they were measured.
+        dropped: What was dropped, by cause.
+        seconds: Device time spent, warm-up included.
+    """
+
+    slices: tuple[Slice, ...]
+    dropped: dict[str, int]
+    seconds: float
+
+
+def quantile_figures(slices: Sequence[Slice]) -> NDArray[np.float64]:
+    """The slices' figures in ms, shape (slices, contestants)."""
+    return np.array([[quantile(runs, SLICE_QUANTILE) for runs in one] for one in slices])
+
+
+Gate = Callable[[Slice], str | None]
+"""Why a slice is dropped; None when it is kept."""
+
+Judge = Callable[[Sequence[Slice]], bool]
+"""Told the slices so far, from `Plan.min_slices` on; whether they are enough."""
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What happened so far: the kept blocks' figures in ms, and what became of all runs and blocks."""
-
-    blocks: list[float] = field(default_factory=list)
-    runs_kept: int = 0
-    kept_ms: float = 0.0
+    slices: list[Slice] = field(default_factory=list)
+    runs: int = 0
     runs_preempted: int = 0
-    blocks_stolen: int = 0
-    tried: int = 0
+    slices_preempted: int = 0
+    slices_stolen: int = 0
+    slices_throttled: int = 0
+    slices_contended: int = 0
+    objection: str | None = None
 
     def dropped(self) -> dict[str, int]:
-        return {"runs_preempted": self.runs_preempted, "blocks_stolen": self.blocks_stolen}
+        return {
+            "runs_preempted": self.runs_preempted,
+            "slices_preempted": self.slices_preempted,
+            "slices_stolen": self.slices_stolen,
+            "slices_throttled": self.slices_throttled,
+            "slices_contended": self.slices_contended,
+        }
+
+
+def collect(
+    contestants: Sequence[Callable[[], None]],
+    plan: Plan,
+    probe: Probe,
+    judge: Judge,
+    gate: Gate = lambda one: None,
+    rng: random.Random | None = None,
+) -> Trace:
+    """Run the contestants in turn until the judge has enough, or the plan's time is up.
+
+    Args:
+        contestants: Each runs its model once, synchronously; candidates first, then the references.
+        plan: How long, and how sure.
+        probe: The clock and the disturbance counters.
+        judge: Whether the slices so far are enough.
+        gate: Why a slice is to be dropped, if it is; then the device is left alone for a moment.
+        rng: Draws the order in each slice.
+
+    Raises:
+        Unmeasurable: Too little was left undisturbed for a number to mean anything.
+    """
+    order = list(range(len(contestants)))
+    rng = rng or random.Random()
+    tally = _Tally()
+    with _no_garbage_collection():
+        start = probe.now_ns()
+        runs = [max(1, round(plan.block_ms / max(_warm_up(one, plan, probe), 1e-3))) for one in contestants]
+        begun = probe.now_ns()
+        kept_ns = 0
+        while True:
+            before = probe.now_ns()
+            rng.shuffle(order)
+            # There and back: what drifts evenly during a slice falls on all alike.
+            if _slice([*order, *reversed(order)], contestants, runs, plan, probe, tally, gate):
+                kept_ns += probe.now_ns() - before
+                ready = len(tally.slices) >= plan.min_slices
+                if ready and (kept_ns > plan.measure_s * _NS_PER_S or judge(tally.slices)):
+                    break
+            if probe.now_ns() - begun > plan.patience_s * _NS_PER_S:
+                break
+        seconds = (probe.now_ns() - start) / _NS_PER_S
+    _check(tally, plan)
+    return Trace(tuple(tally.slices), tally.dropped(), seconds)
 
 
 @contextmanager
@@ -96,6 +194,59 @@ def _no_garbage_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _slice(
+    order: Sequence[int],
+    contestants: Sequence[Callable[[], None]],
+    runs: Sequence[int],
+    plan: Plan,
+    probe: Probe,
+    tally: _Tally,
+    gate: Gate,
+) -> bool:
+    """Two blocks of every contestant; whether the slice was kept."""
+    times: list[list[float]] = [[] for _ in contestants]
+    processor, ticks = probe.stolen()
+    throttled = probe.throttles()
+    for index in order:
+        times[index] += _block(contestants[index], runs[index], plan, probe, tally)
+    processor_after, ticks_after = probe.stolen()
+    if not all(times):
+        tally.slices_preempted += 1
+        return False
+    if processor_after == processor and ticks_after > ticks:
+        tally.slices_stolen += 1
+        return False
+    if probe.throttles() > throttled:
+        tally.slices_throttled += 1
+        return False
+    one = tuple(tuple(runs) for runs in times)
+    objection = gate(one)
+    if objection is not None:
+        tally.slices_contended += 1
+        tally.objection = objection
+        probe.pause()
+        return False
+    tally.slices.append(one)
+    return True
+
+
+def _block(run: Callable[[], None], count: int, plan: Plan, probe: Probe, tally: _Tally) -> list[float]:
+    """The undisturbed ones of `count` runs, in ms."""
+    if plan.block_ms / count < _COLD_MS:
+        run()  # The contestant before has taken the caches; the first run fills them again and is not timed.
+    times = []
+    for _ in range(count):
+        time_ms, preempted = _timed(run, probe)
+        tally.runs += 1
+        if preempted:
+            tally.runs_preempted += 1
+            # Whoever has rested is let run longer in one go than whoever never stops.
+            probe.rest()
+        else:
+            times.append(time_ms)
+    return times
 
 
 def _timed(run: Callable[[], None], probe: Probe) -> tuple[float, bool]:
@@ -112,109 +263,32 @@ def _timed(run: Callable[[], None], probe: Probe) -> tuple[float, bool]:
     return wall / _NS_PER_MS, switched > 0 and lost > MOST_LOST * wall
 
 
-def _block(run: Callable[[], None], runs: int, probe: Probe, tally: _Tally, deadline_ns: float) -> None:
-    """Collect a block of undisturbed runs, or give up at the deadline."""
-    tally.tried += 1
-    times: list[float] = []
-    processor, ticks = probe.stolen()
-    while len(times) < runs:
-        time_ms, preempted = _timed(run, probe)
-        if not preempted:
-            times.append(time_ms)
-            continue
-        tally.runs_preempted += 1
-        if probe.now_ns() > deadline_ns:
-            return
-        # Whoever has rested is let run longer in one go than whoever never stops.
-        probe.rest()
-    processor_after, ticks_after = probe.stolen()
-    if processor_after == processor and ticks_after > ticks:
-        tally.blocks_stolen += 1
-        return
-    tally.runs_kept += runs
-    tally.kept_ms += sum(times)
-    tally.blocks.append(quantile(times, BLOCK_QUANTILE))
-
-
 def _warm_up(run: Callable[[], None], plan: Plan, probe: Probe) -> float:
     """Run until two windows in a row agree, or the time is up; the last window's figure in ms."""
     start = probe.now_ns()
     before: float | None = None
     while True:
         times: list[float] = []
-        while len(times) < 2 or sum(times) < 2 * plan.block_ms:
+        while len(times) < 2 or sum(times) < plan.block_ms:
             begin = probe.now_ns()
             run()
             times.append((probe.now_ns() - begin) / _NS_PER_MS)
-        now = quantile(times, BLOCK_QUANTILE)
+        now = quantile(times, SLICE_QUANTILE)
         agreed = before is not None and abs(now - before) <= plan.agree * before
         if agreed or (before is not None and probe.now_ns() - start > plan.warmup_s * _NS_PER_S):
             return now
         before = now
 
 
-def time_runs(run: Callable[[], None], plan: Plan, probe: Probe, target_ms: float | None = None) -> Outcome:
-    """Measure how long one call of `run` takes on a quiet machine.
-
-    Args:
-        run: Runs the model once, synchronously.
-        plan: How long, and how sure.
-        probe: The clock and the disturbance counters.
-        target_ms: The latency limit, if there is one.
-
-    Raises:
-        Unmeasurable: Too much was disturbed for a number to mean anything.
-    """
-    with _no_garbage_collection():
-        start = probe.now_ns()
-        rough_ms = _warm_up(run, plan, probe)
-        runs = max(1, round(plan.block_ms / max(rough_ms, 1e-3)))
-        tally = _Tally()
-        deadline = probe.now_ns() + plan.patience_s * _NS_PER_S
-        while True:
-            _block(run, runs, probe, tally, deadline)
-            now = probe.now_ns()
-            objection = _objection(tally, plan)
-            enough = tally.kept_ms * _NS_PER_MS > plan.measure_s * _NS_PER_S
-            if objection is None and (enough or _sure(tally.blocks, plan, target_ms)):
-                break
-            if now > deadline and tally.tried >= plan.min_blocks:
-                break
-        seconds = (probe.now_ns() - start) / _NS_PER_S
-    if objection is not None:
-        raise Unmeasurable(f"unmeasurable: {objection}; stop other programs on this machine and try again")
-    middle, low, high = _interval(tally.blocks)
-    return Outcome(middle, low, high, seconds, tuple(tally.blocks), tally.dropped())
-
-
-def _interval(blocks: list[float]) -> tuple[float, float, float]:
-    interval = median_interval(blocks)
-    assert interval is not None, "Plan.min_blocks is large enough for an interval"
-    return interval
-
-
-def _sure(blocks: list[float], plan: Plan, target_ms: float | None) -> bool:
-    """Whether the interval is narrow enough, or lies wholly above the target."""
-    middle, low, high = _interval(blocks)
-    if plan.stop_above_target and target_ms is not None and low > target_ms:
-        return True
-    return (high - low) / 2 <= plan.aim * middle
-
-
-def _objection(tally: _Tally, plan: Plan) -> str | None:
-    """Why the blocks so far are no answer; None when they are one."""
-    runs = tally.runs_kept + tally.runs_preempted
-    if len(tally.blocks) < plan.min_blocks or tally.runs_preempted > MOST_DROPPED * runs:
-        return (
-            f"of {runs} runs {tally.runs_preempted} were preempted, and the hypervisor disturbed "
-            f"{tally.blocks_stolen} blocks of runs; {len(tally.blocks)} blocks are left (at least "
-            f"{plan.min_blocks} are needed, with at most {MOST_DROPPED:.0%} of the runs dropped)"
-        )
-    middle, low, high = _interval(tally.blocks)
-    half = (high - low) / 2
-    if half > plan.refuse * middle:
-        return (
-            f"the machine's speed is not steady: {len(tally.blocks)} blocks give {middle:.3g} ms "
-            f"±{half / middle:.1%}, at most ±{plan.refuse:.0%} is accepted"
-        )
-    return None
+def _check(tally: _Tally, plan: Plan) -> None:
+    """Refuse what is too little or too disturbed."""
+    if len(tally.slices) >= plan.min_slices and tally.runs_preempted <= MOST_DROPPED * tally.runs:
+        return
+    because = f" ({tally.objection})" if tally.objection else ""
+    raise Unmeasurable(
+        f"unmeasurable: of {tally.runs} runs {tally.runs_preempted} were preempted, and of the slices "
+        f"{tally.slices_preempted} were lost to preemption, {tally.slices_stolen} to the hypervisor, "
+        f"{tally.slices_throttled} to throttling and {tally.slices_contended} to a contended device{because}; "
+        f"{len(tally.slices)} slices are left (at least {plan.min_slices} are needed, with at most {MOST_DROPPED:.0%} "
+        "of the runs dropped); stop other programs there and try again"
+    )

@@ -1,15 +1,15 @@
-"""The frozen reference networks that every measurement is paired with.
+"""The two frozen reference networks that every measurement is paired with.
 
-A shared machine changes its speed by the second; the ratio of two networks that run in turn changes far less, as long
-as they lean on the same parts of the machine. So the reference is a chain of the convolutions that a small detector
-spends its time in (3x3, 1x1 and depthwise, SiLU), in a ladder of input sizes: each candidate is paired with the rung of
-about its own cost.
+A shared machine changes its speed by the second, in two ways that move models differently: the clock of the core, and
+how much of the shared cache and memory the neighbours leave. One reference cannot stand for both, however similar its
+cost. So there are two, chains of the convolutions that a small detector spends its time in (3x3, 1x1 and depthwise,
+SiLU): COMPUTE fits into a core's own cache and follows the clock; MEMORY streams more weights a millisecond than any
+detector does and follows the memory. A candidate lies between them (`estimate.py`).
 
-"Frozen" means that a rung is made from the numbers in this file alone: its ONNX bytes are the same everywhere and
+"Frozen" means that a reference is made from the numbers in this file alone: its ONNX bytes are the same everywhere and
 always, and its digest is part of the calibration that belongs to it. Changing anything here makes new references.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +28,7 @@ _IR_VERSION = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Reference:
     """One reference network.
 
     Attributes:
@@ -44,15 +44,6 @@ class Rung:
         """Such as `reference-0.5-128`."""
         return f"reference-{self.width:g}-{self.imgsz}"
 
-    @property
-    def macs(self) -> int:
-        """Multiply-adds of one run."""
-        size, total = self.imgsz, 0
-        for layer in _layers(self.width):
-            size = -(-size // layer.stride)
-            total += layer.outputs * layer.inputs // layer.groups * layer.kernel**2 * size**2
-        return total
-
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
@@ -67,13 +58,11 @@ class _Layer:
         return self.outputs, self.inputs // self.groups, self.kernel, self.kernel
 
 
-LADDER = tuple(Rung(0.5, size) for size in (32, 64, 96, 128, 160)) + tuple(
-    Rung(1.0, size) for size in (128, 160, 192, 256, 320, 448, 640)
-)
-"""From a tenth of a GFLOP down to what a microcontroller runs, each rung about 1.5 to 2 times the one before."""
+COMPUTE = Reference(0.5, 128)
+"""0.8 MB of weights, 10 million multiply-adds: a third of a millisecond on a 2023 server core."""
 
-BASE = Rung(0.5, 128)
-"""The rung whose own time is measured on a quiet device; the others are measured against it."""
+MEMORY = Reference(2.0, 96)
+"""12 MB of weights for 87 million multiply-adds: two milliseconds on the same core, most of it waiting for weights."""
 
 
 def _layers(width: float) -> Iterator[_Layer]:
@@ -103,14 +92,14 @@ def _weights(width: float) -> Iterator[tuple[_Layer, NDArray[np.float32], NDArra
 
 
 @cache
-def reference_onnx(rung: Rung) -> bytes:
-    """A rung as an ONNX graph: input `images` (1, 3, imgsz, imgsz), output the last feature map."""
+def reference_onnx(reference: Reference) -> bytes:
+    """A reference as an ONNX graph: input `images` (1, 3, imgsz, imgsz), output the last feature map."""
     from onnx import TensorProto, helper, numpy_helper
 
     nodes: list[Any] = []
     weights: list[Any] = []
     last = "images"
-    for index, (layer, weight, bias) in enumerate(_weights(rung.width)):
+    for index, (layer, weight, bias) in enumerate(_weights(reference.width)):
         names = [f"{index}.weight", f"{index}.bias"]
         weights += [numpy_helper.from_array(array, name) for array, name in zip((weight, bias), names, strict=True)]
         pads = [layer.kernel // 2] * 4
@@ -128,37 +117,26 @@ def reference_onnx(rung: Rung) -> bytes:
             helper.make_node("Mul", [f"{index}.conv", f"{index}.gate"], [f"{index}.out"]),
         ]
         last = f"{index}.out"
-    size = -(-rung.imgsz // 32)
+    size = -(-reference.imgsz // 32)
     ends = [
-        helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, rung.imgsz, rung.imgsz]),
+        helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, reference.imgsz, reference.imgsz]),
         helper.make_tensor_value_info(last, TensorProto.FLOAT, [1, layer.outputs, size, size]),
     ]
-    graph = helper.make_graph(nodes, rung.name, ends[:1], ends[1:], weights)
+    graph = helper.make_graph(nodes, reference.name, ends[:1], ends[1:], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def reference_module(rung: Rung) -> "nn.Module":
+def reference_module(reference: Reference) -> "nn.Module":
     """The same network as a torch module in evaluation mode, for the torch runtime."""
     import torch
     from torch import nn
 
     parts: list[nn.Module] = []
-    for layer, weight, bias in _weights(rung.width):
+    for layer, weight, bias in _weights(reference.width):
         conv = nn.Conv2d(
             layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.kernel // 2, groups=layer.groups
         )
         conv.weight.data, conv.bias.data = torch.from_numpy(weight), torch.from_numpy(bias)  # type: ignore[union-attr]
         parts += [conv, nn.SiLU()]
     return nn.Sequential(*parts).eval().requires_grad_(False)
-
-
-@cache
-def digest(rung: Rung) -> str:
-    """SHA-256 of the rung's ONNX graph."""
-    return hashlib.sha256(reference_onnx(rung)).hexdigest()
-
-
-def nearest(rungs: tuple[Rung, ...], cost: float, cost_of: dict[Rung, float]) -> Rung:
-    """The rung whose cost is the nearest in ratio."""
-    return min(rungs, key=lambda rung: abs(np.log(cost_of[rung] / cost)))

@@ -8,7 +8,8 @@ import numpy as np
 
 from nas.errors import LatencyError
 from nas.latency.session import Session, check_input, image
-from nas.latency.values import LatencySettings, Subject
+from nas.latency.artifact import ModelBytes
+from nas.latency.values import LatencySettings
 from nas.offline import prepare
 
 
@@ -25,7 +26,7 @@ def _provider(settings: LatencySettings, available: list[str]) -> Any:
 
 
 @contextmanager
-def open_session(subject: Subject, settings: LatencySettings) -> Iterator[Session]:
+def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> Iterator[Session]:
     """Load the ONNX model; inputs and outputs are bound once, on the device, so that no copy is timed.
 
     Raises:
@@ -34,8 +35,8 @@ def open_session(subject: Subject, settings: LatencySettings) -> Iterator[Sessio
     prepare()
     import onnxruntime as ort
 
-    if subject.onnx is None:
-        raise LatencyError("runtime onnxruntime needs the model as ONNX")
+    if model.kind != "onnx":
+        raise LatencyError(f"runtime onnxruntime needs the model as ONNX, got {model.kind}")
     options = ort.SessionOptions()
     options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
@@ -45,19 +46,20 @@ def open_session(subject: Subject, settings: LatencySettings) -> Iterator[Sessio
     # model does; with one thread there is no pool and everything runs on the calling thread.
     provider = _provider(settings, ort.get_available_providers())
     try:
-        session = ort.InferenceSession(subject.onnx, options, providers=[provider])
+        session = ort.InferenceSession(model.data, options, providers=[provider])
     except Exception as error:
         raise LatencyError(f"ONNX Runtime cannot load the model: {error}") from error
     wanted = provider if isinstance(provider, str) else provider[0]
     if wanted not in session.get_providers():
         raise LatencyError(f"ONNX Runtime fell back from {wanted} to {', '.join(session.get_providers())}")
     first = session.get_inputs()[0]
-    check_input(first.shape, first.type, subject.imgsz)
+    check_input(first.shape, first.type, imgsz)
 
     kind, _, index = settings.device.partition(":")
     place = (kind, int(index or 0))
     binding = session.io_binding()
-    binding.bind_ortvalue_input(first.name, ort.OrtValue.ortvalue_from_numpy(image(subject.imgsz), *place))
+    taken = ort.OrtValue.ortvalue_from_numpy(image(imgsz), *place)
+    binding.bind_ortvalue_input(first.name, taken)
     for output in session.get_outputs():
         if all(isinstance(size, int) for size in output.shape) and output.type == "tensor(float)":
             value = ort.OrtValue.ortvalue_from_shape_and_type(output.shape, np.float32, *place)
@@ -70,4 +72,4 @@ def open_session(subject: Subject, settings: LatencySettings) -> Iterator[Sessio
         if kind == "cuda":
             binding.synchronize_outputs()
 
-    yield Session(run, binding.copy_outputs_to_cpu)
+    yield Session(run, binding.copy_outputs_to_cpu, taken.update_inplace)

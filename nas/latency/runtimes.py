@@ -8,7 +8,8 @@ from importlib.util import find_spec
 
 from nas.errors import LatencyError, RuntimeMissing
 from nas.latency.session import Session
-from nas.latency.values import RUNTIMES, LatencySettings, Subject
+from nas.latency.artifact import ModelBytes
+from nas.latency.values import RUNTIMES, LatencySettings
 
 _FILES = {"onnxruntime": "runtime_ort", "openvino": "runtime_openvino", "torch": "runtime_torch"}
 _PACKAGES = {
@@ -51,7 +52,7 @@ def available_runtimes() -> dict[str, str]:
     return {name: runtime_version(name) if is_installed(name) else _INSTALL[name] for name in RUNTIMES}
 
 
-def open_session(subject: Subject, settings: LatencySettings) -> AbstractContextManager[Session]:
+def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> AbstractContextManager[Session]:
     """Open a session in the runtime that the settings name.
 
     Raises:
@@ -63,5 +64,5 @@ def open_session(subject: Subject, settings: LatencySettings) -> AbstractContext
         module = import_module(f"nas.latency.{_FILES[settings.runtime]}")
     except ImportError as error:
         raise LatencyError(f"runtime {settings.runtime} is installed but does not import: {error}") from error
-    opener: Callable[[Subject, LatencySettings], AbstractContextManager[Session]] = module.open_session
-    return opener(subject, settings)
+    opener: Callable[[ModelBytes, int, LatencySettings], AbstractContextManager[Session]] = module.open_session
+    return opener(model, imgsz, settings)

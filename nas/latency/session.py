@@ -18,10 +18,12 @@ class Session:
     Attributes:
         run: Runs the model once and returns when its outputs are there (on a GPU: synchronised).
         outputs: The outputs of the last run.
+        feed: Puts another picture into the input's place, (1, 3, imgsz, imgsz) float32.
     """
 
     run: Callable[[], None]
     outputs: Callable[[], Sequence[NDArray[np.float32]]]
+    feed: Callable[[NDArray[np.float32]], None]
 
 
 def image(imgsz: int) -> NDArray[np.float32]:

@@ -2,10 +2,10 @@
 
 import difflib
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from nas.errors import UsageError
 
@@ -26,8 +26,14 @@ PRECISIONS: Mapping[str, tuple[str, ...]] = {
 """The precisions that each runtime can run in, best known first."""
 
 RUNTIMES = tuple(PRECISIONS)
-SCOPE = "compute"
-"""What the clock covers: from the input tensor to Detect's output; no image decoding, copies or NMS."""
+
+SCOPES = ("compute", "+copies", "+nms")
+"""What the clock covers. `compute`: from the input tensor in place to Detect's output in place. `+copies`: from a host
+array to host arrays. `+nms`: from a host array to the detections of real pictures by a trained model."""
+
+STATISTICS = ("quiet", "p50", "p95", "ultralytics", "mlperf-like")
+"""What is said of the times. `quiet`, the default: the time on the calibrated, quiet device, a best case. `p50`, `p95`:
+percentiles of back-to-back runs with nothing dropped. The last two are what other tools mean (`observe.py`)."""
 
 
 def resolve_runtime(name: str) -> str:
@@ -38,11 +44,8 @@ def resolve_runtime(name: str) -> str:
     """
     if name == "auto":
         return DEFAULT_RUNTIME
-    if name in RUNTIMES:
-        return name
-    near = difflib.get_close_matches(name.lower(), RUNTIMES, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise UsageError(f"runtime must be one of auto, {', '.join(RUNTIMES)}; got {name!r}{hint}")
+    _one_of("runtime", name, ("auto", *RUNTIMES))
+    return name
 
 
 def resolve_level(name: str) -> Level:
@@ -51,10 +54,15 @@ def resolve_level(name: str) -> Level:
     Raises:
         UsageError: No such level.
     """
-    for level in LEVELS:
-        if name == level:
-            return level
-    raise UsageError(f"level must be one of {', '.join(LEVELS)}; got {name!r}")
+    _one_of("level", name, LEVELS)
+    return cast("Level", name)
+
+
+def _one_of(what: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name.lower(), known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"{what} must be one of {', '.join(known)}; got {name!r}{hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +74,20 @@ class LatencySettings:
         precision: `float32`, or `bfloat16` where the runtime has it.
         threads: Threads of the runtime.
         device: `cpu`, or `cuda:N` through ONNX Runtime or torch.
+        scope: One of `SCOPES`.
+        statistic: One of `STATISTICS`.
+        sustained_s: How long to run for a percentile; None is the statistic's own length.
+        place: Where the device is: `local`, or an ssh:// address.
     """
 
     runtime: str = DEFAULT_RUNTIME
     precision: str = "float32"
     threads: int = 1
     device: str = "cpu"
+    scope: str = "compute"
+    statistic: str = "quiet"
+    sustained_s: float | None = None
+    place: str = "local"
 
     def __post_init__(self) -> None:
         """Check every field.
@@ -87,6 +103,14 @@ class LatencySettings:
             raise UsageError(f"runtime {self.runtime} measures in {offers}, got precision {self.precision!r}{hint}")
         if self.threads < 1:
             raise UsageError(f"threads must be at least 1, got {self.threads}")
+        _one_of("scope", self.scope, SCOPES)
+        _one_of("statistic", self.statistic, STATISTICS)
+        if self.sustained_s is not None and self.statistic == "quiet":
+            raise UsageError(
+                "--sustained runs the model for a time and tells a percentile of it: give --target-stat p50 or p95 too"
+            )
+        if self.sustained_s is not None and not self.sustained_s > 0:
+            raise UsageError(f"--sustained must be longer than nothing, got {self.sustained_s:g} s")
         kind, _, index = self.device.partition(":")
         if self.device != "cpu" and not (kind == "cuda" and index.isdigit()):
             raise UsageError(f"device must be cpu or cuda:N (such as cuda:0), got {self.device!r}")
@@ -126,24 +150,33 @@ class Latency:
     """One measured latency, with everything needed to say what it means.
 
     Attributes:
-        latency_ms: The estimate: the median of the blocks.
+        latency_ms: The estimate.
         low_ms: Lower end of its 95% interval.
         high_ms: Upper end of its 95% interval.
-        seconds: Device time spent, warm-up included.
-        blocks: The kept blocks' statistics in ms, in the order they were measured.
-        dropped: What was dropped, by cause: `runs_preempted`, `blocks_stolen`.
+        seconds: Device time spent, warm-up included, over all processes.
+        processes: In how many processes it was measured.
+        slices_ms: The kept slices' figures at the calibrated clock and memory, in ms; empty for a percentile.
+        samples: The raw runs in ms that were kept: of each slice those of the model, of COMPUTE and of MEMORY; for a
+            percentile, all runs in one.
+        dropped: What was dropped, by cause: `runs_preempted`, `slices_preempted`, `slices_stolen`, `slices_throttled`.
+        conditions: The device against its calibration: `clock`, `memory`; and the model's memory `slope`.
+        calibration: Identity of the calibration; empty for a percentile, which needs none.
         settings: How it was measured.
         imgsz: Square input size in pixels.
         level: `screening` or `finalist`.
-        key: Model digest, device, runtime and version, threads, precision, input shape, scope.
+        key: Model digest, device, runtime and version, threads, precision, input shape, scope, statistic.
     """
 
     latency_ms: float
     low_ms: float
     high_ms: float
     seconds: float
-    blocks: tuple[float, ...]
+    processes: int
+    slices_ms: tuple[float, ...]
+    samples: tuple[tuple[tuple[float, ...], ...], ...] = field(repr=False)
     dropped: dict[str, int]
+    conditions: dict[str, float]
+    calibration: str
     settings: LatencySettings
     imgsz: int
     level: Level
@@ -158,11 +191,14 @@ class Latency:
         return self.low_ms > target_ms
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings, for JSON."""
-        return {**asdict(self), "blocks": list(self.blocks)}
+        """Plain lists, numbers and strings, for JSON; raw runs to the tenth of a microsecond."""
+        samples = [[[round(run, 4) for run in runs] for runs in one] for one in self.samples]
+        slices = [round(one, 5) for one in self.slices_ms]
+        return {**asdict(replace(self, samples=())), "slices_ms": slices, "samples": samples}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         settings = LatencySettings(**data["settings"])
-        return cls(**{**data, "blocks": tuple(data["blocks"]), "settings": settings})
+        samples = tuple(tuple(tuple(runs) for runs in one) for one in data["samples"])
+        return cls(**{**data, "slices_ms": tuple(data["slices_ms"]), "samples": samples, "settings": settings})

@@ -1,0 +1,191 @@
+"""One measurement on the machine that this process runs on: what the agent does when it is asked to measure."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from nas.errors import LatencyError, Unmeasurable
+from nas.latency import calibrate
+from nas.latency.estimate import Calibration, fit
+from nas.latency.gate import quiet_gate
+from nas.latency.machine import Probe, ahead_of_others, fingerprint, probe
+from nas.latency.observe import observe
+from nas.latency.protocol import PLANS, Plan, Slice, collect, quantile_figures
+from nas.latency.runtimes import open_session, runtime_version
+from nas.latency.session import Session, check_finite, image
+from nas.latency.sized import Read, Sized
+from nas.latency.values import LatencySettings, Level
+from nas.turnstile import Turnstile
+
+
+def key(digest: str, imgsz: int, settings: LatencySettings) -> dict[str, Any]:
+    """Everything that a latency on this machine hangs on.
+
+    Raises:
+        RuntimeMissing: The runtime is not installed.
+    """
+    return {
+        "model": digest,
+        "device": fingerprint(settings.device),
+        "runtime": settings.runtime,
+        "runtime_version": runtime_version(settings.runtime),
+        "threads": settings.threads,
+        "precision": settings.precision,
+        "input_shape": [1, 3, imgsz, imgsz],
+        "scope": settings.scope,
+        "statistic": settings.statistic
+        if settings.sustained_s is None
+        else f"{settings.statistic} of {settings.sustained_s:g} s",
+    }
+
+
+def key_here(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The key of a latency on this machine with the request's `settings`, without model and input shape."""
+    return {"key": key("", 0, LatencySettings(**request["settings"]))}
+
+
+def calibrate_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
+    """The calibration for the request's settings: the stored one, or a new one.
+
+    Args:
+        request: `settings`, `references` (two models), `fresh` (make a new one; False by default).
+        read: The bytes of a digest.
+
+    Returns:
+        `calibration`, and `made`: whether it was made now.
+    """
+    settings = LatencySettings(**request["settings"])
+    references = [Sized.read(one, read) for one in request["references"]]
+    wanted = {**key("", 0, settings), "references": [one.model.digest for one in references]}
+    for name in ("model", "input_shape", "scope", "statistic"):
+        del wanted[name]
+    found = None if request.get("fresh") else calibrate.find(wanted)
+    if found is not None and not _was_disturbed(found, references, settings):
+        return {"calibration": found.to_dict(), "made": False}
+    with Turnstile().measuring(), ahead_of_others(settings.threads):
+        made = calibrate.calibrate(
+            lambda: _open(references, settings), wanted, len(references[1].model.data), probe(settings.threads)
+        )
+    return {"calibration": made.to_dict(), "made": True}
+
+
+def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
+    """Measure models together, in one process, with the device to itself.
+
+    Sessions are opened and outputs checked before the device is locked, so trainings wait only for the timed runs.
+
+    Args:
+        request: `models` (each `digest`, `kind` and `imgsz`), `settings`, and for the statistic `quiet` also `level`,
+            `references` (two models), `calibration` and `target_ms` (or None).
+        read: The bytes of a digest.
+
+    Returns:
+        `keys` (one a model), and `slices`, `dropped`, `seconds`; or `observations`, one a model, for a percentile.
+
+    Raises:
+        RuntimeMissing: The runtime is not installed.
+        Unmeasurable: The device is too disturbed for a number.
+        LatencyError: A model does not run.
+    """
+    settings = LatencySettings(**request["settings"])
+    models = [Sized.read(one, read) for one in request["models"]]
+    keys = [key(one.model.digest, one.imgsz, settings) for one in models]
+    with ExitStack() as stack:
+        runs = []
+        for one in models:
+            session = stack.enter_context(open_session(one.model, one.imgsz, settings))
+            check_finite(session)
+            runs.append(_scoped(session, one.imgsz, settings.scope))
+        if settings.statistic != "quiet":
+            return {"keys": keys, "observations": _observations(runs, settings)}
+        calibration = Calibration.from_dict(request["calibration"])
+        references = stack.enter_context(_open([Sized.read(one, read) for one in request["references"]], settings))
+        plan = PLANS[_level(request["level"])]
+        judge = _Judge(plan, calibration, [len(one.model.data) for one in models], request.get("target_ms"))
+        counters = probe(settings.threads)
+        stack.enter_context(Turnstile().measuring())
+        stack.enter_context(ahead_of_others(settings.threads))
+        gate = quiet_gate(calibration, plan.most_memory)
+        trace = collect([*runs, *references], plan, counters, judge, gate)
+        judge.check(trace.slices)
+    slices = [[[round(run, 4) for run in one] for one in part] for part in trace.slices]
+    return {"keys": keys, "slices": slices, "dropped": trace.dropped, "seconds": trace.seconds}
+
+
+class _Judge:
+    """Whether the slices so far say enough of every model, and whether what they say is an answer."""
+
+    def __init__(self, plan: Plan, calibration: Calibration, sizes: Sequence[int], target_ms: float | None) -> None:
+        self._plan, self._calibration, self._sizes = plan, calibration, sizes
+        self._target_ms = target_ms if plan.stop_above_target else None
+
+    def __call__(self, slices: Sequence[Slice]) -> bool:
+        estimates = fit(quantile_figures(slices), self._calibration, self._sizes).estimates
+        return all(
+            (one.high_ms - one.low_ms) / 2 <= self._plan.aim * one.latency_ms
+            or (self._target_ms is not None and one.low_ms > self._target_ms)
+            for one in estimates
+        )
+
+    def check(self, slices: Sequence[Slice]) -> None:
+        found = fit(quantile_figures(slices), self._calibration, self._sizes)
+        for one in found.estimates:
+            half = (one.high_ms - one.low_ms) / 2 / one.latency_ms
+            if half > self._plan.refuse and not (self._target_ms is not None and one.low_ms > self._target_ms):
+                raise Unmeasurable(
+                    f"unmeasurable: the device is not steady: {len(slices)} slices give {one.latency_ms:.3g} ms "
+                    f"±{half:.1%}, at most ±{self._plan.refuse:.0%} is accepted; stop other programs and try again"
+                )
+
+
+def _level(name: str) -> Level:
+    return "screening" if name == "screening" else "finalist"
+
+
+@contextmanager
+def _open(references: Sequence[Sized], settings: LatencySettings) -> Iterator[calibrate.Runs]:
+    plain = replace(settings, scope="compute")
+    with ExitStack() as stack:
+        compute, memory = (stack.enter_context(open_session(one.model, one.imgsz, plain)) for one in references)
+        yield compute.run, memory.run
+
+
+def _was_disturbed(found: Calibration, references: Sequence[Sized], settings: LatencySettings) -> bool:
+    """Whether the device is clearly faster now than when it was calibrated."""
+    with _open(references, settings) as runs, Turnstile().measuring(), ahead_of_others(settings.threads):
+        compute, memory = calibrate.glance(runs, probe(settings.threads))
+    return compute < calibrate.FASTER * found.compute_ms or memory < calibrate.FASTER * found.memory_ms
+
+
+def _scoped(session: Session, imgsz: int, scope: str) -> Callable[[], None]:
+    if scope == "compute":
+        return session.run
+    if scope == "+copies":
+        picture = image(imgsz)
+
+        def run() -> None:
+            session.feed(picture)
+            session.run()
+            session.outputs()
+
+        return run
+    raise LatencyError(f"scope {scope} cannot be measured here")
+
+
+def _observations(runs: Sequence[Callable[[], None]], settings: LatencySettings) -> list[dict[str, Any]]:
+    found = []
+    counters: Probe = probe(settings.threads)
+    for run in runs:
+        with Turnstile().measuring():
+            seen = observe(run, settings.statistic, counters, settings.sustained_s)
+        found.append(
+            {
+                "latency_ms": seen.value_ms,
+                "low_ms": seen.low_ms,
+                "high_ms": seen.high_ms,
+                "runs": [round(one, 4) for one in seen.runs_ms],
+                "seconds": seen.seconds,
+            }
+        )
+    return found

@@ -1,0 +1,223 @@
+"""Latencies from an agent: the one way in which search, finals and `ghostnas latency` measure.
+
+Every measurement is made by an agent, a process of its own on the device, here or at the other end of an ssh
+connection, so that nothing the asking process has loaded can colour the number. A screening uses one agent again and
+again; a finalist is measured by three fresh ones, because where the memory of a process comes to lie is luck.
+"""
+
+import atexit
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from nas.errors import GhostnasError, LatencyError
+from nas.latency.artifact import prepare_reference
+from nas.latency.estimate import Calibration, Fit, Ratio, fit
+from nas.latency.link import Link, open_link
+from nas.latency.reference import COMPUTE, MEMORY
+from nas.latency.sized import Sized
+from nas.latency.values import Latency, LatencySettings, Level
+
+PROCESSES: dict[Level, int] = {"screening": 1, "finalist": 3}
+
+_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Models measured together.
+
+    Attributes:
+        latencies: One a model.
+        ratios: Each model's latency over the first's, paired slice by slice; None for a percentile, whose runs are not
+            paired.
+    """
+
+    latencies: tuple[Latency, ...]
+    ratios: tuple[Ratio, ...] | None
+
+
+def key_of(digest: str, imgsz: int, settings: LatencySettings, link: Link) -> dict[str, Any]:
+    """Everything that a latency on the link's device hangs on."""
+    key: dict[str, Any] = link.ask({"do": "key", "settings": _plain(settings)}, _TIMEOUT_S)["key"]
+    return {**key, "model": digest, "input_shape": [1, 3, imgsz, imgsz]}
+
+
+def calibration(settings: LatencySettings, *, fresh: bool = False) -> Calibration:
+    """What the references take on the device: as it was measured once, or measured now (about ten seconds).
+
+    Args:
+        settings: Where and with what.
+        fresh: Measure now, whatever is stored.
+
+    Raises:
+        LatencyError: The device cannot be reached, or is too disturbed.
+    """
+    with open_link(settings.place) as link:
+        request = {
+            "do": "calibrate",
+            "settings": _plain(settings),
+            "references": _sent(link, _references(settings)),
+            "fresh": fresh,
+        }
+        return Calibration.from_dict(link.ask(request, _TIMEOUT_S)["calibration"])
+
+
+def screen(model: Sized, settings: LatencySettings, calibrated: Calibration, target_ms: float | None) -> Latency:
+    """Measure one model for a second or two, with the agent that this process keeps open.
+
+    Args:
+        model: The file and its input size.
+        settings: Where and with what.
+        calibrated: What the references take on the device.
+        target_ms: The latency limit; the measurement ends early once the whole interval lies above it.
+
+    Raises:
+        LatencyError: The model does not run, the device is lost or too disturbed.
+    """
+    link = _kept_link(settings.place)
+    try:
+        reply = _ask(link, [model], settings, "screening", calibrated, target_ms)
+    except GhostnasError as error:
+        if not link.alive:
+            _forget(settings.place)
+        raise error
+    return _joined([model], [reply], settings, "screening", calibrated).latencies[0]
+
+
+def compare(
+    models: Sequence[Sized],
+    settings: LatencySettings,
+    calibrated: Calibration | None = None,
+    *,
+    level: Level = "finalist",
+) -> Comparison:
+    """Measure models together, in turn, in fresh processes.
+
+    Args:
+        models: The files and their input sizes.
+        settings: Where and with what.
+        calibrated: What the references take on the device; looked up, or measured, by default.
+        level: `finalist` takes three processes, `screening` one.
+
+    Raises:
+        LatencyError: A model does not run, the device is lost or too disturbed.
+    """
+    if settings.statistic != "quiet":
+        with open_link(settings.place) as link:
+            return _observed(models, _ask(link, models, settings, level, None, None), settings, level)
+    known = calibrated or calibration(settings)
+    replies = []
+    for _ in range(PROCESSES[level]):
+        with open_link(settings.place) as link:
+            replies.append(_ask(link, models, settings, level, known, None))
+    return _joined(models, replies, settings, level, known)
+
+
+def _ask(
+    link: Link,
+    models: Sequence[Sized],
+    settings: LatencySettings,
+    level: Level,
+    calibrated: Calibration | None,
+    target_ms: float | None,
+) -> dict[str, Any]:
+    request: dict[str, Any] = {"do": "measure", "settings": _plain(settings), "models": _sent(link, models)}
+    wait_s = _TIMEOUT_S + (settings.sustained_s or 0.0) * len(models)
+    if calibrated is not None:
+        references = _sent(link, _references(settings))
+        request |= {"level": level, "references": references, "calibration": calibrated.to_dict()}
+        request["target_ms"] = target_ms
+    return link.ask(request, wait_s)
+
+
+def _sent(link: Link, models: Sequence[Sized]) -> list[dict[str, Any]]:
+    for one in models:
+        link.send_model(one.model.data, one.model.digest)
+    return [one.to_dict() for one in models]
+
+
+def _references(settings: LatencySettings) -> list[Sized]:
+    return [Sized(prepare_reference(one, settings), one.imgsz) for one in (COMPUTE, MEMORY)]
+
+
+def _plain(settings: LatencySettings) -> dict[str, Any]:
+    # Where the agent runs, everything is local.
+    return asdict(replace(settings, place="local"))
+
+
+def _joined(
+    models: Sequence[Sized],
+    replies: Sequence[dict[str, Any]],
+    settings: LatencySettings,
+    level: Level,
+    calibrated: Calibration,
+) -> Comparison:
+    from nas.latency.protocol import quantile_figures
+
+    slices = [tuple(tuple(runs) for runs in one) for reply in replies for one in reply["slices"]]
+    home = [index for index, reply in enumerate(replies) for _ in reply["slices"]]
+    found: Fit = fit(quantile_figures(slices), calibrated, [len(one.model.data) for one in models], home)
+    dropped = {cause: sum(reply["dropped"][cause] for reply in replies) for cause in replies[0]["dropped"]}
+    latencies = []
+    for index, (model, estimate) in enumerate(zip(models, found.estimates, strict=True)):
+        latencies.append(
+            Latency(
+                latency_ms=estimate.latency_ms,
+                low_ms=estimate.low_ms,
+                high_ms=estimate.high_ms,
+                seconds=sum(reply["seconds"] for reply in replies),
+                processes=len(replies),
+                slices_ms=estimate.adjusted_ms,
+                samples=tuple((one[index], *one[-2:]) for one in slices),
+                dropped=dropped,
+                conditions={**asdict(found.conditions), "slope": estimate.slope},
+                calibration=calibrated.identity,
+                settings=settings,
+                imgsz=model.imgsz,
+                level=level,
+                key=replies[0]["keys"][index],
+            )
+        )
+    return Comparison(tuple(latencies), found.ratios)
+
+
+def _observed(models: Sequence[Sized], reply: dict[str, Any], settings: LatencySettings, level: Level) -> Comparison:
+    latencies = [
+        Latency(
+            latency_ms=seen["latency_ms"],
+            low_ms=seen["low_ms"],
+            high_ms=seen["high_ms"],
+            seconds=seen["seconds"],
+            processes=1,
+            slices_ms=(),
+            samples=((tuple(seen["runs"]),),),
+            dropped={},
+            conditions={},
+            calibration="",
+            settings=settings,
+            imgsz=model.imgsz,
+            level=level,
+            key=key,
+        )
+        for model, key, seen in zip(models, reply["keys"], reply["observations"], strict=True)
+    ]
+    return Comparison(tuple(latencies), None)
+
+
+_links: dict[str, Link] = {}
+
+
+def _kept_link(place: str) -> Link:
+    if place not in _links:
+        _links[place] = open_link(place)
+        atexit.register(_forget, place)
+    return _links[place]
+
+
+def _forget(place: str) -> None:
+    link = _links.pop(place, None)
+    if link is not None:
+        with suppress(LatencyError):
+            link.close()

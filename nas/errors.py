@@ -7,7 +7,8 @@ GhostnasError                what went wrong and what to do, in one message; exi
 ├── DataError                a detection data set that cannot be used
 ├── LatencyError             a latency that could not be measured
 │   ├── RuntimeMissing       a runtime that is not installed, with the command that installs it
-│   └── Unmeasurable         a machine too disturbed, for now, for a number to mean anything
+│   ├── Unmeasurable         a machine too disturbed, for now, for a number to mean anything
+│   └── DeviceLost           a device that cannot be reached, or that was lost while it measured
 ├── ProxyError               a proxy training that gave no usable score (NaN, no boxes, out of memory)
 ├── StudyError               a stored study that cannot be read, or that belongs to another search
 ├── TargetUnreachable        no model of the space meets the target; says what is reachable and how
@@ -47,6 +48,10 @@ class RuntimeMissing(LatencyError):
 
 class Unmeasurable(LatencyError):
     """The machine is too disturbed, for now, for a number to mean anything."""
+
+
+class DeviceLost(LatencyError):
+    """A device cannot be reached, or was lost while it measured."""
 
 
 class ProxyError(GhostnasError):

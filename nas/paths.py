@@ -7,8 +7,6 @@ import os
 import shutil
 from pathlib import Path
 
-import platformdirs
-
 from nas.errors import StorageError
 
 _NEEDED_BYTES = 200 * 2**20
@@ -17,7 +15,11 @@ _NEEDED_BYTES = 200 * 2**20
 def cache_dir() -> Path:
     """The cache folder's path; it is not created here."""
     setting = os.environ.get("GHOSTNAS_CACHE")
-    return Path(setting).expanduser().absolute() if setting else Path(platformdirs.user_cache_dir("ghostnas"))
+    if setting:
+        return Path(setting).expanduser().absolute()
+    import platformdirs  # not where only the standard library is, on a device, whose agent is told the folder
+
+    return Path(platformdirs.user_cache_dir("ghostnas"))
 
 
 def writable_dir(path: Path) -> Path:

@@ -1,28 +1,62 @@
-"""Asking again when the machine was too disturbed for a number."""
+"""Asking again: when the device was too disturbed for a number, and when it was lost."""
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
-from nas.errors import Unmeasurable
-from nas.latency.values import Latency
+from nas.errors import DeviceLost, Unmeasurable
 
-_PAUSES_S = (2.0, 10.0, 30.0)
+T = TypeVar("T")
+
+LONGEST_S = 30 * 60.0
+"""A lost device is waited for this long."""
+
+_DISTURBED_PAUSES_S = (2.0, 10.0, 30.0)
+_LOST_PAUSES_S = (5.0, 15.0, 60.0, 120.0, 300.0)
 
 
-def patiently(measure: Callable[[], Latency], sleep: Callable[[float], None] = time.sleep) -> Latency:
-    """Measure, and when the machine is disturbed try again after 2, 10 and 30 seconds.
+def patiently(
+    measure: Callable[[], T],
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    notice: Callable[[str], None] = lambda text: None,
+) -> T:
+    """Measure, and try again what may go better later.
+
+    A disturbed device is asked again after 2, 10 and 30 seconds. A lost one is connected to again after 5, 15, 60, 120
+    and every further 300 seconds, until it has been away for half an hour.
 
     Args:
-        measure: Takes one measurement.
-        sleep: For tests.
+        measure: Takes one measurement, and connects to the device when it is not connected.
+        sleep: Lets the given seconds pass.
+        clock: Seconds, for the time that a device has been away.
+        notice: Told in one line, each time, that the device is lost and when it will be tried again.
 
     Raises:
-        Unmeasurable: The machine was disturbed every time.
+        Unmeasurable: The device was disturbed every time.
+        DeviceLost: The device stayed away.
         LatencyError: The model cannot be measured at all.
     """
-    for pause in _PAUSES_S:
+    disturbed, away = 0, 0
+    lost_at: float | None = None
+    while True:
+        asked_at = clock()
         try:
             return measure()
         except Unmeasurable:
+            away, lost_at = 0, None  # it answered
+            if disturbed == len(_DISTURBED_PAUSES_S):
+                raise
+            sleep(_DISTURBED_PAUSES_S[disturbed])
+            disturbed += 1
+        except DeviceLost as error:
+            lost_at = asked_at if lost_at is None else lost_at
+            pause = _LOST_PAUSES_S[min(away, len(_LOST_PAUSES_S) - 1)]
+            if clock() + pause - lost_at > LONGEST_S:
+                raise DeviceLost(
+                    f"{error}; it has been tried again for {(clock() - lost_at) / 60:.0f} minutes"
+                ) from error
+            notice(f"{error}; trying again in {pause:.0f} s")
             sleep(pause)
-    return measure()
+            away += 1

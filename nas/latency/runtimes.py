@@ -5,11 +5,14 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from nas.errors import LatencyError, RuntimeMissing
-from nas.latency.session import Session
-from nas.latency.artifact import ModelBytes
 from nas.latency.values import RUNTIMES, LatencySettings
+
+if TYPE_CHECKING:  # an agent starts without numpy
+    from nas.latency.artifact import ModelBytes
+    from nas.latency.session import Session
 
 _FILES = {"onnxruntime": "runtime_ort", "openvino": "runtime_openvino", "torch": "runtime_torch"}
 _PACKAGES = {
@@ -52,7 +55,7 @@ def available_runtimes() -> dict[str, str]:
     return {name: runtime_version(name) if is_installed(name) else _INSTALL[name] for name in RUNTIMES}
 
 
-def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> AbstractContextManager[Session]:
+def open_session(model: "ModelBytes", imgsz: int, settings: LatencySettings) -> "AbstractContextManager[Session]":
     """Open a session in the runtime that the settings name.
 
     Raises:

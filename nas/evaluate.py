@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nas.architecture import Architecture
+from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
 from nas.latency.estimate import Calibration
@@ -18,6 +19,8 @@ from nas.turnstile import Turnstile
 from nas.yolo_yaml import to_yaml
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
 Status = Literal["trained", "rejected"]
@@ -182,7 +185,7 @@ def _screen(architecture: Architecture, task: Task) -> "tuple[Evaluation, nn.Mod
         model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
         counts = count(model, architecture.imgsz)
         onnx = to_onnx(model, architecture.imgsz)
-        artefact = prepare(model, architecture.imgsz, task.latency)
+        artefact = prepare(model, architecture.imgsz, task.latency, calibration_pictures(task, architecture.imgsz))
     built = time.monotonic()
     subject = Sized(artefact, architecture.imgsz)
     latency = patiently(lambda: screen(subject, task.latency, task.calibration, task.limits.target_ms))
@@ -200,6 +203,13 @@ def _screen(architecture: Architecture, task: Task) -> "tuple[Evaluation, nn.Mod
         seconds={"build": built - started, "latency": time.monotonic() - built},
     )
     return screened, model
+
+
+def calibration_pictures(task: Task, imgsz: int) -> "NDArray[np.float32] | None":
+    """Training pictures to quantise with, (N, 3, imgsz, imgsz) float32 in [0, 1]; None where nothing is quantised."""
+    if task.latency.precision != "int8":
+        return None
+    return sample_pictures(task.data, imgsz, QUANTISED_WITH, "train", task.fraction)
 
 
 def _keep(architecture: Architecture, task: Task, label: str, trained: "nn.Module") -> None:

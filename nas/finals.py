@@ -5,36 +5,61 @@ candidates are chosen by. Both flatter the chosen. So every member of the front 
 a new process, and scored once on the data set's own *val*.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from nas.evaluate import Evaluation, Task
-from nas.latency import Latency, measure_fresh, patiently
+from nas.evaluate import Evaluation, Task, calibration_pictures
+from nas.latency import Latency, LatencySettings
+from nas.latency.artifact import prepare
+from nas.latency.measure import compare
+from nas.latency.patience import patiently
+from nas.latency.predictions import opened_for_pictures
+from nas.latency.sized import Sized
 from nas.pareto import front_indices
 from nas.proxy import Score
 from nas.study import Record, StoredStudy
+from nas.turnstile import Turnstile
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.data.values import Split
 
 _KEPT_AS = "finals"
 
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """A finalist's latency in a fresh process and its score on val."""
+    """What is claimed of a finalist: its latency in fresh processes and its score on val, both of one exported file.
+
+    Attributes:
+        latency: The finalist measurement.
+        val: The file's score on val, computed in the runtime and precision that were timed.
+        val_float: The float32 torch model's score on val, where the file has another precision.
+        file: SHA-256 of the file.
+    """
 
     latency: Latency
     val: Score
+    val_float: Score | None
+    file: str
+
+    @property
+    def precision_lost(self) -> float | None:
+        """mAP50-95 that the precision costs, in [0, 1]; None where the file is the float32 one."""
+        return None if self.val_float is None else self.val_float.map50_95 - self.val.map50_95
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"latency": self.latency.to_dict(), "val": asdict(self.val)}
+        return {**asdict(self), "latency": self.latency.to_dict()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""
-        return cls(Latency.from_dict(data["latency"]), Score(**data["val"]))
+        plain = None if data["val_float"] is None else Score(**data["val_float"])
+        return cls(Latency.from_dict(data["latency"]), Score(**data["val"]), plain, data["file"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,25 +160,43 @@ def _finalist(record: Record, final: Final, target_ms: float) -> Finalist:
 
 
 def _final(record: Record, task: Task) -> Final:
-    import torch
-
-    from nas.build import build, fused, to_onnx
+    """Measure and score one file: what is claimed of a finalist's latency and of its accuracy is true of the same."""
     from nas.data import load
     from nas.proxy import evaluate
-    from nas.turnstile import Turnstile
 
     evaluation, _ = _known(record)
     imgsz = evaluation.architecture.imgsz
-    yaml = task.folder / "models" / f"{record.label}.yaml"
-    model = build(yaml.read_text(), task.classes)
-    weights = torch.load(yaml.with_suffix(".pt"), map_location="cpu", weights_only=True)
-    model.load_state_dict(weights)
-    with tempfile.TemporaryDirectory(prefix="ghostnas-") as folder:
-        path = yaml
-        if task.latency.runtime != "torch":
-            path = Path(folder) / "model.onnx"
-            path.write_bytes(to_onnx(fused(model), imgsz))
-        latency = patiently(lambda: measure_fresh(path, imgsz, task.latency, level="finalist"))
+    model = _trained(task.folder / "models" / f"{record.label}.yaml", task)
     data = load(task.data, fraction=task.fraction)
-    val = evaluate(model, data.val, data, imgsz, device=task.proxy.device, turnstile=Turnstile())
-    return Final(latency, val)
+    file = Sized(prepare(model, imgsz, task.latency, calibration_pictures(task, imgsz)), imgsz)
+    latency = patiently(lambda: compare([file], task.latency, task.calibration, level="finalist").latencies[0])
+    val = score_file(file, data.val, task.latency)
+    val_float = None
+    if task.latency.precision != "float32":
+        val_float = evaluate(model, data.val, data, imgsz, device=task.proxy.device, turnstile=Turnstile())
+    return Final(latency, val, val_float, file.model.digest)
+
+
+def _trained(yaml: Path, task: Task) -> "nn.Module":
+    import torch
+
+    from nas.build import build
+
+    model: nn.Module = build(yaml.read_text(), task.classes)
+    model.load_state_dict(torch.load(yaml.with_suffix(".pt"), map_location="cpu", weights_only=True))
+    return model
+
+
+def score_file(file: Sized, split: "Split", latency: LatencySettings) -> Score:
+    """Score a file in the runtime and precision in which it is timed.
+
+    Raises:
+        RuntimeMissing: The runtime is not installed on this machine.
+        LatencyError: The file does not run here.
+    """
+    import torch
+
+    from nas.proxy.score import score_with
+
+    with opened_for_pictures(file, latency) as predict:
+        return score_with(lambda images: torch.from_numpy(predict(images.numpy())), split, file.imgsz, Turnstile())

@@ -149,7 +149,8 @@ def report(outcome: Outcome) -> str:
         f"- space {s.space}, input sizes {', '.join(map(str, s.imgsz))} px",
         f"- data {s.data} ({s.classes} classes; pictures: {sizes}; fraction of train {s.fraction:g})",
         f"- target {s.target_ms:g} ms{_limits(s)}",
-        f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.device}, compute only (no NMS)",
+        f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.place} {s.device}, scope {s.scope}, "
+        f"{_statistic(s)}",
         f"- proxy: {s.steps} steps of {s.batch} pictures from scratch on {s.train_device}, seed {s.seed}",
         f"- sampler {s.sampler}, seed {s.seed}",
         "",
@@ -162,9 +163,10 @@ def report(outcome: Outcome) -> str:
         "",
         "\\* is `best.yaml`. `select` is the part of *train* on which candidates were compared, so the best of many "
         "flatters itself there; "
-        "`val` is the data set's own val, looked at once, after the search. Latencies of this table were measured in a "
-        "fresh process; `meets` means that the upper end of the 95% interval is at or under the target and that every "
-        "other limit holds.",
+        "`val` is the data set's own val, looked at once, after the search, by the exported file that was timed, in its "
+        "runtime and precision. Latencies of this table were measured in three fresh processes; `meets` means that the "
+        "upper end of the 95% interval is at or under the target and that every other limit holds.",
+        *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
         "",
         "![front](front.png)",
@@ -223,6 +225,9 @@ def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
     return rows
 
 
+WORST_LOSS = 0.01
+"""mAP50-95 that a precision may cost before the report flags it."""
+
 TABLE_HEADER = ("design", "select", "val", "ms", "interval", "meets", "params", "GFLOPs", "imgsz")
 BEST_MARK = " *"
 
@@ -230,6 +235,26 @@ BEST_MARK = " *"
 def _table(outcome: Outcome) -> list[str]:
     rows = [TABLE_HEADER, tuple("---" for _ in TABLE_HEADER), *table_rows(outcome)]
     return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _precision_notes(outcome: Outcome) -> list[str]:
+    """What the measured precision costs, where it is not float32; more than a point is flagged."""
+    notes = []
+    for finalist in [*outcome.front, *outcome.baselines]:
+        lost = finalist.final.precision_lost
+        if lost is not None:
+            flag = ": **more than a point**" if lost > WORST_LOSS else ""
+            notes.append(
+                f"- {finalist.record.label}: {outcome.settings.precision} costs {100 * lost:+.1f} points of mAP50-95 on "
+                f"val{flag}"
+            )
+    return ["", *notes] if notes else []
+
+
+def _statistic(s: SearchSettings) -> str:
+    if s.statistic == "quiet":
+        return "best case of the quiet device"
+    return f"{s.statistic} of back-to-back runs" + (f" over {s.sustained_s:g} s" if s.sustained_s else "")
 
 
 def _limits(s: SearchSettings) -> str:
@@ -262,7 +287,8 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "space_fastest_ms": outcome.fastest_ms,
         "space_slowest_ms": outcome.slowest_ms,
         "batch": 1,
-        "scope": "compute",
+        "scope": outcome.settings.scope,
+        "statistic": outcome.settings.statistic,
         "data_yaml": outcome.data_yaml,
         "data_pictures": outcome.data_sizes,
         "proxy": outcome.protocol,

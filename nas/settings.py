@@ -28,10 +28,14 @@ class SearchSettings:
         max_params: Limit on parameters of the fused model, or None.
         max_gflops: Limit on GFLOPs of the fused model, or None.
         max_bytes: Limit on the size of the float32 ONNX file, or None.
-        device: Where latency is measured.
+        place: Where the device is: `local`, or an ssh:// address.
+        device: Where latency is measured there: `cpu` or `cuda:N`.
         runtime: What latency is measured with.
         precision: Precision of the measured model.
         threads: Threads of the measured runtime.
+        scope: What the latency's clock covers.
+        statistic: What is said of the times: `quiet`, `p50` or `p95`.
+        sustained_s: Length of a percentile's measurement, or None.
         train_device: Where proxies train.
         steps: Optimiser steps of a proxy.
         batch: Pictures a step.
@@ -50,10 +54,14 @@ class SearchSettings:
     max_params: int | None
     max_gflops: float | None
     max_bytes: int | None
+    place: str
     device: str
     runtime: str
     precision: str
     threads: int
+    scope: str
+    statistic: str
+    sustained_s: float | None
     train_device: str
     steps: int
     batch: int

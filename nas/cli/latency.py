@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -18,7 +17,7 @@ _MEASURE = "measure"
 class _MeasureByDefault(TyperGroup):
     """`ghostnas latency MODEL` is short for `ghostnas latency measure MODEL`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command in where none is named."""
         asks_for_help = args[:1] in (["--help"], [])
         if not asks_for_help and args[0] not in self.commands:

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from nas.errors import LatencyError, Unmeasurable
+from nas.errors import Unmeasurable
 from nas.latency import calibrate
 from nas.latency.estimate import Calibration, fit
 from nas.latency.gate import quiet_gate
@@ -13,7 +13,8 @@ from nas.latency.machine import Probe, ahead_of_others, fingerprint, probe
 from nas.latency.observe import observe
 from nas.latency.protocol import PLANS, Plan, Slice, collect, quantile_figures
 from nas.latency.runtimes import open_session, runtime_version
-from nas.latency.session import Session, check_finite, image
+from nas.latency.scope import scoped
+from nas.latency.session import check_finite
 from nas.latency.sized import Read, Sized
 from nas.latency.values import LatencySettings, Level
 from nas.turnstile import Turnstile
@@ -49,7 +50,7 @@ def calibrate_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
     """The calibration for the request's settings: the stored one, or a new one.
 
     Args:
-        request: `settings`, `references` (two models), `fresh` (make a new one; False by default).
+        request: `settings`, `references` (two models), `memory_bytes` (of the second), `fresh` (make a new one; False by default).
         read: The bytes of a digest.
 
     Returns:
@@ -65,7 +66,7 @@ def calibrate_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         return {"calibration": found.to_dict(), "made": False}
     with Turnstile().measuring(), ahead_of_others(settings.threads):
         made = calibrate.calibrate(
-            lambda: _open(references, settings), wanted, len(references[1].model.data), probe(settings.threads)
+            lambda: _open(references, settings), wanted, request["memory_bytes"], probe(settings.threads)
         )
     return {"calibration": made.to_dict(), "made": True}
 
@@ -77,7 +78,8 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
 
     Args:
         request: `models` (each `digest`, `kind` and `imgsz`), `settings`, and for the statistic `quiet` also `level`,
-            `references` (two models), `calibration` and `target_ms` (or None).
+            `references` (two models), `calibration` and `target_ms` (or None); for the scope `+nms`, `pictures`
+            (digests, one a model).
         read: The bytes of a digest.
 
     Returns:
@@ -91,12 +93,14 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
     settings = LatencySettings(**request["settings"])
     models = [Sized.read(one, read) for one in request["models"]]
     keys = [key(one.model.digest, one.imgsz, settings) for one in models]
+    seen = list(request.get("pictures", ()))
     with ExitStack() as stack:
         runs = []
         for one in models:
             session = stack.enter_context(open_session(one.model, one.imgsz, settings))
             check_finite(session)
-            runs.append(_scoped(session, one.imgsz, settings.scope))
+            pictures = read(seen.pop(0)) if seen else None
+            runs.append(scoped(session, one.imgsz, settings.scope, pictures))
         if settings.statistic != "quiet":
             return {"keys": keys, "observations": _observations(runs, settings)}
         calibration = Calibration.from_dict(request["calibration"])
@@ -156,21 +160,6 @@ def _was_disturbed(found: Calibration, references: Sequence[Sized], settings: La
     with _open(references, settings) as runs, Turnstile().measuring(), ahead_of_others(settings.threads):
         compute, memory = calibrate.glance(runs, probe(settings.threads))
     return compute < calibrate.FASTER * found.compute_ms or memory < calibrate.FASTER * found.memory_ms
-
-
-def _scoped(session: Session, imgsz: int, scope: str) -> Callable[[], None]:
-    if scope == "compute":
-        return session.run
-    if scope == "+copies":
-        picture = image(imgsz)
-
-        def run() -> None:
-            session.feed(picture)
-            session.run()
-            session.outputs()
-
-        return run
-    raise LatencyError(f"scope {scope} cannot be measured here")
 
 
 def _observations(runs: Sequence[Callable[[], None]], settings: LatencySettings) -> list[dict[str, Any]]:

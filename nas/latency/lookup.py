@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.errors import UsageError
 from nas.latency import cache
 from nas.latency.artifact import prepare
@@ -11,6 +12,9 @@ from nas.latency.measure import Comparison, calibration, compare, key_of
 from nas.latency.models import DEFAULT_IMGSZ, ModelFile, own_imgsz
 from nas.latency.sized import Sized
 from nas.latency.values import LatencySettings, Level
+
+NMS_PICTURES = 16
+"""Pictures that a `+nms` measurement detects in, one after the other."""
 
 _STRIDE = 32
 
@@ -61,6 +65,7 @@ def latencies_of(
     *,
     fresh: bool = False,
     recalibrate: bool = False,
+    data: str | None = None,
 ) -> Answer:
     """Model files' latencies, from the cache or measured together in new processes and kept.
 
@@ -71,11 +76,14 @@ def latencies_of(
         level: `screening` or `finalist`.
         fresh: Measure even when the cache has them.
         recalibrate: Measure the references anew before.
+        data: Data YAML whose pictures int8 is calibrated with and +nms detects in; the embedded set by default.
 
     Raises:
         ModelError: A model cannot be built or exported.
         LatencyError: A model could not be measured, or the runtime is not installed.
     """
+    if settings.scope == "+nms":
+        _check_trained(models)
     with open_link(settings.place) as link:
         keys = [key_of(model.digest, size, settings, link) for model, size in zip(models, sizes, strict=True)]
     calibrated = None
@@ -85,9 +93,24 @@ def latencies_of(
         kept = cache.find(keys, level, calibrated.identity if calibrated else "")
         if kept is not None:
             return Answer(*kept)
-    files = [Sized(prepare(model, size, settings), size) for model, size in zip(models, sizes, strict=True)]
-    measured = compare(files, settings, calibrated, level=level)
+    files = []
+    for model, size in zip(models, sizes, strict=True):
+        quantised = settings.precision == "int8" and model.path.suffix.lower() != ".onnx"
+        pictures = sample_pictures(data, size, QUANTISED_WITH, "train") if quantised else None
+        files.append(Sized(prepare(model, size, settings, pictures), size))
+    seen = [sample_pictures(data, size, NMS_PICTURES, "val") for size in sizes] if settings.scope == "+nms" else []
+    measured = compare(files, settings, calibrated, level=level, pictures=seen)
     latencies = tuple(replace(one, key=key) for one, key in zip(measured.latencies, keys, strict=True))
     answer = replace(measured, latencies=latencies)
     cache.keep(answer)
     return Answer(answer, None)
+
+
+def _check_trained(models: Sequence[ModelFile]) -> None:
+    """How long NMS takes depends on the detections, so a YAML, whose weights are random, has no such latency."""
+    for model in models:
+        if model.path.suffix.lower() in (".yaml", ".yml"):
+            raise UsageError(
+                f"scope +nms needs a trained model (.pt or .onnx), got {model.name!r}, whose weights would be random; "
+                "train it first, or measure scope compute"
+            )

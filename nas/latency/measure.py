@@ -6,6 +6,8 @@ again; a finalist is measured by three fresh ones, because where the memory of a
 """
 
 import atexit
+import hashlib
+import io
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +17,8 @@ from nas.errors import GhostnasError, LatencyError
 from nas.latency.artifact import prepare_reference
 from nas.latency.estimate import Calibration, Fit, Ratio, fit
 from nas.latency.link import Link, open_link
-from nas.latency.reference import COMPUTE, MEMORY
+from nas.latency.protocol import quantile_figures
+from nas.latency.reference import COMPUTE, MEMORY, reference_onnx
 from nas.latency.sized import Sized
 from nas.latency.values import Latency, LatencySettings, Level
 
@@ -59,6 +62,7 @@ def calibration(settings: LatencySettings, *, fresh: bool = False) -> Calibratio
             "do": "calibrate",
             "settings": _plain(settings),
             "references": _sent(link, _references(settings)),
+            "memory_bytes": _memory_bytes(settings),
             "fresh": fresh,
         }
         return Calibration.from_dict(link.ask(request, _TIMEOUT_S)["calibration"])
@@ -77,13 +81,19 @@ def screen(model: Sized, settings: LatencySettings, calibrated: Calibration, tar
         LatencyError: The model does not run, the device is lost or too disturbed.
     """
     link = _kept_link(settings.place)
+    quiet = settings.statistic == "quiet"
     try:
-        reply = _ask(link, [model], settings, "screening", calibrated, target_ms)
-    except GhostnasError as error:
+        reply = _ask(link, [model], settings, "screening", calibrated if quiet else None, target_ms)
+    except GhostnasError:
         if not link.alive:
             _forget(settings.place)
-        raise error
-    return _joined([model], [reply], settings, "screening", calibrated).latencies[0]
+        raise
+    found = (
+        _joined([model], [reply], settings, "screening", calibrated)
+        if quiet
+        else _observed([model], reply, settings, "screening")
+    )
+    return found.latencies[0]
 
 
 def compare(
@@ -92,6 +102,7 @@ def compare(
     calibrated: Calibration | None = None,
     *,
     level: Level = "finalist",
+    pictures: Sequence[NDArray[np.float32]] = (),
 ) -> Comparison:
     """Measure models together, in turn, in fresh processes.
 
@@ -100,18 +111,20 @@ def compare(
         settings: Where and with what.
         calibrated: What the references take on the device; looked up, or measured, by default.
         level: `finalist` takes three processes, `screening` one.
+        pictures: For the scope `+nms`, those that each model detects in, (N, 3, imgsz, imgsz) float32 in [0, 1].
 
     Raises:
         LatencyError: A model does not run, the device is lost or too disturbed.
     """
     if settings.statistic != "quiet":
         with open_link(settings.place) as link:
-            return _observed(models, _ask(link, models, settings, level, None, None), settings, level)
+            reply = _ask(link, models, settings, level, None, None, pictures)
+            return _observed(models, reply, settings, level)
     known = calibrated or calibration(settings)
     replies = []
     for _ in range(PROCESSES[level]):
         with open_link(settings.place) as link:
-            replies.append(_ask(link, models, settings, level, known, None))
+            replies.append(_ask(link, models, settings, level, known, None, pictures))
     return _joined(models, replies, settings, level, known)
 
 
@@ -122,8 +135,11 @@ def _ask(
     level: Level,
     calibrated: Calibration | None,
     target_ms: float | None,
+    pictures: Sequence[NDArray[np.float32]] = (),
 ) -> dict[str, Any]:
     request: dict[str, Any] = {"do": "measure", "settings": _plain(settings), "models": _sent(link, models)}
+    if pictures:
+        request["pictures"] = [_sent_array(link, one) for one in pictures]
     wait_s = _TIMEOUT_S + (settings.sustained_s or 0.0) * len(models)
     if calibrated is not None:
         references = _sent(link, _references(settings))
@@ -138,8 +154,22 @@ def _sent(link: Link, models: Sequence[Sized]) -> list[dict[str, Any]]:
     return [one.to_dict() for one in models]
 
 
+def _sent_array(link: Link, array: NDArray[np.float32]) -> str:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    link.send_model(buffer.getvalue(), digest)
+    return digest
+
+
 def _references(settings: LatencySettings) -> list[Sized]:
     return [Sized(prepare_reference(one, settings), one.imgsz) for one in (COMPUTE, MEMORY)]
+
+
+def _memory_bytes(settings: LatencySettings) -> int:
+    """Size of MEMORY's weights as the runtime's files have them."""
+    sent = prepare_reference(MEMORY, settings)
+    return len(reference_onnx(MEMORY) if sent.kind == "reference" else sent.data)
 
 
 def _plain(settings: LatencySettings) -> dict[str, Any]:
@@ -154,8 +184,6 @@ def _joined(
     level: Level,
     calibrated: Calibration,
 ) -> Comparison:
-    from nas.latency.protocol import quantile_figures
-
     slices = [tuple(tuple(runs) for runs in one) for reply in replies for one in reply["slices"]]
     home = [index for index, reply in enumerate(replies) for _ in reply["slices"]]
     found: Fit = fit(quantile_figures(slices), calibrated, [len(one.model.data) for one in models], home)

@@ -124,25 +124,3 @@ def load_unfused(name: str | Path) -> "DetectionModel":
     from nas.build import load_model
 
     return load_model(str(name))
-
-
-def load_module(name: str | Path) -> "DetectionModel":
-    """The fused torch module of a YAML, a .pt or a stock name.
-
-    Raises:
-        ModelError: It is not there or cannot be built.
-    """
-    from nas.build import fused
-
-    return fused(load_unfused(name))
-
-
-def export_onnx(name: str | Path, imgsz: int) -> bytes:
-    """The fused model as ONNX, static shape (1, 3, imgsz, imgsz).
-
-    Raises:
-        ModelError: It is not there or cannot be built or exported.
-    """
-    from nas.build import to_onnx
-
-    return to_onnx(load_unfused(name), imgsz)

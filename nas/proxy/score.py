@@ -7,6 +7,7 @@ A finished model that finds nothing right scores 0.0: that is a measured value. 
 finite has no score: `ProxyError`.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,14 +65,39 @@ def evaluate(
         DataError: The pictures cannot be read.
     """
     check_classes(model, data)
-    source, place = pixels(split, imgsz), find_device(device)
+    place = find_device(device)
     model.eval().to(place)
+
+    def predict(images: Tensor) -> Tensor:
+        output = model(images.to(place).contiguous(memory_format=torch.channels_last))
+        raw: Tensor = output[0] if isinstance(output, tuple) else output
+        return raw
+
+    return score_with(predict, split, imgsz, turnstile)
+
+
+@torch.no_grad()
+def score_with(
+    predict: Callable[[Tensor], Tensor], split: Split, imgsz: int, turnstile: StepGate | None = None
+) -> Score:
+    """Score whatever detects: a module, or an exported file in its runtime.
+
+    Args:
+        predict: From pictures (B, 3, imgsz, imgsz), float32 in [0, 1], on the CPU, to raw detections (B, 4 + classes,
+            anchors) as `Detect` gives them.
+        split: The pictures.
+        imgsz: Side of the square input.
+        turnstile: Passed with every batch.
+
+    Raises:
+        ProxyError: The outputs are not finite.
+        DataError: The pictures cannot be read.
+    """
+    source = pixels(split, imgsz)
     rows: list[tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
     for part in torch.split(torch.arange(len(source)), _BATCH):
         with passing(turnstile):
-            images = plain_images(source, part, place).contiguous(memory_format=torch.channels_last)
-            output = model(images)
-            predicted: Tensor = output[0] if isinstance(output, tuple) else output  # (B, 4 + classes, anchors)
+            predicted = predict(plain_images(source, part, torch.device("cpu")))  # (B, 4 + classes, anchors)
             if not torch.isfinite(predicted).all():
                 raise ProxyError("the model's outputs are not finite: it cannot be scored")
             found = non_max_suppression(

@@ -1,0 +1,62 @@
+"""What the clock covers: compute alone, the copies around it, or everything from a picture to its detections."""
+
+import io
+from collections.abc import Callable
+from itertools import cycle
+
+import numpy as np
+
+from nas.errors import LatencyError
+from nas.latency.session import Session, image
+
+# As an application sets them: Ultralytics' defaults for prediction.
+_CONFIDENCE = 0.25
+_NMS_IOU = 0.7
+
+
+def scoped(session: Session, imgsz: int, scope: str, pictures: bytes | None = None) -> Callable[[], None]:
+    """One run of a session, as much of it as the scope covers.
+
+    Args:
+        session: The loaded model.
+        imgsz: Square input size in pixels.
+        scope: One of `values.SCOPES`.
+        pictures: For `+nms`, an .npy file of pictures (N, 3, imgsz, imgsz), detected in one after the other.
+
+    Raises:
+        LatencyError: `+nms` without pictures, or where Ultralytics, whose NMS it is, is not installed.
+    """
+    if scope == "compute":
+        return session.run
+    if scope == "+copies":
+        noise = image(imgsz)
+
+        def copied() -> None:
+            session.feed(noise)
+            session.run()
+            session.outputs()
+
+        return copied
+    if pictures is None:
+        raise LatencyError("scope +nms needs pictures to detect in")
+    return _with_nms(session, pictures)
+
+
+def _with_nms(session: Session, pictures: bytes) -> Callable[[], None]:
+    from nas.offline import prepare
+
+    prepare()
+    try:
+        import torch
+        import torchvision  # noqa: F401  # with it imported, Ultralytics takes its compiled NMS
+        from ultralytics.utils.nms import non_max_suppression
+    except ImportError as error:
+        raise LatencyError(f"scope +nms runs Ultralytics' NMS, and {error.name} is not installed there") from error
+    following = cycle(np.load(io.BytesIO(pictures), allow_pickle=False)[:, None])  # each (1, 3, imgsz, imgsz)
+
+    def detected() -> None:
+        session.feed(next(following))
+        session.run()
+        non_max_suppression(torch.from_numpy(np.asarray(session.outputs()[0])), _CONFIDENCE, _NMS_IOU)
+
+    return detected

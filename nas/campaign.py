@@ -1,16 +1,16 @@
 """A search in progress: which trial comes next, when the budget is spent, and how far it has come.
 
 A campaign joins what to try (`search`) with what is known (`study`). It does not know how trials run: an executor asks
-`next()`, evaluates the assignment somewhere, and answers with `finish()` or `fail()`.
+`next()`, evaluates the assignment somewhere, and answers with `finish()`, `fail()` or `lose()`.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 from nas.architecture import Architecture
-from nas.errors import ProxyError
+from nas.errors import DeviceLost, ProxyError
 from nas.evaluate import Evaluation
 from nas.search import Observation, Sampler, propose
 from nas.space import SearchSpace
@@ -155,6 +155,19 @@ class Campaign:
                 f"{self._failures} trainings failed in a row, the last with: {reason}. "
                 "The search was stopped; what is finished is kept, and the same command goes on"
             )
+
+    def lose(self, assignment: Assignment, reason: str) -> NoReturn:
+        """Stop the search because its device is gone; the assignment did not fail, and is repeated when it goes on.
+
+        The trial stays as it is in the study, running: the next search that opens it finds an orphan (`StoredStudy`).
+
+        Raises:
+            DeviceLost: Always.
+        """
+        raise DeviceLost(
+            f"the search was stopped at {assignment.label}, whose latency could not be measured: {reason}. What is "
+            "finished is kept; when the device is back, the same command goes on with it"
+        )
 
     def progress(self, last: Record | None = None) -> Progress:
         """How far the search has come."""

@@ -1,6 +1,7 @@
 """Runs a campaign in this process, one trial at a time."""
 
 from nas.campaign import Assignment, Campaign
+from nas.errors import DeviceLost
 from nas.evaluate import Evaluator, Task
 
 
@@ -11,10 +12,15 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator) -> None:
         campaign: What to try.
         task: How to evaluate.
         evaluator: `nas.evaluate.evaluate`, or a stand-in for tests.
+
+    Raises:
+        GhostnasError: The campaign cannot go on (see `Campaign.fail` and `Campaign.lose`).
     """
     while isinstance(assignment := campaign.next(), Assignment):
         try:
             evaluation = evaluator(assignment.architecture, task, assignment.label, assignment.baseline)
+        except DeviceLost as error:
+            campaign.lose(assignment, str(error))
         except Exception as error:
             # Whatever a candidate's build or training raises is that candidate's failure, stored with its reason.
             campaign.fail(assignment, f"{type(error).__name__}: {error}")

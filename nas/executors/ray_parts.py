@@ -8,7 +8,7 @@ from ray.tune.search import Searcher
 
 from nas.architecture import Architecture
 from nas.campaign import Assignment, Campaign
-from nas.errors import GhostnasError
+from nas.errors import DeviceLost, GhostnasError
 from nas.evaluate import Evaluation, Evaluator, Task
 
 
@@ -30,6 +30,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             architecture = Architecture.from_dict(json.loads(self._config["architecture"]))
             label, baseline = self._config["label"], self._config["baseline"]
             evaluation = self._evaluator(architecture, self._task, label, baseline)
+        except DeviceLost as error:
+            return {"done": True, "lost": str(error)}
         except Exception as error:
             return {"done": True, "failed": f"{type(error).__name__}: {error}"}
         return {"done": True, "evaluation": json.dumps(evaluation.to_dict())}
@@ -69,6 +71,8 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
         try:
             if error or result is None:
                 self._campaign.fail(assignment, "the worker process died (out of memory?)")
+            elif "lost" in result:
+                self._campaign.lose(assignment, result["lost"])
             elif "failed" in result:
                 self._campaign.fail(assignment, result["failed"])
             else:

@@ -35,7 +35,7 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int) -> N
         workers: Worker processes, one core each.
 
     Raises:
-        GhostnasError: The campaign cannot go on (see `Campaign.fail`).
+        GhostnasError: The campaign cannot go on (see `Campaign.fail` and `Campaign.lose`).
         KeyboardInterrupt: The user interrupted the search; the workers are stopped, running trials stay to be repeated.
     """
     with _ray(workers) as folder:

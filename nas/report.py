@@ -149,8 +149,8 @@ def report(outcome: Outcome) -> str:
         f"- space {s.space}, input sizes {', '.join(map(str, s.imgsz))} px",
         f"- data {s.data} ({s.classes} classes; pictures: {sizes}; fraction of train {s.fraction:g})",
         f"- target {s.target_ms:g} ms{_limits(s)}",
-        f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.place} {s.device}, scope {s.scope}, "
-        f"{_statistic(s)}",
+        f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.place} {s.device}, scope "
+        f"{s.scope}, {_statistic(s)}",
         f"- proxy: {s.steps} steps of {s.batch} pictures from scratch on {s.train_device}, seed {s.seed}",
         f"- sampler {s.sampler}, seed {s.seed}",
         "",
@@ -163,8 +163,8 @@ def report(outcome: Outcome) -> str:
         "",
         "\\* is `best.yaml`. `select` is the part of *train* on which candidates were compared, so the best of many "
         "flatters itself there; "
-        "`val` is the data set's own val, looked at once, after the search, by the exported file that was timed, in its "
-        "runtime and precision. Latencies of this table were measured in three fresh processes; `meets` means that the "
+        "`val` is the data set's own val, looked at once, after the search, by the exported file that was timed, in "
+        "its runtime and precision. Latencies of this table were measured in three fresh processes; `meets` means that the "
         "upper end of the 95% interval is at or under the target and that every other limit holds.",
         *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
@@ -245,8 +245,8 @@ def _precision_notes(outcome: Outcome) -> list[str]:
         if lost is not None:
             flag = ": **more than a point**" if lost > WORST_LOSS else ""
             notes.append(
-                f"- {finalist.record.label}: {outcome.settings.precision} costs {100 * lost:+.1f} points of mAP50-95 on "
-                f"val{flag}"
+                f"- {finalist.record.label}: {outcome.settings.precision} costs {100 * lost:+.1f} points of mAP50-95 "
+                f"on val{flag}"
             )
     return ["", *notes] if notes else []
 

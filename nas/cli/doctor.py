@@ -2,17 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
 
 import typer
 
 from nas.errors import GhostnasError
-
-if TYPE_CHECKING:
-    from nas.latency import Subject
 
 _REQUIRED = (
     "torch",
@@ -183,23 +178,17 @@ def _cuda_if_any() -> list[str]:
         return []
 
 
-@cache
-def _small() -> "Subject":
-    from nas.build import to_onnx
-    from nas.latency import Subject
-    from nas.latency.models import load_module
-
-    module = load_module(_SMALL)
-    return Subject(_IMGSZ, to_onnx(module, _IMGSZ), module)
-
-
 def _runner(runtime: str, precision: str, device: str) -> Callable[[], str]:
     def run() -> str:
         from nas.latency import LatencySettings, runtime_version
+        from nas.latency.artifact import prepare
+        from nas.latency.models import find_model
         from nas.latency.runtimes import open_session
-        from nas.latency.session import check_finite
+        from nas.latency.session import check_finite, image
 
-        with open_session(_small(), LatencySettings(runtime, precision, 1, device)) as session:
+        settings = LatencySettings(runtime, precision, 1, device)
+        model = prepare(find_model(_SMALL), _IMGSZ, settings, image(_IMGSZ))
+        with open_session(model, _IMGSZ, settings) as session:
             check_finite(session)
         return f"{runtime_version(runtime)}, ran {_SMALL} at {_IMGSZ} px, outputs finite"
 

@@ -5,22 +5,40 @@ device, are scored on pictures, and end in the bundle.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from nas.errors import ModelError
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import ModelError, UsageError
 from nas.latency.reference import Reference, reference_onnx
 from nas.latency.values import LatencySettings
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from nas.latency.models import ModelFile
 
-Kind = Literal["onnx", "pt", "reference"]
+Kind = Literal["onnx", "pt", "ncnn", "reference"]
 
-TAKES: dict[str, Kind] = {"onnxruntime": "onnx", "openvino": "onnx", "torch": "pt"}
+TAKES: Mapping[str, Kind] = {
+    "onnxruntime": "onnx",
+    "openvino": "onnx",
+    "tensorrt": "onnx",
+    "torch": "pt",
+    "torch-cudagraph": "pt",
+    "ncnn": "ncnn",
+}
 """The kind of file that each runtime reads."""
+
+_KINDS: Mapping[str, Kind] = {".onnx": "onnx", ".pt": "pt", ".ncnn": "ncnn"}
+
+Pictures = NDArray[np.float32]
+"""(N, 3, imgsz, imgsz), RGB in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +46,8 @@ class ModelBytes:
     """A model as one file.
 
     Attributes:
-        kind: `onnx`; `pt`, a pickled module for the torch runtimes; `reference`, the name of a reference network that
-            the torch runtimes build themselves.
+        kind: `onnx`; `pt`, a checkpoint for the torch runtimes; `ncnn`, a zip of ncnn's two files; `reference`, the
+            name of a reference network that the torch runtimes build themselves.
         data: The file.
     """
 
@@ -41,20 +59,102 @@ class ModelBytes:
         """SHA-256 of the file."""
         return hashlib.sha256(self.data).hexdigest()
 
+    @property
+    def suffix(self) -> str:
+        """What the file's name ends in: `.onnx`, `.pt`, `.ncnn`; the inverse of `from_file`."""
+        return f".{self.kind}"
 
-def prepare(model: "ModelFile", imgsz: int, settings: LatencySettings) -> ModelBytes:
-    """Make the file."""
-    from nas.latency.models import export_onnx
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read a file as it is, its kind from its suffix.
 
-    if TAKES[settings.runtime] == "onnx":
-        if Path(model.path).suffix == ".onnx":
-            return ModelBytes("onnx", Path(model.path).read_bytes())
-        return ModelBytes("onnx", export_onnx(model.name, imgsz))
-    raise ModelError("not yet")
+        Raises:
+            ModelError: It is not there, or is of no such kind.
+        """
+        kind = _KINDS.get(path.suffix.lower())
+        if kind is None:
+            raise ModelError(f"a prepared model must be a {', '.join(_KINDS)} file, got {str(path)!r}")
+        try:
+            return cls(kind, path.read_bytes())
+        except OSError as error:
+            raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def prepare(
+    model: "nn.Module | ModelFile", imgsz: int, settings: LatencySettings, calibration: Pictures | None = None
+) -> ModelBytes:
+    """Make the file that the settings' runtime reads, in their precision.
+
+    Args:
+        model: A detector, or a model file that a user names. An .onnx file is taken as it is, in float32.
+        imgsz: Square input size in pixels.
+        settings: Runtime and precision; neither the runtime nor the device need be here.
+        calibration: Pictures that INT8 scales are taken from; only `int8` needs them.
+
+    Raises:
+        ModelError: The model cannot be built, exported or converted.
+        UsageError: The runtime does not read such a file, or pictures to quantise with are missing.
+        RuntimeMissing: The converter is not installed.
+    """
+    if settings.precision == "int8" and (calibration is None or not len(calibration)):
+        raise UsageError("precision int8 needs pictures to quantise with; none were given")
+    kind = TAKES[settings.runtime]
+    if kind == "pt":
+        from nas.latency.torch_files import to_pt
+
+        return ModelBytes("pt", to_pt(_module(model, settings.runtime)))
+    onnx = _onnx(model, imgsz)
+    if kind == "ncnn":
+        from nas.latency.ncnn_files import to_ncnn
+
+        return ModelBytes("ncnn", to_ncnn(onnx, imgsz, half=settings.precision == "float16"))
+    return ModelBytes("onnx", _in_precision(onnx, settings, calibration))
 
 
 def prepare_reference(reference: Reference, settings: LatencySettings) -> ModelBytes:
-    """A reference network in the form that the runtime reads."""
-    if TAKES[settings.runtime] == "pt":
+    """A reference network in the form that the runtime reads, float32; the runtime may compute in less."""
+    kind = TAKES[settings.runtime]
+    if kind == "pt":
         return ModelBytes("reference", reference.name.encode())
+    if kind == "ncnn":
+        from nas.latency.ncnn_files import reference_ncnn
+
+        return ModelBytes("ncnn", reference_ncnn(reference))
     return ModelBytes("onnx", reference_onnx(reference))
+
+
+def _module(model: "nn.Module | ModelFile", runtime: str) -> "nn.Module":
+    from nas.latency.models import ModelFile, load_unfused
+
+    if not isinstance(model, ModelFile):
+        return model
+    if model.path.suffix.lower() == ".onnx":
+        raise UsageError(f"runtime {runtime} measures a .yaml or .pt file, got {model.name!r}")
+    return load_unfused(model.name)
+
+
+def _onnx(model: "nn.Module | ModelFile", imgsz: int) -> bytes:
+    from nas.latency.models import ModelFile, export_onnx
+
+    if not isinstance(model, ModelFile):
+        from nas.build import to_onnx
+
+        return to_onnx(model, imgsz)  # type: ignore[arg-type]
+    if model.path.suffix.lower() != ".onnx":
+        return export_onnx(model.name, imgsz)
+    return ModelBytes.from_file(model.path).data
+
+
+def _in_precision(onnx: bytes, settings: LatencySettings, calibration: Pictures | None) -> bytes:
+    if settings.precision == "float16":
+        from nas.latency.half import halved
+
+        return halved(onnx)
+    if settings.precision == "int8":
+        from nas.latency.quantize import quantised
+
+        assert calibration is not None
+        # TensorRT takes scales without zero points only; the CPU runtimes are finer with them, because SiLU's
+        # outputs lie almost all on one side of zero.
+        return quantised(onnx, calibration, symmetric=settings.runtime == "tensorrt")
+    return onnx  # bfloat16 is the runtime's own doing

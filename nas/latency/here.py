@@ -50,7 +50,8 @@ def calibrate_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
     """The calibration for the request's settings: the stored one, or a new one.
 
     Args:
-        request: `settings`, `references` (two models), `memory_bytes` (of the second), `fresh` (make a new one; False by default).
+        request: `settings`, `references` (two models), `memory_bytes` (of the second), `fresh` (make a new one;
+            False by default).
         read: The bytes of a digest.
 
     Returns:

@@ -13,6 +13,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nas.errors import GhostnasError, LatencyError
 from nas.latency.artifact import prepare_reference
 from nas.latency.estimate import Calibration, Fit, Ratio, fit

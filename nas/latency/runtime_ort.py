@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nas.errors import LatencyError
-from nas.latency.session import Session, check_input, image
 from nas.latency.artifact import ModelBytes
+from nas.latency.session import Session, check_input, image
 from nas.latency.values import LatencySettings
 from nas.offline import prepare
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -14,23 +15,40 @@ if TYPE_CHECKING:  # an agent starts without numpy
     from nas.latency.artifact import ModelBytes
     from nas.latency.session import Session
 
-_FILES = {"onnxruntime": "runtime_ort", "openvino": "runtime_openvino", "torch": "runtime_torch"}
-_PACKAGES = {
-    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
-    "openvino": ("openvino",),
-    "torch": ("torch",),
-}
-_INSTALL = {
-    "onnxruntime": "pip install onnxruntime",
-    "openvino": 'pip install "ghostnas[openvino]"',
-    "torch": "pip install torch torchvision",
+
+@dataclass(frozen=True, slots=True)
+class _Runtime:
+    """Where a runtime's code is and what it needs: the module to import, the packages that bring it, the command."""
+
+    file: str
+    module: str
+    packages: tuple[str, ...]
+    install: str
+
+
+_TORCH = ("torch", ("torch",), "pip install torch torchvision")
+
+_RUNTIMES = {
+    "onnxruntime": _Runtime(
+        "runtime_ort", "onnxruntime", ("onnxruntime", "onnxruntime-gpu"), "pip install onnxruntime"
+    ),
+    "openvino": _Runtime("runtime_openvino", "openvino", ("openvino",), 'pip install "ghostnas[openvino]"'),
+    "ncnn": _Runtime("runtime_ncnn", "ncnn", ("ncnn",), 'pip install "ghostnas[ncnn]"'),
+    "torch": _Runtime("runtime_torch", *_TORCH),
+    "torch-cudagraph": _Runtime("runtime_cudagraph", *_TORCH),
+    "tensorrt": _Runtime(
+        "runtime_tensorrt",
+        "tensorrt",
+        ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
+        'pip install "ghostnas[tensorrt]" on a machine with an NVIDIA GPU',
+    ),
 }
 
 
 def is_installed(runtime: str) -> bool:
     """Whether a runtime can be imported (asked without importing it)."""
     try:
-        return find_spec(runtime) is not None
+        return find_spec(_RUNTIMES[runtime].module) is not None
     except (ImportError, ValueError):
         return False
 
@@ -42,17 +60,21 @@ def runtime_version(runtime: str) -> str:
         RuntimeMissing: It is not installed; the message says how to install it.
     """
     if is_installed(runtime):
-        for package in _PACKAGES[runtime]:
+        for package in _RUNTIMES[runtime].packages:
             try:
                 return version(package)
             except PackageNotFoundError:
                 continue
-    raise RuntimeMissing(f"runtime {runtime} is not installed; {_INSTALL[runtime]}")
+        # Built from source, or put there by the device's maker.
+        own = getattr(import_module(_RUNTIMES[runtime].module), "__version__", None)
+        if own is not None:
+            return str(own)
+    raise RuntimeMissing(f"runtime {runtime} is not installed; {_RUNTIMES[runtime].install}")
 
 
 def available_runtimes() -> dict[str, str]:
     """Every runtime with its version, or with the pip command that installs it."""
-    return {name: runtime_version(name) if is_installed(name) else _INSTALL[name] for name in RUNTIMES}
+    return {name: runtime_version(name) if is_installed(name) else _RUNTIMES[name].install for name in RUNTIMES}
 
 
 def open_session(model: "ModelBytes", imgsz: int, settings: LatencySettings) -> "AbstractContextManager[Session]":
@@ -64,7 +86,7 @@ def open_session(model: "ModelBytes", imgsz: int, settings: LatencySettings) -> 
     """
     runtime_version(settings.runtime)
     try:
-        module = import_module(f"nas.latency.{_FILES[settings.runtime]}")
+        module = import_module(f"nas.latency.{_RUNTIMES[settings.runtime].file}")
     except ImportError as error:
         raise LatencyError(f"runtime {settings.runtime} is installed but does not import: {error}") from error
     opener: Callable[[ModelBytes, int, LatencySettings], AbstractContextManager[Session]] = module.open_session

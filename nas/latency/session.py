@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from nas.errors import LatencyError
 
 _SEED = 20221123
+_MOST_SUBNORMAL = 0.01
+"""A share of outputs. Scores so small that they underflow are a handful; a graph whose values fade away has many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +21,13 @@ class Session:
         run: Runs the model once and returns when its outputs are there (on a GPU: synchronised).
         outputs: The outputs of the last run.
         feed: Puts another picture into the input's place, (1, 3, imgsz, imgsz) float32.
+        build_s: Seconds that an engine took to build on the device, which no latency contains; 0 where none is built.
     """
 
     run: Callable[[], None]
     outputs: Callable[[], Sequence[NDArray[np.float32]]]
     feed: Callable[[NDArray[np.float32]], None]
+    build_s: float = 0.0
 
 
 def image(imgsz: int) -> NDArray[np.float32]:
@@ -63,7 +67,7 @@ def check_finite(session: Session) -> None:
     """Run once and check every output, before any clock starts.
 
     Raises:
-        LatencyError: The model failed, or an output holds NaN or infinity.
+        LatencyError: The model failed, an output holds NaN or infinity, or many subnormal numbers.
     """
     try:
         session.run()
@@ -78,4 +82,11 @@ def check_finite(session: Session) -> None:
             raise LatencyError(
                 f"output {index} of the model holds {wrong} values of {output.size} that are NaN or infinite "
                 "on a picture of noise, and arithmetic on such values takes another time than on real ones"
+            )
+        fading = int(((output != 0) & (np.abs(output) < np.finfo(np.float32).tiny)).sum())
+        if fading > _MOST_SUBNORMAL * output.size:
+            raise LatencyError(
+                f"output {index} of the model holds {fading} values of {output.size} that are subnormal (below 1.2e-38) "
+                "on a picture of noise, and arithmetic on such values can take many times longer than on others; its "
+                "signal fades from layer to layer: give it other weights or normalisation"
             )

@@ -1,16 +1,11 @@
 """The values of a measurement: what is measured, how, and what came out."""
 
 import difflib
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 from nas.errors import UsageError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Level = Literal["screening", "finalist"]
 LEVELS: tuple[Level, ...] = ("screening", "finalist")
@@ -18,12 +13,21 @@ LEVELS: tuple[Level, ...] = ("screening", "finalist")
 DEFAULT_RUNTIME = "onnxruntime"
 """What `auto` means: a fixed choice, so that the same command gives comparable numbers everywhere."""
 
-PRECISIONS: Mapping[str, tuple[str, ...]] = {
-    "onnxruntime": ("float32",),
-    "openvino": ("float32", "bfloat16"),
-    "torch": ("float32", "bfloat16"),
+OFFERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "onnxruntime": {"cpu": ("float32", "int8"), "cuda": ("float32", "float16")},
+    "openvino": {"cpu": ("float32", "bfloat16", "int8")},
+    "ncnn": {"cpu": ("float32", "float16")},
+    "torch": {"cpu": ("float32", "bfloat16"), "cuda": ("float32", "float16", "bfloat16")},
+    "torch-cudagraph": {"cuda": ("float32", "float16", "bfloat16")},
+    "tensorrt": {"cuda": ("float32", "float16", "int8")},
 }
-"""The precisions that each runtime can run in, best known first."""
+"""What each runtime computes on and in which precisions there, best known first."""
+
+PRECISIONS: Mapping[str, tuple[str, ...]] = {
+    runtime: tuple(dict.fromkeys(name for names in places.values() for name in names))
+    for runtime, places in OFFERS.items()
+}
+"""The precisions that each runtime can run in, on whatever it computes."""
 
 RUNTIMES = tuple(PRECISIONS)
 
@@ -65,15 +69,35 @@ def _one_of(what: str, name: str, known: Sequence[str]) -> None:
         raise UsageError(f"{what} must be one of {', '.join(known)}; got {name!r}{hint}")
 
 
+def _check_offer(runtime: str, precision: str, device: str) -> None:
+    """Check that a runtime computes on the device and in the precision; the error names those that do."""
+    kind, _, index = device.partition(":")
+    if device != "cpu" and not (kind == "cuda" and index.isdigit()):
+        raise UsageError(f"device must be cpu or cuda:N (such as cuda:0), got {device!r}")
+    places = OFFERS[runtime]
+    if kind not in places:
+        others = [name for name, known in OFFERS.items() if kind in known]
+        raise UsageError(
+            f"runtime {runtime} runs on {', '.join(places)}, got device {device}; on {kind} there are {', '.join(others)}"
+        )
+    if precision not in places[kind]:
+        others = [name for name, known in OFFERS.items() if name != runtime and precision in known.get(kind, ())]
+        others += [f"{runtime} on {other}" for other in places if precision in places[other]]
+        hint = f"; {precision} runs in {', '.join(others)}" if others else ""
+        raise UsageError(
+            f"runtime {runtime} measures in {', '.join(places[kind])} on {kind}, got precision {precision!r}{hint}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class LatencySettings:
     """How a latency is measured; checked when made.
 
     Attributes:
-        runtime: `onnxruntime`, `openvino` or `torch`.
-        precision: `float32`, or `bfloat16` where the runtime has it.
+        runtime: One of `OFFERS`.
+        precision: One of those that the runtime has on the device.
         threads: Threads of the runtime.
-        device: `cpu`, or `cuda:N` through ONNX Runtime or torch.
+        device: `cpu` or `cuda:N`.
         scope: One of `SCOPES`.
         statistic: One of `STATISTICS`.
         sustained_s: How long to run for a percentile; None is the statistic's own length.
@@ -96,11 +120,7 @@ class LatencySettings:
             UsageError: A field has a value that no runtime can honour.
         """
         object.__setattr__(self, "runtime", resolve_runtime(self.runtime))
-        if self.precision not in PRECISIONS[self.runtime]:
-            offers = ", ".join(PRECISIONS[self.runtime])
-            others = [name for name, known in PRECISIONS.items() if self.precision in known]
-            hint = f"; {self.precision} runs in {', '.join(others)}" if others else ""
-            raise UsageError(f"runtime {self.runtime} measures in {offers}, got precision {self.precision!r}{hint}")
+        _check_offer(self.runtime, self.precision, self.device)
         if self.threads < 1:
             raise UsageError(f"threads must be at least 1, got {self.threads}")
         _one_of("scope", self.scope, SCOPES)
@@ -111,38 +131,6 @@ class LatencySettings:
             )
         if self.sustained_s is not None and not self.sustained_s > 0:
             raise UsageError(f"--sustained must be longer than nothing, got {self.sustained_s:g} s")
-        kind, _, index = self.device.partition(":")
-        if self.device != "cpu" and not (kind == "cuda" and index.isdigit()):
-            raise UsageError(f"device must be cpu or cuda:N (such as cuda:0), got {self.device!r}")
-        if kind == "cuda" and self.runtime == "openvino":
-            raise UsageError("runtime openvino runs on the CPU here; use onnxruntime or torch with --device cuda:0")
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model to be measured, fused, at its own input size.
-
-    Attributes:
-        imgsz: Square input size in pixels.
-        onnx: The exported model, for the runtimes that read ONNX.
-        module: The fused model, for the torch runtime.
-    """
-
-    imgsz: int
-    onnx: bytes | None = field(default=None, repr=False)
-    module: "nn.Module | None" = field(default=None, repr=False)
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the ONNX file, or of the module's text and state."""
-        if self.onnx is not None:
-            return hashlib.sha256(self.onnx).hexdigest()
-        if self.module is None:
-            raise ValueError("a Subject needs an ONNX file or a module")
-        total = hashlib.sha256(str(self.module).encode())
-        for name, tensor in self.module.state_dict().items():
-            total.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-        return total.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,142 @@
+"""Does `ghostnas latency A B` tell equal models from models that differ by 3%?
+
+A/A: a model against itself, two files with the same bytes. A/B: the model against itself with a few more multiply-adds
+(a branch whose result is thrown into the first output value with weight zero), sized so that B takes about 3% longer;
+how much longer it really takes is the median over all A/B comparisons. A comparison says "different" when its ratio is
+more than 2% from 1 and its 95% interval excludes 1.
+
+    python benchmarks/latency_comparisons.py --n 300
+
+Rows are appended to the CSV file as they are measured; started again, the run goes on. Takes about 4 s a comparison.
+"""
+
+import argparse
+import statistics
+from pathlib import Path
+
+import numpy as np
+from latency_parts import MODELS, Rows, hog, stock
+
+from nas.errors import LatencyError
+from nas.latency import LatencySettings
+from nas.latency.artifact import ModelBytes
+from nas.latency.measure import calibration, compare
+from nas.latency.sized import Sized
+
+HEADER = ("hog", "kind", "number", "ratio", "low", "high", "seconds", "refused")
+CSV = Path("results/reference/latency/comparisons.csv")
+THRESHOLD = 0.02
+DIFFERENCE = 0.03
+CONDITIONS = ("none", "free", "pinned")
+
+
+def with_more_work(model: Sized, blocks: int) -> Sized:
+    """The model, and beside it a chain of 3x3 convolutions on 64 channels of 20x20, `blocks` long."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    graph = onnx.load_from_string(model.model.data)
+    weight = np.random.default_rng(0).standard_normal((64, 64, 3, 3), dtype=np.float32) * 0.04
+    start = np.random.default_rng(1).random((1, 64, 20, 20), dtype=np.float32)
+    graph.graph.initializer.extend(
+        [
+            numpy_helper.from_array(weight, "more.weight"),
+            numpy_helper.from_array(start, "more.start"),
+            numpy_helper.from_array(np.zeros(1, dtype=np.float32), "more.zero"),
+        ]
+    )
+    output = graph.graph.output[0].name
+    for node in graph.graph.node:
+        for index, name in enumerate(node.output):
+            if name == output:
+                node.output[index] = "more.plain"
+    # The input enters, so that nothing can be computed beforehand.
+    chain = [
+        helper.make_node("ReduceMean", [graph.graph.input[0].name], ["more.mean"], keepdims=1),
+        helper.make_node("Add", ["more.start", "more.mean"], ["more.0"]),
+    ]
+    for index in range(blocks):
+        chain.append(helper.make_node("Conv", [f"more.{index}", "more.weight"], [f"more.{index + 1}"], pads=[1] * 4))
+    chain += [
+        helper.make_node("ReduceMean", [f"more.{blocks}"], ["more.last"], keepdims=0),
+        helper.make_node("Mul", ["more.last", "more.zero"], ["more.nothing"]),
+        helper.make_node("Add", ["more.plain", "more.nothing"], [output]),
+    ]
+    graph.graph.node.extend(chain)
+    return Sized(ModelBytes("onnx", graph.SerializeToString()), model.imgsz)
+
+
+def three_percent(model: Sized, settings: LatencySettings, calibrated: object) -> Sized:
+    """The model made about 3% slower, by measuring how much 40 blocks cost."""
+    many = with_more_work(model, 40)
+    slowed = compare([model, many], settings, calibrated).ratios[1].value - 1  # type: ignore[arg-type,index]
+    return with_more_work(model, max(1, round(40 * DIFFERENCE / slowed)))
+
+
+def measure(arguments: argparse.Namespace, rows: Rows) -> None:
+    """Measure what is missing."""
+    settings = LatencySettings()
+    calibrated = calibration(settings)
+    _, width, imgsz = MODELS[arguments.model]
+    one = stock(width, imgsz)
+    pairs = {"A/A": [one, one], "A/B": [one, three_percent(one, settings, calibrated)]}
+    have = {(row["hog"], row["kind"], row["number"]) for row in rows.all()}
+    left = arguments.at_most
+    for number in range(arguments.n):
+        for where in CONDITIONS:
+            for kind, pair in pairs.items():
+                if (where, kind, str(number)) in have:
+                    continue
+                if left == 0:
+                    return
+                left -= 1
+                row = {"hog": where, "kind": kind, "number": number}
+                try:
+                    with hog(where):
+                        found = compare(pair, settings, calibrated, level="screening")
+                    ratio = found.ratios[1]  # type: ignore[index]
+                    row |= {"ratio": f"{ratio.value:.5f}", "low": f"{ratio.low:.5f}", "high": f"{ratio.high:.5f}"}
+                    row["seconds"] = f"{found.latencies[0].seconds:.2f}"
+                except LatencyError as error:
+                    row["refused"] = str(error)
+                rows.add(row)
+
+
+def summary(rows: Rows) -> None:
+    """Share of comparisons that say "different"."""
+    print('| hog | kind | n | refused | median ratio | sd | says "different" | s each |')
+    print("|---|---|---|---|---|---|---|---|")
+    for where in CONDITIONS:
+        for kind in ("A/A", "A/B"):
+            mine = [row for row in rows.all() if (row["hog"], row["kind"]) == (where, kind)]
+            kept = [row for row in mine if not row["refused"]]
+            if len(kept) < 2:
+                continue
+            ratios = [float(row["ratio"]) for row in kept]
+            different = sum(
+                abs(float(row["ratio"]) - 1) > THRESHOLD and not float(row["low"]) <= 1 <= float(row["high"])
+                for row in kept
+            )
+            print(
+                f"| {where} | {kind} | {len(kept)} | {len(mine) - len(kept)} | {statistics.median(ratios):.4f} | "
+                f"{statistics.stdev(ratios):.4f} | {different} ({different / len(kept):.1%}) | "
+                f"{statistics.median(float(row['seconds']) for row in kept):.1f} |"
+            )
+
+
+def main() -> None:
+    """Measure what is missing, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=300, help="comparisons of each kind and condition")
+    parser.add_argument("--model", type=int, default=0, choices=range(len(MODELS)), help="which model, fastest first")
+    parser.add_argument("--at-most", type=int, default=-1, help="end after this many comparisons")
+    parser.add_argument("--csv", type=Path, default=CSV)
+    parser.add_argument("--fresh", action="store_true", help="begin the CSV file anew")
+    arguments = parser.parse_args()
+    rows = Rows(arguments.csv, HEADER, arguments.fresh)
+    measure(arguments, rows)
+    summary(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,19 @@ from importlib import import_module
 
 import typer
 
-_COMMANDS = ("search", "status", "latency", "space", "export", "train", "yolo", "dashboard", "data", "doctor")
+_COMMANDS = (
+    "search",
+    "status",
+    "latency",
+    "devices",
+    "space",
+    "export",
+    "train",
+    "yolo",
+    "dashboard",
+    "data",
+    "doctor",
+)
 
 
 def _version(show: bool) -> None:

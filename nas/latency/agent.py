@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nas import __version__, errors
-from nas.errors import GhostnasError, LatencyError, UsageError
+from nas.errors import GhostnasError, LatencyError, RuntimeMissing, UsageError
 from nas.latency import preflight
 from nas.latency.store import Store
 
@@ -35,7 +35,6 @@ BYE = "bye"
 def _hello(request: Mapping[str, Any], store: Store) -> dict[str, Any]:
     """Who is here: `version`, `python`, `platform`, `pid`, `fingerprint` (of `unit`), `runtimes`, `facts`."""
     from nas.latency.machine import fingerprint
-    from nas.latency.runtimes import available_runtimes, is_installed
 
     return {
         "version": __version__,
@@ -43,11 +42,23 @@ def _hello(request: Mapping[str, Any], store: Store) -> dict[str, Any]:
         "platform": platform.platform(),
         "pid": os.getpid(),
         "fingerprint": fingerprint(request.get("unit", "cpu")),
-        "runtimes": {
-            name: {"installed": is_installed(name), "text": text} for name, text in available_runtimes().items()
-        },
+        "runtimes": _runtimes(),
         "facts": preflight.facts(),
     }
+
+
+def _runtimes() -> dict[str, dict[str, Any]]:
+    """Each runtime: whether it is `installed`, and its version or how to install it (`text`)."""
+    from nas.latency.runtimes import runtime_version
+    from nas.latency.values import RUNTIMES
+
+    found: dict[str, dict[str, Any]] = {}
+    for name in RUNTIMES:
+        try:
+            found[name] = {"installed": True, "text": runtime_version(name)}
+        except RuntimeMissing as error:
+            found[name] = {"installed": False, "text": str(error)}
+    return found
 
 
 def _have(request: Mapping[str, Any], store: Store) -> dict[str, Any]:
@@ -86,12 +97,14 @@ def _key(request: Mapping[str, Any], store: Store) -> dict[str, Any]:
 
 
 def _calibrate(request: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    preflight.require()
     from nas.latency.here import calibrate_here
 
     return calibrate_here(request, store.read)
 
 
 def _measure(request: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    preflight.require(max((store.size(one["digest"]) for one in request["models"]), default=0))
     from nas.latency.here import measure_here
 
     return measure_here(request, store.read)
@@ -155,7 +168,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 def _kind(error: GhostnasError) -> str:
     # The nearest class that the other side knows: a library may derive its own.
-    return next(cls.__name__ for cls in type(error).__mro__ if getattr(errors, cls.__name__, None) is cls)
+    return str(next(cls.__name__ for cls in type(error).__mro__ if getattr(errors, cls.__name__, None) is cls))
 
 
 def _error(text: str, kind: str) -> bytes:

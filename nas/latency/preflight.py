@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nas.errors import Unmeasurable
+
 _SYS = Path("/sys")
 _STEADY_GOVERNORS = ("performance", "userspace")
 _NEAR_TRIP_C = 5.0
@@ -75,6 +77,17 @@ def objections(found: Mapping[str, Any], model_bytes: int = 0) -> tuple[Objectio
         model_bytes: Size of the largest model to be measured.
     """
     return (*_heat(found), *_memory(found, model_bytes), *_pi(found), *_clock(found), *_load(found))
+
+
+def require(model_bytes: int = 0) -> None:
+    """Look and judge, here and now.
+
+    Raises:
+        Unmeasurable: There is a refusal.
+    """
+    refusals = [one.text for one in objections(facts(), model_bytes) if one.level == "refusal"]
+    if refusals:
+        raise Unmeasurable(f"unmeasurable: {'; '.join(refusals)}")
 
 
 def _heat(found: Mapping[str, Any]) -> Iterator[Objection]:

@@ -59,6 +59,17 @@ class Store:
             ) from error
         self.prune(time.time())
 
+    def size(self, digest: str) -> int:
+        """The size of a model in bytes.
+
+        Raises:
+            LatencyError: It was not sent.
+        """
+        try:
+            return self._path(digest).stat().st_size
+        except OSError:
+            raise LatencyError(f"model {digest} is not on the device; send it first") from None
+
     def read(self, digest: str) -> bytes:
         """The bytes of a model.
 

@@ -157,7 +157,10 @@ def test_the_agent_starts_with_the_standard_library_alone(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr.decode()
     found = json.loads(done.stdout)["ok"]
-    assert found["runtimes"]["onnxruntime"] == {"installed": False, "text": "pip install onnxruntime"}
+    assert found["runtimes"]["onnxruntime"] == {
+        "installed": False,
+        "text": "runtime onnxruntime is not installed; pip install onnxruntime",
+    }
 
 
 def test_the_package_holds_every_module_that_its_modules_import() -> None:
@@ -259,6 +262,14 @@ def test_a_calm_device_raises_no_objection() -> None:
 def test_each_fact_is_judged(change: dict[str, Any], level: str, text: str) -> None:
     first = preflight.objections({**CALM, **change}, model_bytes=50_000_000)[0]
     assert first.level == level and text in first.text
+
+
+def test_a_refusal_keeps_a_measurement_from_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hot = {**CALM, "zones": [{"name": "cpu", "celsius": 90.0, "passive_trip": 80.0}]}
+    monkeypatch.setattr(preflight, "facts", lambda: hot)
+    for request in ({"do": "measure", "models": []}, {"do": "calibrate"}):
+        (reply,) = asked(Store(tmp_path), request)
+        assert reply["kind"] == "Unmeasurable" and "too hot: cpu is at 90 °C" in reply["error"]
 
 
 def test_a_zone_without_a_trip_is_no_objection() -> None:

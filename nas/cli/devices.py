@@ -1,0 +1,83 @@
+"""`ghostnas devices check`: which devices can be reached, and what works on them."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from nas.errors import LatencyError
+
+if TYPE_CHECKING:
+    from nas.latency.checkup import Checkup
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    devices = typer.Typer(help="Devices that latency is measured on.", no_args_is_help=True)
+    devices.command("check")(check)
+    app.add_typer(devices, name="devices")
+
+
+def check(
+    devices: list[str] | None = typer.Argument(
+        None,
+        metavar="DEVICE",
+        help="local, cuda:N, ssh://user@host[:port][?python=...], or a device profile; without any, local.",
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print a JSON list instead of a table."),
+) -> None:
+    """Connect to devices, show what they say of themselves, and run a small model in every runtime there."""
+    from rich.console import Console
+
+    from nas.latency.checkup import check_device
+    from nas.latency.profile import resolve_device
+
+    places = [resolve_device(text) for text in devices or ["local"]]
+    found = []
+    progress = Console(stderr=True)
+    for place in places:
+        with progress.status(f"Checking {place.name}"):
+            found.append(check_device(place))
+        if not as_json:
+            _show(found[-1])
+    if as_json:
+        typer.echo(json.dumps([one.to_dict() for one in found], indent=2))
+    away = [one for one in found if one.error is not None]
+    if away:
+        reasons = "\n".join(f"  {one.device.name}: {one.error}" for one in away)
+        raise LatencyError(f"{len(away)} of {len(found)} devices cannot be used:\n{reasons}")
+
+
+def _show(checkup: "Checkup") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    marks = {True: "[green]ok[/]", False: "[red]fails[/]", None: "-"}
+    table = Table("check", "", "result", title=escape(checkup.device.name), title_justify="left")
+    if checkup.error is not None:
+        table.add_row("reachable", marks[False], escape(checkup.error))
+    else:
+        hello = checkup.hello
+        table.add_row("reachable", marks[True], escape(f"Python {hello['python']}, {hello['platform']}"))
+        table.add_row(f"device {checkup.device.unit}", marks[True], escape(hello["fingerprint"]))
+        table.add_row("state", marks[True], escape(_state(hello["facts"])))
+        for one in checkup.objections:
+            colour = "red" if one.level == "refusal" else "yellow"
+            table.add_row("state", f"[{colour}]{one.level}[/]", escape(one.text))
+        for tried in checkup.tried:
+            what = ", ".join(filter(None, [f"runtime {tried.runtime}", tried.precision]))
+            table.add_row(escape(what), marks[tried.works], escape(tried.detail))
+    Console(highlight=False).print(table)
+
+
+def _state(facts: dict[str, Any]) -> str:
+    parts = [f"{facts['cpus_allowed']} of {facts['cpus']} processors", f"load {facts['load_1m']:.1f}"]
+    if facts["memory_free_bytes"] is not None:
+        parts.append(f"{facts['memory_free_bytes'] / 2**30:.1f} GiB of memory free")
+    parts.append(f"governor {', '.join(facts['governors'])}" if facts["governors"] else "no governor is told")
+    hottest = max((zone["celsius"] for zone in facts["zones"]), default=None)
+    parts.append("no temperature is told" if hottest is None else f"hottest sensor {hottest:g} °C")
+    if facts["throttle_events"]:
+        parts.append(f"slowed down {facts['throttle_events']} times for heat since it was started")
+    return ", ".join(parts)

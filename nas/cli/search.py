@@ -17,11 +17,24 @@ def search(
     data: str | None = typer.Option(None, help="Ultralytics data YAML; without it, the embedded synthetic set."),
     budget: int = typer.Option(50, help="Candidates to train. Rejected ones do not count."),
     target_latency: str = typer.Option(DEFAULT_TARGET, help="Latency limit with its unit, such as 2.5ms."),
-    runtime: str = typer.Option("auto", help="auto (= onnxruntime), onnxruntime, openvino or torch."),
+    device: str = typer.Option(
+        "local", help="Where latency is measured: local (= cpu), cuda:N, ssh://user@host, or a device profile."
+    ),
+    runtime: str | None = typer.Option(
+        None,
+        help="auto (= onnxruntime), onnxruntime, openvino, ncnn, torch, torch-cudagraph or tensorrt.",
+        show_default="the device profile's, else auto",
+    ),
     imgsz: str | None = typer.Option(None, help="Input sizes instead of the space's own: 128 or 96,128,160."),
-    precision: str = typer.Option("float32", help="Precision of the measured model."),
-    threads: int = typer.Option(1, help="Threads of the measured runtime."),
-    device: str = typer.Option("cpu", help="Where latency is measured: cpu or cuda:0."),
+    precision: str | None = typer.Option(
+        None, help="Precision of the measured model.", show_default="the device profile's, else float32"
+    ),
+    threads: int | None = typer.Option(
+        None, help="Threads of the measured runtime.", show_default="the device profile's, else 1"
+    ),
+    scope: str = typer.Option("compute", help="What the latency's clock covers: compute or +copies."),
+    target_stat: str = typer.Option("quiet", help="What must meet the target: quiet (a best case), p50 or p95."),
+    sustained: str | None = typer.Option(None, help="How long a p50 or p95 is measured: 60s."),
     train_device: str | None = typer.Option(None, help="Where proxies train; default: cuda:0 when there is one."),
     steps: int | None = typer.Option(None, help="Optimiser steps of a proxy training.", show_default="by the proxy"),
     epochs: float | None = typer.Option(None, help="Length of a proxy training in passes over the data."),
@@ -45,9 +58,9 @@ def search(
     The same command again resumes the search; a larger --budget extends it. Ctrl-C ends it with the front so far.
     """
     from nas import offline, units
+    from nas.cli.devices import settings_for
     from nas.errors import UsageError
     from nas.evaluate import Limits
-    from nas.latency import LatencySettings, resolve_runtime, runtime_version
     from nas.settings import SAMPLERS
 
     target_ms = units.latency_ms(target_latency)
@@ -70,8 +83,17 @@ def search(
     if budget < 1:
         raise UsageError(f"--budget must be at least 1 trained candidate, got {budget}")
     max_seconds = None if max_time is None else units.duration_s(max_time)
-    latency = LatencySettings(resolve_runtime(runtime), precision, threads, device)
-    runtime_version(latency.runtime)
+    if scope == "+nms":
+        raise UsageError("a search cannot measure +nms: how long NMS takes depends on trained weights; use compute")
+    latency = settings_for(
+        device,
+        runtime=runtime,
+        precision=precision,
+        threads=threads,
+        scope=scope,
+        statistic=target_stat,
+        sustained_s=None if sustained is None else units.duration_s(sustained),
+    )
     offline.prepare()
 
     from nas.cli.progress import ConsoleReporter

@@ -80,20 +80,19 @@ def measure(
     from rich.console import Console
 
     from nas import units
-    from nas.cli.devices import settings_for
     from nas.errors import UsageError
     from nas.latency import resolve_level
     from nas.latency.lookup import choose_imgsz, latencies_of
     from nas.latency.models import find_model
     from nas.latency.patience import patiently
+    from nas.latency.profile import resolve_device
 
     # Everything that can be wrong with the request is found before anything is measured.
     if preset is not None and target_stat != "quiet":
         raise UsageError("--preset and --target-stat both say which statistic to take; give one of them")
     if preset is not None and preset not in ("ultralytics", "mlperf-like"):
         raise UsageError(f"--preset must be ultralytics or mlperf-like, got {preset!r}")
-    settings = settings_for(
-        device,
+    settings = resolve_device(device).settings(
         runtime=runtime,
         precision=precision,
         threads=threads,

@@ -58,9 +58,9 @@ def search(
     The same command again resumes the search; a larger --budget extends it. Ctrl-C ends it with the front so far.
     """
     from nas import offline, units
-    from nas.cli.devices import settings_for
     from nas.errors import UsageError
     from nas.evaluate import Limits
+    from nas.latency.profile import resolve_device
     from nas.settings import SAMPLERS
 
     target_ms = units.latency_ms(target_latency)
@@ -85,8 +85,7 @@ def search(
     max_seconds = None if max_time is None else units.duration_s(max_time)
     if scope == "+nms":
         raise UsageError("a search cannot measure +nms: how long NMS takes depends on trained weights; use compute")
-    latency = settings_for(
-        device,
+    latency = resolve_device(device).settings(
         runtime=runtime,
         precision=precision,
         threads=threads,

@@ -80,7 +80,7 @@ PLANS: dict[Level, Plan] = {
     "finalist": Plan(
         aim=0.005,
         refuse=0.05,
-        measure_s=4.0,
+        measure_s=2.6,
         patience_s=60.0,
         warmup_s=0.6,
         most_memory=1.10,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nas.checkpoints import Checkpoint, load_trained
 from nas.errors import DataError, GhostnasError, ModelError, StorageError, UsageError
 from nas.formats import Format, find_format
+from nas.latency.difference import relative_difference
 from nas.paths import writable_dir
 
 if TYPE_CHECKING:
@@ -91,18 +92,6 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
             )
         kept = _keep(made, folder)
     return Export(kept, wanted.name, size, difference, wanted.tolerance, len(batch), pictures.name)
-
-
-def relative_difference(output: Pixels, expected: Pixels) -> float:
-    """Largest |output - expected| / max(1, |expected|); infinite where a value is not a number.
-
-    Raises:
-        ModelError: The shapes differ.
-    """
-    if output.shape != expected.shape:
-        raise ModelError(f"the exported file answers with shape {output.shape}, torch with {expected.shape}")
-    difference = np.abs(output - expected) / np.maximum(1.0, np.abs(expected))
-    return float(np.nan_to_num(difference, nan=np.inf).max())
 
 
 def letterboxed(path: Path, imgsz: int) -> Pixels:

@@ -155,7 +155,8 @@ def _gpus() -> Iterator[Finding]:
 
 
 def _runtimes() -> Iterator[Finding]:
-    from nas.latency import DEFAULT_RUNTIME, PRECISIONS, available_runtimes, is_installed
+    from nas.latency import DEFAULT_RUNTIME, available_runtimes, is_installed
+    from nas.latency.values import OFFERS
 
     devices = ["cpu", *_cuda_if_any()]
     for runtime, text in available_runtimes().items():
@@ -163,8 +164,8 @@ def _runtimes() -> Iterator[Finding]:
         if not is_installed(runtime):
             yield Finding(f"runtime {runtime}", False if needed else None, f"not installed; {text}", needed)
             continue
-        for device in devices if runtime != "openvino" else ["cpu"]:
-            for precision in PRECISIONS[runtime]:
+        for device in devices:
+            for precision in OFFERS[runtime].get(device.partition(":")[0], ()):
                 default = needed and device == "cpu"
                 yield _checked(
                     f"runtime {runtime}, {precision}, {device}", _runner(runtime, precision, device), default

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from nas.latency.values import LatencySettings
 
 if TYPE_CHECKING:
     from torch import nn
+    from ultralytics.nn.tasks import DetectionModel
 
     from nas.latency.models import ModelFile
 
@@ -102,7 +103,9 @@ def prepare(
     if kind == "pt":
         from nas.latency.torch_files import to_pt
 
-        return ModelBytes("pt", to_pt(_module(model, settings.runtime)))
+        if _is_onnx(model):
+            raise UsageError(f"runtime {settings.runtime} measures a .yaml or .pt file, got an .onnx file")
+        return ModelBytes("pt", to_pt(_loaded(model)))
     onnx = _onnx(model, imgsz)
     if kind == "ncnn":
         from nas.latency.ncnn_files import to_ncnn
@@ -123,26 +126,26 @@ def prepare_reference(reference: Reference, settings: LatencySettings) -> ModelB
     return ModelBytes("onnx", reference_onnx(reference))
 
 
-def _module(model: "nn.Module | ModelFile", runtime: str) -> "nn.Module":
+def _loaded(model: "nn.Module | ModelFile") -> "DetectionModel":
     from nas.latency.models import ModelFile, load_unfused
 
-    if not isinstance(model, ModelFile):
-        return model
-    if model.path.suffix.lower() == ".onnx":
-        raise UsageError(f"runtime {runtime} measures a .yaml or .pt file, got {model.name!r}")
-    return load_unfused(model.name)
+    return load_unfused(model.name) if isinstance(model, ModelFile) else cast("DetectionModel", model)
+
+
+def _is_onnx(model: "nn.Module | ModelFile") -> bool:
+    from nas.latency.models import ModelFile
+
+    return isinstance(model, ModelFile) and model.path.suffix.lower() == ".onnx"
 
 
 def _onnx(model: "nn.Module | ModelFile", imgsz: int) -> bytes:
-    from nas.latency.models import ModelFile, export_onnx
+    from nas.latency.models import ModelFile
 
-    if not isinstance(model, ModelFile):
-        from nas.build import to_onnx
+    if isinstance(model, ModelFile) and _is_onnx(model):
+        return ModelBytes.from_file(model.path).data
+    from nas.build import to_onnx
 
-        return to_onnx(model, imgsz)  # type: ignore[arg-type]
-    if model.path.suffix.lower() != ".onnx":
-        return export_onnx(model.name, imgsz)
-    return ModelBytes.from_file(model.path).data
+    return to_onnx(_loaded(model), imgsz)
 
 
 def _in_precision(onnx: bytes, settings: LatencySettings, calibration: Pictures | None) -> bytes:

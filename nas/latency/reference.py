@@ -46,7 +46,9 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
+class Layer:
+    """One convolution; the padding keeps the size, apart from the stride."""
+
     inputs: int
     outputs: int
     kernel: int
@@ -65,21 +67,22 @@ MEMORY = Reference(2.0, 96)
 """12 MB of weights for 87 million multiply-adds: two milliseconds on the same core, most of it waiting for weights."""
 
 
-def _layers(width: float) -> Iterator[_Layer]:
+def _layers(width: float) -> Iterator[Layer]:
     channels = [max(8, round(width * count)) for count in _CHANNELS]
     before = 3
     for stage, count in enumerate(channels):
-        yield _Layer(before, count, 3, stride=2)
+        yield Layer(before, count, 3, stride=2)
         if stage:
-            yield _Layer(count, count // 2, 1)
-            yield _Layer(count // 2, count // 2, 3)
-            yield _Layer(count // 2, count, 1)
-            yield _Layer(count, count, 3, groups=count)
-            yield _Layer(count, count, 1)
+            yield Layer(count, count // 2, 1)
+            yield Layer(count // 2, count // 2, 3)
+            yield Layer(count // 2, count, 1)
+            yield Layer(count, count, 3, groups=count)
+            yield Layer(count, count, 1)
         before = count
 
 
-def _weights(width: float) -> Iterator[tuple[_Layer, NDArray[np.float32], NDArray[np.float32]]]:
+def weighted_layers(width: float) -> Iterator[tuple[Layer, NDArray[np.float32], NDArray[np.float32]]]:
+    """Each convolution with its weights and its biases, in order; every one is followed by SiLU."""
     rng = np.random.default_rng(_SEED)
     for layer in _layers(width):
         fan_in = layer.inputs // layer.groups * layer.kernel**2
@@ -99,7 +102,7 @@ def reference_onnx(reference: Reference) -> bytes:
     nodes: list[Any] = []
     weights: list[Any] = []
     last = "images"
-    for index, (layer, weight, bias) in enumerate(_weights(reference.width)):
+    for index, (layer, weight, bias) in enumerate(weighted_layers(reference.width)):
         names = [f"{index}.weight", f"{index}.bias"]
         weights += [numpy_helper.from_array(array, name) for array, name in zip((weight, bias), names, strict=True)]
         pads = [layer.kernel // 2] * 4
@@ -133,7 +136,7 @@ def reference_module(reference: Reference) -> "nn.Module":
     from torch import nn
 
     parts: list[nn.Module] = []
-    for layer, weight, bias in _weights(reference.width):
+    for layer, weight, bias in weighted_layers(reference.width):
         conv = nn.Conv2d(
             layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.kernel // 2, groups=layer.groups
         )

@@ -93,8 +93,7 @@ def quantised_layers(compiled: Any) -> int:
     """How many convolutions of a compiled model are computed in 8 bits."""
     layers = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
     return sum(
-        str(layer["layerType"].astype(str)) == "Convolution"
-        and layer["runtimePrecision"].astype(str) in ("i8", "u8")
+        str(layer["layerType"].astype(str)) == "Convolution" and layer["runtimePrecision"].astype(str) in ("i8", "u8")
         for layer in layers
         if "layerType" in layer and "runtimePrecision" in layer
     )

@@ -83,7 +83,7 @@ def placed(model: ModelBytes, imgsz: int, settings: LatencySettings) -> Iterator
             # The input size never changes, so cuDNN may choose its kernels once; TF32 off: float32 means float32.
             stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False))
             stack.enter_context(torch.cuda.device(place))
-        module = module.eval().to(place, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = module.eval().to(place, dtype).to(memory_format=torch.channels_last)
         picture = torch.from_numpy(image(imgsz)).to(place, dtype).to(memory_format=torch.channels_last)
         yield Placed(module, picture)
 

@@ -86,7 +86,7 @@ def check_finite(session: Session) -> None:
         fading = int(((output != 0) & (np.abs(output) < np.finfo(np.float32).tiny)).sum())
         if fading > _MOST_SUBNORMAL * output.size:
             raise LatencyError(
-                f"output {index} of the model holds {fading} values of {output.size} that are subnormal (below 1.2e-38) "
-                "on a picture of noise, and arithmetic on such values can take many times longer than on others; its "
-                "signal fades from layer to layer: give it other weights or normalisation"
+                f"output {index} of the model holds {fading} subnormal values (below 1.2e-38) of {output.size}, "
+                "and arithmetic on such values can take many times longer than on others; the signal fades from layer "
+                "to layer: give the model other weights or normalisation"
             )

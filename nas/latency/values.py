@@ -78,7 +78,8 @@ def _check_offer(runtime: str, precision: str, device: str) -> None:
     if kind not in places:
         others = [name for name, known in OFFERS.items() if kind in known]
         raise UsageError(
-            f"runtime {runtime} runs on {', '.join(places)}, got device {device}; on {kind} there are {', '.join(others)}"
+            f"runtime {runtime} runs on {', '.join(places)}, got device {device}; "
+            f"on {kind} there are {', '.join(others)}"
         )
     if precision not in places[kind]:
         others = [name for name, known in OFFERS.items() if name != runtime and precision in known.get(kind, ())]

@@ -1,0 +1,145 @@
+"""`ghostnas latency predict`: latencies from the measurements of a search, without measuring."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from nas.latency.features import Features
+    from nas.latency.predictor import Prediction, Predictor, Sample
+    from nas.settings import SearchSettings
+
+
+def predict(
+    models: list[str] = typer.Argument(
+        metavar="MODEL",
+        help="Any Ultralytics YAML, .pt or .onnx file, or a stock name such as yolo11n.yaml.",
+    ),
+    source: str = typer.Option(..., "--from", help="Run or results folder whose measured candidates teach the costs."),
+    carry: str | None = typer.Option(
+        None, "--carry", help="Run on another device or runtime to start from; --from then needs 4 to 8 measurements."
+    ),
+    imgsz: int | None = typer.Option(
+        None, help="Square input size in pixels; by default the model file's own, else 640."
+    ),
+    most: int = typer.Option(32, "--most", help="Use at most so many measurements of a run, the first ones."),
+    out: Path = typer.Option(Path("results"), "--out", help="Folder that holds the runs."),
+    as_json: bool = typer.Option(False, "--json", help="Print a JSON object instead of a table."),
+) -> None:
+    """Predict how long models take, with an interval, from what a search has measured; certifies nothing."""
+    from rich.console import Console
+
+    from nas.errors import UsageError
+    from nas.latency.lookup import choose_imgsz
+    from nas.latency.models import find_model
+
+    if most < 1:
+        raise UsageError(f"--most must be at least 1, got {most}")
+    files = [find_model(name) for name in models]
+    sizes = [choose_imgsz(file, imgsz, "onnxruntime") for file in files]
+    with Console(stderr=True).status("Reading measurements and graphs"):
+        settings, samples = _samples(source, out, most)
+        predictor = _predictor(samples, None if carry is None else _samples(carry, out, most)[1])
+        predictions = [predictor.predict(_features(file.name, size)) for file, size in zip(files, sizes, strict=True)]
+    if as_json:
+        typer.echo(json.dumps(_object(models, sizes, predictions, predictor, settings), indent=2))
+    else:
+        _print_table(models, sizes, predictions, predictor, settings)
+
+
+def _samples(run: str, out: Path, most: int) -> "tuple[SearchSettings, list[Sample]]":
+    """The first distinct measured candidates of a run, with the work of their graphs."""
+    from nas.latency.known_features import features_of
+    from nas.latency.predictor import Sample
+    from nas.runs import find_run
+    from nas.study import read_records
+
+    settings, candidates, baselines = read_records(find_run(run, out))
+    measured = {record.key: record.evaluation for record in (*candidates, *baselines) if record.evaluation is not None}
+    samples = []
+    for evaluation in list(measured.values())[:most]:
+        latency = evaluation.latency
+        half_width = (latency.high_ms - latency.low_ms) / 2 / latency.latency_ms
+        work = features_of(evaluation.architecture, settings.classes)
+        samples.append(Sample(work, latency.latency_ms, half_width))
+    return settings, samples
+
+
+def _predictor(samples: "Sequence[Sample]", other: "Sequence[Sample] | None") -> "Predictor":
+    from nas.latency.predictor import Predictor
+
+    return Predictor.fit(samples) if other is None else Predictor.fit(other).carried_over(samples)
+
+
+def _features(name: str, imgsz: int) -> "Features":
+    from nas.latency.features import features
+
+    if name.lower().endswith(".onnx"):
+        return features(Path(name).read_bytes())
+    from nas.build import to_onnx
+    from nas.latency.models import load_unfused
+
+    return features(to_onnx(load_unfused(name), imgsz))
+
+
+def _object(
+    names: Sequence[str],
+    sizes: Sequence[int],
+    predictions: "Sequence[Prediction]",
+    predictor: "Predictor",
+    settings: "SearchSettings",
+) -> dict[str, Any]:
+    return {
+        "predictions": [
+            {
+                "model": name,
+                "imgsz": size,
+                "latency_ms": prediction.latency_ms,
+                "latency_low_ms": prediction.low_ms,
+                "latency_high_ms": prediction.high_ms,
+                "outside": prediction.outside,
+            }
+            for name, size, prediction in zip(names, sizes, predictions, strict=True)
+        ],
+        "measured": False,
+        "samples": predictor.samples,
+        "place": settings.place,
+        "device": settings.device,
+        "runtime": settings.runtime,
+        "precision": settings.precision,
+        "threads": settings.threads,
+    }
+
+
+def _print_table(
+    names: Sequence[str],
+    sizes: Sequence[int],
+    predictions: "Sequence[Prediction]",
+    predictor: "Predictor",
+    settings: "SearchSettings",
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "imgsz")
+    for column in ("predicted", "95% interval"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for name, size, prediction in zip(names, sizes, predictions, strict=True):
+        table.add_row(
+            name,
+            str(size),
+            f"{prediction.latency_ms:.3f} ms",
+            f"{prediction.low_ms:.3f} to {prediction.high_ms:.3f}",
+            f"outside: {prediction.beyond:.0%} is work beyond what was measured" if prediction.outside else "",
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        f"Predicted from {predictor.samples} measurements, not measured: {settings.runtime}, {settings.precision}, "
+        f"threads: {settings.threads}, {settings.device} of {settings.place}",
+        soft_wrap=True,
+    )

@@ -1,153 +1,262 @@
-"""The protocol on a machine with an injected clock: what it returns, when it stops, what it refuses."""
+"""The protocol on a machine with an injected clock: what it keeps, when it stops, what it refuses."""
 
 import gc
 import itertools
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from nas.errors import LatencyError
-from nas.latency.protocol import PLANS, Outcome, Plan, time_runs
+from nas.errors import Unmeasurable
+from nas.latency.protocol import PLANS, Gate, Plan, Slice, Trace, collect, quantile_figures
 from tests.latency.machine import FakeMachine
 
 SCREENING, FINALIST = PLANS["screening"], PLANS["finalist"]
+KEPT = {"runs_preempted": 0, "slices_preempted": 0, "slices_stolen": 0, "slices_throttled": 0, "slices_contended": 0}
 
 
-def _measure(machine: FakeMachine, plan: Plan = SCREENING, target_ms: float | None = None, threads: int = 1) -> Outcome:
-    return time_runs(machine.run, plan, machine.probe(threads), target_ms)
+def _enough(slices: Sequence[Slice]) -> bool:
+    return True
 
 
-def _noisy(spread: float, seed: int = 1) -> FakeMachine:
-    rng = random.Random(seed)
-    return FakeMachine(2.0 * (1 + rng.expovariate(1 / spread)) for _ in itertools.count())
+def _never(slices: Sequence[Slice]) -> bool:
+    return False
 
 
-def test_a_steady_model_is_measured_exactly_and_quickly() -> None:
-    outcome = _measure(FakeMachine.steady(2.0))
-    assert (outcome.latency_ms, outcome.low_ms, outcome.high_ms) == (2.0, 2.0, 2.0)
-    assert len(outcome.blocks) == SCREENING.min_blocks
-    assert outcome.dropped == {"runs_preempted": 0, "blocks_stolen": 0}
-    assert outcome.seconds < 0.5
+def _collect(
+    machine: FakeMachine,
+    plan: Plan = SCREENING,
+    judge: object = _enough,
+    gate: Gate = lambda one: None,
+    threads: int = 1,
+) -> Trace:
+    return collect(machine.contestants, plan, machine.probe(threads), judge, gate, random.Random(0))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("plan", [SCREENING, FINALIST])
-def test_the_interval_is_ordered_and_as_narrow_as_aimed_for(plan: Plan) -> None:
-    outcome = _measure(_noisy(0.05), plan)
-    assert outcome.low_ms <= outcome.latency_ms <= outcome.high_ms
-    assert (outcome.high_ms - outcome.low_ms) / 2 <= plan.aim * outcome.latency_ms
+def _times(trace: Trace, contestant: int = 0) -> set[float]:
+    return {round(run, 6) for one in trace.slices for run in one[contestant]}
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_on_a_steady_machine_every_run_is_kept_as_it_was(plan: Plan) -> None:
+    trace = _collect(FakeMachine.steady(2.0, 0.3, 5.0), plan)
+    assert (_times(trace, 0), _times(trace, 1), _times(trace, 2)) == ({2.0}, {0.3}, {5.0})
+    assert trace.dropped == KEPT
+    assert len(trace.slices) == plan.min_slices
+    assert quantile_figures(trace.slices) == pytest.approx(np.array([[2.0, 0.3, 5.0]] * 4))
+
+
+def test_every_slice_goes_there_and_back_in_an_order_of_its_own() -> None:
+    # Slow enough for one run a block with no untimed one: every entry of the order is a block.
+    machine = FakeMachine.steady(30.0, 30.0, 30.0)
+    trace = _collect(machine, judge=lambda slices: len(slices) == 12)
+    after_warm_up = machine.order[-6 * len(trace.slices) :]
+    slices = [tuple(after_warm_up[start : start + 6]) for start in range(0, len(after_warm_up), 6)]
+    for one in slices:
+        assert sorted(one[:3]) == [0, 1, 2]
+        assert one[3:] == one[2::-1]
+    assert len(set(slices)) > 3
+
+
+def test_even_drift_falls_on_all_alike() -> None:
+    # The machine gets slower by a percent a second; equal models stay equal though never timed at the same moment.
+    machine = FakeMachine.steady(2.0, 2.0, 2.0, slowed=lambda machine, contestant: 1 + machine.now_s / 100)
+    trace = _collect(machine, judge=lambda slices: len(slices) == 10)
+    for one in trace.slices:
+        means = [sum(runs) / len(runs) for runs in one]
+        assert max(means) / min(means) - 1 < 1e-4
+    first, last = (sum(trace.slices[index][0]) / len(trace.slices[index][0]) for index in (0, -1))
+    assert last / first - 1 > 1e-3
+
+
+def test_the_first_run_of_a_block_is_not_timed() -> None:
+    # It finds the caches full of another model's weights.
+    machine = FakeMachine.steady(
+        2.0,
+        3.0,
+        slowed=lambda machine, contestant: 4.0 if machine.order[-1:] not in ([], [contestant]) else 1.0,
+    )
+    trace = _collect(machine)
+    assert _times(trace, 0) == {2.0} and _times(trace, 1) == {3.0}
+
+
+@pytest.mark.parametrize(("time_ms", "runs"), [(0.5, 40), (2.0, 10), (9.0, 2), (30.0, 1), (900.0, 1)])
+def test_a_block_lasts_twenty_milliseconds_or_one_run(time_ms: float, runs: int) -> None:
+    trace = _collect(FakeMachine.steady(time_ms, 1.0))
+    assert {len(one[0]) for one in trace.slices} == {2 * runs}
+    assert len(trace.slices) == SCREENING.min_slices
 
 
 def test_warm_up_lasts_until_two_windows_agree() -> None:
     cooling = (2.0 + 20.0 * 0.9**run for run in itertools.count())
-    outcome = _measure(FakeMachine(cooling))
-    assert max(outcome.blocks) < 2.2
+    assert max(_times(_collect(FakeMachine([cooling])))) < 2.2
 
 
 def test_warm_up_is_capped() -> None:
     # Ever faster, so no two windows ever agree.
-    machine = FakeMachine(max(2.0, 60.0 * 0.93**run) for run in itertools.count())
-    plan = Plan(aim=0.02, refuse=1.0, measure_s=1.0, patience_s=2.0, warmup_s=0.2, stop_above_target=False)
-    assert _measure(machine, plan).seconds < 3.0
+    machine = FakeMachine([(max(2.0, 60.0 * 0.93**run) for run in itertools.count())])
+    trace = _collect(machine, replace(SCREENING, warmup_s=0.2, measure_s=1.0))
+    assert trace.seconds < 1.0
+    assert max(_times(trace)) > 2.2
 
 
-def test_preempted_runs_are_dropped_and_do_not_colour_the_number() -> None:
-    outcome = _measure(FakeMachine.steady(2.0, preempt=lambda run: 3.0 if run % 3 == 0 else 0.0))
-    assert outcome.latency_ms == outcome.high_ms == 2.0
-    assert outcome.dropped["runs_preempted"] > 0
+def test_preempted_runs_are_dropped_and_colour_nothing() -> None:
+    machine = FakeMachine.steady(2.0, 3.0, preempt=lambda run: 3.0 if run % 3 == 0 else 0.0)
+    trace = _collect(machine)
+    assert _times(trace, 0) == {2.0} and _times(trace, 1) == {3.0}
+    assert trace.dropped == {**KEPT, "runs_preempted": trace.dropped["runs_preempted"]}
+    assert trace.dropped["runs_preempted"] > 0
 
 
 def test_slow_runs_that_nothing_disturbed_are_kept() -> None:
     # By cause, never by value: a quarter of the runs is ten times as slow for reasons of the model's own.
-    outcome = _measure(FakeMachine(itertools.cycle([20.0, 2.0, 2.0, 2.0])), FINALIST)
-    assert outcome.dropped == {"runs_preempted": 0, "blocks_stolen": 0}
+    machine = FakeMachine([itertools.cycle([20.0, 2.0, 2.0, 2.0]), itertools.repeat(1.0)])
+    trace = _collect(machine, FINALIST)
+    assert trace.dropped == KEPT
+    assert _times(trace) == {2.0, 20.0}
 
 
 def test_a_short_interruption_of_a_long_run_is_kept() -> None:
-    outcome = _measure(FakeMachine.steady(400.0, preempt=lambda run: 0.05))
-    assert outcome.dropped["runs_preempted"] == 0
-    assert outcome.latency_ms == pytest.approx(400.05)
+    trace = _collect(FakeMachine.steady(400.0, preempt=lambda run: 0.05))
+    assert trace.dropped == KEPT
+    assert _times(trace) == {400.05}
 
 
 def test_with_several_threads_the_switches_are_counted_instead() -> None:
     disturbed = FakeMachine.steady(2.0, preempt=lambda run: 3.0 if run % 2 else 0.0)
-    outcome = _measure(disturbed, threads=2)
-    assert outcome.latency_ms == 2.0
-    assert outcome.dropped["runs_preempted"] > 0
+    trace = _collect(disturbed, threads=2)
+    assert _times(trace) == {2.0}
+    assert trace.dropped["runs_preempted"] > 0
 
 
 def test_a_disturbed_machine_is_given_rests_between_runs() -> None:
     machine = FakeMachine.steady(2.0, preempt=lambda run: 3.0 if run % 2 else 0.0)
-    outcome = _measure(machine)
-    assert machine.rests == outcome.dropped["runs_preempted"]
+    trace = _collect(machine)
+    assert machine.rests == trace.dropped["runs_preempted"] > 0
 
 
-def test_blocks_that_the_hypervisor_stole_from_are_dropped() -> None:
-    outcome = _measure(FakeMachine.steady(2.0, steal=lambda run: run % 40 == 0))
-    assert outcome.dropped["blocks_stolen"] > 0
-    assert outcome.latency_ms == 2.0
+def test_a_slice_in_which_one_had_no_undisturbed_run_is_dropped() -> None:
+    machine = FakeMachine.steady(30.0, 30.0, preempt=lambda run: 3.0 if 8 <= run < 12 else 0.0)  # all of one slice
+    trace = _collect(machine)
+    assert trace.dropped == {**KEPT, "runs_preempted": 4, "slices_preempted": 1}
+    assert len(trace.slices) == SCREENING.min_slices
 
 
-def test_always_preempted_is_refused_with_the_counts() -> None:
-    machine = FakeMachine.steady(2.0, preempt=lambda run: 3.0)
-    with pytest.raises(LatencyError, match=r"unmeasurable: of (\d+) runs \1 were preempted"):
-        _measure(machine)
+def test_slices_that_the_hypervisor_stole_from_are_dropped() -> None:
+    # A stolen run takes longer, and no counter of the thread's tells.
+    stolen = lambda run: run % 100 == 0  # noqa: E731
+    machine = FakeMachine.steady(
+        2.0, 2.0, steal=stolen, slowed=lambda machine, contestant: 1.5 if stolen(len(machine.order)) else 1.0
+    )
+    trace = _collect(machine)
+    assert trace.dropped == {**KEPT, "slices_stolen": trace.dropped["slices_stolen"]}
+    assert trace.dropped["slices_stolen"] > 0
+    assert _times(trace, 0) == _times(trace, 1) == {2.0}
 
 
-def test_always_stolen_from_is_refused() -> None:
-    with pytest.raises(LatencyError, match=r"the hypervisor disturbed \d\d+ blocks"):
-        _measure(FakeMachine.steady(2.0, steal=lambda run: True))
+def test_ticks_of_two_processors_are_not_compared() -> None:
+    machine = FakeMachine.steady(2.0)
+    asked = zip(itertools.cycle([0, 1]), itertools.count())
+    moving = replace(machine.probe(), stolen=lambda: next(asked))
+    trace = collect(machine.contestants, SCREENING, moving, _enough)
+    assert trace.dropped["slices_stolen"] == 0
+
+
+def test_slices_that_ran_hot_are_dropped() -> None:
+    hot = lambda run: run % 100 == 0  # noqa: E731
+    machine = FakeMachine.steady(
+        2.0, 2.0, throttle=hot, slowed=lambda machine, contestant: 1.2 if hot(len(machine.order)) else 1.0
+    )
+    trace = _collect(machine)
+    assert trace.dropped == {**KEPT, "slices_throttled": trace.dropped["slices_throttled"]}
+    assert trace.dropped["slices_throttled"] > 0
+    assert _times(trace, 0) == _times(trace, 1) == {2.0}
+
+
+def test_slices_that_the_gate_objects_to_are_dropped_and_the_machine_is_left_alone() -> None:
+    told: list[Slice] = []
+
+    def every_other(one: Slice) -> str | None:
+        told.append(one)
+        return "a neighbour" if len(told) % 2 else None
+
+    machine = FakeMachine.steady(2.0, 3.0)
+    trace = _collect(machine, gate=every_other)
+    assert trace.dropped == {**KEPT, "slices_contended": 4}
+    assert machine.pauses == 4
+    assert len(trace.slices) == 4 and len(told) == 8
+    assert all(len(one) == 2 for one in told)  # every contestant's runs
+
+
+def test_the_judge_is_asked_after_every_kept_slice_and_ends_it() -> None:
+    asked: list[int] = []
+
+    def judge(slices: Sequence[Slice]) -> bool:
+        asked.append(len(slices))
+        return len(slices) == 9
+
+    trace = _collect(FakeMachine.steady(2.0, 3.0), judge=judge)
+    assert asked == [4, 5, 6, 7, 8, 9]
+    assert len(trace.slices) == 9
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_undisturbed_time_is_capped(plan: Plan) -> None:
+    trace = _collect(FakeMachine.steady(2.0, 0.4, 2.5), plan, _never)
+    assert plan.measure_s < trace.seconds < plan.measure_s + plan.warmup_s + 0.5
+
+
+def test_time_on_a_disturbed_machine_is_capped_and_what_is_known_then_is_judged() -> None:
+    # Most slices are contended, so undisturbed time is never up.
+    kept = itertools.count()
+    machine = FakeMachine.steady(2.0, 0.4, 2.5)
+    trace = _collect(machine, SCREENING, _never, lambda one: None if next(kept) % 12 == 0 else "a neighbour")
+    assert SCREENING.patience_s < trace.seconds < SCREENING.patience_s + 1.5
+    assert len(trace.slices) >= SCREENING.min_slices
+
+
+@pytest.mark.parametrize(
+    ("disturbance", "gate", "message"),
+    [
+        ({"preempt": lambda run: 3.0}, None, r"of (\d+) runs \1 were preempted, and of the slices [1-9]\d* were lost"),
+        ({"steal": lambda run: True}, None, r" [1-9]\d* to the hypervisor, 0 to throttling and 0 to a contended"),
+        ({"throttle": lambda run: True}, None, r" 0 to the hypervisor, [1-9]\d* to throttling and 0 to a contended"),
+        ({}, "a neighbour", r" [1-9]\d* to a contended device \(a neighbour\); 0 slices are left \(at least 4"),
+    ],
+    ids=["preempted", "stolen", "throttled", "contended"],
+)
+def test_too_little_left_is_refused_with_the_counts(
+    disturbance: dict[str, object], gate: str | None, message: str
+) -> None:
+    machine = FakeMachine.steady(2.0, 3.0, **disturbance)  # type: ignore[arg-type]
+    with pytest.raises(Unmeasurable, match=f"^unmeasurable: .*{message}.*; stop other programs there"):
+        _collect(machine, gate=lambda one: gate)
 
 
 def test_too_few_undisturbed_runs_are_refused_even_when_they_agree() -> None:
-    with pytest.raises(LatencyError, match="at most 90% of the runs"):
-        _measure(FakeMachine.steady(0.2, preempt=lambda run: 0.0 if run % 20 == 0 else 3.0))
+    with pytest.raises(Unmeasurable, match="at most 90% of the runs"):
+        _collect(FakeMachine.steady(0.2, preempt=lambda run: 0.0 if run % 20 == 0 else 3.0))
 
 
-def test_an_unsteady_speed_is_refused() -> None:
-    rng = random.Random(3)
-    machine = FakeMachine(4.0 if rng.random() < 0.5 else 2.0 for _ in itertools.count())
-    plan = Plan(
-        aim=0.02,
-        refuse=0.05,
-        measure_s=0.3,
-        patience_s=0.6,
-        warmup_s=0.1,
-        stop_above_target=False,
-        block_ms=1.0,
-    )
-    with pytest.raises(LatencyError, match="speed is not steady"):
-        _measure(machine, plan)
-
-
-def test_a_screening_ends_early_when_the_model_is_clearly_above_the_target() -> None:
-    without, clear, near = (_measure(_noisy(0.3), target_ms=target) for target in (None, 0.5, 3.0))
-    assert len(clear.blocks) == SCREENING.min_blocks < len(without.blocks)
-    assert clear.low_ms > 0.5
-    assert near.blocks == without.blocks
-
-
-def test_a_finalist_is_measured_to_the_end_whatever_the_target() -> None:
-    assert _measure(_noisy(0.3), FINALIST, 0.5).blocks == _measure(_noisy(0.3), FINALIST).blocks
-
-
-def test_time_is_capped_for_a_model_that_is_hard_to_measure() -> None:
-    for plan in (SCREENING, FINALIST):
-        outcome = _measure(_noisy(1.0), plan)
-        assert outcome.seconds < plan.warmup_s + plan.measure_s + 0.3
-
-
-def test_a_very_slow_model_gets_its_blocks_all_the_same() -> None:
-    assert len(_measure(FakeMachine.steady(900.0)).blocks) == SCREENING.min_blocks
-
-
-def test_garbage_collection_rests_and_comes_back() -> None:
+@pytest.mark.parametrize("was_on", [True, False])
+def test_garbage_collection_rests_and_is_as_before(was_on: bool) -> None:
     seen = []
     machine = FakeMachine.steady(2.0)
 
     def run() -> None:
         seen.append(gc.isenabled())
-        machine.run()
+        machine.contestants[0]()
 
-    time_runs(run, SCREENING, machine.probe())
+    try:
+        if not was_on:
+            gc.disable()
+        collect([run], SCREENING, machine.probe(), _enough)
+        assert gc.isenabled() == was_on
+        with pytest.raises(Unmeasurable):
+            collect([run], SCREENING, machine.probe(), _enough, lambda one: "a neighbour")
+        assert gc.isenabled() == was_on
+    finally:
+        gc.enable()
     assert not any(seen)
-    assert gc.isenabled()

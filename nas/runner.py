@@ -14,8 +14,10 @@ from nas.feasibility import Feasibility, check
 from nas.finals import conclude
 from nas.latency import LatencySettings
 from nas.latency.estimate import Calibration
+from nas.latency.link import LOCAL, open_link
 from nas.latency.measure import calibration
 from nas.latency.patience import patiently
+from nas.latency.ssh import parse_address
 from nas.paths import writable_dir
 from nas.proxy import ProxySettings, steps_for_epochs
 from nas.report import Outcome, write
@@ -167,7 +169,7 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
         max_params=request.limits.max_params,
         max_gflops=request.limits.max_gflops,
         max_bytes=request.limits.max_bytes,
-        place=request.latency.place,
+        place=_place(request.latency.place),
         device=request.latency.device,
         runtime=request.latency.runtime,
         precision=request.latency.precision,
@@ -206,11 +208,18 @@ def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int)
     return (trained * proxy + screenings) / max(1, request.workers)
 
 
+def _place(place: str) -> str:
+    """A device as reports name it, without the paths of its owner's machine."""
+    return place if place == LOCAL else parse_address(place).label
+
+
 def _calibration(study: StoredStudy, latency: LatencySettings) -> Calibration:
     """The one calibration of a search: resumed years later, its latencies are still comparable with each other."""
     kept = study.attribute("calibration")
     if kept is not None:
         return Calibration.from_dict(kept)
+    with open_link(latency.place):  # a device that was never there is told at once, not waited for
+        pass
     made = patiently(lambda: calibration(latency))
     study.keep("calibration", made.to_dict())
     return made

@@ -104,9 +104,11 @@ def measure(
     files = [find_model(name) for name in models]
     sizes = [choose_imgsz(file, imgsz, settings.runtime) for file in files]
     what = f"Measuring {', '.join(file.name for file in files)}"
-    with Console(stderr=True).status(what):
+    progress = Console(stderr=True)
+    with progress.status(what):
         answer = patiently(
-            lambda: latencies_of(files, sizes, settings, chosen_level, fresh=fresh, recalibrate=recalibrate, data=data)
+            lambda: latencies_of(files, sizes, settings, chosen_level, fresh=fresh, recalibrate=recalibrate, data=data),
+            notice=progress.print,
         )
     if as_json:
         typer.echo(json.dumps(_objects(models, answer), indent=2))

@@ -8,6 +8,7 @@ import pytest
 from nas.architecture import Architecture
 from nas.evaluate import Evaluation, Limits, Task
 from nas.latency import Latency, LatencySettings
+from nas.latency.estimate import Calibration
 from nas.proxy import ProxySettings, Score
 from nas.settings import SearchSettings
 from nas.space import SearchSpace, load_space
@@ -19,24 +20,36 @@ def work(architecture: Architecture) -> float:
     return architecture.imgsz**2 * (channels + 2 * architecture.neck_width**2) / 1e9
 
 
-def formula(architecture: Architecture, task: Task, label: str = "", always_train: bool = False) -> Evaluation:
-    """An evaluation by formula: latency grows with the work, accuracy with its root and the number of bins."""
+CALIBRATION = Calibration(compute_ms=0.35, memory_ms=2.0, memory_bytes=12_000_000, made_at=0.0, identity="formula")
+
+
+def formula_latency(architecture: Architecture, task: Task) -> Latency:
+    """A latency that grows with the work, with an interval of half a percent around it."""
     latency_ms = 0.5 + work(architecture)
-    violations = task.limits.violations(latency_ms, 1000, 0.1, 4000)
-    trained = always_train or not violations
-    accuracy = work(architecture) ** 0.5 / 4 + 0.01 * architecture.reg_max**0.5
-    latency = Latency(
+    return Latency(
         latency_ms=latency_ms,
-        low_ms=latency_ms * 0.99,
-        high_ms=latency_ms * 1.01,
+        low_ms=latency_ms * 0.995,
+        high_ms=latency_ms * 1.005,
         seconds=0.1,
-        blocks=(latency_ms,),
+        processes=1,
+        slices_ms=(round(latency_ms, 5),),  # stored with so many digits
+        samples=(((round(latency_ms, 4),), (0.35,), (2.0,)),),
         dropped={},
+        conditions={"clock": 1.0, "memory": 1.0, "slope": 0.4},
+        calibration=CALIBRATION.identity,
         settings=task.latency,
         imgsz=architecture.imgsz,
         level="screening",
         key={"runtime": "formula"},
     )
+
+
+def formula(architecture: Architecture, task: Task, label: str = "", always_train: bool = False) -> Evaluation:
+    """An evaluation by formula: latency grows with the work, accuracy with its root and the number of bins."""
+    latency = formula_latency(architecture, task)
+    violations = task.limits.violations(latency, 1000, 0.1, 4000)
+    trained = always_train or not violations
+    accuracy = work(architecture) ** 0.5 / 4 + 0.01 * architecture.reg_max**0.5
     return Evaluation(
         architecture=architecture,
         status="trained" if trained else "rejected",
@@ -58,7 +71,7 @@ def space() -> SearchSpace:
 
 @pytest.fixture
 def task(tmp_path: Path) -> Task:
-    return Task(Limits(2.5), LatencySettings(), ProxySettings(), None, 1.0, 6, tmp_path)
+    return Task(Limits(2.5), LatencySettings(), CALIBRATION, ProxySettings(), None, 1.0, 6, tmp_path)
 
 
 @pytest.fixture
@@ -75,10 +88,14 @@ def settings() -> SearchSettings:
         max_params=None,
         max_gflops=None,
         max_bytes=None,
+        place="local",
         device="cpu",
         runtime="onnxruntime",
         precision="float32",
         threads=1,
+        scope="compute",
+        statistic="quiet",
+        sustained_s=None,
         train_device="cpu",
         steps=10,
         batch=4,

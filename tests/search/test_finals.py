@@ -1,23 +1,36 @@
-"""Which finalist is best, and what the front is after fresh measurements."""
+"""Which finalist is best, what the front is after fresh measurements, and what file a finalist's numbers are of."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from nas import finals
 from nas.campaign import Campaign
+from nas.data import load
+from nas.data.embedded import write_set
+from nas.data.pixels import pixels
 from nas.evaluate import Task
 from nas.executors import inline
 from nas.finals import Final, Finalist, choose_best, conclude
+from nas.latency import LatencySettings
+from nas.latency.artifact import ModelBytes
+from nas.latency.measure import Comparison
+from nas.latency.sized import Sized
 from nas.literals import yolo11
 from nas.pareto import front_indices
 from nas.proxy import Score
-from nas.report import Outcome, gain_sentence, write
+from nas.report import Outcome, gain_sentence, report, write
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import Record, StoredStudy
-from tests.search.conftest import formula
+from nas.yolo_yaml import to_yaml
+from tests.search.conftest import formula, formula_latency
 
 
 @pytest.fixture
@@ -40,7 +53,7 @@ def slower(factor: float) -> object:
         # Every other finalist turns out slower than its screening said.
         by = factor if record.number % 2 else 1.0
         fresh = replace(latency, latency_ms=latency.latency_ms * by, high_ms=latency.high_ms * by, level="finalist")
-        return Final(fresh, Score(record.evaluation.score.map50_95 / 2, 0.3))
+        return Final(fresh, Score(record.evaluation.score.map50_95 / 2, 0.3), None, "digest")
 
     return final
 
@@ -68,30 +81,39 @@ def test_the_front_holds_by_its_own_fresh_numbers(
     study.close()
 
 
+MakeOutcome = Callable[[list[Finalist], list[Finalist]], Outcome]
+
+
+@pytest.fixture
+def outcome(study: StoredStudy, settings: SearchSettings) -> MakeOutcome:
+    """A maker of a finished search with these finalists."""
+
+    def make(front: list[Finalist], baselines: list[Finalist]) -> Outcome:
+        return Outcome(
+            folder=study.folder,
+            settings=settings,
+            budget=12,
+            records=study.records(),
+            baseline_records=study.baselines(),
+            front=front,
+            baselines=baselines,
+            fastest_ms=0.5,
+            slowest_ms=9.0,
+            ended="budget",
+            seconds=1.0,
+            data_sizes={"train": 8, "select": 2, "val": 2},
+            protocol={},
+            data_yaml=None,
+        )
+
+    return make
+
+
 def test_a_baseline_is_best_when_it_is_ahead(
-    study: StoredStudy, task: Task, settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finals, "_final", slower(1.0))
     front, baselines = conclude(study, task)
-
-    def outcome(front: list[Finalist], baselines: list[Finalist]) -> Outcome:
-        sizes = {"train": 8, "select": 2, "val": 2}
-        return Outcome(
-            study.folder,
-            settings,
-            12,
-            study.records(),
-            study.baselines(),
-            front,
-            baselines,
-            0.5,
-            9.0,
-            "budget",
-            1.0,
-            sizes,
-            {},
-            None,
-        )
 
     usual = outcome(front, baselines)
     best = usual.best
@@ -109,4 +131,114 @@ def test_a_baseline_is_best_when_it_is_ahead(
     assert none.best is None and choose_best(none.front, none.baselines) is None
     write(none)
     assert not (study.folder / "best.yaml").exists()
+    study.close()
+
+
+# --- one file
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> str:
+    """A data set whose val is one picture, so that an answer that hangs on no input can be right."""
+    write_set(tmp_path / "cells", {"train": 12, "val": 1}, seed=3)
+    return str(tmp_path / "cells" / "data.yaml")
+
+
+def _answering(answer: "np.ndarray[Any, Any]", imgsz: int) -> ModelBytes:
+    """An ONNX file that always gives the same detections, (1, 4 + classes, anchors)."""
+    nothing = numpy_helper.from_array(np.zeros(1, dtype=np.float32), "nothing")
+    said = numpy_helper.from_array(answer.astype(np.float32), "said")
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "nothing"], ["zero"]),
+        helper.make_node("Add", ["said", "zero"], ["output0"]),
+    ]
+    ends = [
+        helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, imgsz, imgsz]),
+        helper.make_tensor_value_info("output0", TensorProto.FLOAT, list(answer.shape)),
+    ]
+    graph = helper.make_graph(nodes, "answering", ends[:1], ends[1:], [nothing, said])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return ModelBytes("onnx", model.SerializeToString())
+
+
+def _truth(data_yaml: str, imgsz: int) -> "np.ndarray[Any, Any]":
+    """The true boxes of the one picture, as detections of confidence 1."""
+    source = pixels(load(data_yaml).val, imgsz)
+    boxes = source.boxes[0, : int(source.counts[0])]
+    answer = np.zeros((1, 10, max(8, len(boxes))))
+    for slot, (kind, *box) in enumerate(boxes.tolist()):
+        answer[0, :4, slot] = np.array(box) * imgsz
+        answer[0, 4 + int(kind), slot] = 1.0
+    return answer
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_finalists_latency_and_accuracy_are_of_one_file(
+    study: StoredStudy, task: Task, cells: str, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    record = next(r for r in study.baselines() if r.label == "yolo11-scaled")
+    assert record.evaluation is not None
+    architecture = record.evaluation.architecture
+    task = replace(task, latency=LatencySettings(precision=precision), data=cells)
+    text = to_yaml(architecture, task.classes)
+    (study.folder / "models" / "yolo11-scaled.yaml").write_text(text)
+    from nas.build import build
+
+    torch.save(build(text).state_dict(), study.folder / "models" / "yolo11-scaled.pt")
+    file = _answering(_truth(cells, architecture.imgsz), architecture.imgsz)
+    timed: list[Sized] = []
+    quantised_with: list[object] = []
+
+    def prepare(model: object, imgsz: int, settings: LatencySettings, pictures: object) -> ModelBytes:
+        quantised_with.append(pictures)
+        return file
+
+    def compare(models: Sequence[Sized], settings: LatencySettings, *_: object, **__: object) -> Comparison:
+        timed.extend(models)
+        return Comparison((formula_latency(architecture, task),), None)
+
+    monkeypatch.setattr(finals, "prepare", prepare)
+    monkeypatch.setattr(finals, "compare", compare)
+    final = finals._final(record, task)
+    assert [one.model.digest for one in timed] == [file.digest] == [final.file]
+    # The file knows the truth, the torch model beside it nothing: the score is the file's.
+    assert final.val.map50_95 > 0.9
+    if precision == "float32":
+        assert final.val_float is None and final.precision_lost is None and quantised_with == [None]
+    else:
+        assert final.val_float is not None and final.val_float.map50_95 < 0.1
+        assert final.precision_lost == final.val_float.map50_95 - final.val.map50_95 < -0.8
+        (pictures,) = quantised_with
+        assert isinstance(pictures, np.ndarray) and len(pictures) > 0  # of train: val is looked at once, at the end
+    assert Final.from_dict(final.to_dict()) == final
+    study.close()
+
+
+@pytest.mark.parametrize(("lost", "says"), [(0.004, "+0.4 points"), (0.013, "+1.3 points of mAP50-95 on val: **more")])
+def test_the_report_tells_what_the_precision_costs_and_flags_more_than_a_point(
+    study: StoredStudy,
+    task: Task,
+    outcome: MakeOutcome,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: float,
+    says: str,
+) -> None:
+    def final(record: Record, task: Task) -> Final:
+        assert record.evaluation is not None
+        return Final(record.evaluation.latency, Score(0.2, 0.3), Score(0.2 + lost, 0.3), "digest")
+
+    monkeypatch.setattr(finals, "_final", final)
+    text = report(outcome(*conclude(study, task)))
+    notes = [line for line in text.splitlines() if " costs " in line]
+    assert notes and all(says in line for line in notes)
+    assert ("more than a point" in text) == (lost > 0.01)
+    study.close()
+
+
+def test_a_float32_report_says_nothing_of_a_precision(
+    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finals, "_final", slower(1.0))
+    assert " costs " not in report(outcome(*conclude(study, task)))
     study.close()

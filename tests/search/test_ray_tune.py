@@ -44,7 +44,7 @@ settings = SearchSettings.from_dict(json.loads(sys.argv[3]))
 space = load_space("ghostv2-n")
 study = StoredStudy(folder, settings, {d.name: len(d.choices) for d in space.dimensions})
 campaign = Campaign(study, space, sampler="random", seed=0, budget=budget, parallel=3)
-task = Task(Limits(2.5), LatencySettings(), ProxySettings(), None, 1.0, 6, folder)
+task = Task(Limits(2.5), LatencySettings(), conftest.CALIBRATION, ProxySettings(), None, 1.0, 6, folder)
 ray_tune.run(campaign, task, slow, workers=2)
 print("ended", campaign.ended)
 """

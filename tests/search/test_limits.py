@@ -1,0 +1,42 @@
+"""The gate: a candidate is rejected for its latency only when the whole interval lies above the target."""
+
+from dataclasses import replace
+
+import pytest
+
+from nas.evaluate import Limits, Task
+from nas.literals import yolo11
+from tests.search.conftest import formula_latency
+
+
+@pytest.mark.parametrize(
+    ("low_ms", "latency_ms", "high_ms", "rejected"),
+    [
+        (2.30, 2.40, 2.50, False),
+        (2.40, 2.50, 2.60, False),
+        (2.45, 2.60, 2.75, False),  # the estimate is above, but it may well meet the target
+        (2.50, 2.60, 2.70, False),
+        (2.51, 2.60, 2.70, True),
+        (9.00, 9.10, 9.20, True),
+    ],
+)
+def test_only_a_whole_interval_above_the_target_rejects(
+    task: Task, low_ms: float, latency_ms: float, high_ms: float, rejected: bool
+) -> None:
+    measured = replace(formula_latency(yolo11("n", 96), task), low_ms=low_ms, latency_ms=latency_ms, high_ms=high_ms)
+    broken = Limits(2.5).violations(measured, 1000, 0.1, 4000)
+    assert bool(broken) == rejected
+    if rejected:
+        assert broken == (f"latency {low_ms:.3f} to {high_ms:.3f} ms is above the target 2.5 ms",)
+
+
+def test_every_broken_limit_is_told(task: Task) -> None:
+    measured = replace(formula_latency(yolo11("n", 96), task), low_ms=3.0, latency_ms=3.1, high_ms=3.2)
+    limits = Limits(2.5, max_params=999, max_gflops=0.05, max_bytes=3999)
+    assert limits.violations(measured, 1000, 0.1, 4000) == (
+        "latency 3.000 to 3.200 ms is above the target 2.5 ms",
+        "1000 parameters are above the limit 999",
+        "0.100 GFLOPs are above the limit 0.05",
+        "the ONNX file of 4000 bytes is above the limit 3999 bytes",
+    )
+    assert limits.violations(replace(measured, low_ms=2.0), 999, 0.05, 3999) == ()

@@ -39,6 +39,7 @@ _PLAN = Plan(
     measure_s=_BURST_S,
     patience_s=4 * _BURST_S,
     warmup_s=0.5,
+    quiet_memory=math.inf,
     most_memory=math.inf,
     stop_above_target=False,
 )

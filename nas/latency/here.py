@@ -111,7 +111,7 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         counters = probe(settings.threads)
         stack.enter_context(Turnstile().measuring())
         stack.enter_context(ahead_of_others(settings.threads))
-        gate = quiet_gate(calibration, plan.most_memory)
+        gate = quiet_gate(calibration, plan.quiet_memory, plan.most_memory)
         trace = collect([*runs, *references], plan, counters, judge, gate)
         judge.check(trace.slices)
     slices = [[[round(run, 4) for run in one] for one in part] for part in trace.slices]

@@ -47,7 +47,8 @@ class Plan:
         measure_s: Time for slices that were kept; what is known then is the answer.
         patience_s: Longest time for that, disturbances included; what is known then is judged.
         warmup_s: Time for warming up; two windows are run even when they take longer.
-        most_memory: How contended the memory may be in a slice that is kept (`gate.py`).
+        quiet_memory: How contended the memory may be in a slice that is kept (`gate.py`).
+        most_memory: How contended it may be in a slice that is used after all when patience ends.
         stop_above_target: Whether a model whose whole interval lies above the target is not measured further.
         min_slices: Slices before the first look at the interval.
         block_ms: Length of a block; a slower model runs once a block.
@@ -59,6 +60,7 @@ class Plan:
     measure_s: float
     patience_s: float
     warmup_s: float
+    quiet_memory: float
     most_memory: float
     stop_above_target: bool
     min_slices: int = 4
@@ -71,9 +73,10 @@ PLANS: dict[Level, Plan] = {
         aim=0.02,
         refuse=0.10,
         measure_s=2.2,
-        patience_s=20.0,
+        patience_s=4.0,
         warmup_s=0.3,
-        most_memory=1.35,
+        quiet_memory=1.20,
+        most_memory=1.50,
         stop_above_target=True,
     ),
     # One of three processes; what is asked of the three together is ±1%.
@@ -81,9 +84,10 @@ PLANS: dict[Level, Plan] = {
         aim=0.005,
         refuse=0.05,
         measure_s=2.6,
-        patience_s=60.0,
+        patience_s=12.0,
         warmup_s=0.6,
-        most_memory=1.10,
+        quiet_memory=1.10,
+        most_memory=1.50,
         stop_above_target=False,
     ),
 }
@@ -112,8 +116,16 @@ def quantile_figures(slices: Sequence[Slice]) -> NDArray[np.float64]:
     return np.array([[quantile(runs, SLICE_QUANTILE) for runs in one] for one in slices])
 
 
-Gate = Callable[[Slice], str | None]
-"""Why a slice is dropped; None when it is kept."""
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a slice is set aside, and whether it can be borne when patience ends without enough better ones."""
+
+    text: str
+    bearable: bool
+
+
+Gate = Callable[[Slice], Objection | None]
+"""What speaks against a slice; None when it is kept."""
 
 Judge = Callable[[Sequence[Slice]], bool]
 """Told the slices so far, from `Plan.min_slices` on; whether they are enough."""
@@ -128,6 +140,7 @@ class _Tally:
     slices_stolen: int = 0
     slices_throttled: int = 0
     slices_contended: int = 0
+    bearable: list[Slice] = field(default_factory=list)
     objection: str | None = None
 
     def dropped(self) -> dict[str, int]:
@@ -155,7 +168,8 @@ def collect(
         plan: How long, and how sure.
         probe: The clock and the disturbance counters.
         judge: Whether the slices so far are enough.
-        gate: Why a slice is to be dropped, if it is; then the device is left alone for a moment.
+        gate: What speaks against a slice; then it is set aside, and the device is left alone for a moment. When
+            patience ends, the bearable ones are used after all: the estimate tells what that costs.
         rng: Draws the order in each slice.
 
     Raises:
@@ -179,6 +193,8 @@ def collect(
                 if ready and (kept_ns > plan.measure_s * _NS_PER_S or judge(tally.slices)):
                     break
             if probe.now_ns() - begun > plan.patience_s * _NS_PER_S:
+                tally.slices += tally.bearable
+                tally.slices_contended -= len(tally.bearable)
                 break
         seconds = (probe.now_ns() - start) / _NS_PER_S
     _check(tally, plan)
@@ -225,7 +241,9 @@ def _slice(
     objection = gate(one)
     if objection is not None:
         tally.slices_contended += 1
-        tally.objection = objection
+        tally.objection = objection.text
+        if objection.bearable:
+            tally.bearable.append(one)
         probe.pause()
         return False
     tally.slices.append(one)

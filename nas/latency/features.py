@@ -8,13 +8,14 @@ ONNX Runtime on one core of a 2023 server processor (`benchmarks/latency_predict
 a fit multiplies them by whatever the device turns out to be, and moves each by a factor of two with ease.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from nas.latency.operations import VECTOR, Operation, operations
 
 Count = Callable[[Operation], float]
+Amount = Callable[[Sequence[Operation]], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,16 @@ class Term:
     Attributes:
         name: What is counted.
         cost_ns: Nanoseconds a unit where a fit starts.
-        count: Units of one node.
+        amount: Units of a graph, given its nodes.
     """
 
     name: str
     cost_ns: float
-    count: Count
+    amount: Amount
+
+
+def _each(name: str, cost_ns: float, count: Count) -> Term:
+    return Term(name, cost_ns, lambda nodes: sum(map(count, nodes)))
 
 
 def _macs(*kinds: str) -> Count:
@@ -46,8 +51,14 @@ def _started(*kinds: str) -> Count:
 
 _CONVOLUTIONS = ("conv", "pointwise", "depthwise")
 _PICTURE = 3
+_ABREAST = 6
+"""Output positions of a row that kernels work on at once; a narrower map leaves some of the work idle."""
+
 _CACHED = 2**16
-"""Weights of one layer that stay in a core's own cache from one run to the next (256 KB)."""
+"""Weights of one layer that come from near (256 KB)."""
+
+_CACHED_IN_ALL = 1_500_000
+"""Weights of a model that stay in the cache from one run to the next (6 MB)."""
 
 
 def _ragged_inputs(node: Operation) -> bool:
@@ -63,29 +74,31 @@ def _padding(node: Operation) -> float:
 
 
 TERMS: tuple[Term, ...] = (
-    Term("conv macs", 0.02, _macs("conv")),
-    Term("conv macs, ragged inputs", 0.003, lambda node: _macs("conv")(node) if _ragged_inputs(node) else 0),
-    Term("pointwise macs", 0.02, _macs("pointwise")),
-    Term("pointwise padding", 0.05, _padding),
-    Term("depthwise macs", 0.03, _macs("depthwise")),
-    Term("depthwise macs, ragged", 0.03, lambda node: 0 if node.whole else _macs("depthwise")(node)),
-    Term("convolution elements", 0.01, _moved(*_CONVOLUTIONS)),
-    Term("convolution weights", 0.03, lambda node: node.weights if node.kind in _CONVOLUTIONS else 0),
-    Term("convolution weights, uncached", 0.1, lambda node: max(0, node.weights - _CACHED)),
-    Term("sigmoid elements", 0.2, _moved("sigmoid")),
-    Term("hardsigmoid elements", 0.04, _moved("hardsigmoid")),
-    Term("elementwise elements", 0.02, _moved("elementwise", "hardswish")),
-    Term("concat elements", 0.02, _moved("concat")),
-    Term("split elements", 0.07, _moved("split")),
-    Term("resize elements", 0.3, _moved("resize")),
-    Term("mean elements", 0.4, _moved("mean")),
-    Term("pool steps", 0.02, _macs("pool")),
-    Term("softmax elements", 4.0, _moved("softmax")),
-    Term("matmul macs", 0.02, _macs("matmul")),
-    Term("transpose elements", 0.2, _moved("transpose")),
-    Term("convolutions", 800.0, _started(*_CONVOLUTIONS)),
-    Term("convolutions, ragged", 700.0, lambda node: 1 if node.kind in _CONVOLUTIONS and not node.whole else 0),
-    Term("other nodes", 100.0, lambda node: 0 if node.kind in (*_CONVOLUTIONS, "relu") else 1),
+    _each("conv macs", 0.02, _macs("conv")),
+    _each("conv macs, ragged inputs", 0.003, lambda node: _macs("conv")(node) if _ragged_inputs(node) else 0),
+    _each("conv macs, narrow map", 0.003, lambda node: _macs("conv")(node) if node.columns < _ABREAST else 0),
+    _each("pointwise macs", 0.02, _macs("pointwise")),
+    _each("pointwise padding", 0.05, _padding),
+    _each("depthwise macs", 0.03, _macs("depthwise")),
+    _each("depthwise macs, ragged", 0.03, lambda node: 0 if node.whole else _macs("depthwise")(node)),
+    _each("convolution elements", 0.01, _moved(*_CONVOLUTIONS)),
+    _each("convolution weights", 0.02, lambda node: node.weights if node.kind in _CONVOLUTIONS else 0),
+    _each("convolution weights, uncached", 0.05, lambda node: max(0, node.weights - _CACHED)),
+    Term("all weights, uncached", 0.05, lambda nodes: max(0, sum(node.weights for node in nodes) - _CACHED_IN_ALL)),
+    _each("sigmoid elements", 0.2, _moved("sigmoid")),
+    _each("hardsigmoid elements", 0.04, _moved("hardsigmoid")),
+    _each("elementwise elements", 0.02, _moved("elementwise", "hardswish")),
+    _each("concat elements", 0.02, _moved("concat")),
+    _each("split elements", 0.07, _moved("split")),
+    _each("resize elements", 0.3, _moved("resize")),
+    _each("mean elements", 0.4, _moved("mean")),
+    _each("pool steps", 0.02, _macs("pool")),
+    _each("softmax elements", 4.0, _moved("softmax")),
+    _each("matmul macs", 0.02, _macs("matmul")),
+    _each("transpose elements", 0.2, _moved("transpose")),
+    _each("convolutions", 1000.0, _started(*_CONVOLUTIONS)),
+    _each("convolutions, ragged", 600.0, lambda node: 1 if node.kind in _CONVOLUTIONS and not node.whole else 0),
+    _each("other nodes", 100.0, lambda node: 0 if node.kind in (*_CONVOLUTIONS, "relu") else 1),
 )
 
 NAMES = tuple(term.name for term in TERMS)
@@ -136,4 +149,4 @@ def features(onnx: bytes) -> Features:
         ModelError: It is no ONNX model, or a size is not fixed.
     """
     nodes = operations(onnx)
-    return Features(tuple(float(sum(term.count(node) for node in nodes)) for term in TERMS))
+    return Features(tuple(float(term.amount(nodes)) for term in TERMS))

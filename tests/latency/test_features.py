@@ -69,6 +69,20 @@ def test_the_picture_is_no_ragged_input() -> None:
     assert features(conv((16, 5, 3, 3), 5)).to_dict()["conv macs, ragged inputs"] == 16 * 5 * 9 * 64
 
 
+def test_a_map_narrower_than_six_leaves_work_idle() -> None:
+    wide, narrow = (features(conv((16, 16, 3, 3), 16, side=side)).to_dict() for side in (6, 5))
+    assert wide["conv macs, narrow map"] == 0
+    assert narrow["conv macs, narrow map"] == narrow["conv macs"] == 16 * 16 * 9 * 25
+
+
+def test_weights_beyond_the_caches() -> None:
+    amounts = features(conv((512, 512, 3, 3), 512, side=4)).to_dict()
+    assert amounts["convolution weights"] == 512 * 512 * 9
+    assert amounts["convolution weights, uncached"] == 512 * 512 * 9 - 2**16
+    assert amounts["all weights, uncached"] == 512 * 512 * 9 - 1_500_000
+    assert features(conv((16, 16, 3, 3), 16)).to_dict()["all weights, uncached"] == 0
+
+
 def test_relu_is_free_and_silu_is_not() -> None:
     from onnx import helper
 

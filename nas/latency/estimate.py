@@ -33,12 +33,14 @@ PROCESS_SD = 0.004
 SLOPE_SD = 0.2
 """How far the memory slope strays from what the weights a millisecond foretell (standard deviation)."""
 
+RATIO_SLOPE_SD = 0.1
+"""How far the difference of two models' slopes strays from what is foretold: what makes one stray, the other shares."""
+
 _SLOPE_OF_DENSITY = 0.8
 _MOST_SLOPE = 1.2
 _CLOCK_JUMP = 0.03
 _REPLICATES = 400
 _SEED = 19790101
-_Z = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,32 +155,64 @@ def fit(
     x = logs[:, -1] - clock - np.log(calibration.memory_ms / calibration.compute_ms)
     rng = np.random.default_rng(_SEED)
     picks = _resample(home, rng)
-    luck = rng.standard_normal((_REPLICATES, len(model_bytes))) * PROCESS_SD / np.sqrt(len(np.unique(home)))
-    estimates, replicates = [], []
-    for index, size in enumerate(model_bytes):
-        y = logs[:, index] - clock
-        prior = calibration.prior_slope(size, float(np.exp(np.median(y)) * calibration.compute_ms))
-        slope, noise = _slope(x, y, prior)
-        adjusted = y - slope * x
-        middle = float(np.median(adjusted))
-        priors = prior + SLOPE_SD * rng.standard_normal(_REPLICATES)
-        spread = _replicates(x[picks], y[picks], priors, noise) + luck[:, index]
-        replicates.append(spread)
-        low, high = _around(middle, spread)
+    luck = PROCESS_SD / np.sqrt(len(np.unique(home)))
+    ys = [logs[:, index] - clock for index in range(len(model_bytes))]
+    priors = [
+        calibration.prior_slope(size, float(np.exp(np.median(y)) * calibration.compute_ms))
+        for size, y in zip(model_bytes, ys, strict=True)
+    ]
+    estimates = []
+    for y, prior in zip(ys, priors, strict=True):
+        line = _line(x, y, prior, SLOPE_SD, picks, luck, rng)
         scale = calibration.compute_ms
         estimates.append(
             Estimate(
-                float(np.exp(middle)) * scale,
-                float(np.exp(low)) * scale,
-                float(np.exp(high)) * scale,
-                slope,
-                tuple(np.exp(adjusted) * scale),
+                float(np.exp(line.middle)) * scale,
+                float(np.exp(line.low)) * scale,
+                float(np.exp(line.high)) * scale,
+                line.slope,
+                tuple(np.exp(line.adjusted) * scale),
             )
         )
+    ratios = [Ratio(1.0, 1.0, 1.0)]
+    for y, prior in zip(ys[1:], priors[1:], strict=True):
+        # Slice by slice: what disturbed both cancels, and so does most of what is not known of the slopes.
+        line = _line(x, y - ys[0], prior - priors[0], RATIO_SLOPE_SD, picks, luck * np.sqrt(2), rng)
+        ratios.append(Ratio(float(np.exp(line.middle)), float(np.exp(line.low)), float(np.exp(line.high))))
     conditions = Conditions(
         clock=float(np.exp(np.median(clock)) / calibration.compute_ms), memory=float(np.exp(np.median(x)))
     )
-    return Fit(tuple(estimates), _ratios(estimates, replicates), conditions)
+    return Fit(tuple(estimates), tuple(ratios), conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A fitted line: its value at x = 0 with its interval, its slope, and every y brought to x = 0."""
+
+    middle: float
+    low: float
+    high: float
+    slope: float
+    adjusted: Floats
+
+
+def _line(
+    x: Floats,
+    y: Floats,
+    prior: float,
+    prior_sd: float,
+    picks: NDArray[np.int_],
+    luck: float,
+    rng: np.random.Generator,
+) -> _Line:
+    slope, noise = _slope(x, y, prior, prior_sd)
+    adjusted = y - slope * x
+    middle = float(np.median(adjusted))
+    priors = prior + prior_sd * rng.standard_normal(_REPLICATES)
+    spread = _replicates(x[picks], y[picks], priors, prior_sd, noise) + luck * rng.standard_normal(_REPLICATES)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(spread, (tail, 1 - tail))
+    return _Line(middle, min(float(low), middle), max(float(high), middle), slope, adjusted)
 
 
 def _steady(compute: Floats, home: NDArray[np.int_]) -> NDArray[np.bool_]:
@@ -202,7 +236,7 @@ def _resample(home: NDArray[np.int_], rng: np.random.Generator) -> NDArray[np.in
     return np.array(parts).reshape(_REPLICATES, -1)
 
 
-def _slope(x: Floats, y: Floats, prior: float) -> tuple[float, float]:
+def _slope(x: Floats, y: Floats, prior: float, prior_sd: float) -> tuple[float, float]:
     """The slope of y on x with its prior, and the standard deviation of what is left."""
     noise = max(_deviation(y - prior * x), 1e-4)
     slope = prior
@@ -210,18 +244,18 @@ def _slope(x: Floats, y: Floats, prior: float) -> tuple[float, float]:
         dx, dy = x - x.mean(), y - y.mean()
         # Huber's weights: a slice that something else disturbed does not turn the slope.
         weight = np.minimum(1.0, 2 * noise / np.maximum(np.abs(dy - slope * dx), 1e-12))
-        pull = (noise / SLOPE_SD) ** 2
+        pull = (noise / prior_sd) ** 2
         slope = float(((weight * dx * dy).sum() + pull * prior) / ((weight * dx * dx).sum() + pull))
         noise = max(_deviation(y - slope * x), 1e-4)
     return slope, noise
 
 
-def _replicates(x: Floats, y: Floats, priors: Floats, noise: float) -> Floats:
+def _replicates(x: Floats, y: Floats, priors: Floats, prior_sd: float, noise: float) -> Floats:
     """The intercept of each bootstrap sample; x, y: (replicates, slices)."""
     dx, dy = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     first = priors[:, None]
     weight = np.minimum(1.0, 2 * noise / np.maximum(np.abs(dy - first * dx), 1e-12))
-    pull = (noise / SLOPE_SD) ** 2
+    pull = (noise / prior_sd) ** 2
     slope = ((weight * dx * dy).sum(axis=1) + pull * priors) / ((weight * dx * dx).sum(axis=1) + pull)
     return np.asarray(np.median(y - slope[:, None] * x, axis=1))
 
@@ -229,19 +263,3 @@ def _replicates(x: Floats, y: Floats, priors: Floats, noise: float) -> Floats:
 def _deviation(values: Floats) -> float:
     """Standard deviation by the median absolute deviation."""
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
-
-
-def _around(middle: float, spread: Floats) -> tuple[float, float]:
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(spread, (tail, 1 - tail))
-    return min(float(low), middle), max(float(high), middle)
-
-
-def _ratios(estimates: Sequence[Estimate], replicates: Sequence[Floats]) -> tuple[Ratio, ...]:
-    """Ratios to the first; slices are shared, so what disturbed both cancels."""
-    found = [Ratio(1.0, 1.0, 1.0)]
-    for estimate, spread in zip(estimates[1:], replicates[1:], strict=True):
-        middle = float(np.log(estimate.latency_ms / estimates[0].latency_ms))
-        low, high = _around(middle, spread - replicates[0])
-        found.append(Ratio(float(np.exp(middle)), float(np.exp(low)), float(np.exp(high))))
-    return tuple(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.errors import ModelError, RuntimeMissing
-from nas.latency.ncnn_pack import INPUT, OUTPUT, pack
+from nas.latency.ncnn_pack import INPUT, OUTPUT, NcnnModel, pack
 from nas.latency.reference import Reference, weighted_layers
 
 _CONVERT_S = 300.0
@@ -35,9 +35,10 @@ def to_ncnn(onnx: bytes, imgsz: int, *, half: bool) -> bytes:
         words = [_converter(), "model.onnx", f"inputshape=[1,3,{imgsz},{imgsz}]", f"fp16={int(half)}"]
         said = _run(words, place)
         try:
-            return pack((place / "model.ncnn.param").read_bytes(), (place / "model.ncnn.bin").read_bytes())
+            param, weights = ((place / f"model.ncnn.{part}").read_bytes() for part in ("param", "bin"))
         except OSError:
             raise ModelError(f"pnnx made no ncnn model; its last words: {said}") from None
+    return pack(NcnnModel(param, weights, imgsz))
 
 
 def _converter() -> str:
@@ -83,4 +84,4 @@ def reference_ncnn(reference: Reference) -> bytes:
         last = name
     # Each line but the first makes one blob.
     text = "\n".join([str(_MAGIC), f"{len(lines)} {len(lines)}", *lines]) + "\n"
-    return pack(text.encode(), bytes(weights))
+    return pack(NcnnModel(text.encode(), bytes(weights), reference.imgsz))

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from nas.errors import LatencyError
 from nas.latency.artifact import ModelBytes
-from nas.latency.ncnn_pack import INPUT, OUTPUT, unpack
-from nas.latency.session import Session, image
+from nas.latency.ncnn_pack import INPUT, OUTPUT, NcnnModel, unpack
+from nas.latency.session import Session, check_input, image
 from nas.latency.values import LatencySettings
 
 
@@ -20,11 +20,8 @@ from nas.latency.values import LatencySettings
 def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> Iterator[Session]:
     """Load ncnn's two files, float32 throughout or float16 throughout.
 
-    ncnn does not say which input shape a model takes; one that was made for another size fails when it runs, or gives
-    outputs of another length.
-
     Raises:
-        LatencyError: It is no ncnn model, it cannot be loaded, or the CPU lacks the precision.
+        LatencyError: It is no ncnn model or one of another size, it cannot be loaded, or the CPU lacks the precision.
     """
     import ncnn
 
@@ -36,12 +33,14 @@ def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> It
         raise LatencyError(
             "ncnn has float16 arithmetic on ARM CPUs with asimdhp only; measure with --precision float32"
         )
+    files = unpack(model.data)
+    check_input((1, 3, files.imgsz, files.imgsz), "float32", imgsz)
     net = ncnn.Net()
     net.opt.use_vulkan_compute = False
     net.opt.num_threads = settings.threads
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = half
     net.opt.use_bf16_packed = net.opt.use_bf16_storage = False
-    _load(net, model.data)
+    _load(net, files)
     held = np.ascontiguousarray(image(imgsz)[0])  # (3, imgsz, imgsz); ncnn knows no batch
     picture = ncnn.Mat(held)  # shares the memory
     last: list[Any] = []
@@ -51,7 +50,7 @@ def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> It
             fed = extractor.input(INPUT, picture)
             code, output = extractor.extract(OUTPUT)
             if fed or code:
-                raise LatencyError(f"ncnn stopped with code {fed or code}; was the model made for {imgsz} px?")
+                raise LatencyError(f"ncnn stopped with code {fed or code}")
             last[:] = [output]
 
     def outputs() -> list[NDArray[np.float32]]:
@@ -67,12 +66,11 @@ def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> It
         net.clear()
 
 
-def _load(net: Any, data: bytes) -> None:
-    files = unpack(data)
+def _load(net: Any, files: NcnnModel) -> None:
     # ncnn's Python takes the weights from a file only.
     with tempfile.TemporaryDirectory(prefix="ghostnas-") as folder:
         paths = [Path(folder) / name for name in ("model.param", "model.bin")]
-        for path, content in zip(paths, files, strict=True):
+        for path, content in zip(paths, (files.param, files.weights), strict=True):
             path.write_bytes(content)
         if net.load_param(str(paths[0])) or net.load_model(str(paths[1])):
             raise LatencyError("ncnn cannot load the model; it may need a newer ncnn than the one that is installed")

@@ -45,7 +45,8 @@ class Plan:
         aim: Half width of the 95% interval, as a share of the estimate, at which the measurement ends.
         refuse: Half width above which the interval is no answer.
         measure_s: Time for slices that were kept; what is known then is the answer.
-        patience_s: Longest time for that, disturbances included; what is known then is judged.
+        patience_s: Longest time for that, disturbances included; what is known then is judged. Twice `min_slices` are
+            tried even when they take longer.
         warmup_s: Time for warming up; two windows are run even when they take longer.
         quiet_memory: How contended the memory may be in a slice that is kept (`gate.py`).
         most_memory: How contended it may be in a slice that is used after all when patience ends.
@@ -143,6 +144,11 @@ class _Tally:
     bearable: list[Slice] = field(default_factory=list)
     objection: str | None = None
 
+    @property
+    def tried(self) -> int:
+        lost = self.slices_preempted + self.slices_stolen + self.slices_throttled + self.slices_contended
+        return len(self.slices) + lost
+
     def dropped(self) -> dict[str, int]:
         return {
             "runs_preempted": self.runs_preempted,
@@ -192,7 +198,9 @@ def collect(
                 ready = len(tally.slices) >= plan.min_slices
                 if ready and (kept_ns > plan.measure_s * _NS_PER_S or judge(tally.slices)):
                     break
-            if probe.now_ns() - begun > plan.patience_s * _NS_PER_S:
+            late = probe.now_ns() - begun > plan.patience_s * _NS_PER_S
+            # However slow a model is, twice as many slices are tried as are needed.
+            if late and (len(tally.slices) >= plan.min_slices or tally.tried >= 2 * plan.min_slices):
                 tally.slices += tally.bearable
                 tally.slices_contended -= len(tally.bearable)
                 break

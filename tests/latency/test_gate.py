@@ -5,7 +5,7 @@ import math
 import pytest
 
 from nas.latency.gate import MOST_CLOCK, quiet_gate
-from nas.latency.protocol import PLANS, Slice
+from nas.latency.protocol import PLANS, Objection, Slice
 from tests.latency.conftest import CALIBRATION
 
 
@@ -18,35 +18,37 @@ def _slice(clock: float = 1.0, memory: float = 1.0, candidate: float = 5.0) -> S
     "one", [_slice(), _slice(clock=0.9), _slice(clock=1.99), _slice(memory=1.29), _slice(0.9, 0.8)]
 )
 def test_what_can_be_set_in_relation_is_kept(one: Slice) -> None:
-    assert quiet_gate(CALIBRATION, 1.3)(one) is None
+    assert quiet_gate(CALIBRATION, 1.3, 1.5)(one) is None
 
 
 @pytest.mark.parametrize("candidate", [0.01, 5000.0])
 def test_a_candidate_has_no_say(candidate: float) -> None:
-    gate = quiet_gate(CALIBRATION, 1.3)
+    gate = quiet_gate(CALIBRATION, 1.3, 1.5)
     assert gate(_slice(candidate=candidate)) is None
     assert gate(_slice(memory=1.4, candidate=candidate)) is not None
 
 
-def test_a_slow_clock_is_told_as_such() -> None:
-    gate = quiet_gate(CALIBRATION, 1.3)
-    assert gate(_slice(clock=2.5)) == "its processor ran 2.50 times as slowly as when it was calibrated (at most 2)"
+def test_a_slow_clock_is_told_as_such_and_cannot_be_borne() -> None:
+    text = "its processor ran 2.50 times as slowly as when it was calibrated (at most 2)"
+    assert quiet_gate(CALIBRATION, 1.3, 1.5)(_slice(clock=2.5)) == Objection(text, bearable=False)
     assert MOST_CLOCK == 2
 
 
-def test_contended_memory_is_told_as_such() -> None:
-    found = quiet_gate(CALIBRATION, 1.3)(_slice(clock=1.5, memory=1.4))
-    assert found == (
-        "something else used its cache and memory: memory-bound work ran 1.40 times as slowly as when it was "
+@pytest.mark.parametrize(("memory", "bearable"), [(1.4, True), (1.49, True), (1.51, False)])
+def test_contended_memory_is_told_as_such_and_borne_up_to_a_point(memory: float, bearable: bool) -> None:
+    text = (
+        f"something else used its cache and memory: memory-bound work ran {memory:.2f} times as slowly as when it was "
         "calibrated (at most 1.3)"
     )
+    assert quiet_gate(CALIBRATION, 1.3, 1.5)(_slice(clock=1.5, memory=memory)) == Objection(text, bearable)
 
 
 def test_a_slice_is_judged_by_its_low_quantile() -> None:
     candidate, compute, memory = _slice()
     burst = (candidate, compute[:10] + (9.0,) * 10, memory[:5] + (9.0,) * 5)
-    assert quiet_gate(CALIBRATION, 1.05)(burst) is None
+    assert quiet_gate(CALIBRATION, 1.05, 1.5)(burst) is None
 
 
 def test_a_finalist_is_asked_for_a_quieter_device_than_a_screening() -> None:
-    assert 1 < PLANS["finalist"].most_memory < PLANS["screening"].most_memory < math.inf
+    finalist, screening = PLANS["finalist"], PLANS["screening"]
+    assert 1 < finalist.quiet_memory < screening.quiet_memory < screening.most_memory < math.inf

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from nas.errors import Unmeasurable
-from nas.latency.protocol import PLANS, Gate, Plan, Slice, Trace, collect, quantile_figures
+from nas.latency.protocol import PLANS, Gate, Objection, Plan, Slice, Trace, collect, quantile_figures
 from tests.latency.machine import FakeMachine
 
 SCREENING, FINALIST = PLANS["screening"], PLANS["finalist"]
 KEPT = {"runs_preempted": 0, "slices_preempted": 0, "slices_stolen": 0, "slices_throttled": 0, "slices_contended": 0}
+
+
+NEIGHBOUR = Objection("a neighbour", bearable=False)
 
 
 def _enough(slices: Sequence[Slice]) -> bool:
@@ -178,9 +181,9 @@ def test_slices_that_ran_hot_are_dropped() -> None:
 def test_slices_that_the_gate_objects_to_are_dropped_and_the_machine_is_left_alone() -> None:
     told: list[Slice] = []
 
-    def every_other(one: Slice) -> str | None:
+    def every_other(one: Slice) -> Objection | None:
         told.append(one)
-        return "a neighbour" if len(told) % 2 else None
+        return NEIGHBOUR if len(told) % 2 else None
 
     machine = FakeMachine.steady(2.0, 3.0)
     trace = _collect(machine, gate=every_other)
@@ -188,6 +191,26 @@ def test_slices_that_the_gate_objects_to_are_dropped_and_the_machine_is_left_alo
     assert machine.pauses == 4
     assert len(trace.slices) == 4 and len(told) == 8
     assert all(len(one) == 2 for one in told)  # every contestant's runs
+
+
+def test_what_can_be_borne_is_used_only_when_patience_ends() -> None:
+    told = itertools.count()
+
+    def gate(one: Slice) -> Objection | None:
+        number = next(told)
+        return None if number == 0 else Objection("a neighbour", bearable=number % 3 == 1)
+
+    trace = _collect(FakeMachine.steady(2.0, 3.0), gate=gate)
+    bearable = sum(number % 3 == 1 for number in range(1, next(told)))
+    assert len(trace.slices) == 1 + bearable > SCREENING.min_slices
+    assert trace.dropped["slices_contended"] > bearable
+    assert trace.seconds > SCREENING.patience_s
+    # With enough that nothing speaks against, none of the others is.
+    told = itertools.count()
+    setback = Objection("a neighbour", bearable=True)
+    quiet = _collect(FakeMachine.steady(2.0, 3.0), gate=lambda one: setback if next(told) % 2 else None)
+    assert len(quiet.slices) == SCREENING.min_slices
+    assert quiet.dropped["slices_contended"] == SCREENING.min_slices - 1
 
 
 def test_the_judge_is_asked_after_every_kept_slice_and_ends_it() -> None:
@@ -212,27 +235,37 @@ def test_time_on_a_disturbed_machine_is_capped_and_what_is_known_then_is_judged(
     # Most slices are contended, so undisturbed time is never up.
     kept = itertools.count()
     machine = FakeMachine.steady(2.0, 0.4, 2.5)
-    trace = _collect(machine, SCREENING, _never, lambda one: None if next(kept) % 12 == 0 else "a neighbour")
+    trace = _collect(machine, SCREENING, _never, lambda one: None if next(kept) % 3 == 0 else NEIGHBOUR)
     assert SCREENING.patience_s < trace.seconds < SCREENING.patience_s + 1.5
     assert len(trace.slices) >= SCREENING.min_slices
 
 
+def test_a_very_slow_model_gets_its_slices_all_the_same_and_a_disturbed_one_a_second_chance() -> None:
+    assert len(_collect(FakeMachine.steady(5000.0, 1.0)).slices) == SCREENING.min_slices
+    tried = itertools.count()
+    trace = _collect(FakeMachine.steady(5000.0), gate=lambda one: NEIGHBOUR if next(tried) < 4 else None)
+    assert len(trace.slices) == SCREENING.min_slices
+    tried = itertools.count()
+    with pytest.raises(Unmeasurable, match="3 slices are left"):
+        _collect(FakeMachine.steady(5000.0), gate=lambda one: NEIGHBOUR if next(tried) < 5 else None)
+
+
 @pytest.mark.parametrize(
-    ("disturbance", "gate", "message"),
+    ("disturbance", "contended", "message"),
     [
-        ({"preempt": lambda run: 3.0}, None, r"of (\d+) runs \1 were preempted, and of the slices [1-9]\d* were lost"),
-        ({"steal": lambda run: True}, None, r" [1-9]\d* to the hypervisor, 0 to throttling and 0 to a contended"),
-        ({"throttle": lambda run: True}, None, r" 0 to the hypervisor, [1-9]\d* to throttling and 0 to a contended"),
-        ({}, "a neighbour", r" [1-9]\d* to a contended device \(a neighbour\); 0 slices are left \(at least 4"),
+        ({"preempt": lambda run: 3.0}, False, r"of (\d+) runs \1 were preempted, and of the slices [1-9]\d* were lost"),
+        ({"steal": lambda run: True}, False, r" [1-9]\d* to the hypervisor, 0 to throttling and 0 to a contended"),
+        ({"throttle": lambda run: True}, False, r" 0 to the hypervisor, [1-9]\d* to throttling and 0 to a contended"),
+        ({}, True, r" [1-9]\d* to a contended device \(a neighbour\); 0 slices are left \(at least 4"),
     ],
     ids=["preempted", "stolen", "throttled", "contended"],
 )
 def test_too_little_left_is_refused_with_the_counts(
-    disturbance: dict[str, object], gate: str | None, message: str
+    disturbance: dict[str, object], contended: bool, message: str
 ) -> None:
     machine = FakeMachine.steady(2.0, 3.0, **disturbance)  # type: ignore[arg-type]
     with pytest.raises(Unmeasurable, match=f"^unmeasurable: .*{message}.*; stop other programs there"):
-        _collect(machine, gate=lambda one: gate)
+        _collect(machine, gate=lambda one: NEIGHBOUR if contended else None)
 
 
 def test_too_few_undisturbed_runs_are_refused_even_when_they_agree() -> None:
@@ -255,7 +288,7 @@ def test_garbage_collection_rests_and_is_as_before(was_on: bool) -> None:
         collect([run], SCREENING, machine.probe(), _enough)
         assert gc.isenabled() == was_on
         with pytest.raises(Unmeasurable):
-            collect([run], SCREENING, machine.probe(), _enough, lambda one: "a neighbour")
+            collect([run], SCREENING, machine.probe(), _enough, lambda one: NEIGHBOUR)
         assert gc.isenabled() == was_on
     finally:
         gc.enable()

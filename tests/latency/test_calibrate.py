@@ -1,0 +1,129 @@
+"""The calibration, on a machine with an injected clock: what counts as quiet, and when a stored one is found."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.errors import StorageError, Unmeasurable
+from nas.latency import calibrate
+from nas.latency.estimate import Calibration
+from tests.latency.machine import FakeMachine
+
+KEY: dict[str, Any] = {"device": "a board", "runtime": "onnxruntime", "threads": 1, "references": ["ab", "cd"]}
+COMPUTE_MS, MEMORY_MS = 0.35, 2.0
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path))
+
+
+class Bursts:
+    """The references on a fake machine, and how often they were loaded and how long was slept between."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self.machine, self.loaded, self.slept = machine, 0, list[float]()
+
+    @contextmanager
+    def open(self) -> Iterator[calibrate.Runs]:
+        self.loaded += 1
+        compute, memory = self.machine.contestants
+        yield compute, memory
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.machine.sleep(seconds)
+
+    def calibrate(self, key: dict[str, Any] = KEY) -> Calibration:
+        return calibrate.calibrate(self.open, key, 12_000_000, self.machine.probe(), self.sleep)
+
+
+def test_a_quiet_machine_is_calibrated_at_what_its_references_take() -> None:
+    bursts = Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS))
+    made = bursts.calibrate()
+    assert (made.compute_ms, made.memory_ms) == (pytest.approx(COMPUTE_MS), pytest.approx(MEMORY_MS))
+    assert made.memory_bytes == 12_000_000
+    assert bursts.loaded == 5  # anew for each burst: where weights lie is luck
+    assert bursts.slept == [2.0] * len(bursts.slept) and len(bursts.slept) >= 4
+    assert bursts.machine.now_s == pytest.approx(5 * 2.0 + sum(bursts.slept), abs=1.0)
+
+
+def test_the_quietest_burst_counts_for_each_reference() -> None:
+    # Busy for the first 9 seconds: the processor slow, then the memory contended; quiet afterwards.
+    def slowed(machine: FakeMachine, contestant: int) -> float:
+        if machine.now_s < 4:
+            return 1.2
+        return 1.3 if contestant == 1 and machine.now_s < 9 else 1.0
+
+    made = Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS, slowed=slowed)).calibrate()
+    assert (made.compute_ms, made.memory_ms) == (pytest.approx(COMPUTE_MS), pytest.approx(MEMORY_MS))
+
+
+def test_a_lucky_slice_does_not_decide() -> None:
+    # One slice in a hundred is a third faster; the lower quartile of a burst does not see it.
+    def slowed(machine: FakeMachine, contestant: int) -> float:
+        return 0.67 if int(machine.now_s / 0.085) % 100 == 50 else 1.0
+
+    made = Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS, slowed=slowed)).calibrate()
+    assert (made.compute_ms, made.memory_ms) == (pytest.approx(COMPUTE_MS), pytest.approx(MEMORY_MS))
+
+
+def test_a_machine_too_disturbed_is_refused_and_nothing_is_kept() -> None:
+    with pytest.raises(Unmeasurable, match="were preempted"):
+        Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS, preempt=lambda run: 5.0)).calibrate()
+    assert calibrate.find(KEY) is None
+
+
+def test_what_was_kept_is_found_by_an_equal_key_only() -> None:
+    made = Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS)).calibrate()
+    assert calibrate.find(dict(KEY)) == made
+    for change in ({"device": "b"}, {"runtime": "torch"}, {"threads": 2}, {"references": ["ab", "ef"]}, {"more": 1}):
+        assert calibrate.find({**KEY, **change}) is None
+
+
+def test_a_file_under_the_right_name_with_another_key_is_not_served() -> None:
+    Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS)).calibrate()
+    path = calibrate._path(KEY)
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, "key": {**KEY, "threads": 2}}))
+    assert calibrate.find(KEY) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"key": 1}', b"\xff\xfe", b'{"calibration": {"x": 1}}'])
+def test_a_broken_file_is_as_good_as_none_and_is_replaced(content: bytes) -> None:
+    bursts = Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS))
+    bursts.calibrate()
+    path = calibrate._path(KEY)
+    path.write_bytes(content)
+    assert calibrate.find(KEY) is None
+    path.write_text(json.dumps({"key": KEY, "calibration": {"compute_ms": 1.0}}))
+    assert calibrate.find(KEY) is None
+    again = bursts.calibrate()
+    assert calibrate.find(KEY) == again
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_two_calibrations_have_two_identities(monkeypatch: pytest.MonkeyPatch) -> None:
+    bursts = Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS))
+    first = bursts.calibrate()
+    assert bursts.calibrate().identity != first.identity
+    assert bursts.calibrate({**KEY, "threads": 2}).identity != first.identity
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path / "file"))
+    with pytest.raises(StorageError, match="cannot write in"):
+        Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS)).calibrate()
+
+
+def test_a_glance_is_short_and_sees_the_machine_as_it_is() -> None:
+    machine = FakeMachine.steady(COMPUTE_MS, MEMORY_MS, slowed=lambda machine, contestant: 1.1 if contestant else 1.2)
+    compute, memory = machine.contestants
+    seen = calibrate.glance((compute, memory), machine.probe())
+    assert seen == (pytest.approx(1.2 * COMPUTE_MS), pytest.approx(1.1 * MEMORY_MS))
+    assert machine.now_s < 1.0

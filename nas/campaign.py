@@ -12,12 +12,19 @@ from typing import Literal, NoReturn
 from nas.architecture import Architecture
 from nas.errors import DeviceLost, ProxyError
 from nas.evaluate import Evaluation
-from nas.search import Observation, Sampler, propose
+from nas.foresight import Foresee
+from nas.search import Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
 from nas.study import Record, StoredStudy
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5
+PASSED_OVER = 3
+"""Random proposals in a row that a prediction may pass over before the next is measured whatever is predicted; of the
+sampler's, which take longer than a measurement, one."""
+
+# Apart from every trial number, so that attempts of one trial and first attempts of others draw different designs.
+_ATTEMPT = 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,7 @@ class Campaign:
         max_seconds: float | None = None,
         baselines: Mapping[str, Architecture] | None = None,
         seeds: Sequence[Architecture] = (),
+        foresee: Foresee = lambda records, design: None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -97,6 +105,7 @@ class Campaign:
             max_seconds: No trial begins later than this many seconds from now.
             baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
             seeds: Named designs that the candidates begin with.
+            foresee: Predicts which designs miss the target; they are passed over.
             on_progress: Called after every change.
             clock: Seconds, for tests.
         """
@@ -104,6 +113,7 @@ class Campaign:
         self._sampler: Sampler = sampler
         self._seed, self._budget, self._parallel = seed, budget, parallel
         self._max_seconds, self._seeds = max_seconds, tuple(seeds)
+        self._foresee = foresee
         self._on_progress, self._clock = on_progress, clock
         self._begun = clock()
         self._retry = study.orphans()
@@ -204,23 +214,42 @@ class Campaign:
         return Assignment(number, f"trial-{number}", self._space.decode(orphan.indices))
 
     def _proposed(self, records: Sequence[Record], running: Sequence[Record]) -> Assignment | None:
-        baselines = self._study.baselines()
-        proposal = propose(
-            self._space,
-            self._history(records, baselines),
-            [r.indices for r in running],
-            sampler=self._sampler,
-            seed=self._seed,
-            number=len(records),
-            known=[r.key for r in [*records, *baselines]],
-            seeds=self._seeds,
-        )
+        proposal = self._hopeful(records, running)
         if proposal is None:
             self.ended = "exhausted"
             return None
         architecture = self._space.decode(proposal.indices)
         number = self._study.start(proposal.indices, architecture.key, proposal.origin)
         return Assignment(number, f"trial-{number}", architecture)
+
+    def _hopeful(self, records: Sequence[Record], running: Sequence[Record]) -> Proposal | None:
+        """The first proposal that is not predicted to miss the target, or the last of those that may be passed over."""
+        baselines = self._study.baselines()
+        history = self._history(records, baselines)
+        known = [r.key for r in [*records, *baselines]]
+        passed_over = 0
+        while True:
+            proposal = propose(
+                self._space,
+                history,
+                [r.indices for r in running],
+                sampler=self._sampler,
+                seed=self._seed,
+                # A number of its own for each attempt, so that a random start draws another design.
+                number=len(records) + passed_over * _ATTEMPT,
+                known=known,
+                seeds=self._seeds,
+            )
+            if proposal is None or passed_over == (PASSED_OVER if proposal.origin == "random" else 1):
+                return proposal
+            architecture = self._space.decode(proposal.indices)
+            predicted_ms = self._foresee([*baselines, *records], architecture)
+            if predicted_ms is None:
+                return proposal
+            # The sampler learns of it as of a rejected design; only for this proposal, because it was not measured.
+            history = [*history, Observation(proposal.indices, predicted_ms, None)]
+            known = [*known, architecture.key]
+            passed_over += 1
 
     def _history(self, records: Sequence[Record], baselines: Sequence[Record]) -> list[Observation]:
         """Every evaluated point of the space; baselines that lie in it teach the sampler too."""

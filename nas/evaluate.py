@@ -11,6 +11,7 @@ from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
 from nas.latency.estimate import Calibration
+from nas.latency.known_features import remember_features
 from nas.latency.measure import screen
 from nas.latency.patience import patiently
 from nas.latency.sized import Sized
@@ -185,6 +186,7 @@ def _screen(architecture: Architecture, task: Task) -> "tuple[Evaluation, nn.Mod
         model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
         counts = count(model, architecture.imgsz)
         onnx = to_onnx(model, architecture.imgsz)
+        remember_features(architecture, task.classes, onnx)  # what the latencies of other designs are predicted from
         artefact = prepare(model, architecture.imgsz, task.latency, calibration_pictures(task, architecture.imgsz))
     built = time.monotonic()
     subject = Sized(artefact, architecture.imgsz)

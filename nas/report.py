@@ -164,8 +164,8 @@ def report(outcome: Outcome) -> str:
         "\\* is `best.yaml`. `select` is the part of *train* on which candidates were compared, so the best of many "
         "flatters itself there; "
         "`val` is the data set's own val, looked at once, after the search, by the exported file that was timed, in "
-        "its runtime and precision. Latencies of this table were measured in three fresh processes; `meets` means that the "
-        "upper end of the 95% interval is at or under the target and that every other limit holds.",
+        "its runtime and precision. Latencies of this table were measured in three fresh processes; `meets` means that "
+        "the upper end of the 95% interval is at or under the target and that every other limit holds.",
         *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
         "",

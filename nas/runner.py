@@ -12,6 +12,7 @@ from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
 from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
 from nas.finals import conclude
+from nas.foresight import foresee
 from nas.latency import LatencySettings
 from nas.latency.estimate import Calibration
 from nas.latency.link import LOCAL, open_link
@@ -253,6 +254,7 @@ def _carry_out(
         max_seconds=request.max_seconds,
         baselines=found.baselines,
         seeds=found.seeds,
+        foresee=foresee(task),
         on_progress=reporter.progress,
     )
     try:

@@ -30,7 +30,7 @@ FLOORS: list[set[str]] = [
     {"latency", "proxy", "settings"},
     {"evaluate"},
     {"study_file", "study", "search", "feasibility"},
-    {"campaign", "finals"},
+    {"foresight", "campaign", "finals"},
     {"executors"},
     {"tables", "plot", "report", "export", "bundle", "notes", "dashboard", "training", "yolo"},
     {"runner"},

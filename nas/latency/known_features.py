@@ -30,16 +30,27 @@ def features_of(architecture: Architecture, classes: int) -> Features:
         ModelError: It cannot be built or exported.
         StorageError: The cache folder cannot be written.
     """
-    name = _name(architecture, classes)
     try:
-        return Features.from_dict(json.loads((cache_dir() / _ROOM / name).read_text(encoding="utf-8")))
+        kept = cache_dir() / _ROOM / _name(architecture, classes)
+        return Features.from_dict(json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError, AttributeError, TypeError):
         pass  # Not there, or not readable any more: counted again.
     from nas.build import build, to_onnx
     from nas.yolo_yaml import to_yaml
 
-    found = features(to_onnx(build(to_yaml(architecture, classes), seed=0), architecture.imgsz))
-    _keep(name, found)
+    onnx = to_onnx(build(to_yaml(architecture, classes), seed=0), architecture.imgsz)
+    return remember_features(architecture, classes, onnx)
+
+
+def remember_features(architecture: Architecture, classes: int, onnx: bytes) -> Features:
+    """Count the work of a design's graph that is there already, and keep it for `features_of`.
+
+    Raises:
+        ModelError: The graph cannot be read.
+        StorageError: The cache folder cannot be written.
+    """
+    found = features(onnx)
+    _keep(_name(architecture, classes), found)
     return found
 
 

@@ -1,0 +1,47 @@
+"""Designs that need not even be built for a measurement: their predicted latency lies wholly above the target.
+
+A prediction only chooses what is measured next; it rejects nothing. A proposal that it passes over is not a trial, is
+not stored, and may come again once more is known.
+"""
+
+from collections.abc import Callable, Sequence
+
+from nas.architecture import Architecture
+from nas.evaluate import Evaluation, Task
+from nas.latency.known_features import features_of
+from nas.latency.predictor import LEAST_SAMPLES, Predictor, Sample
+from nas.study import Record
+from nas.turnstile import Turnstile
+
+LEARNT_FROM = 32
+"""Measured designs that the predictor is fitted to, the latest ones."""
+
+Foresee = Callable[[Sequence[Record], Architecture], float | None]
+"""From what was measured and a design to its predicted latency in ms, when all of its interval misses the target."""
+
+
+def foresee(task: Task) -> Foresee:
+    """Predictions for one search, from its own screenings.
+
+    Args:
+        task: How the search evaluates; its latencies are what is predicted.
+    """
+
+    def above_target(records: Sequence[Record], design: Architecture) -> float | None:
+        measured = [record.evaluation for record in records if record.evaluation is not None][-LEARNT_FROM:]
+        if len(measured) < LEAST_SAMPLES:
+            return None
+        with Turnstile().step():  # building a graph keeps a core busy
+            known = [_sample(one, task.classes) for one in measured]
+            wanted = features_of(design, task.classes)
+        found = Predictor.fit(known).predict(wanted)
+        hopeless = found.low_ms > task.limits.target_ms and not found.outside
+        return found.latency_ms if hopeless else None
+
+    return above_target
+
+
+def _sample(evaluation: Evaluation, classes: int) -> Sample:
+    latency = evaluation.latency
+    half_width = (latency.high_ms - latency.low_ms) / 2 / latency.latency_ms
+    return Sample(features_of(evaluation.architecture, classes), latency.latency_ms, half_width)

@@ -28,9 +28,9 @@ def quantised(onnx: bytes, pictures: NDArray[np.float32], *, symmetric: bool) ->
     Args:
         onnx: The float32 model, one input.
         pictures: (N, 3, imgsz, imgsz), in [0, 1]; each activation's range is the one that it has on these.
-        symmetric: Signed activations without zero points and only convolutions quantised, which is what TensorRT
-            wants. Else unsigned activations with zero points, and what lies between convolutions in INT8 too: the CPU
-            runtimes would otherwise spend on conversions what they save.
+        symmetric: Signed activations without zero points, and only what convolutions read is quantised, which is what
+            TensorRT wants. Else unsigned activations with zero points, and what lies between convolutions in INT8 too:
+            the CPU runtimes would otherwise spend on conversions what they save.
 
     Raises:
         ModelError: It cannot be quantised.
@@ -55,7 +55,12 @@ def quantised(onnx: bytes, pictures: NDArray[np.float32], *, symmetric: bool) ->
                 per_channel=True,
                 activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                extra_options={"ActivationSymmetric": symmetric, "WeightSymmetric": True},
+                extra_options={
+                    "ActivationSymmetric": symmetric,
+                    "WeightSymmetric": True,
+                    # Between a convolution and its activation function, a pair would keep TensorRT from fusing them.
+                    "OpTypesToExcludeOutputQuantization": [*_CONVOLUTIONS] if symmetric else [],
+                },
             )
             _check(_read(done), model)
         except ModelError:

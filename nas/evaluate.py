@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nas.architecture import Architecture
-from nas.data.sample import QUANTISED_WITH, sample_pictures
+from nas.data.sample import ROUGHLY_QUANTISED_WITH, sample_pictures
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
 from nas.latency.estimate import Calibration
@@ -187,7 +187,12 @@ def _screen(architecture: Architecture, task: Task) -> "tuple[Evaluation, nn.Mod
         counts = count(model, architecture.imgsz)
         onnx = to_onnx(model, architecture.imgsz)
         remember_features(architecture, task.classes, onnx)  # what the latencies of other designs are predicted from
-        artefact = prepare(model, architecture.imgsz, task.latency, calibration_pictures(task, architecture.imgsz))
+        artefact = prepare(
+            model,
+            architecture.imgsz,
+            task.latency,
+            calibration_pictures(task, architecture.imgsz, ROUGHLY_QUANTISED_WITH),
+        )
     built = time.monotonic()
     subject = Sized(artefact, architecture.imgsz)
     latency = patiently(lambda: screen(subject, task.latency, task.calibration, task.limits.target_ms))
@@ -207,11 +212,11 @@ def _screen(architecture: Architecture, task: Task) -> "tuple[Evaluation, nn.Mod
     return screened, model
 
 
-def calibration_pictures(task: Task, imgsz: int) -> "NDArray[np.float32] | None":
+def calibration_pictures(task: Task, imgsz: int, count: int) -> "NDArray[np.float32] | None":
     """Training pictures to quantise with, (N, 3, imgsz, imgsz) float32 in [0, 1]; None where nothing is quantised."""
     if task.latency.precision != "int8":
         return None
-    return sample_pictures(task.data, imgsz, QUANTISED_WITH, "train", task.fraction)
+    return sample_pictures(task.data, imgsz, count, "train", task.fraction)
 
 
 def _keep(architecture: Architecture, task: Task, label: str, trained: "nn.Module") -> None:

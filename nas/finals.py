@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.evaluate import Evaluation, Task, calibration_pictures
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
+from nas.latency.difference import difference
 from nas.latency.measure import compare
 from nas.latency.patience import patiently
 from nas.latency.predictions import opened_for_pictures
@@ -23,11 +25,16 @@ from nas.study import Record, StoredStudy
 from nas.turnstile import Turnstile
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
     from nas.data.values import Split
 
 _KEPT_AS = "finals"
+
+COMPARED_ON = 8
+"""Pictures on which a file's outputs are compared with torch's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +45,15 @@ class Final:
         latency: The finalist measurement.
         val: The file's score on val, computed in the runtime and precision that were timed.
         val_float: The float32 torch model's score on val, where the file has another precision.
+        difference: Largest difference of the file's raw outputs from the float32 torch model's on pictures of val,
+            relative to the larger of one and the output (`nas/latency/difference.py`).
         file: SHA-256 of the file.
     """
 
     latency: Latency
     val: Score
     val_float: Score | None
+    difference: float
     file: str
 
     @property
@@ -59,7 +69,7 @@ class Final:
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         plain = None if data["val_float"] is None else Score(**data["val_float"])
-        return cls(Latency.from_dict(data["latency"]), Score(**data["val"]), plain, data["file"])
+        return cls(Latency.from_dict(data["latency"]), Score(**data["val"]), plain, data["difference"], data["file"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +178,30 @@ def _final(record: Record, task: Task) -> Final:
     imgsz = evaluation.architecture.imgsz
     model = _trained(task.folder / "models" / f"{record.label}.yaml", task)
     data = load(task.data, fraction=task.fraction)
-    file = Sized(prepare(model, imgsz, task.latency, calibration_pictures(task, imgsz)), imgsz)
+    file = Sized(prepare(model, imgsz, task.latency, calibration_pictures(task, imgsz, QUANTISED_WITH)), imgsz)
     latency = patiently(lambda: compare([file], task.latency, task.calibration, level="finalist").latencies[0])
     val = score_file(file, data.val, task.latency)
     val_float = None
     if task.latency.precision != "float32":
         val_float = evaluate(model, data.val, data, imgsz, device=task.proxy.device, turnstile=Turnstile())
-    return Final(latency, val, val_float, file.model.digest)
+    seen = sample_pictures(task.data, imgsz, COMPARED_ON, "val", task.fraction)
+    return Final(latency, val, val_float, _difference(file, model, seen, task.latency), file.model.digest)
+
+
+def _difference(file: Sized, model: "nn.Module", pictures: "NDArray[np.float32]", latency: LatencySettings) -> float:
+    import torch
+
+    from nas.build import fused
+
+    deployed = fused(model.cpu())
+
+    def expected(batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        with torch.inference_mode():
+            found: NDArray[np.float32] = deployed(torch.from_numpy(batch))[0].numpy()
+        return found
+
+    with opened_for_pictures(file, latency) as predict:
+        return difference(predict, expected, pictures)
 
 
 def _trained(yaml: Path, task: Task) -> "nn.Module":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.finals import Finalist, choose_best
+from nas.finals import COMPARED_ON, Finalist, choose_best
 from nas.plot import draw_front
 from nas.provenance import command, machine, versions
 from nas.settings import SearchSettings
@@ -238,7 +238,7 @@ def _table(outcome: Outcome) -> list[str]:
 
 
 def _precision_notes(outcome: Outcome) -> list[str]:
-    """What the measured precision costs, where it is not float32; more than a point is flagged."""
+    """What the measured precision costs, where it is not float32 (more than a point is flagged), and the difference."""
     notes = []
     for finalist in [*outcome.front, *outcome.baselines]:
         lost = finalist.final.precision_lost
@@ -248,6 +248,12 @@ def _precision_notes(outcome: Outcome) -> list[str]:
                 f"- {finalist.record.label}: {outcome.settings.precision} costs {100 * lost:+.1f} points of mAP50-95 "
                 f"on val{flag}"
             )
+    worst = max((f.final.difference for f in [*outcome.front, *outcome.baselines]), default=None)
+    if worst is not None:
+        notes.append(
+            f"- outputs of the timed files differ from float32 torch's by at most {worst:.2g} (relative, {COMPARED_ON} "
+            "pictures of val)"
+        )
     return ["", *notes] if notes else []
 
 

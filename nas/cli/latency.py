@@ -135,6 +135,7 @@ def _objects(names: Sequence[str], answer: "Answer") -> list[dict[str, Any]]:
                 "conditions": measured.conditions,
                 "calibration": measured.calibration,
                 "seconds": measured.seconds,
+                "build_s": measured.build_s,
                 "age_s": answer.age_s,
                 "key": measured.key,
             }

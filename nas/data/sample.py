@@ -10,6 +10,9 @@ from nas.data.load import load
 QUANTISED_WITH = 64
 """Training pictures that an INT8 file is calibrated with."""
 
+ROUGHLY_QUANTISED_WITH = 4
+"""Pictures where only the time of an INT8 file is wanted, which its scales do not change."""
+
 
 def sample_pictures(
     data: str | None, imgsz: int, count: int, part: Literal["train", "val"], fraction: float = 1.0

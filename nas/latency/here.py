@@ -84,7 +84,8 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         read: The bytes of a digest.
 
     Returns:
-        `keys` (one a model), and `slices`, `dropped`, `seconds`; or `observations`, one a model, for a percentile.
+        `keys` and `build_s` (one a model), and `slices`, `dropped`, `seconds`; or `observations`, one a model, for a
+        percentile.
 
     Raises:
         RuntimeMissing: The runtime is not installed.
@@ -96,14 +97,15 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
     keys = [key(one.model.digest, one.imgsz, settings) for one in models]
     seen = list(request.get("pictures", ()))
     with ExitStack() as stack:
-        runs = []
+        runs, builds = [], []
         for one in models:
             session = stack.enter_context(open_session(one.model, one.imgsz, settings))
             check_finite(session)
+            builds.append(session.build_s)
             pictures = read(seen.pop(0)) if seen else None
             runs.append(scoped(session, one.imgsz, settings.scope, pictures))
         if settings.statistic != "quiet":
-            return {"keys": keys, "observations": _observations(runs, settings)}
+            return {"keys": keys, "build_s": builds, "observations": _observations(runs, settings)}
         calibration = Calibration.from_dict(request["calibration"])
         references = stack.enter_context(_open([Sized.read(one, read) for one in request["references"]], settings))
         plan = PLANS[_level(request["level"])]
@@ -115,7 +117,7 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         trace = collect([*runs, *references], plan, counters, judge, gate)
         judge.check(trace.slices)
     slices = [[[round(run, 4) for run in one] for one in part] for part in trace.slices]
-    return {"keys": keys, "slices": slices, "dropped": trace.dropped, "seconds": trace.seconds}
+    return {"keys": keys, "build_s": builds, "slices": slices, "dropped": trace.dropped, "seconds": trace.seconds}
 
 
 class _Judge:

@@ -209,6 +209,7 @@ def _joined(
                 imgsz=model.imgsz,
                 level=level,
                 key=replies[0]["keys"][index],
+                build_s=replies[0]["build_s"][index],
             )
         )
     return Comparison(tuple(latencies), found.ratios)
@@ -231,8 +232,11 @@ def _observed(models: Sequence[Sized], reply: dict[str, Any], settings: LatencyS
             imgsz=model.imgsz,
             level=level,
             key=key,
+            build_s=build_s,
         )
-        for model, key, seen in zip(models, reply["keys"], reply["observations"], strict=True)
+        for model, key, build_s, seen in zip(
+            models, reply["keys"], reply["build_s"], reply["observations"], strict=True
+        )
     ]
     return Comparison(tuple(latencies), None)
 

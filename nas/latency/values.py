@@ -154,6 +154,7 @@ class Latency:
         imgsz: Square input size in pixels.
         level: `screening` or `finalist`.
         key: Model digest, device, runtime and version, threads, precision, input shape, scope, statistic.
+        build_s: Time that the runtime took to build an engine for the device before (TensorRT), apart from `seconds`.
     """
 
     latency_ms: float
@@ -170,6 +171,7 @@ class Latency:
     imgsz: int
     level: Level
     key: dict[str, Any]
+    build_s: float = 0.0
 
     def meets(self, target_ms: float) -> bool:
         """Whether the upper end of the interval is at or under the target."""

@@ -51,17 +51,27 @@ def tiny_onnx(tiny: Sized, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder with a calibration, made once: it takes seconds, and the machine's counts until it is made."""
+    """A cache folder for all real measurements of the session."""
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture
-def calibrated(one_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calibration]:
-    """The calibration of this machine for ONNX Runtime with one thread; the cache folder holds it."""
+@pytest.fixture(scope="session")
+def one_calibration(one_cache: Path) -> Calibration:
+    """The calibration of this machine for ONNX Runtime with one thread, made once: it takes 20 seconds."""
     from nas.latency import LatencySettings, measure
 
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GHOSTNAS_CACHE", str(one_cache))
+        return measurable(lambda: measure.calibration(LatencySettings()))
+
+
+@pytest.fixture
+def calibrated(one_calibration: Calibration, one_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calibration]:
+    """That calibration, in its cache folder."""
+    from nas.latency import measure
+
     monkeypatch.setenv("GHOSTNAS_CACHE", str(one_cache))
-    yield measurable(lambda: measure.calibration(LatencySettings()))
+    yield one_calibration
     # An agent that was started with this cache folder must not serve a test with another.
     for place in list(measure._links):
         measure._forget(place)

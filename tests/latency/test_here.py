@@ -267,7 +267,7 @@ def test_a_percentile_needs_neither_references_nor_a_calibration(fake: FakeMachi
     settings = asdict(LatencySettings(statistic="p95", sustained_s=1.0))
     request = {"models": [SOME.to_dict()] * 2, "settings": settings}
     reply = here.measure_here(request, lambda digest: SOME.model.data)
-    assert set(reply) == {"keys", "observations"}
+    assert set(reply) == {"keys", "build_s", "observations"}
     for seen in reply["observations"]:
         assert (seen["low_ms"], seen["latency_ms"], seen["high_ms"]) == (3.0, 3.0, 3.0)
         assert len(seen["runs"]) == 334 and seen["seconds"] == pytest.approx(1.002)

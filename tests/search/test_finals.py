@@ -53,7 +53,7 @@ def slower(factor: float) -> object:
         # Every other finalist turns out slower than its screening said.
         by = factor if record.number % 2 else 1.0
         fresh = replace(latency, latency_ms=latency.latency_ms * by, high_ms=latency.high_ms * by, level="finalist")
-        return Final(fresh, Score(record.evaluation.score.map50_95 / 2, 0.3), None, "digest")
+        return Final(fresh, Score(record.evaluation.score.map50_95 / 2, 0.3), None, 1e-6, "digest")
 
     return final
 
@@ -200,7 +200,15 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
 
     monkeypatch.setattr(finals, "prepare", prepare)
     monkeypatch.setattr(finals, "compare", compare)
+    differed: list[str] = []
+
+    def difference(file: Sized, *_: object) -> float:
+        differed.append(file.model.digest)
+        return 0.25
+
+    monkeypatch.setattr(finals, "_difference", difference)
     final = finals._final(record, task)
+    assert differed == [file.digest] and final.difference == 0.25
     assert [one.model.digest for one in timed] == [file.digest] == [final.file]
     # The file knows the truth, the torch model beside it nothing: the score is the file's.
     assert final.val.map50_95 > 0.9
@@ -226,7 +234,7 @@ def test_the_report_tells_what_the_precision_costs_and_flags_more_than_a_point(
 ) -> None:
     def final(record: Record, task: Task) -> Final:
         assert record.evaluation is not None
-        return Final(record.evaluation.latency, Score(0.2, 0.3), Score(0.2 + lost, 0.3), "digest")
+        return Final(record.evaluation.latency, Score(0.2, 0.3), Score(0.2 + lost, 0.3), 0.1, "digest")
 
     monkeypatch.setattr(finals, "_final", final)
     text = report(outcome(*conclude(study, task)))

@@ -56,7 +56,12 @@ def space_with(folder: Path, old: str, new: str) -> Path:
         (["--runtime", "onnxruntim"], "did you mean 'onnxruntime'"),
         (["--precision", "float8"], "float8"),
         (["--threads", "0"], "threads must be at least 1"),
-        (["--device", "gpu"], "cuda:0"),
+        (["--device", "gpu"], "'gpu' is no device: give local, cuda:N, ssh://user@host"),
+        (["--device", "cuda"], "cuda:0"),
+        (["--scope", "+nms"], "a search cannot measure +nms"),
+        (["--target-stat", "p99"], "statistic must be one of"),
+        (["--sustained", "60s"], "give --target-stat p50 or p95 too"),
+        (["--target-stat", "p95", "--sustained", "60"], "no unit"),
         (["--train-device", "tpu"], "--train-device must be cpu or cuda"),
         (["--imgsz", "100"], "32"),
         (["--imgsz", "big"], "--imgsz must be sizes in pixels"),
@@ -173,8 +178,10 @@ def test_a_corrupt_study(ghostnas: Run, tmp_path: Path) -> None:
     assert [path.read_bytes() for path in folder.glob("study.db.corrupt-*")] == [b"rubbish"]
 
 
-def test_a_runtime_that_is_not_installed(ghostnas: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.latency.runtimes.is_installed", lambda runtime: False)
-    code, message = ghostnas("search", "--runtime", "openvino")
+def test_a_runtime_that_is_not_installed(ghostnas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The agent is a process of its own, and is told by its start-up file that there is no openvino.
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['openvino'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code, message = ghostnas("search", "--workers", "0", "--budget", "1", "--runtime", "openvino")
     assert code == 2
-    assert 'pip install "ghostnas[openvino]"' in message
+    assert 'pip install "ghostnas[openvino]"' in message and "Traceback" not in message

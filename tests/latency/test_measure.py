@@ -1,0 +1,262 @@
+"""Measuring through agents: what is asked of them, what is made of their answers, and a few real measurements."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nas.errors import DeviceLost, LatencyError, UsageError
+from nas.latency import Latency, LatencySettings, lookup, measure
+from nas.latency.artifact import ModelBytes
+from nas.latency.estimate import Calibration
+from nas.latency.models import find_model
+from nas.latency.reference import COMPUTE, MEMORY, reference_onnx
+from nas.latency.sized import Sized
+from tests.latency.conftest import CALIBRATION, IMGSZ, measurable
+from tests.latency.device import Device
+
+ONE, OTHER = (Sized(ModelBytes("onnx", letter * 2_000_000), 96) for letter in (b"a", b"b"))
+QUIET = Device(clock=(1.0, 1.0), memory=(1.0, 1.0), noise=0.002, bursts=0.0)
+
+
+class FakeLink:
+    """An agent that answers as it is told, and notes what it was asked and sent."""
+
+    def __init__(self, place: str, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self.place, self.answer = place, answer
+        self.alive = True
+        self.asked: list[dict[str, Any]] = []
+        self.sent: list[str] = []
+
+    def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        self.asked.append({**request, "timeout_s": timeout_s})
+        try:
+            return self.answer(request)
+        except DeviceLost:
+            self.alive = False
+            raise
+
+    def send_model(self, data: bytes, digest: str) -> None:
+        self.sent.append(digest)
+
+    def close(self) -> None:
+        self.alive = False
+
+    def __enter__(self) -> "FakeLink":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _key(model: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    return {"model": model["digest"], "imgsz": model["imgsz"], "statistic": request["settings"]["statistic"]}
+
+
+class Agents:
+    """All agents that a test starts."""
+
+    def __init__(self) -> None:
+        self.links: list[FakeLink] = []
+        self.lost = False
+        self.latencies_ms = {ONE.model.digest: 5.0, OTHER.model.digest: 10.0}
+
+    def open_link(self, place: str) -> FakeLink:
+        self.links.append(FakeLink(place, self.answer))
+        return self.links[-1]
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.lost:
+            raise DeviceLost("the board was lost")
+        keys = [_key(model, request) for model in request["models"]]
+        times = [self.latencies_ms[model["digest"]] for model in request["models"]]
+        if request["settings"]["statistic"] != "quiet":
+            seen = [
+                {"latency_ms": ms, "low_ms": ms - 1, "high_ms": ms + 1, "runs": [ms, ms + 0.5], "seconds": 9.0}
+                for ms in times
+            ]
+            return {"keys": keys, "observations": seen}
+        figures, _ = QUIET.slices(np.random.default_rng(len(self.links)), [(ms, 0.4) for ms in times], processes=1)
+        slices = [[[float(figure), float(figure) * 1.5] for figure in row] for row in figures]
+        return {"keys": keys, "slices": slices, "dropped": {"runs_preempted": 2, "slices_stolen": 1}, "seconds": 1.5}
+
+
+@pytest.fixture
+def agents(monkeypatch: pytest.MonkeyPatch) -> Iterator[Agents]:
+    made = Agents()
+    monkeypatch.setattr(measure, "open_link", made.open_link)
+    monkeypatch.setattr(measure, "_links", {})
+    yield made
+
+
+def test_a_finalist_is_measured_by_three_fresh_processes(agents: Agents) -> None:
+    settings = LatencySettings(place="ssh://pi@board", threads=2)
+    (latency,) = measure.compare([ONE], settings, CALIBRATION).latencies
+    assert [link.place for link in agents.links] == ["ssh://pi@board"] * 3
+    assert not any(link.alive for link in agents.links)
+    assert latency.processes == 3 and latency.level == "finalist" and latency.seconds == 4.5
+    assert latency.low_ms < latency.latency_ms < latency.high_ms
+    assert latency.latency_ms == pytest.approx(5.0, rel=0.02)
+    assert latency.dropped == {"runs_preempted": 6, "slices_stolen": 3}
+    assert (latency.calibration, latency.settings, latency.imgsz) == (CALIBRATION.identity, settings, 96)
+    assert latency.key == {"model": ONE.model.digest, "imgsz": 96, "statistic": "quiet"}
+    assert set(latency.conditions) == {"clock", "memory", "slope"}
+
+
+def test_what_an_agent_is_asked(agents: Agents) -> None:
+    settings = LatencySettings(place="ssh://pi@board", threads=2)
+    measure.compare([ONE, OTHER], settings, CALIBRATION)
+    references = [reference_onnx(one) for one in (COMPUTE, MEMORY)]
+    for link in agents.links:
+        (request,) = link.asked
+        assert request["do"] == "measure" and request["level"] == "finalist" and request["target_ms"] is None
+        assert request["settings"]["place"] == "local" and request["settings"]["threads"] == 2
+        assert request["calibration"] == CALIBRATION.to_dict()
+        assert request["models"] == [ONE.to_dict(), OTHER.to_dict()]
+        named = [one["digest"] for one in request["references"]]
+        assert named == [ModelBytes("onnx", data).digest for data in references]
+        assert set(link.sent) == {ONE.model.digest, OTHER.model.digest, *named}
+
+
+def test_models_are_compared_with_the_first(agents: Agents) -> None:
+    found = measure.compare([ONE, OTHER], LatencySettings(), CALIBRATION, level="screening")
+    assert len(agents.links) == 1
+    assert found.ratios is not None
+    first, second = found.ratios
+    assert (first.value, first.low, first.high) == (1.0, 1.0, 1.0)
+    assert second.low < second.value < second.high and second.value == pytest.approx(2.0, rel=0.02)
+    assert [one.key["model"] for one in found.latencies] == [ONE.model.digest, OTHER.model.digest]
+
+
+def test_raw_runs_are_kept_for_each_model_beside_the_references(agents: Agents) -> None:
+    one, other = measure.compare([ONE, OTHER], LatencySettings(), CALIBRATION, level="screening").latencies
+    assert len(one.samples) == len(other.samples) == 8
+    for mine, theirs in zip(one.samples, other.samples, strict=True):
+        assert len(mine) == len(theirs) == 3
+        assert mine[0] != theirs[0] and mine[1:] == theirs[1:]
+        assert mine[0][0] == pytest.approx(5.0, rel=0.05) and theirs[0][0] == pytest.approx(10.0, rel=0.05)
+        assert mine[1][0] == pytest.approx(CALIBRATION.compute_ms, rel=0.05)
+    assert Latency.from_dict(one.to_dict()).samples == tuple(
+        tuple(tuple(round(run, 4) for run in runs) for runs in part) for part in one.samples
+    )
+
+
+def test_a_screening_uses_one_agent_again_and_tells_it_the_target(agents: Agents) -> None:
+    settings = LatencySettings()
+    for target_ms in (None, 2.5):
+        latency = measure.screen(ONE, settings, CALIBRATION, target_ms)
+        assert (latency.level, latency.processes) == ("screening", 1)
+    (link,) = agents.links
+    assert link.alive and [request["target_ms"] for request in link.asked] == [None, 2.5]
+    measure.screen(ONE, replace(settings, place="ssh://pi@board"), CALIBRATION, None)
+    assert [one.place for one in agents.links] == ["local", "ssh://pi@board"]
+
+
+def test_a_lost_agent_is_no_number_and_is_replaced(agents: Agents) -> None:
+    agents.lost = True
+    with pytest.raises(DeviceLost, match="the board was lost"):
+        measure.screen(ONE, LatencySettings(), CALIBRATION, None)
+    with pytest.raises(DeviceLost, match="the board was lost"):
+        measure.compare([ONE], LatencySettings(), CALIBRATION)
+    agents.lost = False
+    assert measure.screen(ONE, LatencySettings(), CALIBRATION, None).latency_ms == pytest.approx(5.0, rel=0.02)
+    assert len(agents.links) == 3 and agents.links[-1].alive
+
+
+def test_a_percentile_is_told_as_it_was_seen(agents: Agents) -> None:
+    settings = LatencySettings(statistic="p95", sustained_s=60.0)
+    found = measure.compare([ONE, OTHER], settings)
+    assert found.ratios is None
+    first = found.latencies[0]
+    assert (first.latency_ms, first.low_ms, first.high_ms) == (5.0, 4.0, 6.0)
+    assert (first.samples, first.slices_ms, first.calibration, first.processes) == ((((5.0, 5.5),),), (), "", 1)
+    (link,) = agents.links
+    (request,) = link.asked
+    assert not {"references", "calibration"} & set(request)
+    assert request["timeout_s"] > 2 * 60  # both models run for a minute
+
+
+def test_pictures_travel_as_arrays_by_their_digests(agents: Agents) -> None:
+    pictures = np.zeros((2, 3, 96, 96), dtype=np.float32)
+    measure.compare([ONE], LatencySettings(scope="+nms"), CALIBRATION, level="screening", pictures=[pictures])
+    (link,) = agents.links
+    (request,) = link.asked
+    (digest,) = request["pictures"]
+    assert digest in link.sent and digest != ONE.model.digest
+
+
+# --- for real
+
+
+def _reference_file(folder: Path) -> Path:
+    path = folder / "reference.onnx"
+    path.write_bytes(reference_onnx(COMPUTE))
+    return path
+
+
+def test_a_real_screening(calibrated: Calibration, tiny: Sized) -> None:
+    settings = LatencySettings()
+    latency = measurable(lambda: measure.screen(tiny, settings, calibrated, None))
+    assert 0 < latency.low_ms <= latency.latency_ms <= latency.high_ms
+    assert (latency.settings, latency.imgsz, latency.calibration) == (settings, IMGSZ, calibrated.identity)
+    assert latency.key["model"] == tiny.model.digest and latency.key["input_shape"] == [1, 3, IMGSZ, IMGSZ]
+    assert len(latency.slices_ms) >= 4 and all(len(one) == 3 for one in latency.samples)
+    # Whatever the machine: no model runs in a microsecond, and every one within a minute.
+    assert measurable(lambda: measure.screen(tiny, settings, calibrated, 0.001)).above(0.001)
+    assert measurable(lambda: measure.screen(tiny, settings, calibrated, 60_000.0)).meets(60_000.0)
+
+
+@pytest.mark.parametrize("scope", ["compute", "+copies"])
+def test_two_real_models_side_by_side(calibrated: Calibration, tiny: Sized, scope: str) -> None:
+    small = Sized(ModelBytes("onnx", reference_onnx(COMPUTE)), COMPUTE.imgsz)
+    settings = LatencySettings(scope=scope)
+    found = measurable(lambda: measure.compare([tiny, small], settings, calibrated, level="screening"))
+    assert found.ratios is not None
+    assert 0 < found.ratios[1].low <= found.ratios[1].value <= found.ratios[1].high
+    assert [one.key["model"] for one in found.latencies] == [tiny.model.digest, small.model.digest]
+    assert [one.key["scope"] for one in found.latencies] == [scope] * 2
+
+
+def test_a_real_nms_of_pictures(calibrated: Calibration, tiny: Sized) -> None:
+    pictures = np.random.default_rng(0).random((2, 3, IMGSZ, IMGSZ), dtype=np.float32)
+    settings = LatencySettings(scope="+nms", statistic="p50", sustained_s=0.1)
+    (latency,) = measure.compare([tiny], settings, pictures=[pictures]).latencies
+    assert 0 < latency.low_ms <= latency.latency_ms <= latency.high_ms
+    assert len(latency.samples[0][0]) >= 100
+
+
+def test_what_cannot_be_measured_is_told_by_its_own_error(calibrated: Calibration, tiny: Sized) -> None:
+    with pytest.raises(LatencyError, match="cannot load the model"):
+        measure.screen(Sized(ModelBytes("onnx", b"rubbish"), IMGSZ), LatencySettings(), calibrated, None)
+    with pytest.raises(LatencyError, match=r"the measurement needs \(1, 3, 96, 96\)"):
+        measure.screen(replace(tiny, imgsz=96), LatencySettings(), calibrated, None)
+
+
+def test_answers_come_from_the_cache_until_they_are_asked_for_anew(
+    calibrated: Calibration, tiny_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The references are as they were: another calibration would be another unit, and rightly nothing would be found.
+    monkeypatch.setattr(lookup, "calibration", lambda settings, fresh=False: calibrated)
+    settings = LatencySettings()
+    files = [find_model(str(tiny_onnx)), find_model(str(_reference_file(tmp_path)))]
+    sizes = [lookup.choose_imgsz(file, None, settings.runtime) for file in files]
+    assert sizes == [IMGSZ, COMPUTE.imgsz]
+
+    def ask(**more: Any) -> lookup.Answer:
+        return measurable(lambda: lookup.latencies_of(files, sizes, settings, "screening", **more))
+
+    first, again, fresh, kept = ask(fresh=True), ask(), ask(fresh=True), ask()
+    assert first.age_s is None and fresh.age_s is None
+    assert again.age_s is not None and again.age_s >= 0 and again.found.ratios == first.found.ratios
+    assert [one.latency_ms for one in again.found.latencies] == [one.latency_ms for one in first.found.latencies]
+    assert kept.found.latencies[0].latency_ms == fresh.found.latencies[0].latency_ms
+    assert [one.key["model"] for one in first.found.latencies] == [file.digest for file in files]
+
+
+def test_nms_of_an_untrained_model_means_nothing() -> None:
+    file = find_model("yolo11n.yaml")
+    with pytest.raises(UsageError, match=r"\+nms needs a trained model .*'yolo11n.yaml'.* random"):
+        lookup.latencies_of([file], [64], LatencySettings(scope="+nms"))

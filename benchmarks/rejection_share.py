@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nas.evaluate import Limits, Task, measure_only
 from nas.latency import LatencySettings
+from nas.latency.measure import calibration
 from nas.proxy import ProxySettings
 from nas.space import load_space
 from nas.units import latency_ms
@@ -30,7 +31,7 @@ def main() -> None:
 
     space = load_space(options.space)
     settings = LatencySettings(options.runtime)
-    task = Task(Limits(options.target_latency), settings, ProxySettings(), None, 1.0, 6, Path())
+    task = Task(Limits(options.target_latency), settings, calibration(settings), ProxySettings(), None, 1.0, 6, Path())
     rng = random.Random(options.seed)
     found: defaultdict[int, list[float]] = defaultdict(list)
     seconds: list[float] = []

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 
 SEARCH = ["search", "--name", "e2e", "--imgsz", "64", "--steps", "3", "--target-latency", "50ms", "--sampler", "random"]
@@ -18,7 +19,7 @@ def ghostnas(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # Ultralytics changes its folders when it sees pytest's variable.
     environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
     command = [sys.executable, "-m", "nas", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=230)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
 
 
 def rows(file: Path) -> list[dict[str, str]]:
@@ -26,12 +27,14 @@ def rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
+# On a machine that is busy with other things finalists are waited for, up to 36 seconds each.
+@pytest.mark.timeout(600)
 def test_a_search_is_killed_resumed_and_concluded(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
     command = [sys.executable, "-m", "nas", *SEARCH, "--budget", "2", "--workers", "2"]
     with (tmp_path / "log.txt").open("w") as log:
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 150
+        deadline = time.monotonic() + 240
         while "trial-" not in (tmp_path / "log.txt").read_text() and process.poll() is None:
             assert time.monotonic() < deadline, (tmp_path / "log.txt").read_text()
             time.sleep(0.2)

@@ -27,6 +27,7 @@ def profile(folder: Path, text: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_what_works_here_is_shown(tmp_path: Path) -> None:
     done = devices(profile(tmp_path, "host: local"), "--json")
     assert done.returncode == 0, done.stderr
@@ -38,6 +39,7 @@ def test_what_works_here_is_shown(tmp_path: Path) -> None:
     assert "outputs finite" in first["detail"]
 
 
+@pytest.mark.slow
 def test_a_device_at_the_other_end_of_ssh_is_checked_too(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         text = f"host: {server.url('x').partition('?')[0]}\npython: {sys.executable}\nssh_config: config"

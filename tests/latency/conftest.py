@@ -1,5 +1,6 @@
 """One small stock model for the whole room, one calibration, and a command line in a process of its own."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -51,8 +52,11 @@ def tiny_onnx(tiny: Sized, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder for all real measurements of the session."""
-    return tmp_path_factory.mktemp("cache")
+    """A cache folder for all real measurements, one for all workers: its turnstile keeps them apart."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "latency-cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +64,9 @@ def one_calibration(one_cache: Path) -> Calibration:
     """The calibration of this machine for ONNX Runtime with one thread, made once: it takes 20 seconds."""
     from nas.latency import LatencySettings, measure
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, (one_cache / "calibrating").open("w") as lock:
         patch.setenv("GHOSTNAS_CACHE", str(one_cache))
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker waits, and finds it
         return measurable(lambda: measure.calibration(LatencySettings()))
 
 

@@ -113,15 +113,19 @@ class StoredStudy:
         self._lock = lock(folder)
         try:
             check_intact(folder / STUDY_FILE)
-        except StudyError:
+            if not (folder / STUDY_FILE).exists():
+                _create(folder / STUDY_FILE, settings)
+        except BaseException:
             self._lock.close()
             raise
         self._storage = open_storage(folder / STUDY_FILE)
-        self._studies = {name: self._open(name) for name in (SEARCH, BASELINES)}
-        stored = self.attribute("settings")
-        if stored is None:
-            self.keep("settings", settings.to_dict())
-        elif different := SearchSettings.from_dict(stored).differences(settings):
+        try:
+            self._studies = _load(self._storage, folder / STUDY_FILE)
+            stored = SearchSettings.from_dict(self.attribute("settings"))
+        except StudyError:
+            self.close()
+            raise
+        if different := stored.differences(settings):
             self.close()
             raise StudyError(
                 f"{folder} holds another search ({'; '.join(different)}); choose another --name, or ask for the same"
@@ -212,18 +216,6 @@ class StoredStudy:
         repeated = {record.retried for record in records}
         return [r for r in records if r.status == "interrupted" and r.number not in repeated]
 
-    def _open(self, name: str) -> "optuna.Study":
-        import optuna
-
-        study = optuna.create_study(
-            study_name=name, storage=self._storage, directions=["maximize", "minimize"], load_if_exists=True
-        )
-        with warnings.catch_warnings():
-            # Naming the objectives is marked experimental; the dashboard shows the names.
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names(["mAP50-95", "latency_ms"])
-        return study
-
     def _trials(self, name: str) -> "list[optuna.trial.FrozenTrial]":
         return self._studies[name].get_trials(deepcopy=False)
 
@@ -252,20 +244,52 @@ def read_records(folder: Path) -> tuple[SearchSettings, list[Record], list[Recor
     Raises:
         StudyError: There is no study, or it cannot be read.
     """
-    import optuna
-
     path = folder / STUDY_FILE
     if not path.is_file():
         raise StudyError(f"{folder} holds no study ({STUDY_FILE} is missing)")
+    storage = None
     try:
         storage = open_storage(path)
-        search = optuna.load_study(study_name=SEARCH, storage=storage)
-        baselines = optuna.load_study(study_name=BASELINES, storage=storage)
-        settings = SearchSettings.from_dict(search.user_attrs["settings"])
-        candidates = [Record.from_trial(trial, False) for trial in search.get_trials(deepcopy=False)]
-        known = {r.label: r for r in (Record.from_trial(t, True) for t in baselines.get_trials(deepcopy=False))}
+        studies = _load(storage, path)
+        settings = SearchSettings.from_dict(studies[SEARCH].user_attrs["settings"])
+        candidates = [Record.from_trial(t, False) for t in studies[SEARCH].get_trials(deepcopy=False)]
+        known = (Record.from_trial(t, True) for t in studies[BASELINES].get_trials(deepcopy=False))
+        baselines = list({record.label: record for record in known}.values())
+    except StudyError:
+        raise
     except Exception as error:
         raise StudyError(f"{path} cannot be read as a ghostnas study: {error}") from error
+    finally:
+        if storage is not None:
+            storage.remove_session()
+            storage.engine.dispose()
+    return settings, candidates, baselines
+
+
+def _create(path: Path, settings: SearchSettings) -> None:
+    """Write an empty study; the file appears whole, so that whoever reads it never sees half of one."""
+    import optuna
+
+    draft = path.with_name(f"{path.name}.part")
+    draft.unlink(missing_ok=True)
+    storage = open_storage(draft)
+    for name in (SEARCH, BASELINES):
+        study = optuna.create_study(study_name=name, storage=storage, directions=["maximize", "minimize"])
+        with warnings.catch_warnings():
+            # Naming the objectives is marked experimental; the dashboard shows the names.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(["mAP50-95", "latency_ms"])
+        if name == SEARCH:
+            study.set_user_attr("settings", settings.to_dict())
     storage.remove_session()
     storage.engine.dispose()
-    return settings, candidates, list(known.values())
+    draft.replace(path)
+
+
+def _load(storage: "optuna.storages.RDBStorage", path: Path) -> "dict[str, optuna.Study]":
+    import optuna
+
+    try:
+        return {name: optuna.load_study(study_name=name, storage=storage) for name in (SEARCH, BASELINES)}
+    except KeyError as error:
+        raise StudyError(f"{path} cannot be read as a ghostnas study: it holds no search") from error

@@ -11,18 +11,19 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.errors import StorageError, Unmeasurable
 from nas.latency.estimate import Calibration
 from nas.latency.machine import Probe
-from nas.latency.protocol import Plan, collect, quantile_figures
+from nas.latency.protocol import Plan, collect, pooled_figures
 from nas.paths import cache_dir, cache_subdir
 
 _ROOM = "calibration"
@@ -30,8 +31,9 @@ _BURSTS = 5
 _BURST_S = 2.0
 _APART_S = 2.0
 _QUIET = 0.25
-FASTER = 0.97
-"""A clock of less than this share of the calibrated time means that the calibration was not made on a quiet device."""
+FASTER_COMPUTE, FASTER_MEMORY = 0.97, 0.90
+"""A reference that takes less than this share of its calibrated time means that the device was not quiet then. The
+memory is given more: what its neighbours leave a device changes by several percent from one second to the next."""
 
 _PLAN = Plan(
     aim=0.0,
@@ -68,8 +70,9 @@ def calibrate(
 ) -> Calibration:
     """Measure both references in five bursts of two seconds, two apart, and keep what they take when it is quiet.
 
-    Quiet is the lower quartile of a burst's slices, and the quietest burst counts, each for itself. The references are
-    loaded anew for each burst, so that where their weights come to lie does not decide.
+    A burst's figure is what a measurement's is, the low quantile of its pooled runs. Quiet is the lower quartile of the
+    bursts, of each reference for itself. The references are loaded anew for each burst, so that where their weights
+    come to lie does not decide.
 
     Args:
         open_references: Loads both references.
@@ -82,11 +85,11 @@ def calibrate(
         Unmeasurable: The device is too disturbed.
         StorageError: The cache folder cannot be written.
     """
-    quietest = []
+    bursts = []
     for _ in range(_BURSTS):
-        quietest.append(_burst(open_references, probe))
+        bursts.append(_burst(open_references, probe))
         sleep(_APART_S)
-    compute, memory = np.min(quietest, axis=0)
+    compute, memory = np.quantile(bursts, _QUIET, axis=0)
     if not (compute > 0 and memory > 0):
         raise Unmeasurable(f"unmeasurable: the references took {compute:g} and {memory:g} ms")
     made_at = time.time()
@@ -96,21 +99,19 @@ def calibrate(
     return made
 
 
-def glance(runs: Runs, probe: Probe) -> tuple[float, float]:
-    """What COMPUTE and MEMORY take now, in ms, from a few slices.
+def clearly_faster(runs: Runs, probe: Probe, than: Calibration) -> bool:
+    """Whether COMPUTE or MEMORY take clearly less now, by a few slices, than when the device was calibrated.
 
     Raises:
         Unmeasurable: The device is too disturbed.
     """
-    figures = quantile_figures(collect(runs, GLANCE, probe, lambda slices: True).slices)
-    compute, memory = np.median(figures, axis=0)
-    return float(compute), float(memory)
+    compute, memory = pooled_figures(collect(runs, GLANCE, probe, lambda slices: True).slices)
+    return bool(compute < FASTER_COMPUTE * than.compute_ms or memory < FASTER_MEMORY * than.memory_ms)
 
 
-def _burst(open_references: Callable[[], AbstractContextManager[Runs]], probe: Probe) -> Sequence[float]:
+def _burst(open_references: Callable[[], AbstractContextManager[Runs]], probe: Probe) -> NDArray[np.float64]:
     with open_references() as runs:
-        figures = quantile_figures(collect(runs, _PLAN, probe, lambda slices: False).slices)
-    return [float(np.quantile(column, _QUIET)) for column in figures.T]
+        return pooled_figures(collect(runs, _PLAN, probe, lambda slices: False).slices)
 
 
 def _path(key: Mapping[str, Any]) -> Path:

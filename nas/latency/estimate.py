@@ -1,44 +1,58 @@
 """From paired times to a latency: what a model takes at the calibrated clock and memory of its device.
 
-A *slice* is a fraction of a second in which the candidates and both references ran in turn; its figure for each is a
-low quantile of the runs. With t, c and m the figures of a candidate and of the references COMPUTE and MEMORY, and C, M
-their calibrated values, the model is
+A *slice* is a fraction of a second in which the candidates and both references ran in turn. What neighbours take of the
+cache and the memory changes within hundredths of a second, so a candidate and a reference that ran one after the other
+did not see the same; but over a few seconds both saw the same mixture. So the runs of all slices of a process are
+pooled, and a low quantile of each contestant's pool is its figure: how long it takes in the calm moments, of which both
+had as many. With t, c and m the figures of a candidate and of the references COMPUTE and MEMORY, and C, M their
+calibrated values, the model is
 
     log(t / c) = log(T / C) + s * x + noise,      x = log(m / c) - log(M / C)
 
 T is the answer: the time at the calibrated clock (t/c does not feel the clock) and the calibrated memory (x = 0). The
-slope s says how much of the candidate waits for memory: 0 for a model that lives in the core's own cache, about 1 for
-one that streams weights like MEMORY. It is fitted to the slices with a normal prior from the weights that the model
-reads a millisecond; where the memory did not change during a measurement the prior stays, and how wide it is goes into
-the interval in proportion to x. So a machine that differs from its calibration widens the interval by itself.
+slope s says how much of the candidate waits for memory. It has a normal prior from the weights that the model reads a
+millisecond, and is fitted to *stretches*, pools of a few slices, by how they differ within a process. A stretch is not
+trusted further than `STRETCH_SD`: where the memory did not clearly change during a measurement the prior stays, and its
+width goes into the interval in proportion to x. So a machine that differs from its calibration widens the interval by
+itself.
 
 The interval is a percentile bootstrap (Efron 1979) over slices, over processes where there are several, and over the
-prior. What one process cannot see of itself, the luck of its memory addresses, is added in quadrature.
+slope. What one process cannot see of itself, the luck of its memory addresses, is added in quadrature.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.latency.protocol import POOL_QUANTILE, Slice, pooled_figures, slice_figures
+
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int_]
 
 CONFIDENCE = 0.95
-PROCESS_SD = 0.004
-"""Standard deviation, as a share, of one model's time between processes on an otherwise quiet machine
-(`benchmarks/latency_repeatability.py`): where its weights come to lie."""
+PROCESS_SD = 0.006
+"""Standard deviation, as a share, of one model's time between processes of a few seconds on an otherwise quiet machine:
+where its weights come to lie, and what its neighbours did just then. Seen: 0.2% to 0.6%, and about 1% for models of
+10 MB and more (docs/log.md)."""
 
 SLOPE_SD = 0.2
-"""How far the memory slope strays from what the weights a millisecond foretell (standard deviation)."""
+"""How far the memory slope strays from what the weights a millisecond foretell (standard deviation; docs/log.md)."""
 
 RATIO_SLOPE_SD = 0.1
 """How far the difference of two models' slopes strays from what is foretold: what makes one stray, the other shares."""
 
-_SLOPE_OF_DENSITY = 0.8
+STRETCH_SD = 0.01
+"""What is left of a stretch's figure, as a share, when the slope is right (standard deviation, on a shared server).
+Also the least that is assumed: x has an error of its own, which must not pass for a change of the memory."""
+
+_SLOPE_AT_LEAST = 0.2
+_SLOPE_OF_DENSITY = 0.2
 _MOST_SLOPE = 1.2
-_CLOCK_JUMP = 0.03
+_STRETCH_SLICES = 4
 _REPLICATES = 400
 _SEED = 19790101
 
@@ -74,7 +88,7 @@ class Calibration:
     def prior_slope(self, model_bytes: int, latency_ms: float) -> float:
         """The memory slope that a model's weights a millisecond foretell."""
         density = (model_bytes / latency_ms) / (self.memory_bytes / self.memory_ms)
-        return min(_SLOPE_OF_DENSITY * density, _MOST_SLOPE)
+        return min(_SLOPE_AT_LEAST + _SLOPE_OF_DENSITY * density, _MOST_SLOPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,7 @@ class Estimate:
         low_ms: Lower end of the 95% interval.
         high_ms: Upper end of the 95% interval.
         slope: The fitted memory slope.
-        adjusted_ms: The slices' figures at the calibrated clock and memory, in the order they were measured.
+        adjusted_ms: The slices' figures at the calibrated clock and memory, in the order of the slices.
     """
 
     latency_ms: float
@@ -110,8 +124,8 @@ class Conditions:
     """The device during a measurement, against its calibration.
 
     Attributes:
-        clock: Median time of COMPUTE over its calibrated time: 1.3 means that the core is 1.3 times as slow.
-        memory: Median of m/c over M/C: 1.1 means that memory-bound work is a tenth slower than compute.
+        clock: Time of COMPUTE over its calibrated time: 1.3 means that the core is 1.3 times as slow.
+        memory: m/c over M/C: 1.1 means that memory-bound work is a tenth slower than compute.
     """
 
     clock: float
@@ -128,7 +142,7 @@ class Fit:
 
 
 def fit(
-    figures: Floats,
+    slices: Sequence[Slice],
     calibration: Calibration,
     model_bytes: Sequence[int],
     process: Sequence[int] | None = None,
@@ -136,58 +150,76 @@ def fit(
     """Estimate every candidate's latency.
 
     Args:
-        figures: Shape (slices, candidates + 2), in ms; the last two columns are COMPUTE and MEMORY.
+        slices: The runs of every contestant in each slice, in ms: the candidates, then COMPUTE and MEMORY.
         calibration: What the references take when the device is quiet.
         model_bytes: Size of each candidate's file.
         process: Which process each slice was measured in; all in one by default.
 
     Raises:
-        ValueError: There are fewer than 2 slices, or a figure is not a positive number.
+        ValueError: There are fewer than 2 slices, a contestant has no run in one, or a run is not a positive number.
     """
-    if figures.ndim != 2 or len(figures) < 2 or figures.shape[1] != len(model_bytes) + 2:
-        raise ValueError(f"figures of {len(model_bytes)} candidates must be (slices >= 2, candidates + 2)")
-    if not (np.isfinite(figures).all() and (figures > 0).all()):
-        raise ValueError("every figure must be a positive number of milliseconds")
-    home = np.zeros(len(figures), dtype=int) if process is None else np.asarray(process)
-    steady = _steady(figures[:, -2], home)
-    logs, home = np.log(figures[steady]), home[steady]
-    clock = logs[:, -2]
-    x = logs[:, -1] - clock - np.log(calibration.memory_ms / calibration.compute_ms)
+    contestants = len(model_bytes) + 2
+    if len(slices) < 2 or any(len(one) != contestants or not all(one) for one in slices):
+        raise ValueError(f"at least 2 slices with runs of {len(model_bytes)} candidates and 2 references are needed")
+    if not all(np.isfinite(runs).all() and np.min(runs) > 0 for one in slices for runs in one):
+        raise ValueError("every run must be a positive number of milliseconds")
+    home = np.zeros(len(slices), dtype=int) if process is None else np.asarray(process)
+    processes = [[slices[index] for index in np.flatnonzero(home == one).tolist()] for one in np.unique(home)]
     rng = np.random.default_rng(_SEED)
-    picks = _resample(home, rng)
-    luck = PROCESS_SD / np.sqrt(len(np.unique(home)))
-    ys = [logs[:, index] - clock for index in range(len(model_bytes))]
-    priors = [
-        calibration.prior_slope(size, float(np.exp(np.median(y)) * calibration.compute_ms))
-        for size, y in zip(model_bytes, ys, strict=True)
-    ]
+    whole, resampled = _pooled(processes, rng)
+    stretches = [np.log([pooled_figures(part) for part in _stretches(one)]) for one in processes]
+    single = np.log(slice_figures(slices))
+    luck = PROCESS_SD / np.sqrt(len(processes))
+    x0 = float(np.log(calibration.memory_ms / calibration.compute_ms))
+    compute = len(model_bytes)
+
+    def line(index: int, over: int, prior: float, prior_sd: float, luck: float) -> _Line:
+        def points(figures: Floats) -> _Points:
+            return _Points(figures[..., -1] - figures[..., -2] - x0, figures[..., index] - figures[..., over])
+
+        slope, slope_sd = _slope([points(one) for one in stretches], prior, prior_sd)
+        slopes = slope + slope_sd * rng.standard_normal((_REPLICATES, 1))
+        spread = points(resampled).level(slopes) + luck * rng.standard_normal(_REPLICATES)
+        return _line(float(points(whole).level(slope)), spread, slope, points(single).adjusted(slope))
+
+    to_compute = np.exp(np.mean(whole[:, :compute] - whole[:, [compute]], axis=0)) * calibration.compute_ms
+    priors = [calibration.prior_slope(size, ms) for size, ms in zip(model_bytes, to_compute, strict=True)]
     estimates = []
-    for y, prior in zip(ys, priors, strict=True):
-        line = _line(x, y, prior, SLOPE_SD, picks, luck, rng)
-        scale = calibration.compute_ms
-        estimates.append(
-            Estimate(
-                float(np.exp(line.middle)) * scale,
-                float(np.exp(line.low)) * scale,
-                float(np.exp(line.high)) * scale,
-                line.slope,
-                tuple(np.exp(line.adjusted) * scale),
-            )
-        )
+    for index, prior in enumerate(priors):
+        one = line(index, compute, prior, SLOPE_SD, luck).times(calibration.compute_ms)
+        estimates.append(Estimate(one.middle, one.low, one.high, one.slope, tuple(one.adjusted)))
     ratios = [Ratio(1.0, 1.0, 1.0)]
-    for y, prior in zip(ys[1:], priors[1:], strict=True):
-        # Slice by slice: what disturbed both cancels, and so does most of what is not known of the slopes.
-        line = _line(x, y - ys[0], prior - priors[0], RATIO_SLOPE_SD, picks, luck * np.sqrt(2), rng)
-        ratios.append(Ratio(float(np.exp(line.middle)), float(np.exp(line.low)), float(np.exp(line.high))))
+    for index in range(1, compute):
+        # What disturbed both cancels, and so does most of what is not known of the slopes.
+        one = line(index, 0, priors[index] - priors[0], RATIO_SLOPE_SD, luck * np.sqrt(2)).times(1.0)
+        ratios.append(Ratio(one.middle, one.low, one.high))
+    clock, memory = np.mean(whole[:, -2]), np.mean(whole[:, -1] - whole[:, -2])
     conditions = Conditions(
-        clock=float(np.exp(np.median(clock)) / calibration.compute_ms), memory=float(np.exp(np.median(x)))
+        clock=float(np.exp(clock) / calibration.compute_ms),
+        memory=float(np.exp(memory) / (calibration.memory_ms / calibration.compute_ms)),
     )
     return Fit(tuple(estimates), tuple(ratios), conditions)
 
 
 @dataclass(frozen=True, slots=True)
+class _Points:
+    """Logarithms of figures, as x and y of the model; the last axis of both runs over processes or slices."""
+
+    x: Floats
+    y: Floats
+
+    def adjusted(self, slope: float | Floats) -> Floats:
+        """Every y brought to x = 0."""
+        return self.y - slope * self.x
+
+    def level(self, slope: float | Floats) -> Floats:
+        """The mean of the adjusted y."""
+        return np.asarray(self.adjusted(slope).mean(axis=-1))
+
+
+@dataclass(frozen=True, slots=True)
 class _Line:
-    """A fitted line: its value at x = 0 with its interval, its slope, and every y brought to x = 0."""
+    """A fitted line: its value at x = 0 with its interval, its slope, and every slice brought to x = 0; logarithms."""
 
     middle: float
     low: float
@@ -195,71 +227,62 @@ class _Line:
     slope: float
     adjusted: Floats
 
+    def times(self, scale: float) -> Self:
+        """The line out of the logarithm, in units of `scale`."""
+        middle, low, high = (float(np.exp(value)) * scale for value in (self.middle, self.low, self.high))
+        return type(self)(middle, low, high, self.slope, np.exp(self.adjusted) * scale)
 
-def _line(
-    x: Floats,
-    y: Floats,
-    prior: float,
-    prior_sd: float,
-    picks: NDArray[np.int_],
-    luck: float,
-    rng: np.random.Generator,
-) -> _Line:
-    slope, noise = _slope(x, y, prior, prior_sd)
-    adjusted = y - slope * x
-    middle = float(np.median(adjusted))
-    priors = prior + prior_sd * rng.standard_normal(_REPLICATES)
-    spread = _replicates(x[picks], y[picks], priors, prior_sd, noise) + luck * rng.standard_normal(_REPLICATES)
+
+def _line(middle: float, spread: Floats, slope: float, adjusted: Floats) -> _Line:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(spread, (tail, 1 - tail))
     return _Line(middle, min(float(low), middle), max(float(high), middle), slope, adjusted)
 
 
-def _steady(compute: Floats, home: NDArray[np.int_]) -> NDArray[np.bool_]:
-    """Slices in which the clock was that of its process: a jump within one moves candidate and reference apart."""
-    kept = np.zeros(len(compute), dtype=bool)
-    for one in np.unique(home):
-        mine = home == one
-        kept[mine] = compute[mine] <= np.median(compute[mine]) * (1 + _CLOCK_JUMP)
-    return kept
+def _stretches(slices: Sequence[Slice]) -> list[Sequence[Slice]]:
+    """Neighbouring slices together, about `_STRETCH_SLICES` each."""
+    count = max(1, round(len(slices) / _STRETCH_SLICES))
+    edges = np.linspace(0, len(slices), count + 1).round().astype(int).tolist()
+    return [slices[start:end] for start, end in pairwise(edges)]
 
 
-def _resample(home: NDArray[np.int_], rng: np.random.Generator) -> NDArray[np.int_]:
-    """Indices of bootstrap samples, shape (replicates, slices): processes first, then slices within them."""
-    groups = [np.flatnonzero(home == one) for one in np.unique(home)]
-    if len(groups) == 1:
-        return rng.choice(groups[0], size=(_REPLICATES, len(home)))
-    longest = max(len(group) for group in groups)
-    chosen = rng.integers(len(groups), size=(_REPLICATES, len(groups)))
-    # Every drawn process gives as many slices as the longest has, so that all replicates have one shape.
-    parts = [[rng.choice(groups[index], size=longest) for index in row] for row in chosen]
-    return np.array(parts).reshape(_REPLICATES, -1)
+def _pooled(processes: Sequence[Sequence[Slice]], rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Logarithms of each process's figures, (processes, contestants), and bootstrap samples, (replicates, ...).
+
+    A sample draws processes, and slices within each.
+    """
+    whole = np.log([pooled_figures(slices) for slices in processes])
+    samples = np.empty((_REPLICATES, *whole.shape))
+    for place, slices in enumerate(processes):
+        count = len(slices)
+        drawn = rng.multinomial(count, np.full(count, 1 / count), size=_REPLICATES)
+        for contestant, runs in enumerate(zip(*slices, strict=True)):
+            samples[:, place, contestant] = np.log(_weighted_quantile(runs, drawn))
+    chosen = rng.integers(len(processes), size=(_REPLICATES, len(processes)))
+    return whole, samples[np.arange(_REPLICATES)[:, None], chosen]
 
 
-def _slope(x: Floats, y: Floats, prior: float, prior_sd: float) -> tuple[float, float]:
-    """The slope of y on x with its prior, and the standard deviation of what is left."""
-    noise = max(_deviation(y - prior * x), 1e-4)
-    slope = prior
+def _weighted_quantile(runs: Sequence[Sequence[float]], drawn: Ints) -> Floats:
+    """The low quantile of a pool in which each slice's runs count as often as it was drawn; (replicates,)."""
+    pool = np.concatenate(runs)
+    origin = np.repeat(np.arange(len(runs)), [len(one) for one in runs])
+    order = np.argsort(pool)
+    upto = np.cumsum(drawn[:, origin[order]], axis=1)
+    # The same position between order statistics as `numpy.quantile` takes, without the interpolation.
+    place = POOL_QUANTILE * (upto[:, -1:] - 1)
+    return np.asarray(pool[order][np.argmax(upto > place, axis=1)])
+
+
+def _slope(stretches: Sequence[_Points], prior: float, prior_sd: float) -> tuple[float, float]:
+    """The slope of y on x within the processes with its prior, and its standard deviation."""
+    dx = np.concatenate([one.x - one.x.mean() for one in stretches])
+    dy = np.concatenate([one.y - one.y.mean() for one in stretches])
+    slope, sure = prior, prior_sd**-2
     for _ in range(2):
-        dx, dy = x - x.mean(), y - y.mean()
-        # Huber's weights: a slice that something else disturbed does not turn the slope.
-        weight = np.minimum(1.0, 2 * noise / np.maximum(np.abs(dy - slope * dx), 1e-12))
-        pull = (noise / prior_sd) ** 2
-        slope = float(((weight * dx * dy).sum() + pull * prior) / ((weight * dx * dx).sum() + pull))
-        noise = max(_deviation(y - slope * x), 1e-4)
-    return slope, noise
-
-
-def _replicates(x: Floats, y: Floats, priors: Floats, prior_sd: float, noise: float) -> Floats:
-    """The intercept of each bootstrap sample; x, y: (replicates, slices)."""
-    dx, dy = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
-    first = priors[:, None]
-    weight = np.minimum(1.0, 2 * noise / np.maximum(np.abs(dy - first * dx), 1e-12))
-    pull = (noise / prior_sd) ** 2
-    slope = ((weight * dx * dy).sum(axis=1) + pull * priors) / ((weight * dx * dx).sum(axis=1) + pull)
-    return np.asarray(np.median(y - slope[:, None] * x, axis=1))
-
-
-def _deviation(values: Floats) -> float:
-    """Standard deviation by the median absolute deviation."""
-    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+        left = np.abs(dy - slope * dx)
+        noise = max(1.4826 * float(np.median(left)), STRETCH_SD)
+        # Huber's weights: a stretch that something else disturbed does not turn the slope.
+        weight = np.minimum(1.0, 2 * noise / np.maximum(left, 1e-12)) / noise**2
+        sure = float((weight * dx * dx).sum() + prior_sd**-2)
+        slope = float(((weight * dx * dy).sum() + prior * prior_sd**-2) / sure)
+    return slope, sure**-0.5

@@ -11,7 +11,7 @@ from nas.latency.estimate import Calibration, fit
 from nas.latency.gate import quiet_gate
 from nas.latency.machine import Probe, ahead_of_others, fingerprint, probe
 from nas.latency.observe import observe
-from nas.latency.protocol import PLANS, Plan, Slice, collect, quantile_figures
+from nas.latency.protocol import PLANS, Plan, Slice, collect
 from nas.latency.runtimes import open_session, runtime_version
 from nas.latency.scope import scoped
 from nas.latency.session import check_finite
@@ -128,7 +128,7 @@ class _Judge:
         self._target_ms = target_ms if plan.stop_above_target else None
 
     def __call__(self, slices: Sequence[Slice]) -> bool:
-        estimates = fit(quantile_figures(slices), self._calibration, self._sizes).estimates
+        estimates = fit(slices, self._calibration, self._sizes).estimates
         return all(
             (one.high_ms - one.low_ms) / 2 <= self._plan.aim * one.latency_ms
             or (self._target_ms is not None and one.low_ms > self._target_ms)
@@ -136,7 +136,7 @@ class _Judge:
         )
 
     def check(self, slices: Sequence[Slice]) -> None:
-        found = fit(quantile_figures(slices), self._calibration, self._sizes)
+        found = fit(slices, self._calibration, self._sizes)
         for one in found.estimates:
             half = (one.high_ms - one.low_ms) / 2 / one.latency_ms
             if half > self._plan.refuse and not (self._target_ms is not None and one.low_ms > self._target_ms):
@@ -161,8 +161,7 @@ def _open(references: Sequence[Sized], settings: LatencySettings) -> Iterator[ca
 def _was_disturbed(found: Calibration, references: Sequence[Sized], settings: LatencySettings) -> bool:
     """Whether the device is clearly faster now than when it was calibrated."""
     with _open(references, settings) as runs, Turnstile().measuring(), ahead_of_others(settings.threads):
-        compute, memory = calibrate.glance(runs, probe(settings.threads))
-    return compute < calibrate.FASTER * found.compute_ms or memory < calibrate.FASTER * found.memory_ms
+        return calibrate.clearly_faster(runs, probe(settings.threads), found)
 
 
 def _observations(runs: Sequence[Callable[[], None]], settings: LatencySettings) -> list[dict[str, Any]]:

@@ -20,7 +20,6 @@ from nas.errors import GhostnasError, LatencyError
 from nas.latency.artifact import prepare_reference
 from nas.latency.estimate import Calibration, Fit, Ratio, fit
 from nas.latency.link import Link, open_link
-from nas.latency.protocol import quantile_figures
 from nas.latency.reference import COMPUTE, MEMORY, reference_onnx
 from nas.latency.sized import Sized
 from nas.latency.values import Latency, LatencySettings, Level
@@ -189,7 +188,7 @@ def _joined(
 ) -> Comparison:
     slices = [tuple(tuple(runs) for runs in one) for reply in replies for one in reply["slices"]]
     home = [index for index, reply in enumerate(replies) for _ in reply["slices"]]
-    found: Fit = fit(quantile_figures(slices), calibrated, [len(one.model.data) for one in models], home)
+    found: Fit = fit(slices, calibrated, [len(one.model.data) for one in models], home)
     dropped = {cause: sum(reply["dropped"][cause] for reply in replies) for cause in replies[0]["dropped"]}
     latencies = []
     for index, (model, estimate) in enumerate(zip(models, found.estimates, strict=True)):

@@ -25,6 +25,9 @@ SLICE_QUANTILE = 0.1
 """A slice's figure is this quantile of its runs. Disturbances only ever add time, so a low quantile moves least under
 them; the minimum would hang on one lucky run and on the number of runs."""
 
+POOL_QUANTILE = 0.05
+"""The same for the runs of several slices together, of which there are more."""
+
 MOST_LOST = 0.005
 """A run may have spent this share of its time without the processor; with more it is dropped as preempted."""
 
@@ -112,9 +115,14 @@ class Trace:
     seconds: float
 
 
-def quantile_figures(slices: Sequence[Slice]) -> NDArray[np.float64]:
+def slice_figures(slices: Sequence[Slice]) -> NDArray[np.float64]:
     """The slices' figures in ms, shape (slices, contestants)."""
     return np.array([[quantile(runs, SLICE_QUANTILE) for runs in one] for one in slices])
+
+
+def pooled_figures(slices: Sequence[Slice]) -> NDArray[np.float64]:
+    """The figures of the slices' pooled runs in ms, shape (contestants,)."""
+    return np.array([np.quantile(np.concatenate(runs), POOL_QUANTILE) for runs in zip(*slices, strict=True)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,10 +85,7 @@ def test_kill_9_loses_no_finished_trial_and_counts_none_twice(tmp_path: Path, se
     while len(finished) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
         if (tmp_path / "study.db").exists():
-            try:
-                finished = [r.key for r in read_records(tmp_path)[1] if r.status == "trained"]
-            except Exception:
-                continue  # the study is being created this very moment
+            finished = [r.key for r in read_records(tmp_path)[1] if r.status == "trained"]
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     before = {r.number: r for r in read_records(tmp_path)[1] if r.status in ("trained", "rejected")}

@@ -69,3 +69,32 @@ def test_default_names_differ_whenever_a_setting_does(settings: SearchSettings) 
 def test_a_folder_without_a_study_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="holds no study"):
         read_records(tmp_path)
+
+
+def test_a_study_that_another_process_sees_is_whole(
+    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import optuna
+
+    def killed(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna, "create_study", killed)
+        with pytest.raises(KeyboardInterrupt):
+            StoredStudy(tmp_path, settings, sizes)
+    with pytest.raises(StudyError, match="holds no study"):
+        read_records(tmp_path)
+    StoredStudy(tmp_path, settings, sizes).close()
+    assert read_records(tmp_path) == (settings, [], [])
+
+
+def test_an_empty_database_is_no_study_and_is_left_alone(
+    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]
+) -> None:
+    (tmp_path / "study.db").touch()
+    for _ in range(2):  # the refused study is unlocked again
+        with pytest.raises(StudyError, match="holds no search"):
+            StoredStudy(tmp_path, settings, sizes)
+    with pytest.raises(StudyError, match="holds no search"):
+        read_records(tmp_path)

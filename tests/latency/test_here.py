@@ -78,7 +78,7 @@ class Made:
         self.keys: list[dict[str, Any]] = []
         self.now = now
         monkeypatch.setattr(calibrate, "calibrate", self.calibrate)
-        monkeypatch.setattr(calibrate, "glance", lambda runs, probe: self.now)
+        monkeypatch.setattr(calibrate, "pooled_figures", lambda slices: self.now)
 
     def calibrate(self, open_references: object, key: dict[str, Any], memory_bytes: int, probe: object) -> Calibration:
         self.keys.append(key)
@@ -288,5 +288,8 @@ def test_a_real_glance_sees_the_references() -> None:
     with here._open(REFERENCES, LatencySettings()) as runs:
         from nas.latency.machine import probe
 
-        compute, memory = measurable(lambda: calibrate.glance(runs, probe(1)))
-    assert 0 < compute < memory
+        glance = [
+            measurable(lambda than=than: calibrate.clearly_faster(runs, probe(1), Calibration(*than, 1, 0.0, "")))
+            for than in ((1e-6, 1e-6), (1e6, 1e-6), (1e-6, 1e6))
+        ]
+    assert glance == [False, True, True]

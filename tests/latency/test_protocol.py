@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nas.errors import Unmeasurable
-from nas.latency.protocol import PLANS, Gate, Objection, Plan, Slice, Trace, collect, quantile_figures
+from nas.latency.protocol import PLANS, Gate, Objection, Plan, Slice, Trace, collect, pooled_figures, slice_figures
 from tests.latency.machine import FakeMachine
 
 SCREENING, FINALIST = PLANS["screening"], PLANS["finalist"]
@@ -48,7 +48,8 @@ def test_on_a_steady_machine_every_run_is_kept_as_it_was(plan: Plan) -> None:
     assert (_times(trace, 0), _times(trace, 1), _times(trace, 2)) == ({2.0}, {0.3}, {5.0})
     assert trace.dropped == KEPT
     assert len(trace.slices) == plan.min_slices
-    assert quantile_figures(trace.slices) == pytest.approx(np.array([[2.0, 0.3, 5.0]] * 4))
+    assert slice_figures(trace.slices) == pytest.approx(np.array([[2.0, 0.3, 5.0]] * 4))
+    assert pooled_figures(trace.slices) == pytest.approx(np.array([2.0, 0.3, 5.0]))
 
 
 def test_every_slice_goes_there_and_back_in_an_order_of_its_own() -> None:

@@ -30,7 +30,16 @@ from nas.space import load_space
 from nas.yolo_yaml import to_yaml
 
 HEADER = ("number", "screened_ms", "screened_low_ms", "screened_high_ms", "finalist_ms", "finalist_low_ms")
-HEADER += ("finalist_high_ms", "again_ms", "again_low_ms", "again_high_ms", "refused")
+HEADER += (
+    "finalist_high_ms",
+    "again_ms",
+    "again_low_ms",
+    "again_high_ms",
+    "finalist_memory",
+    "again_memory",
+    "weights_mb",
+)
+HEADER += ("seconds", "refused")
 CSV = Path("results/reference/latency/constraint.csv")
 
 
@@ -43,11 +52,14 @@ def values(name: str, latency: Latency) -> dict[str, str]:
 def row_of(model: Sized, settings: LatencySettings, calibrated: Calibration) -> dict[str, str]:
     """Screen a design, measure it, and measure it again."""
     try:
-        return (
-            values("screened", screen(model, settings, calibrated, None))
-            | values("finalist", compare([model], settings, calibrated).latencies[0])
-            | values("again", compare([model], settings, calibrated).latencies[0])
-        )
+        screened = screen(model, settings, calibrated, None)
+        finalist, again = (compare([model], settings, calibrated).latencies[0] for _ in range(2))
+        row = values("screened", screened) | values("finalist", finalist) | values("again", again)
+        row |= {
+            f"{name}_memory": f"{one.conditions['memory']:.3f}"
+            for name, one in {"finalist": finalist, "again": again}.items()
+        }
+        return row | {"weights_mb": f"{len(model.model.data) / 1e6:.1f}", "seconds": f"{finalist.seconds:.1f}"}
     except LatencyError as error:
         return {"refused": str(error)}
 

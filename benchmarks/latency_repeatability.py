@@ -27,7 +27,7 @@ from nas.errors import LatencyError
 from nas.latency import LatencySettings
 from nas.latency.measure import calibration, compare
 
-HEADER = ("hog", "model", "repeat", "method", "latency_ms", "low_ms", "high_ms", "seconds", "refused")
+HEADER = ("hog", "model", "repeat", "method", "latency_ms", "low_ms", "high_ms", "memory", "seconds", "refused")
 CSV = Path("results/reference/latency/repeatability.csv")
 TRIES_S = 60.0
 
@@ -70,7 +70,12 @@ def ours(model, settings, calibrated) -> dict:
     while True:
         try:
             found = compare([model], settings, calibrated).latencies[0]
-            return {"latency_ms": found.latency_ms, "low_ms": found.low_ms, "high_ms": found.high_ms}
+            return {
+                "latency_ms": found.latency_ms,
+                "low_ms": found.low_ms,
+                "high_ms": found.high_ms,
+                "memory": round(found.conditions["memory"], 3),
+            }
         except LatencyError as error:
             if time.monotonic() - begun > TRIES_S:
                 return {"refused": str(error)}

@@ -83,6 +83,7 @@ def measure(
     from nas.errors import UsageError
     from nas.latency import resolve_level
     from nas.latency.lookup import choose_imgsz, latencies_of
+    from nas.latency.measure import calibration
     from nas.latency.models import find_model
     from nas.latency.patience import patiently
     from nas.latency.profile import resolve_device
@@ -105,9 +106,12 @@ def measure(
     sizes = [choose_imgsz(file, imgsz, settings.runtime) for file in files]
     what = f"Measuring {', '.join(file.name for file in files)}"
     progress = Console(stderr=True)
+    if recalibrate:
+        with progress.status("Calibrating"):
+            patiently(lambda: calibration(settings, fresh=True), notice=progress.print)
     with progress.status(what):
         answer = patiently(
-            lambda: latencies_of(files, sizes, settings, chosen_level, fresh=fresh, recalibrate=recalibrate, data=data),
+            lambda: latencies_of(files, sizes, settings, chosen_level, fresh=fresh, data=data),
             notice=progress.print,
         )
     if as_json:

@@ -14,17 +14,16 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from nas import __version__, errors
 from nas.errors import GhostnasError, LatencyError, RuntimeMissing, UsageError
 from nas.latency import preflight
 from nas.latency.store import Store
+from nas.paths import cache_dir
 
 Handler = Callable[[Mapping[str, Any], Store], dict[str, Any]]
 """Carries out one request, with the models that were sent."""
@@ -175,17 +174,13 @@ def _error(text: str, kind: str) -> bytes:
     return json.dumps({"error": text, "kind": kind}).encode()
 
 
-def main(models: str | None = None) -> None:
-    """Answer on standard input and output.
-
-    Args:
-        models: Folder that keeps models for the next agent; without it they lie in a temporary folder.
-    """
+def main() -> None:
+    """Answer on standard input and output; models are kept in the cache folder for the next agent."""
     # The replies have the output for themselves.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    with suppress(BrokenPipeError), replies, tempfile.TemporaryDirectory(prefix="ghostnas-agent-") as folder:
-        serve(sys.stdin.buffer, replies, Store(Path(models or folder)))
+    with suppress(BrokenPipeError), replies:
+        serve(sys.stdin.buffer, replies, Store(cache_dir() / "models"))
 
 
 if __name__ == "__main__":

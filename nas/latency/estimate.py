@@ -12,9 +12,9 @@ calibrated values, the model is
 T is the answer: the time at the calibrated clock (t/c does not feel the clock) and the calibrated memory (x = 0). The
 slope s says how much of the candidate waits for memory. It has a normal prior from the weights that the model reads a
 millisecond, and is fitted to *stretches*, pools of a few slices, by how they differ within a process. A stretch is not
-trusted further than `STRETCH_SD`: where the memory did not clearly change during a measurement the prior stays, and its
-width goes into the interval in proportion to x. So a machine that differs from its calibration widens the interval by
-itself.
+trusted further than `STRETCH_SD`: where the memory did not clearly change during a measurement the prior stays. What is
+not known of the slope goes into the interval in proportion to x. So a machine that differs from its calibration widens
+the interval by itself.
 
 The interval is a percentile bootstrap (Efron 1979) over slices, over processes where there are several, and over the
 slope. What one process cannot see of itself, the luck of its memory addresses, is added in quadrature.
@@ -44,6 +44,11 @@ SLOPE_SD = 0.2
 
 RATIO_SLOPE_SD = 0.1
 """How far the difference of two models' slopes strays from what is foretold: what makes one stray, the other shares."""
+
+LEVEL_SD = 0.2
+RATIO_LEVEL_SD = 0.1
+"""How far the slope between whole measurements strays from the slope between the stretches of one (docs/log.md), for a
+latency and for a ratio. However well the stretches tell theirs, this much is not known of what is asked."""
 
 STRETCH_SD = 0.01
 """What is left of a stretch's figure, as a share, when the slope is right (standard deviation, on a shared server).
@@ -173,12 +178,12 @@ def fit(
     x0 = float(np.log(calibration.memory_ms / calibration.compute_ms))
     compute = len(model_bytes)
 
-    def line(index: int, over: int, prior: float, prior_sd: float, luck: float) -> _Line:
+    def line(index: int, over: int, prior: float, prior_sd: float, level_sd: float, luck: float) -> _Line:
         def points(figures: Floats) -> _Points:
             return _Points(figures[..., -1] - figures[..., -2] - x0, figures[..., index] - figures[..., over])
 
         slope, slope_sd = _slope([points(one) for one in stretches], prior, prior_sd)
-        slopes = slope + slope_sd * rng.standard_normal((_REPLICATES, 1))
+        slopes = slope + np.hypot(slope_sd, level_sd) * rng.standard_normal((_REPLICATES, 1))
         spread = points(resampled).level(slopes) + luck * rng.standard_normal(_REPLICATES)
         return _line(float(points(whole).level(slope)), spread, slope, points(single).adjusted(slope))
 
@@ -186,12 +191,12 @@ def fit(
     priors = [calibration.prior_slope(size, ms) for size, ms in zip(model_bytes, to_compute, strict=True)]
     estimates = []
     for index, prior in enumerate(priors):
-        one = line(index, compute, prior, SLOPE_SD, luck).times(calibration.compute_ms)
+        one = line(index, compute, prior, SLOPE_SD, LEVEL_SD, luck).times(calibration.compute_ms)
         estimates.append(Estimate(one.middle, one.low, one.high, one.slope, tuple(one.adjusted)))
     ratios = [Ratio(1.0, 1.0, 1.0)]
     for index in range(1, compute):
         # What disturbed both cancels, and so does most of what is not known of the slopes.
-        one = line(index, 0, priors[index] - priors[0], RATIO_SLOPE_SD, luck * np.sqrt(2)).times(1.0)
+        one = line(index, 0, priors[index] - priors[0], RATIO_SLOPE_SD, RATIO_LEVEL_SD, luck * np.sqrt(2)).times(1.0)
         ratios.append(Ratio(one.middle, one.low, one.high))
     clock, memory = np.mean(whole[:, -2]), np.mean(whole[:, -1] - whole[:, -2])
     conditions = Conditions(

@@ -11,7 +11,7 @@ from nas.latency.estimate import Calibration, fit
 from nas.latency.gate import quiet_gate
 from nas.latency.machine import Probe, ahead_of_others, fingerprint, probe
 from nas.latency.observe import observe
-from nas.latency.protocol import PLANS, Plan, Slice, collect
+from nas.latency.protocol import PLANS, PROTOCOL, Plan, Slice, collect
 from nas.latency.runtimes import open_session, runtime_version
 from nas.latency.scope import scoped
 from nas.latency.session import check_finite
@@ -59,7 +59,7 @@ def calibrate_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
     """
     settings = LatencySettings(**request["settings"])
     references = [Sized.read(one, read) for one in request["references"]]
-    wanted = {**key("", 0, settings), "references": [one.model.digest for one in references]}
+    wanted = {**key("", 0, settings), "references": [one.model.digest for one in references], "protocol": PROTOCOL}
     for name in ("model", "input_shape", "scope", "statistic"):
         del wanted[name]
     found = None if request.get("fresh") else calibrate.find(wanted)

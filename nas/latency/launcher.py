@@ -63,7 +63,7 @@ def launch(source: BinaryIO) -> None:
     sys.path[:] = [str(package), *filter(None, sys.path)]
     from nas.latency.agent import main
 
-    main(str(home / "models"))
+    main()
 
 
 if __name__ == "__main__":

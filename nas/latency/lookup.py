@@ -1,7 +1,11 @@
 """Latencies of model files, served from the cache where it has them."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.errors import UsageError
@@ -64,7 +68,6 @@ def latencies_of(
     level: Level = "finalist",
     *,
     fresh: bool = False,
-    recalibrate: bool = False,
     data: str | None = None,
 ) -> Answer:
     """Model files' latencies, from the cache or measured together in new processes and kept.
@@ -75,7 +78,6 @@ def latencies_of(
         settings: Where and with what.
         level: `screening` or `finalist`.
         fresh: Measure even when the cache has them.
-        recalibrate: Measure the references anew before.
         data: Data YAML whose pictures int8 is calibrated with and +nms detects in; the embedded set by default.
 
     Raises:
@@ -84,26 +86,38 @@ def latencies_of(
     """
     if settings.scope == "+nms":
         _check_trained(models)
+    quantising = [
+        sample_pictures(data, size, QUANTISED_WITH, "train")
+        if settings.precision == "int8" and model.path.suffix.lower() != ".onnx"
+        else None
+        for model, size in zip(models, sizes, strict=True)
+    ]
+    seen = [sample_pictures(data, size, NMS_PICTURES, "val") for size in sizes if settings.scope == "+nms"]
     with open_link(settings.place) as link:
-        keys = [key_of(model.digest, size, settings, link) for model, size in zip(models, sizes, strict=True)]
-    calibrated = None
-    if settings.statistic == "quiet":
-        calibrated = calibration(settings, fresh=recalibrate)
+        keys = [
+            {**key_of(model.digest, size, settings, link), **_pictures_key([with_, *seen[place : place + 1]])}
+            for place, (model, size, with_) in enumerate(zip(models, sizes, quantising, strict=True))
+        ]
+    calibrated = calibration(settings) if settings.statistic == "quiet" else None
     if not fresh:
         kept = cache.find(keys, level, calibrated.identity if calibrated else "")
         if kept is not None:
             return Answer(*kept)
-    files = []
-    for model, size in zip(models, sizes, strict=True):
-        quantised = settings.precision == "int8" and model.path.suffix.lower() != ".onnx"
-        pictures = sample_pictures(data, size, QUANTISED_WITH, "train") if quantised else None
-        files.append(Sized(prepare(model, size, settings, pictures), size))
-    seen = [sample_pictures(data, size, NMS_PICTURES, "val") for size in sizes] if settings.scope == "+nms" else []
+    files = [
+        Sized(prepare(model, size, settings, pictures), size)
+        for model, size, pictures in zip(models, sizes, quantising, strict=True)
+    ]
     measured = compare(files, settings, calibrated, level=level, pictures=seen)
     latencies = tuple(replace(one, key=key) for one, key in zip(measured.latencies, keys, strict=True))
     answer = replace(measured, latencies=latencies)
     cache.keep(answer)
     return Answer(answer, None)
+
+
+def _pictures_key(used: Sequence[NDArray[np.float32] | None]) -> dict[str, str]:
+    """A digest of the pictures that a latency hangs on, where it does."""
+    arrays = [one.tobytes() for one in used if one is not None]
+    return {"pictures": hashlib.sha256(b"".join(arrays)).hexdigest()} if arrays else {}
 
 
 def _check_trained(models: Sequence[ModelFile]) -> None:

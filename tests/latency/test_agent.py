@@ -86,7 +86,8 @@ def test_bye_ends_it(tmp_path: Path) -> None:
     assert asked(Store(tmp_path), {"do": "bye"}, {"do": "have", "digest": DIGEST}) == [{"ok": {}}]
 
 
-def test_a_link_raises_what_the_agent_names(tmp_path: Path) -> None:
+def test_a_link_raises_what_the_agent_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path))
     with open_link("local") as link:
         found = link.ask({"do": "hello"}, timeout_s=60)
         assert found["pid"] != os.getpid() and found["version"] == nas.__version__
@@ -101,8 +102,9 @@ def test_a_link_raises_what_the_agent_names(tmp_path: Path) -> None:
             link.send_model(MODEL, "0" * 64)
         assert link.alive
     assert not link.alive
-    with open_link("local") as other:  # nothing is kept here between agents
-        assert other.ask({"do": "have", "digest": DIGEST}, timeout_s=60) == {"have": False}
+    with open_link("local") as other:  # what was sent is kept for the next agent, here too
+        assert other.ask({"do": "have", "digest": DIGEST}, timeout_s=60) == {"have": True}
+    assert [one.name for one in (tmp_path / "models").iterdir()] == [DIGEST]
 
 
 def test_an_agent_that_dies_or_hangs_is_a_lost_device() -> None:

@@ -19,7 +19,7 @@ from tests.latency.conftest import CALIBRATION, IMGSZ, measurable
 from tests.latency.device import Device
 
 ONE, OTHER = (Sized(ModelBytes("onnx", letter * 2_000_000), 96) for letter in (b"a", b"b"))
-QUIET = Device(clock=(1.0, 1.0), memory=(1.0, 1.0), noise=0.002, bursts=0.0)
+QUIET = Device(clock=(1.0, 1.0), memory=(1.0, 1.0), flutter=0.0, noise=0.002, bursts=0.0)
 
 
 class FakeLink:
@@ -79,8 +79,7 @@ class Agents:
                 for ms in times
             ]
             return {"keys": keys, "build_s": [7.0] * len(keys), "observations": seen}
-        figures, _ = QUIET.slices(np.random.default_rng(len(self.links)), [(ms, 0.4) for ms in times], processes=1)
-        slices = [[[float(figure), float(figure) * 1.5] for figure in row] for row in figures]
+        slices, _ = QUIET.slices(np.random.default_rng(len(self.links)), [(ms, 0.4) for ms in times], processes=1)
         dropped = {"runs_preempted": 2, "slices_stolen": 1}
         return {"keys": keys, "build_s": [7.0] * len(keys), "slices": slices, "dropped": dropped, "seconds": 1.5}
 
@@ -262,3 +261,11 @@ def test_nms_of_an_untrained_model_means_nothing() -> None:
     file = find_model("yolo11n.yaml")
     with pytest.raises(UsageError, match=r"\+nms needs a trained model .*'yolo11n.yaml'.* random"):
         lookup.latencies_of([file], [64], LatencySettings(scope="+nms"))
+
+
+def test_a_latency_that_hangs_on_pictures_names_them() -> None:
+    some, others = np.zeros((2, 3, 8, 8), dtype=np.float32), np.ones((2, 3, 8, 8), dtype=np.float32)
+    assert lookup._pictures_key([None, None]) == {}
+    assert lookup._pictures_key([some, None]) == lookup._pictures_key([some.copy(), None])
+    digests = {lookup._pictures_key(used)["pictures"] for used in ([some], [others], [some, others])}
+    assert len(digests) == 3

@@ -199,13 +199,15 @@ def test_what_can_be_borne_is_used_only_when_patience_ends() -> None:
 
     def gate(one: Slice) -> Objection | None:
         number = next(told)
-        return None if number == 0 else Objection("a neighbour", bearable=number % 3 == 1)
+        return None if number == 3 else Objection("a neighbour", bearable=number % 3 == 1)
 
-    trace = _collect(FakeMachine.steady(2.0, 3.0), gate=gate)
-    bearable = sum(number % 3 == 1 for number in range(1, next(told)))
+    # The later, the slower.
+    trace = _collect(FakeMachine.steady(2.0, 3.0, slowed=lambda machine, _: 1 + machine.now_s / 100), gate=gate)
+    bearable = sum(number % 3 == 1 for number in range(next(told)))
     assert len(trace.slices) == 1 + bearable > SCREENING.min_slices
     assert trace.dropped["slices_contended"] > bearable
     assert trace.seconds > SCREENING.patience_s
+    assert [one[0] for one in trace.slices] == sorted(one[0] for one in trace.slices)  # as they were measured
     # With enough that nothing speaks against, none of the others is.
     told = itertools.count()
     setback = Objection("a neighbour", bearable=True)

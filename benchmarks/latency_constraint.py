@@ -29,17 +29,8 @@ from nas.latency.values import Latency
 from nas.space import load_space
 from nas.yolo_yaml import to_yaml
 
-HEADER = ("number", "screened_ms", "screened_low_ms", "screened_high_ms", "finalist_ms", "finalist_low_ms")
-HEADER += (
-    "finalist_high_ms",
-    "again_ms",
-    "again_low_ms",
-    "again_high_ms",
-    "finalist_memory",
-    "again_memory",
-    "weights_mb",
-)
-HEADER += ("seconds", "refused")
+HEADER = ("number", *(f"{name}{end}_ms" for name in ("screened", "finalist", "again") for end in ("", "_low", "_high")))
+HEADER += ("finalist_memory", "again_memory", "weights_mb", "seconds", "refused")
 CSV = Path("results/reference/latency/constraint.csv")
 
 

@@ -93,7 +93,10 @@ class Finalist:
 
 
 def conclude(
-    study: StoredStudy, task: Task, on_step: Callable[[str], None] = lambda label: None
+    study: StoredStudy,
+    task: Task,
+    on_step: Callable[[str], None] = lambda label: None,
+    on_wait: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Finalist], list[Finalist]]:
     """Finish a search: the front of the trained candidates, and the baselines.
 
@@ -104,6 +107,7 @@ def conclude(
         study: The stored study; finals are kept with it and not repeated.
         task: How the search evaluates.
         on_step: Called with the label of each finalist before it is measured.
+        on_wait: Told why a finalist's latency has to wait.
 
     Returns:
         The front, from the fastest to the most accurate, and the baselines.
@@ -117,7 +121,7 @@ def conclude(
     def settle(record: Record) -> None:
         if record.label not in finals:
             on_step(record.label)
-            finals[record.label] = _final(record, task)
+            finals[record.label] = _final(record, task, on_wait)
             study.keep(_KEPT_AS, {label: final.to_dict() for label, final in finals.items()})
 
     baselines = [r for r in study.baselines() if r.status == "trained"]
@@ -169,7 +173,7 @@ def _finalist(record: Record, final: Final, target_ms: float) -> Finalist:
     return Finalist(record, evaluation, score, final, meets)
 
 
-def _final(record: Record, task: Task) -> Final:
+def _final(record: Record, task: Task, on_wait: Callable[[str], None]) -> Final:
     """Measure and score one file: what is claimed of a finalist's latency and of its accuracy is true of the same."""
     from nas.data import load
     from nas.proxy import evaluate
@@ -179,7 +183,9 @@ def _final(record: Record, task: Task) -> Final:
     model = _trained(task.folder / "models" / f"{record.label}.yaml", task)
     data = load(task.data, fraction=task.fraction)
     file = Sized(prepare(model, imgsz, task.latency, calibration_pictures(task, imgsz, QUANTISED_WITH)), imgsz)
-    latency = patiently(lambda: compare([file], task.latency, task.calibration, level="finalist").latencies[0])
+    latency = patiently(
+        lambda: compare([file], task.latency, task.calibration, level="finalist").latencies[0], notice=on_wait
+    )
     val = score_file(file, data.val, task.latency)
     val_float = None
     if task.latency.precision != "float32":

@@ -16,7 +16,7 @@ from nas.foresight import foresee
 from nas.latency import LatencySettings
 from nas.latency.estimate import Calibration
 from nas.latency.link import LOCAL, open_link
-from nas.latency.measure import calibration
+from nas.latency.measure import calibration, key_of
 from nas.latency.patience import patiently
 from nas.latency.ssh import parse_address
 from nas.paths import writable_dir
@@ -26,6 +26,7 @@ from nas.search import Sampler
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import Annotate, StoredStudy
+from nas.study_file import STUDY_FILE
 
 # Rough share of candidates that the gate rejects, for the estimate before anything is known.
 _EXPECTED_REJECTED = 0.5
@@ -71,7 +72,10 @@ class Reporter(Protocol):
     """What the user is shown while a search runs."""
 
     def opened(self, folder: Path, settings: SearchSettings, data: DetectionData, done: int) -> None:
-        """The study is open; `done` candidates were trained before."""
+        """The study is open, the device is measured next; `done` candidates were trained before."""
+
+    def waiting(self, text: str) -> None:
+        """The device gives no latency now; why, and when it is asked again."""
 
     def feasible(self, found: Feasibility) -> None:
         """The target can be met."""
@@ -109,16 +113,21 @@ def run_search(
     data = load(request.data, fraction=request.fraction)
     request = _with_steps(request, data)
     settings = search_settings(request, data)
-    folder = writable_dir(request.out / (request.name or settings.default_name))
+    folder = request.out / (request.name or settings.default_name)
+    if not (folder / STUDY_FILE).exists():
+        _check_device(request.latency)
+    writable_dir(folder)
     # Workers run in folders of their own: every path that travels to them is absolute.
     source = None if request.data is None else str(data.source.absolute())
     sizes = {d.name: len(d.choices) for d in request.space.dimensions}
     study = StoredStudy(folder, settings, sizes, annotate)
     try:
+        done = sum(r.status == "trained" for r in study.records())
+        reporter.opened(folder, settings, data, done)
         task = Task(
             limits=request.limits,
             latency=request.latency,
-            calibration=_calibration(study, request.latency),
+            calibration=_calibration(study, request.latency, reporter),
             proxy=request.proxy,
             data=source,
             fraction=request.fraction,
@@ -126,13 +135,11 @@ def run_search(
             folder=folder.absolute(),
         )
         found = _feasibility(study, request.space, task)
-        done = sum(r.status == "trained" for r in study.records())
-        reporter.opened(folder, settings, data, done)
         reporter.feasible(found)
         if done < request.budget:
             reporter.estimated(estimate_s(request, task, found, request.budget - done))
         ended = _carry_out(study, request, task, found, reporter, evaluator)
-        front, baselines = conclude(study, task, reporter.finalist)
+        front, baselines = conclude(study, task, reporter.finalist, reporter.waiting)
         outcome = Outcome(
             folder=folder,
             settings=settings,
@@ -214,14 +221,22 @@ def _place(place: str) -> str:
     return place if place == LOCAL else parse_address(place).label
 
 
-def _calibration(study: StoredStudy, latency: LatencySettings) -> Calibration:
+def _check_device(latency: LatencySettings) -> None:
+    """What a new search cannot do without is told before anything is written: the device, and the runtime on it.
+
+    Raises:
+        LatencyError: The device cannot be reached, or has not got the runtime.
+    """
+    with open_link(latency.place) as link:
+        key_of("", 0, latency, link)
+
+
+def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporter) -> Calibration:
     """The one calibration of a search: resumed years later, its latencies are still comparable with each other."""
     kept = study.attribute("calibration")
     if kept is not None:
         return Calibration.from_dict(kept)
-    with open_link(latency.place):  # a device that was never there is told at once, not waited for
-        pass
-    made = patiently(lambda: calibration(latency))
+    made = patiently(lambda: calibration(latency), notice=reporter.waiting)
     study.keep("calibration", made.to_dict())
     return made
 

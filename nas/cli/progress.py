@@ -46,6 +46,12 @@ class ConsoleReporter:
             f"on {s.device}, compute only (no NMS)"
         )
         self._say(f"  proxy    {s.steps} steps of {s.batch} pictures from scratch on {s.train_device}, seed {s.seed}")
+        if not done:
+            self._say("  device   is calibrated, then the corners of the space are measured: one to two minutes")
+
+    def waiting(self, text: str) -> None:
+        """Say why the device is waited for."""
+        self._say(text)
 
     def feasible(self, found: "Feasibility") -> None:
         """Say what the space can do on this device."""

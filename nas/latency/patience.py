@@ -31,7 +31,7 @@ def patiently(
         measure: Takes one measurement, and connects to the device when it is not connected.
         sleep: Lets the given seconds pass.
         clock: Seconds, for the time that a device has been away.
-        notice: Told in one line, each time, that the device is lost and when it will be tried again.
+        notice: Told in one line, each time, why there is no number yet and when it will be tried again.
 
     Raises:
         Unmeasurable: The device was disturbed every time.
@@ -44,11 +44,13 @@ def patiently(
         asked_at = clock()
         try:
             return measure()
-        except Unmeasurable:
+        except Unmeasurable as error:
             away, lost_at = 0, None  # it answered
             if disturbed == len(_DISTURBED_PAUSES_S):
                 raise
-            sleep(_DISTURBED_PAUSES_S[disturbed])
+            pause = _DISTURBED_PAUSES_S[disturbed]
+            notice(f"{error}; trying again in {pause:.0f} s")
+            sleep(pause)
             disturbed += 1
         except DeviceLost as error:
             lost_at = asked_at if lost_at is None else lost_at

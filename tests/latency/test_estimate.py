@@ -72,7 +72,7 @@ def test_plainer_figures_are_worse(trials: list[Trial]) -> None:
         assert found["over_memory"] > 2 * found["estimate"]  # a model waits less for the memory than MEMORY does
 
 
-@pytest.mark.parametrize("slices", [4, 10, 20])
+@pytest.mark.parametrize("slices", [5, 20])
 @pytest.mark.parametrize(
     "memory",
     [(1.0, 1.3), (0.95, 1.05), (1.1, 1.1), (1.3, 1.3), (1.1, 1.12)],
@@ -80,7 +80,7 @@ def test_plainer_figures_are_worse(trials: list[Trial]) -> None:
 )
 def test_the_interval_holds_whatever_the_memory_does(memory: tuple[float, float], slices: int) -> None:
     rng = np.random.default_rng(2)
-    found = [_trial(Device(memory=memory), rng, slices) for _ in range(100)]
+    found = [_trial(Device(memory=memory), rng, slices) for _ in range(60)]
     # Not quite 95%: a spread memory hides the candidate's own noise, not COMPUTE's, and that is worth 0.3%.
     assert np.mean([one.covered for one in found]) >= 0.85
 

@@ -18,8 +18,10 @@ def test_it_asks_again_until_there_is_a_number() -> None:
             raise answer
         return answer
 
-    assert patiently(measure, waited.append) is FOUND
+    told: list[str] = []
+    assert patiently(measure, waited.append, notice=told.append) is FOUND
     assert waited == [2.0, 10.0]
+    assert told == ["noise; trying again in 2 s", "noise; trying again in 10 s"]
 
 
 def test_it_gives_up_with_the_reason() -> None:

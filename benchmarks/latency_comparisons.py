@@ -21,10 +21,12 @@ from latency_parts import MODELS, Rows, hog, stock
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes
+from nas.latency.estimate import Calibration
 from nas.latency.measure import calibration, compare
+from nas.latency.patience import patiently
 from nas.latency.sized import Sized
 
-HEADER = ("hog", "kind", "number", "ratio", "low", "high", "seconds", "refused")
+HEADER = ("hog", "kind", "number", "blocks", "ratio", "low", "high", "seconds", "refused")
 CSV = Path("results/reference/latency/comparisons.csv")
 THRESHOLD = 0.02
 DIFFERENCE = 0.03
@@ -67,41 +69,41 @@ def with_more_work(model: Sized, blocks: int) -> Sized:
     return Sized(ModelBytes("onnx", graph.SerializeToString()), model.imgsz)
 
 
-def three_percent(model: Sized, settings: LatencySettings, calibrated: object) -> Sized:
-    """The model made about 3% slower, by measuring how much 40 blocks cost."""
+def blocks_for_three_percent(model: Sized, settings: LatencySettings, calibrated: Calibration) -> int:
+    """How many blocks make the model about 3% slower, by measuring how much 40 cost."""
     many = with_more_work(model, 40)
-    slowed = compare([model, many], settings, calibrated).ratios[1].value - 1  # type: ignore[arg-type,index]
-    return with_more_work(model, max(1, round(40 * DIFFERENCE / slowed)))
+    ratios = patiently(lambda: compare([model, many], settings, calibrated)).ratios
+    assert ratios is not None
+    return max(1, round(40 * DIFFERENCE / (ratios[1].value - 1)))
 
 
 def measure(arguments: argparse.Namespace, rows: Rows) -> None:
     """Measure what is missing."""
+    done = rows.all()
+    have = {(row["hog"], row["number"]) for row in done}
+    todo = [(where, n) for n in range(arguments.n) for where in CONDITIONS if (where, str(n)) not in have]
+    if not todo:
+        return
     settings = LatencySettings()
     calibrated = calibration(settings)
     _, width, imgsz = MODELS[arguments.model]
     one = stock(width, imgsz)
-    models = [one, one, three_percent(one, settings, calibrated)]
-    have = {(row["hog"], row["number"]) for row in rows.all()}
-    left = arguments.at_most
-    for number in range(arguments.n):
-        for where in CONDITIONS:
-            if (where, str(number)) in have:
-                continue
-            if left == 0:
-                return
-            left -= 1
-            try:
-                with hog(where):
-                    found = compare(models, settings, calibrated, level=arguments.level)
-                made = [
-                    {"ratio": f"{ratio.value:.5f}", "low": f"{ratio.low:.5f}", "high": f"{ratio.high:.5f}"}
-                    | {"seconds": f"{found.latencies[0].seconds:.2f}"}
-                    for ratio in found.ratios[1:]  # type: ignore[index]
-                ]
-            except LatencyError as error:
-                made = [{"refused": str(error)}] * 2
-            for kind, row in zip(("A/A", "A/B"), made, strict=True):
-                rows.add({"hog": where, "kind": kind, "number": number} | row)
+    # Taken up again, a run goes on with the same two models.
+    blocks = int(done[0]["blocks"]) if done else blocks_for_three_percent(one, settings, calibrated)
+    models = [one, one, with_more_work(one, blocks)]
+    for where, number in todo[: arguments.at_most if arguments.at_most >= 0 else None]:
+        try:
+            with hog(where):
+                found = compare(models, settings, calibrated, level=arguments.level)
+            made = [
+                {"ratio": f"{ratio.value:.5f}", "low": f"{ratio.low:.5f}", "high": f"{ratio.high:.5f}"}
+                | {"seconds": f"{found.latencies[0].seconds:.2f}"}
+                for ratio in found.ratios[1:]  # type: ignore[index]
+            ]
+        except LatencyError as error:
+            made = [{"refused": str(error)}] * 2
+        for kind, row in zip(("A/A", "A/B"), made, strict=True):
+            rows.add({"hog": where, "kind": kind, "number": number, "blocks": blocks} | row)
 
 
 def summary(rows: Rows) -> None:
@@ -132,11 +134,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100, help="comparisons of each kind and condition")
     parser.add_argument("--model", type=int, default=0, choices=range(len(MODELS)), help="which model, fastest first")
     parser.add_argument("--level", default="finalist", choices=("screening", "finalist"))
-    parser.add_argument("--at-most", type=int, default=-1, help="end after this many measurements")
-    parser.add_argument("--csv", type=Path, default=CSV)
-    parser.add_argument("--fresh", action="store_true", help="begin the CSV file anew")
-    arguments = parser.parse_args()
-    rows = Rows(arguments.csv, HEADER, arguments.fresh)
+    arguments, rows = Rows.asked_for(parser, CSV, HEADER, "measurements")
     measure(arguments, rows)
     summary(rows)
 

@@ -99,11 +99,7 @@ def main() -> None:
     """Measure what is missing, then print what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=50, help="accepted designs")
-    parser.add_argument("--at-most", type=int, default=-1, help="end after this many designs")
-    parser.add_argument("--csv", type=Path, default=CSV)
-    parser.add_argument("--fresh", action="store_true", help="begin the CSV file anew")
-    arguments = parser.parse_args()
-    rows = Rows(arguments.csv, HEADER, arguments.fresh)
+    arguments, rows = Rows.asked_for(parser, CSV, HEADER, "designs")
     measure(arguments, rows)
     summary(rows)
 

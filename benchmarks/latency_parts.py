@@ -1,5 +1,6 @@
 """What the latency benchmarks share: models of a wanted cost, a CPU hog, rows that survive an interruption."""
 
+import argparse
 import csv
 import os
 import subprocess
@@ -7,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nas.build import build, to_onnx
 from nas.latency.artifact import ModelBytes
@@ -65,6 +66,17 @@ class Rows:
         if fresh or not path.is_file():
             with path.open("w", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerow(self._header)
+
+    @classmethod
+    def asked_for(
+        cls, parser: argparse.ArgumentParser, path: Path, header: Sequence[str], unit: str
+    ) -> tuple[argparse.Namespace, Self]:
+        """Add the options that all row by row benchmarks have, read the command line, and open the file."""
+        parser.add_argument("--at-most", type=int, default=-1, help=f"end after this many {unit}")
+        parser.add_argument("--csv", type=Path, default=path)
+        parser.add_argument("--fresh", action="store_true", help="begin the CSV file anew")
+        arguments = parser.parse_args()
+        return arguments, cls(arguments.csv, header, arguments.fresh)
 
     def all(self) -> list[dict[str, str]]:
         """Every row so far."""

@@ -159,11 +159,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--profiler-seconds", type=float, default=60.0)
     parser.add_argument("--profiler-every", type=int, default=1)
-    parser.add_argument("--at-most", type=int, default=-1, help="end after this many repeats of one model")
-    parser.add_argument("--csv", type=Path, default=CSV)
-    parser.add_argument("--fresh", action="store_true", help="begin the CSV file anew")
-    arguments = parser.parse_args()
-    rows = Rows(arguments.csv, HEADER, arguments.fresh)
+    arguments, rows = Rows.asked_for(parser, CSV, HEADER, "repeats of one model")
     measure(arguments, rows)
     summary(rows)
 

@@ -66,6 +66,9 @@ class Rows:
         if fresh or not path.is_file():
             with path.open("w", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerow(self._header)
+        with path.open(newline="") as file:
+            if next(csv.reader(file)) != self._header:
+                raise SystemExit(f"{path} has other columns than this benchmark writes; begin it anew with --fresh")
 
     @classmethod
     def asked_for(

@@ -78,7 +78,7 @@ class Plan:
 PLANS: dict[Level, Plan] = {
     "screening": Plan(
         aim=0.02,
-        refuse=0.10,
+        refuse=0.15,
         measure_s=2.2,
         patience_s=4.0,
         warmup_s=0.3,
@@ -89,7 +89,7 @@ PLANS: dict[Level, Plan] = {
     # One of three processes; what is asked of the three together is ±1%.
     "finalist": Plan(
         aim=0.005,
-        refuse=0.05,
+        refuse=0.10,
         measure_s=2.6,
         patience_s=12.0,
         warmup_s=0.6,

@@ -190,10 +190,10 @@ def test_every_model_of_a_comparison_must_be_known_well_enough() -> None:
 def test_an_interval_too_wide_is_no_answer_unless_it_is_one() -> None:
     wild = _slices(replace(CALM, noise=0.3), 5.0, 6)
     with pytest.raises(
-        Unmeasurable, match=r"not steady: 6 slices give \d[.\d]* ms ±\d+\.\d%, at most ±10% is accepted"
+        Unmeasurable, match=r"not steady: 6 slices give \d[.\d]* ms ±\d+\.\d%, at most ±15% is accepted"
     ):
         _judge("screening", 5.0).check(wild)
-    with pytest.raises(Unmeasurable, match="at most ±5% is accepted"):
+    with pytest.raises(Unmeasurable, match="at most ±10% is accepted"):
         _judge("finalist", 5.0, target_ms=0.1).check(wild)
     _judge("screening", 5.0, target_ms=0.1).check(wild)  # however wide, all of it is above the target
     _judge("screening", 5.0).check(_slices(CALM, 5.0, 6))

@@ -18,6 +18,8 @@ from nas.latency.sized import Sized
 from tests.latency.conftest import CALIBRATION, IMGSZ, measurable
 from tests.latency.device import Device
 
+pytestmark = pytest.mark.measures
+
 ONE, OTHER = (Sized(ModelBytes("onnx", letter * 2_000_000), 96) for letter in (b"a", b"b"))
 QUIET = Device(clock=(1.0, 1.0), memory=(1.0, 1.0), flutter=0.0, noise=0.002, bursts=0.0)
 

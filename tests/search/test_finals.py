@@ -47,7 +47,7 @@ def study(
 
 
 def slower(factor: float) -> object:
-    def final(record: Record, task: Task) -> Final:
+    def final(record: Record, task: Task, on_wait: object) -> Final:
         assert record.evaluation is not None and record.evaluation.score is not None
         latency = record.evaluation.latency
         # Every other finalist turns out slower than its screening said.
@@ -207,7 +207,7 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
         return 0.25
 
     monkeypatch.setattr(finals, "_difference", difference)
-    final = finals._final(record, task)
+    final = finals._final(record, task, print)
     assert differed == [file.digest] and final.difference == 0.25
     assert [one.model.digest for one in timed] == [file.digest] == [final.file]
     # The file knows the truth, the torch model beside it nothing: the score is the file's.
@@ -232,7 +232,7 @@ def test_the_report_tells_what_the_precision_costs_and_flags_more_than_a_point(
     lost: float,
     says: str,
 ) -> None:
-    def final(record: Record, task: Task) -> Final:
+    def final(record: Record, task: Task, on_wait: object) -> Final:
         assert record.evaluation is not None
         return Final(record.evaluation.latency, Score(0.2, 0.3), Score(0.2 + lost, 0.3), 0.1, "digest")
 

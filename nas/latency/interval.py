@@ -4,10 +4,6 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-BLOCK_QUANTILE = 0.25
-"""A block's figure is this quantile of its runs. Disturbances only ever add time, so a low quantile moves
-least under them; the minimum would hang on one lucky run and on the number of runs in the block."""
-
 CONFIDENCE = 0.95
 
 

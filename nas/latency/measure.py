@@ -35,8 +35,8 @@ class Comparison:
 
     Attributes:
         latencies: One a model.
-        ratios: Each model's latency over the first's, paired slice by slice; None for a percentile, whose runs are not
-            paired.
+        ratios: Each model's latency over the first's, paired process by process; None for a percentile, whose runs are
+            not paired.
     """
 
     latencies: tuple[Latency, ...]

@@ -2,8 +2,10 @@
 
     python benchmarks/latency_cost.py --n 20
 
-Random designs of the default space, screened with an agent that is open already, as in a search; then three finalist
-measurements. Medians and ranges in seconds.
+Random designs of the default space, screened with an agent that is open already, as in a search, without a target and
+with one of half their latency, which is a clear reject; then three finalist measurements, and three screenings of each
+stock model of the other benchmarks. Medians and ranges in seconds; what went into disturbed slices and into leaving
+the device alone is apart.
 """
 
 import argparse
@@ -11,6 +13,8 @@ import random
 import statistics
 import time
 from collections import defaultdict
+
+from latency_parts import MODELS, stock
 
 from nas.build import build, to_onnx
 from nas.latency import LatencySettings
@@ -37,6 +41,14 @@ def main() -> None:
         seconds[part].append(now - begun)
         return now
 
+    def screened(part: str, model: Sized, begun: float) -> None:
+        latency = screen(model, settings, calibrated, None)
+        timed(f"{part}, all of it", begun)
+        seconds[f"{part}, timing"].append(latency.seconds - latency.waited_s)
+        seconds[f"{part}, waiting for quiet"].append(latency.waited_s)
+        reject = screen(model, settings, calibrated, latency.low_ms / 2)
+        seconds[f"{part}, clear reject, timing"].append(reject.seconds - reject.waited_s)
+
     for number in range(arguments.n + 1):
         design = space.decode(space.sample(rng))
         now = time.monotonic()
@@ -46,16 +58,18 @@ def main() -> None:
         now = timed("export to ONNX", now)
         with opened_for_pictures(model, settings):
             now = timed("session (ONNX Runtime), first run", now)
-        latency = screen(model, settings, calibrated, None)
-        timed("screening, all of it", now)
-        seconds["screening, device time"].append(latency.seconds)
+        screened("screening", model, now)
         if number == 0:
             seconds.clear()  # what is loaded once
     for _ in range(3):
         now = time.monotonic()
         found = compare([model], settings, calibrated).latencies[0]
         timed("finalist, all of it (three processes)", now)
-        seconds["finalist, device time"].append(found.seconds)
+        seconds["finalist, timing"].append(found.seconds - found.waited_s)
+        seconds["finalist, waiting for quiet"].append(found.waited_s)
+    for name, width, imgsz in MODELS:
+        for _ in range(3):
+            screened(f"screening of {name}", stock(width, imgsz), time.monotonic())
     print("| part | median s | range |")
     print("|---|---|---|")
     for part, times in seconds.items():

@@ -14,7 +14,9 @@ import yaml
 
 pytestmark = pytest.mark.measures
 
+# A plain median over a second is never refused and soon done; the paired protocol has tests of its own.
 SEARCH = ["search", "--name", "e2e", "--imgsz", "64", "--steps", "3", "--target-latency", "50ms", "--sampler", "random"]
+SEARCH += ["--target-stat", "p50", "--sustained", "1s"]
 
 
 def ghostnas(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -29,8 +31,6 @@ def rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
-# On a machine that is busy with other things finalists are waited for, up to 36 seconds each.
-@pytest.mark.timeout(600)
 def test_a_search_is_killed_resumed_and_concluded(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
     command = [sys.executable, "-m", "nas", *SEARCH, "--budget", "2", "--workers", "2"]

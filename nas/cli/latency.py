@@ -139,6 +139,7 @@ def _objects(names: Sequence[str], answer: "Answer") -> list[dict[str, Any]]:
                 "conditions": measured.conditions,
                 "calibration": measured.calibration,
                 "seconds": measured.seconds,
+                "waited_s": measured.waited_s,
                 "build_s": measured.build_s,
                 "age_s": answer.age_s,
                 "key": measured.key,

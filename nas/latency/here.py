@@ -84,8 +84,8 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         read: The bytes of a digest.
 
     Returns:
-        `keys` and `build_s` (one a model), and `slices`, `dropped`, `seconds`; or `observations`, one a model, for a
-        percentile.
+        `keys` and `build_s` (one a model), and `slices`, `dropped`, `seconds`, `waited_s`; or `observations`, one a
+        model, for a percentile.
 
     Raises:
         RuntimeMissing: The runtime is not installed.
@@ -117,7 +117,8 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         trace = collect([*runs, *references], plan, counters, judge, gate)
         judge.check(trace.slices)
     slices = [[[round(run, 4) for run in one] for one in part] for part in trace.slices]
-    return {"keys": keys, "build_s": builds, "slices": slices, "dropped": trace.dropped, "seconds": trace.seconds}
+    spent = {"dropped": trace.dropped, "seconds": trace.seconds, "waited_s": trace.waited_s}
+    return {"keys": keys, "build_s": builds, "slices": slices} | spent
 
 
 class _Judge:

@@ -198,6 +198,7 @@ def _joined(
                 low_ms=estimate.low_ms,
                 high_ms=estimate.high_ms,
                 seconds=sum(reply["seconds"] for reply in replies),
+                waited_s=sum(reply["waited_s"] for reply in replies),
                 processes=len(replies),
                 slices_ms=estimate.adjusted_ms,
                 samples=tuple((one[index], *one[-2:]) for one in slices),

@@ -111,11 +111,13 @@ class Trace:
         slices: The kept slices, in the order they were measured.
         dropped: What was dropped, by cause.
         seconds: Device time spent, warm-up included.
+        waited_s: Of these, what went into slices that were set aside and into leaving the device alone.
     """
 
     slices: tuple[Slice, ...]
     dropped: dict[str, int]
     seconds: float
+    waited_s: float
 
 
 def slice_figures(slices: Sequence[Slice]) -> NDArray[np.float64]:
@@ -205,16 +207,20 @@ def collect(
         start = probe.now_ns()
         runs = [max(1, round(plan.block_ms / max(_warm_up(one, plan, probe), 1e-3))) for one in contestants]
         begun = probe.now_ns()
-        kept_ns = 0
+        kept_ns = waited_ns = 0
         while True:
             before = probe.now_ns()
             rng.shuffle(order)
             # There and back: what drifts evenly during a slice falls on all alike.
-            if _slice([*order, *reversed(order)], contestants, runs, plan, probe, tally, gate):
-                kept_ns += probe.now_ns() - before
+            kept = _slice([*order, *reversed(order)], contestants, runs, plan, probe, tally, gate)
+            took_ns = probe.now_ns() - before
+            if kept:
+                kept_ns += took_ns
                 ready = len(tally.slices) >= plan.min_slices
                 if ready and (kept_ns > plan.measure_s * _NS_PER_S or judge(tally.slices)):
                     break
+            else:
+                waited_ns += took_ns
             late = probe.now_ns() - begun > plan.patience_s * _NS_PER_S
             # However slow a model is, twice as many slices are tried as are needed.
             if late and (len(tally.slices) >= plan.min_slices or tally.tried >= 2 * plan.min_slices):
@@ -222,7 +228,7 @@ def collect(
                 break
         seconds = (probe.now_ns() - start) / _NS_PER_S
     _check(tally, plan)
-    return Trace(tuple(tally.slices), tally.dropped(), seconds)
+    return Trace(tuple(tally.slices), tally.dropped(), seconds, waited_ns / _NS_PER_S)
 
 
 @contextmanager

@@ -155,6 +155,7 @@ class Latency:
         level: `screening` or `finalist`.
         key: Model digest, device, runtime and version, threads, precision, input shape, scope, statistic.
         build_s: Time that the runtime took to build an engine for the device before (TensorRT), apart from `seconds`.
+        waited_s: The part of `seconds` that went into disturbed slices and into leaving the device alone.
     """
 
     latency_ms: float
@@ -172,6 +173,7 @@ class Latency:
     level: Level
     key: dict[str, Any]
     build_s: float = 0.0
+    waited_s: float = 0.0
 
     def meets(self, target_ms: float) -> bool:
         """Whether the upper end of the interval is at or under the target."""

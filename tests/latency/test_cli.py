@@ -13,11 +13,10 @@ from nas.errors import ModelError, Unmeasurable
 from nas.latency.estimate import Calibration
 from tests.latency.conftest import Ghostnas, measurable
 
-pytestmark = pytest.mark.measures
-
 Result = tuple[int | str | None, str, str]
 
 
+@pytest.mark.measures
 def test_json_then_the_table_from_the_cache(
     ghostnas: Ghostnas, calibrated: Calibration, one_cache: Path, tiny_onnx: Path
 ) -> None:
@@ -46,6 +45,7 @@ def test_json_then_the_table_from_the_cache(
     assert "measured now" in table.stdout or "ago (--fresh measures)" in table.stdout
 
 
+@pytest.mark.measures
 def test_a_percentile_as_json(ghostnas: Ghostnas, tiny_onnx: Path, tmp_path: Path) -> None:
     words = ("latency", str(tiny_onnx), "--target-stat", "p95", "--sustained", "1s", "--json")
     (seen,) = json.loads(_measured(ghostnas, *words, GHOSTNAS_CACHE=str(tmp_path / "cache")).stdout)

@@ -216,6 +216,15 @@ def test_what_can_be_borne_is_used_only_when_patience_ends() -> None:
     assert quiet.dropped["slices_contended"] == SCREENING.min_slices - 1
 
 
+def test_what_went_into_disturbed_slices_is_told_apart() -> None:
+    told = itertools.count()
+    disturbed = _collect(FakeMachine.steady(2.0, 3.0), gate=lambda one: NEIGHBOUR if next(told) % 2 else None)
+    calm = _collect(FakeMachine.steady(2.0, 3.0))
+    assert calm.waited_s == 0.0
+    assert disturbed.waited_s > 0.0
+    assert disturbed.seconds - disturbed.waited_s == pytest.approx(calm.seconds)
+
+
 def test_the_judge_is_asked_after_every_kept_slice_and_ends_it() -> None:
     asked: list[int] = []
 

@@ -15,6 +15,7 @@ from nas.latency.known_features import remember_features
 from nas.latency.measure import screen
 from nas.latency.patience import patiently
 from nas.latency.sized import Sized
+from nas.notices import tell
 from nas.proxy import ProxySettings, Score
 from nas.turnstile import Turnstile
 from nas.yolo_yaml import to_yaml
@@ -143,7 +144,7 @@ def measure_only(architecture: Architecture, task: Task) -> Evaluation:
         ModelError: It cannot be built, counted or exported.
         LatencyError: Its latency could not be measured.
     """
-    return _screen(architecture, task)[0]
+    return _screen(architecture, task, "a known design")[0]
 
 
 def evaluate(architecture: Architecture, task: Task, label: str, always_train: bool = False) -> Evaluation:
@@ -166,7 +167,7 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
     from nas.data import load
     from nas.proxy import train_proxy
 
-    screened, model = _screen(architecture, task)
+    screened, model = _screen(architecture, task, label)
     if screened.violations and not always_train:
         return screened
     started = time.monotonic()
@@ -178,7 +179,7 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
     return Evaluation(**{**known, "status": "trained", "score": result.score, "seconds": seconds})
 
 
-def _screen(architecture: Architecture, task: Task) -> "tuple[Evaluation, nn.Module]":
+def _screen(architecture: Architecture, task: Task, label: str) -> "tuple[Evaluation, nn.Module]":
     from nas.build import build, count, to_onnx
 
     started = time.monotonic()
@@ -195,7 +196,10 @@ def _screen(architecture: Architecture, task: Task) -> "tuple[Evaluation, nn.Mod
         )
     built = time.monotonic()
     subject = Sized(artefact, architecture.imgsz)
-    latency = patiently(lambda: screen(subject, task.latency, task.calibration, task.limits.target_ms))
+    latency = patiently(
+        lambda: screen(subject, task.latency, task.calibration, task.limits.target_ms),
+        notice=lambda text: tell(task.folder, f"{label}: {text}"),
+    )
     violations = task.limits.violations(latency, counts.params, counts.gflops, len(onnx))
     screened = Evaluation(
         architecture=architecture,

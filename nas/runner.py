@@ -19,6 +19,7 @@ from nas.latency.link import LOCAL, open_link
 from nas.latency.measure import calibration, key_of
 from nas.latency.patience import patiently
 from nas.latency.ssh import parse_address
+from nas.notices import shown
 from nas.paths import writable_dir
 from nas.proxy import ProxySettings, steps_for_epochs
 from nas.report import Outcome, write
@@ -134,11 +135,12 @@ def run_search(
             classes=data.nc,
             folder=folder.absolute(),
         )
-        found = _feasibility(study, request.space, task)
-        reporter.feasible(found)
-        if done < request.budget:
-            reporter.estimated(estimate_s(request, task, found, request.budget - done))
-        ended = _carry_out(study, request, task, found, reporter, evaluator)
+        with shown(folder, reporter.waiting):
+            found = _feasibility(study, request.space, task)
+            reporter.feasible(found)
+            if done < request.budget:
+                reporter.estimated(estimate_s(request, task, found, request.budget - done))
+            ended = _carry_out(study, request, task, found, reporter, evaluator)
         front, baselines = conclude(study, task, reporter.finalist, reporter.waiting)
         outcome = Outcome(
             folder=folder,

@@ -22,6 +22,7 @@ FLOORS: list[set[str]] = [
         "standalone",
         "runs",
         "formats",
+        "notices",
         "ultralytics_home",
     },
     {"space", "space_codec", "space_schema", "space_yaml", "space_file", "space_rules", "space_extremes"}

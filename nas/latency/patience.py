@@ -49,7 +49,7 @@ def patiently(
             if disturbed == len(_DISTURBED_PAUSES_S):
                 raise
             pause = _DISTURBED_PAUSES_S[disturbed]
-            notice(f"{error}; trying again in {pause:.0f} s")
+            notice(f"{error} (asked again in {pause:.0f} s)")
             sleep(pause)
             disturbed += 1
         except DeviceLost as error:
@@ -59,6 +59,6 @@ def patiently(
                 raise DeviceLost(
                     f"{error}; it has been tried again for {(clock() - lost_at) / 60:.0f} minutes"
                 ) from error
-            notice(f"{error}; trying again in {pause:.0f} s")
+            notice(f"{error} (asked again in {pause:.0f} s)")
             sleep(pause)
             away += 1

@@ -332,7 +332,7 @@ def test_a_lost_device_is_waited_for_up_to_half_an_hour() -> None:
         days.patiently(lost)
     assert days.slept == [5, 15, 60, 120, 300, 300, 300, 300, 300]
     assert sum(days.slept) <= LONGEST_S < sum(days.slept) + 300
-    assert days.notices[0] == "board was lost; trying again in 5 s" and len(days.notices) == len(days.slept)
+    assert days.notices[0] == "board was lost (asked again in 5 s)" and len(days.notices) == len(days.slept)
 
 
 def test_a_device_that_came_back_starts_anew() -> None:

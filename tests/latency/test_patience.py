@@ -21,7 +21,7 @@ def test_it_asks_again_until_there_is_a_number() -> None:
     told: list[str] = []
     assert patiently(measure, waited.append, notice=told.append) is FOUND
     assert waited == [2.0, 10.0]
-    assert told == ["noise; trying again in 2 s", "noise; trying again in 10 s"]
+    assert told == ["noise (asked again in 2 s)", "noise (asked again in 10 s)"]
 
 
 def test_it_gives_up_with_the_reason() -> None:

@@ -142,7 +142,7 @@ def test_patience_reaches_a_device_that_comes_back(tmp_path: Path) -> None:
             urls.append(back.url(sys.executable))  # it was started again meanwhile
 
         assert patiently(measure, wait, notice=notices.append) > 0
-    assert len(notices) == 1 and "Connection refused; trying again in 5 s" in notices[0]
+    assert len(notices) == 1 and "Connection refused (asked again in 5 s)" in notices[0]
 
 
 def test_a_shell_that_chats_is_no_trouble(server: Server, tmp_path: Path) -> None:

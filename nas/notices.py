@@ -1,0 +1,51 @@
+"""What a worker has to say while it waits: a line in a file of the search's folder, shown by whoever runs the search.
+
+Workers are processes without a terminal of their own; a device may be away for half an hour, and the user must see why
+nothing happens.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+_FILE = "waiting.txt"
+
+
+def tell(folder: Path, text: str) -> None:
+    """Say one line, from any process."""
+    with (folder / _FILE).open("a") as file:
+        file.write(" ".join(text.split()) + "\n")  # one short write to the end: lines of two processes do not mix
+
+
+@contextmanager
+def shown(folder: Path, show: Callable[[str], None], every_s: float = 1.0) -> Iterator[None]:
+    """Pass on each line that is told during the block, within `every_s` seconds, and at last what is left.
+
+    Args:
+        folder: The search's folder.
+        show: Called with a line, from a thread.
+        every_s: How often to look.
+    """
+    path, ended = folder / _FILE, Event()
+    path.unlink(missing_ok=True)  # of a run that was killed
+
+    def follow() -> None:
+        seen = 0
+        while True:
+            last = ended.wait(every_s)
+            lines = path.read_text().splitlines() if path.exists() else []
+            for line in lines[seen:]:
+                show(line)
+            seen = len(lines)
+            if last:
+                return
+
+    thread = Thread(target=follow, name="notices", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        path.unlink(missing_ok=True)

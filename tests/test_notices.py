@@ -1,0 +1,54 @@
+"""What a worker says while it waits reaches whoever runs the search."""
+
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from nas import evaluate
+from nas.errors import Unmeasurable
+from nas.evaluate import Limits, Task, measure_only
+from nas.latency import LatencySettings, patience
+from nas.latency.estimate import Calibration
+from nas.literals import yolo11
+from nas.notices import shown, tell
+from nas.proxy import ProxySettings
+
+
+def test_what_another_process_tells_is_shown_line_by_line(tmp_path: Path) -> None:
+    seen: list[str] = []
+    tell(tmp_path, "of a run that was killed")
+    with shown(tmp_path, seen.append, every_s=0.01):
+        tell(tmp_path, "trial-1: the board\nwas lost")
+        code = (
+            "import sys; from pathlib import Path; from nas.notices import tell; tell(Path(sys.argv[1]), 'trial-2: ü')"
+        )
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert seen == ["trial-1: the board was lost", "trial-2: ü"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_ends_with_the_block_that_failed(tmp_path: Path) -> None:
+    seen: list[str] = []
+    with pytest.raises(RuntimeError), shown(tmp_path, seen.append, every_s=60.0):
+        tell(tmp_path, "last words")
+        raise RuntimeError
+    assert seen == ["last words"]
+
+
+def test_a_candidate_that_cannot_be_measured_says_so_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def screen(*_: object) -> None:
+        raise Unmeasurable("noise")
+
+    monkeypatch.setattr(evaluate, "screen", screen)
+    monkeypatch.setattr(
+        evaluate, "patiently", lambda measure, notice: patience.patiently(measure, [].append, notice=notice)
+    )
+    calibration = Calibration(0.35, 2.0, 12_000_000, 0.0, "of-a-test")
+    task = Task(Limits(2.5), LatencySettings(), calibration, ProxySettings(), None, 1.0, 6, tmp_path)
+    seen: list[str] = []
+    with pytest.raises(Unmeasurable), shown(tmp_path, seen.append, every_s=60.0):
+        measure_only(yolo11("n", 64), task)
+    assert seen == [f"a known design: noise (asked again in {pause} s)" for pause in (2, 10, 30)]

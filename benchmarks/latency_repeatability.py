@@ -21,6 +21,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 from latency_parts import MODELS, Rows, hog, stock
 
 from nas.errors import LatencyError
@@ -153,8 +154,23 @@ def summary(rows: Rows) -> None:
             )
 
 
+def slopes(rows: Rows) -> None:
+    """What the memory's state still explains of our values: 0 where the slope of the estimate was right."""
+    print("\n| model | n | memory | slope that is left | correlation |")
+    print("|---|---|---|---|---|")
+    for name, _, _ in MODELS:
+        mine = [r for r in rows.all() if (r["model"], r["method"]) == (name, "ours") and not r["refused"]]
+        if len(mine) < 3:
+            continue
+        x, y = (np.log([float(row[column]) for row in mine]) for column in ("memory", "latency_ms"))
+        print(
+            f"| {name} | {len(mine)} | {np.exp(x.min()):.3f} to {np.exp(x.max()):.3f} | {np.polyfit(x, y, 1)[0]:.2f} | "
+            f"{np.corrcoef(x, y)[0, 1]:.2f} |"
+        )
+
+
 def main() -> None:
-    """Measure what is missing, then print the table."""
+    """Measure what is missing, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--profiler-seconds", type=float, default=60.0)
@@ -162,6 +178,7 @@ def main() -> None:
     arguments, rows = Rows.asked_for(parser, CSV, HEADER, "repeats of one model")
     measure(arguments, rows)
     summary(rows)
+    slopes(rows)
 
 
 if __name__ == "__main__":

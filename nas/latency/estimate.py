@@ -11,10 +11,10 @@ calibrated values, the model is
 
 T is the answer: the time at the calibrated clock (t/c does not feel the clock) and the calibrated memory (x = 0). The
 slope s says how much of the candidate waits for memory. It has a normal prior from the weights that the model reads a
-millisecond, and is fitted to *stretches*, pools of a few slices, by how they differ within a process. A stretch is not
-trusted further than `STRETCH_SD`: where the memory did not clearly change during a measurement the prior stays. What is
-not known of the slope goes into the interval in proportion to x. So a machine that differs from its calibration widens
-the interval by itself.
+millisecond and from whether they take about as much room as MEMORY's, and is fitted to *stretches*, pools of a few
+slices, by how they differ within a process. A stretch is not trusted further than `STRETCH_SD`: where the memory did
+not clearly change during a measurement the prior stays. What is not known of the slope goes into the interval in
+proportion to x. So a machine that differs from its calibration widens the interval by itself.
 
 The interval is a percentile bootstrap (Efron 1979) over slices, over processes where there are several, and over the
 slope. What one process cannot see of itself, the luck of its memory addresses, is added in quadrature.
@@ -40,7 +40,7 @@ where its weights come to lie, and what its neighbours did just then. Seen: 0.2%
 10 MB and more (docs/log.md)."""
 
 SLOPE_SD = 0.2
-"""How far the memory slope strays from what the weights a millisecond foretell (standard deviation; docs/log.md)."""
+"""How far the memory slope strays from what is foretold (standard deviation; docs/log.md)."""
 
 RATIO_SLOPE_SD = 0.1
 """How far the difference of two models' slopes strays from what is foretold: what makes one stray, the other shares."""
@@ -54,9 +54,15 @@ STRETCH_SD = 0.01
 """What is left of a stretch's figure, as a share, when the slope is right (standard deviation, on a shared server).
 Also the least that is assumed: x has an error of its own, which must not pass for a change of the memory."""
 
+EDGE_SD = 0.3
+"""How much further the slope of a model at the edge of the cache strays, in both ways (`Calibration.edge`)."""
+
 _SLOPE_AT_LEAST = 0.2
 _SLOPE_OF_DENSITY = 0.2
+_SLOPE_OF_EDGE = 0.6
 _MOST_SLOPE = 1.2
+_EDGE_WIDTH = 0.35
+_EDGE_DENSITY = 0.2
 _STRETCH_SLICES = 4
 _REPLICATES = 400
 _SEED = 19790101
@@ -91,9 +97,24 @@ class Calibration:
         return cls(**data)
 
     def prior_slope(self, model_bytes: int, latency_ms: float) -> float:
-        """The memory slope that a model's weights a millisecond foretell."""
-        density = (model_bytes / latency_ms) / (self.memory_bytes / self.memory_ms)
-        return min(_SLOPE_AT_LEAST + _SLOPE_OF_DENSITY * density, _MOST_SLOPE)
+        """The memory slope that a model's weights a millisecond and their room foretell."""
+        dense = _SLOPE_AT_LEAST + _SLOPE_OF_DENSITY * self._density(model_bytes, latency_ms)
+        return min(dense + _SLOPE_OF_EDGE * self.edge(model_bytes, latency_ms), _MOST_SLOPE)
+
+    def edge(self, model_bytes: int, latency_ms: float) -> float:
+        """How much a model stands at the edge of the cache, from 0 to 1 (docs/log.md).
+
+        Weights that take about as much room as MEMORY's just fit into what neighbours leave of the cache, or just do
+        not. Such a model feels the memory as strongly as MEMORY does, if it reads its weights often enough. Smaller
+        ones always fit, much larger ones never do.
+        """
+        if not model_bytes:
+            return 0.0
+        near = np.exp(-0.5 * (np.log(model_bytes / self.memory_bytes) / _EDGE_WIDTH) ** 2)
+        return float(near * min(1.0, self._density(model_bytes, latency_ms) / _EDGE_DENSITY))
+
+    def _density(self, model_bytes: int, latency_ms: float) -> float:
+        return (model_bytes / latency_ms) / (self.memory_bytes / self.memory_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +209,19 @@ def fit(
         return _line(float(points(whole).level(slope)), spread, slope, points(single).adjusted(slope))
 
     to_compute = np.exp(np.mean(whole[:, :compute] - whole[:, [compute]], axis=0)) * calibration.compute_ms
-    priors = [calibration.prior_slope(size, ms) for size, ms in zip(model_bytes, to_compute, strict=True)]
+    sizes = list(zip(model_bytes, to_compute, strict=True))
+    priors = [calibration.prior_slope(size, ms) for size, ms in sizes]
+    doubts = [EDGE_SD * calibration.edge(size, ms) for size, ms in sizes]
     estimates = []
-    for index, prior in enumerate(priors):
-        one = line(index, compute, prior, SLOPE_SD, LEVEL_SD, luck).times(calibration.compute_ms)
+    for index, (prior, doubt) in enumerate(zip(priors, doubts, strict=True)):
+        one = line(index, compute, prior, SLOPE_SD + doubt, LEVEL_SD + doubt, luck).times(calibration.compute_ms)
         estimates.append(Estimate(one.middle, one.low, one.high, one.slope, tuple(one.adjusted)))
     ratios = [Ratio(1.0, 1.0, 1.0)]
     for index in range(1, compute):
         # What disturbed both cancels, and so does most of what is not known of the slopes.
-        one = line(index, 0, priors[index] - priors[0], RATIO_SLOPE_SD, RATIO_LEVEL_SD, luck * np.sqrt(2)).times(1.0)
+        prior, doubt = priors[index] - priors[0], abs(doubts[index] - doubts[0])
+        sds = RATIO_SLOPE_SD + doubt, RATIO_LEVEL_SD + doubt
+        one = line(index, 0, prior, *sds, luck * np.sqrt(2)).times(1.0)
         ratios.append(Ratio(one.middle, one.low, one.high))
     clock, memory = np.mean(whole[:, -2]), np.mean(whole[:, -1] - whole[:, -2])
     conditions = Conditions(

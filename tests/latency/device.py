@@ -69,7 +69,6 @@ class Device:
 
 
 def bytes_of(slope: float, latency_ms: float) -> int:
-    """The file size from which a slope would be foretold."""
-    least, more = (CALIBRATION.prior_slope(size, CALIBRATION.memory_ms) for size in (0, CALIBRATION.memory_bytes))
-    share = (slope - least) / (more - least)
-    return round(share * latency_ms * CALIBRATION.memory_bytes / CALIBRATION.memory_ms)
+    """A file size from which a slope would be foretold, the largest: far from the edge of the cache where it can be."""
+    sizes = np.unique(np.geomspace(1e4, 1e9, 4000).astype(int)).tolist()
+    return max(size for size in sizes if CALIBRATION.prior_slope(size, latency_ms) <= slope)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nas.latency.estimate import RATIO_SLOPE_SD, SLOPE_SD, Calibration, Estimate, fit
+from nas.latency.estimate import EDGE_SD, RATIO_SLOPE_SD, SLOPE_SD, Calibration, Estimate, fit
 from nas.latency.protocol import Slice, slice_figures
 from tests.latency.conftest import CALIBRATION
 from tests.latency.device import Device, bytes_of
@@ -252,3 +252,23 @@ def test_weights_a_millisecond_foretell_the_slope() -> None:
     assert slopes == sorted(slopes)
     assert slopes[2] < slopes[3] <= 1.2  # capped: nothing waits for more than all of its time
     assert CALIBRATION.prior_slope(1_000_000, 4.0) - 0.2 == pytest.approx((slopes[1] - 0.2) / 2)
+
+
+def test_weights_as_large_as_those_of_memory_stand_at_the_edge_of_the_cache() -> None:
+    none, small, like, large = (CALIBRATION.edge(size, 5.0) for size in (0, 3_000_000, 12_000_000, 48_000_000))
+    assert none == 0.0 and like == 1.0 and max(small, large) < 0.001
+    # Weights that are read rarely matter little, whatever room they take.
+    assert CALIBRATION.edge(12_000_000, 500.0) < 0.03
+
+
+def test_the_slope_of_a_model_at_the_edge_is_less_certain_and_its_interval_says_so() -> None:
+    rng, size = np.random.default_rng(8), CALIBRATION.memory_bytes
+    device, covered, halves = Device(memory=(0.98, 1.06)), [], []
+    for _ in range(60):
+        slope = CALIBRATION.prior_slope(size, 5.0) + (SLOPE_SD + EDGE_SD) * rng.standard_normal()
+        slices, home = device.slices(rng, [(5.0, slope)])
+        one = fit(slices, CALIBRATION, [size], home).estimates[0]
+        covered.append(one.low_ms <= 5.0 <= one.high_ms)
+        halves.append(_half(one))
+    assert np.mean(covered) >= 0.85
+    assert np.median(halves) > 1.3 * _typical_half(device)

@@ -25,6 +25,16 @@ MODELS = (
 )
 
 
+# Ends with whoever started it, also when that is killed.
+HOG = """
+import os
+parent = os.getppid()
+while os.getppid() == parent:
+    for _ in range(1_000_000):
+        pass
+"""
+
+
 def stock(width: float, imgsz: int) -> Sized:
     """A YOLO11n of that width as ONNX, seeded: the same bytes in every run."""
     model = build(to_yaml(yolo11("n", imgsz, width), 6), seed=0)
@@ -40,7 +50,7 @@ def hog(where: str) -> Iterator[None]:
     if where == "none":
         yield
         return
-    command = [sys.executable, "-c", "while True: pass"]
+    command = [sys.executable, "-c", HOG]
     before = os.sched_getaffinity(0)
     try:
         if where == "pinned":

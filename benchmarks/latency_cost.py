@@ -20,6 +20,7 @@ from nas.build import build, to_onnx
 from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes
 from nas.latency.measure import calibration, compare, screen
+from nas.latency.patience import patiently
 from nas.latency.predictions import opened_for_pictures
 from nas.latency.sized import Sized
 from nas.space import load_space
@@ -42,11 +43,11 @@ def main() -> None:
         return now
 
     def screened(part: str, model: Sized, begun: float) -> None:
-        latency = screen(model, settings, calibrated, None)
+        latency = patiently(lambda: screen(model, settings, calibrated, None))
         timed(f"{part}, all of it", begun)
         seconds[f"{part}, timing"].append(latency.seconds - latency.waited_s)
         seconds[f"{part}, waiting for quiet"].append(latency.waited_s)
-        reject = screen(model, settings, calibrated, latency.low_ms / 2)
+        reject = patiently(lambda: screen(model, settings, calibrated, latency.low_ms / 2))
         seconds[f"{part}, clear reject, timing"].append(reject.seconds - reject.waited_s)
 
     for number in range(arguments.n + 1):
@@ -63,7 +64,7 @@ def main() -> None:
             seconds.clear()  # what is loaded once
     for _ in range(3):
         now = time.monotonic()
-        found = compare([model], settings, calibrated).latencies[0]
+        found = patiently(lambda model=model: compare([model], settings, calibrated)).latencies[0]
         timed("finalist, all of it (three processes)", now)
         seconds["finalist, timing"].append(found.seconds - found.waited_s)
         seconds["finalist, waiting for quiet"].append(found.waited_s)

@@ -116,7 +116,7 @@ class Task:
     Attributes:
         limits: The gate.
         latency: Where and how latency is measured.
-        calibration: What the references take on the device, for the whole search.
+        calibration: What the references take on the device, for the whole search; None for percentiles.
         proxy: How proxies train.
         data: Data YAML, or None for the embedded set.
         fraction: Share of the training pictures.
@@ -126,7 +126,7 @@ class Task:
 
     limits: Limits
     latency: LatencySettings
-    calibration: Calibration
+    calibration: Calibration | None
     proxy: ProxySettings
     data: str | None
     fraction: float

@@ -7,7 +7,7 @@ from nas.architecture import Architecture
 from nas.errors import GhostnasError, TargetUnreachable
 from nas.evaluate import Evaluation, Task, measure_only
 from nas.latency import LatencySettings
-from nas.latency.measure import calibration
+from nas.latency.measure import needed_calibration
 from nas.literals import ghost_corner, scaled_yolo11, yolo11
 from nas.space import SearchSpace
 
@@ -113,7 +113,7 @@ def _largest_imgsz(space: SearchSpace) -> int:
 def _measured_with(task: Task, how: LatencySettings) -> Task | GhostnasError:
     """The task with another way of measuring; why not, where that does not work here."""
     try:
-        return replace(task, latency=how, calibration=calibration(how))
+        return replace(task, latency=how, calibration=needed_calibration(how))
     except GhostnasError as error:
         return error
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
-from nas.errors import UsageError
+from nas.errors import TargetUnreachable, UsageError
 from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
 from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
@@ -16,7 +16,7 @@ from nas.foresight import foresee
 from nas.latency import LatencySettings
 from nas.latency.estimate import Calibration
 from nas.latency.link import LOCAL, open_link
-from nas.latency.measure import calibration, key_of
+from nas.latency.measure import key_of, needed_calibration
 from nas.latency.patience import patiently
 from nas.latency.ssh import parse_address
 from nas.notices import shown
@@ -160,6 +160,9 @@ def run_search(
         )
         write(outcome)
         return outcome
+    except TargetUnreachable:
+        study.discard()  # so that the next try may have the same name and another target
+        raise
     finally:
         study.close()
 
@@ -233,13 +236,14 @@ def _check_device(latency: LatencySettings) -> None:
         key_of("", 0, latency, link)
 
 
-def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporter) -> Calibration:
+def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporter) -> Calibration | None:
     """The one calibration of a search: resumed years later, its latencies are still comparable with each other."""
     kept = study.attribute("calibration")
     if kept is not None:
         return Calibration.from_dict(kept)
-    made = patiently(lambda: calibration(latency), notice=reporter.waiting)
-    study.keep("calibration", made.to_dict())
+    made = patiently(lambda: needed_calibration(latency), notice=reporter.waiting)
+    if made is not None:
+        study.keep("calibration", made.to_dict())
     return made
 
 

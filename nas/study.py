@@ -6,6 +6,7 @@ disk before the next begins. A trial found running when a study is opened was or
 and its point is tried again.
 """
 
+import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from nas.errors import StudyError
 from nas.evaluate import Evaluation
 from nas.paths import writable_dir
 from nas.settings import SearchSettings
-from nas.study_file import STUDY_FILE, check_intact, lock, open_storage
+from nas.study_file import LOCK_FILE, STUDY_FILE, check_intact, lock, open_storage
 
 if TYPE_CHECKING:
     import optuna
@@ -136,6 +137,14 @@ class StoredStudy:
         self._storage.remove_session()
         self._storage.engine.dispose()
         self._lock.close()
+
+    def discard(self) -> None:
+        """Remove a study in which no trial was begun, and its folder when nothing else is in it."""
+        if any(self._trials(name) for name in self._studies):
+            return
+        (self.folder / STUDY_FILE).unlink()
+        if {path.name for path in self.folder.iterdir()} == {LOCK_FILE}:
+            shutil.rmtree(self.folder)
 
     def records(self) -> list[Record]:
         """Every candidate, by trial number."""

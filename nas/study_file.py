@@ -11,7 +11,7 @@ from nas.errors import StudyError
 if TYPE_CHECKING:
     import optuna
 
-STUDY_FILE = "study.db"
+STUDY_FILE, LOCK_FILE = "study.db", ".lock"
 
 
 def lock(folder: Path) -> IO[str]:
@@ -20,7 +20,7 @@ def lock(folder: Path) -> IO[str]:
     Raises:
         StudyError: Another process holds it.
     """
-    handle = (folder / ".lock").open("w")
+    handle = (folder / LOCK_FILE).open("w")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -33,7 +33,7 @@ def lock(folder: Path) -> IO[str]:
 
 def in_use(folder: Path) -> bool:
     """Whether a search holds the results folder's lock now."""
-    path = folder / ".lock"
+    path = folder / LOCK_FILE
     if not path.exists():
         return False
     with path.open() as handle:

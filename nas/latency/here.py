@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.errors import Unmeasurable
 from nas.latency import calibrate
-from nas.latency.estimate import Calibration, fit
+from nas.latency.estimate import Calibration, Estimate, fit
 from nas.latency.gate import quiet_gate
 from nas.latency.machine import Probe, ahead_of_others, fingerprint, probe
 from nas.latency.observe import observe
@@ -18,6 +18,9 @@ from nas.latency.session import check_finite
 from nas.latency.sized import Read, Sized
 from nas.latency.values import LatencySettings, Level
 from nas.turnstile import Turnstile
+
+_CLEARLY = 1.2
+"""At the first look, too early for an answer, all of the interval must lie this much above the target."""
 
 
 def key(digest: str, imgsz: int, settings: LatencySettings) -> dict[str, Any]:
@@ -129,10 +132,13 @@ class _Judge:
         self._target_ms = target_ms if plan.stop_above_target else None
 
     def __call__(self, slices: Sequence[Slice]) -> bool:
+        early = len(slices) < self._plan.min_slices
+        if early and self._target_ms is None:
+            return False
         estimates = fit(slices, self._calibration, self._sizes).estimates
         return all(
-            (one.high_ms - one.low_ms) / 2 <= self._plan.aim * one.latency_ms
-            or (self._target_ms is not None and one.low_ms > self._target_ms)
+            self._above(one, _CLEARLY if early else 1.0)
+            or (not early and (one.high_ms - one.low_ms) / 2 <= self._plan.aim * one.latency_ms)
             for one in estimates
         )
 
@@ -140,11 +146,14 @@ class _Judge:
         found = fit(slices, self._calibration, self._sizes)
         for one in found.estimates:
             half = (one.high_ms - one.low_ms) / 2 / one.latency_ms
-            if half > self._plan.refuse and not (self._target_ms is not None and one.low_ms > self._target_ms):
+            if half > self._plan.refuse and not self._above(one, 1.0):
                 raise Unmeasurable(
                     f"unmeasurable: the device is not steady: {len(slices)} slices give {one.latency_ms:.3g} ms "
                     f"±{half:.1%}, at most ±{self._plan.refuse:.0%} is accepted; stop other programs and try again"
                 )
+
+    def _above(self, estimate: Estimate, by: float) -> bool:
+        return self._target_ms is not None and estimate.low_ms > by * self._target_ms
 
 
 def _level(name: str) -> Level:

@@ -12,7 +12,7 @@ from nas.errors import UsageError
 from nas.latency import cache
 from nas.latency.artifact import prepare
 from nas.latency.link import open_link
-from nas.latency.measure import Comparison, calibration, compare, key_of
+from nas.latency.measure import Comparison, compare, key_of, needed_calibration
 from nas.latency.models import DEFAULT_IMGSZ, ModelFile, own_imgsz
 from nas.latency.sized import Sized
 from nas.latency.values import LatencySettings, Level
@@ -98,7 +98,7 @@ def latencies_of(
             {**key_of(model.digest, size, settings, link), **_pictures_key([with_, *seen[place : place + 1]])}
             for place, (model, size, with_) in enumerate(zip(models, sizes, quantising, strict=True))
         ]
-    calibrated = calibration(settings) if settings.statistic == "quiet" else None
+    calibrated = needed_calibration(settings)
     if not fresh:
         kept = cache.find(keys, level, calibrated.identity if calibrated else "")
         if kept is not None:

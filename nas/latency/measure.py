@@ -70,32 +70,40 @@ def calibration(settings: LatencySettings, *, fresh: bool = False) -> Calibratio
         return Calibration.from_dict(link.ask(request, _TIMEOUT_S)["calibration"])
 
 
-def screen(model: Sized, settings: LatencySettings, calibrated: Calibration, target_ms: float | None) -> Latency:
+def needed_calibration(settings: LatencySettings, known: Calibration | None = None) -> Calibration | None:
+    """What the references take on the device: as known, or looked up or measured now; None for a percentile.
+
+    Raises:
+        LatencyError: The device cannot be reached, or is too disturbed.
+    """
+    if settings.statistic != "quiet":
+        return None  # a percentile is set in relation to nothing
+    return known or calibration(settings)
+
+
+def screen(model: Sized, settings: LatencySettings, calibrated: Calibration | None, target_ms: float | None) -> Latency:
     """Measure one model for a second or two, with the agent that this process keeps open.
 
     Args:
         model: The file and its input size.
         settings: Where and with what.
-        calibrated: What the references take on the device.
+        calibrated: What the references take on the device; looked up, or measured, by default.
         target_ms: The latency limit; the measurement ends early once the whole interval lies above it.
 
     Raises:
         LatencyError: The model does not run, the device is lost or too disturbed.
     """
+    known = needed_calibration(settings, calibrated)
     link = _kept_link(settings.place)
-    quiet = settings.statistic == "quiet"
     try:
-        reply = _ask(link, [model], settings, "screening", calibrated if quiet else None, target_ms)
+        reply = _ask(link, [model], settings, "screening", known, target_ms)
     except GhostnasError:
         if not link.alive:
             _forget(settings.place)
         raise
-    found = (
-        _joined([model], [reply], settings, "screening", calibrated)
-        if quiet
-        else _observed([model], reply, settings, "screening")
-    )
-    return found.latencies[0]
+    if known is None:
+        return _observed([model], reply, settings, "screening").latencies[0]
+    return _joined([model], [reply], settings, "screening", known).latencies[0]
 
 
 def compare(
@@ -118,11 +126,11 @@ def compare(
     Raises:
         LatencyError: A model does not run, the device is lost or too disturbed.
     """
-    if settings.statistic != "quiet":
+    known = needed_calibration(settings, calibrated)
+    if known is None:
         with open_link(settings.place) as link:
             reply = _ask(link, models, settings, level, None, None, pictures)
             return _observed(models, reply, settings, level)
-    known = calibrated or calibration(settings)
     replies = []
     for _ in range(PROCESSES[level]):
         with open_link(settings.place) as link:

@@ -57,7 +57,8 @@ class Plan:
         quiet_memory: How contended the memory may be in a slice that is kept (`gate.py`).
         most_memory: How contended it may be in a slice that is used after all when patience ends.
         stop_above_target: Whether a model whose whole interval lies above the target is not measured further.
-        min_slices: Slices before the first look at the interval.
+        min_slices: Slices that an answer needs.
+        first_look: Slices after which the judge is asked first; fewer are enough to see that a target is far away.
         block_ms: Length of a block; a slower model runs once a block.
         agree: How close two warm-up windows must be, as a share.
     """
@@ -71,6 +72,7 @@ class Plan:
     most_memory: float
     stop_above_target: bool
     min_slices: int = 4
+    first_look: int = 4
     block_ms: float = 20.0
     agree: float = 0.03
 
@@ -85,6 +87,7 @@ PLANS: dict[Level, Plan] = {
         quiet_memory=1.20,
         most_memory=1.50,
         stop_above_target=True,
+        first_look=3,
     ),
     # One of three processes; what is asked of the three together is ±1%.
     "finalist": Plan(
@@ -142,7 +145,7 @@ Gate = Callable[[Slice], Objection | None]
 """What speaks against a slice; None when it is kept."""
 
 Judge = Callable[[Sequence[Slice]], bool]
-"""Told the slices so far, from `Plan.min_slices` on; whether they are enough."""
+"""Told the slices so far, from `Plan.first_look` on; whether they are enough."""
 
 
 @dataclass(slots=True)
@@ -208,6 +211,7 @@ def collect(
         runs = [max(1, round(plan.block_ms / max(_warm_up(one, plan, probe), 1e-3))) for one in contestants]
         begun = probe.now_ns()
         kept_ns = waited_ns = 0
+        enough = False
         while True:
             before = probe.now_ns()
             rng.shuffle(order)
@@ -216,8 +220,8 @@ def collect(
             took_ns = probe.now_ns() - before
             if kept:
                 kept_ns += took_ns
-                ready = len(tally.slices) >= plan.min_slices
-                if ready and (kept_ns > plan.measure_s * _NS_PER_S or judge(tally.slices)):
+                enough = len(tally.slices) >= plan.first_look and judge(tally.slices)
+                if enough or (len(tally.slices) >= plan.min_slices and kept_ns > plan.measure_s * _NS_PER_S):
                     break
             else:
                 waited_ns += took_ns
@@ -227,7 +231,7 @@ def collect(
                 tally.take_bearable()
                 break
         seconds = (probe.now_ns() - start) / _NS_PER_S
-    _check(tally, plan)
+    _check(tally, plan.first_look if enough else plan.min_slices)
     return Trace(tuple(tally.slices), tally.dropped(), seconds, waited_ns / _NS_PER_S)
 
 
@@ -317,7 +321,7 @@ def _warm_up(run: Callable[[], None], plan: Plan, probe: Probe) -> float:
     before: float | None = None
     while True:
         times: list[float] = []
-        while len(times) < 2 or sum(times) < plan.block_ms:
+        while sum(times) < plan.block_ms:
             begin = probe.now_ns()
             run()
             times.append((probe.now_ns() - begin) / _NS_PER_MS)
@@ -328,15 +332,15 @@ def _warm_up(run: Callable[[], None], plan: Plan, probe: Probe) -> float:
         before = now
 
 
-def _check(tally: _Tally, plan: Plan) -> None:
+def _check(tally: _Tally, least: int) -> None:
     """Refuse what is too little or too disturbed."""
-    if len(tally.slices) >= plan.min_slices and tally.runs_preempted <= MOST_DROPPED * tally.runs:
+    if len(tally.slices) >= least and tally.runs_preempted <= MOST_DROPPED * tally.runs:
         return
     because = f" ({tally.objection})" if tally.objection else ""
     raise Unmeasurable(
         f"unmeasurable: of {tally.runs} runs {tally.runs_preempted} were preempted, and of the slices "
         f"{tally.slices_preempted} were lost to preemption, {tally.slices_stolen} to the hypervisor, "
         f"{tally.slices_throttled} to throttling and {tally.slices_contended} to a contended device{because}; "
-        f"{len(tally.slices)} slices are left (at least {plan.min_slices} are needed, with at most {MOST_DROPPED:.0%} "
+        f"{len(tally.slices)} slices are left (at least {least} are needed, with at most {MOST_DROPPED:.0%} "
         "of the runs dropped); stop other programs there and try again"
     )

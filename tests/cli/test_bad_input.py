@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nas.cli import main
+from nas.errors import TargetUnreachable
 from nas.settings import SearchSettings
 from nas.study import StoredStudy
 
@@ -82,6 +83,21 @@ def test_search_options(ghostnas: Run, tmp_path: Path, arguments: list[str], say
     assert says in message
     assert "Traceback" not in message
     assert not (tmp_path / "results").exists()
+
+
+def test_after_an_unreachable_target_the_name_is_free(
+    ghostnas: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def check(space: object, task: object) -> None:
+        raise TargetUnreachable("no model meets the limits")
+
+    monkeypatch.setattr("nas.runner.check", check)
+    for target in ("0.1ms", "0.2ms"):
+        code, message = ghostnas(
+            "search", "--name", "mine", "--workers", "0", "--target-latency", target, "--target-stat", "p50"
+        )
+        assert code == 2 and "no model meets the limits" in message
+        assert not (tmp_path / "results" / "mine").exists()
 
 
 @pytest.mark.parametrize(

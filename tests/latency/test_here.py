@@ -253,7 +253,13 @@ def test_slices_hold_the_runs_of_the_models_and_both_references(fake: FakeMachin
 def test_a_target_far_below_ends_a_screening_at_once(fake: FakeMachine) -> None:
     fake.slowed = lambda machine, contestant: 1 + 0.04 * ((len(machine.order) // 21) % 3)
     whole, clear = _measured([SOME]), _measured([SOME], target_ms=0.5)
-    assert len(clear["slices"]) == PLANS["screening"].min_slices <= len(whole["slices"])
+    assert len(clear["slices"]) == PLANS["screening"].first_look < len(whole["slices"])
+
+
+def test_what_lies_little_above_the_target_takes_as_many_slices_as_an_answer(fake: FakeMachine) -> None:
+    fake.slowed = lambda machine, contestant: 1 + 0.04 * ((len(machine.order) // 21) % 3)
+    above = _measured([SOME], target_ms=2.8)
+    assert len(above["slices"]) >= PLANS["screening"].min_slices
 
 
 def test_a_contended_machine_is_refused_by_what_contends(fake: FakeMachine) -> None:

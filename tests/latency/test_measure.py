@@ -184,6 +184,13 @@ def test_a_percentile_is_told_as_it_was_seen(agents: Agents) -> None:
     assert request["timeout_s"] > 2 * 60  # both models run for a minute
 
 
+def test_a_percentile_needs_no_calibration(agents: Agents) -> None:
+    settings = LatencySettings(statistic="p50")
+    assert measure.needed_calibration(settings) is None
+    assert measure.screen(ONE, settings, None, 2.5).latency_ms == 5.0
+    assert [request["do"] for link in agents.links for request in link.asked] == ["measure"]
+
+
 def test_pictures_travel_as_arrays_by_their_digests(agents: Agents) -> None:
     pictures = np.zeros((2, 3, 96, 96), dtype=np.float32)
     measure.compare([ONE], LatencySettings(scope="+nms"), CALIBRATION, level="screening", pictures=[pictures])
@@ -249,7 +256,7 @@ def test_answers_come_from_the_cache_until_they_are_asked_for_anew(
     calibrated: Calibration, tiny_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The references are as they were: another calibration would be another unit, and rightly nothing would be found.
-    monkeypatch.setattr(lookup, "calibration", lambda settings, fresh=False: calibrated)
+    monkeypatch.setattr(lookup, "needed_calibration", lambda settings: calibrated)
     settings = LatencySettings()
     files = [find_model(str(tiny_onnx)), find_model(str(_reference_file(tmp_path)))]
     sizes = [lookup.choose_imgsz(file, None, settings.runtime) for file in files]

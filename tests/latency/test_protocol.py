@@ -21,7 +21,7 @@ NEIGHBOUR = Objection("a neighbour", bearable=False)
 
 
 def _enough(slices: Sequence[Slice]) -> bool:
-    return True
+    return len(slices) >= SCREENING.min_slices
 
 
 def _never(slices: Sequence[Slice]) -> bool:
@@ -142,7 +142,7 @@ def test_a_disturbed_machine_is_given_rests_between_runs() -> None:
 
 
 def test_a_slice_in_which_one_had_no_undisturbed_run_is_dropped() -> None:
-    machine = FakeMachine.steady(30.0, 30.0, preempt=lambda run: 3.0 if 8 <= run < 12 else 0.0)  # all of one slice
+    machine = FakeMachine.steady(30.0, 30.0, preempt=lambda run: 3.0 if 4 <= run < 8 else 0.0)  # all of one slice
     trace = _collect(machine)
     assert trace.dropped == {**KEPT, "runs_preempted": 4, "slices_preempted": 1}
     assert len(trace.slices) == SCREENING.min_slices
@@ -233,8 +233,21 @@ def test_the_judge_is_asked_after_every_kept_slice_and_ends_it() -> None:
         return len(slices) == 9
 
     trace = _collect(FakeMachine.steady(2.0, 3.0), judge=judge)
-    assert asked == [4, 5, 6, 7, 8, 9]
+    assert asked == [3, 4, 5, 6, 7, 8, 9]
     assert len(trace.slices) == 9
+
+
+def test_the_judge_may_have_enough_at_the_first_look() -> None:
+    trace = _collect(FakeMachine.steady(2.0, 3.0), judge=lambda slices: True)
+    assert len(trace.slices) == SCREENING.first_look < SCREENING.min_slices
+    told = itertools.count()
+    with pytest.raises(Unmeasurable, match=r"3 slices are left \(at least 4 are needed"):
+        _collect(FakeMachine.steady(2.0), judge=_never, gate=lambda one: None if next(told) < 3 else NEIGHBOUR)
+
+
+def test_a_screening_that_sees_enough_at_once_takes_a_second_even_for_a_slow_model() -> None:
+    trace = _collect(FakeMachine.steady(60.0, 0.35, 2.0), judge=lambda slices: True)
+    assert trace.seconds < 1.0
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)

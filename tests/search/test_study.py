@@ -1,5 +1,6 @@
 """The stored study refuses what it must and loses nothing."""
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,11 +42,32 @@ def test_a_corrupt_study_is_kept_aside(
     StoredStudy(tmp_path, settings, sizes).close()
 
 
+def test_a_study_without_trials_can_be_discarded(
+    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int], space: SearchSpace
+) -> None:
+    folder = tmp_path / "new"
+    study = StoredStudy(folder, settings, sizes)
+    study.discard()
+    study.close()
+    assert not folder.exists()
+
+    kept = StoredStudy(folder, settings, sizes)
+    (folder / "notes.txt").write_text("of its owner")
+    kept.discard()
+    kept.close()
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "notes.txt"]
+
+    begun = StoredStudy(folder, settings, sizes)
+    indices = space.sample(random.Random(0))
+    begun.start(indices, space.decode(indices).key, "random")
+    begun.discard()
+    begun.close()
+    assert len(read_records(folder)[1]) == 1
+
+
 def test_records_come_back_as_they_were_stored(
     tmp_path: Path, settings: SearchSettings, sizes: dict[str, int], space: SearchSpace, task: Task
 ) -> None:
-    import random
-
     study = StoredStudy(tmp_path, settings, sizes)
     indices = space.sample(random.Random(0))
     architecture = space.decode(indices)

@@ -87,7 +87,7 @@ PLANS: dict[Level, Plan] = {
         quiet_memory=1.20,
         most_memory=1.50,
         stop_above_target=True,
-        first_look=3,
+        first_look=2,
     ),
     # One of three processes; what is asked of the three together is ±1%.
     "finalist": Plan(

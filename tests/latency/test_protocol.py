@@ -233,7 +233,7 @@ def test_the_judge_is_asked_after_every_kept_slice_and_ends_it() -> None:
         return len(slices) == 9
 
     trace = _collect(FakeMachine.steady(2.0, 3.0), judge=judge)
-    assert asked == [3, 4, 5, 6, 7, 8, 9]
+    assert asked == [2, 3, 4, 5, 6, 7, 8, 9]
     assert len(trace.slices) == 9
 
 

@@ -7,7 +7,7 @@ CSV file at once; started again, the run goes on.
     python benchmarks/latency_predictor.py measure --n 60 --runtime openvino     # the same designs, for carrying over
     python benchmarks/latency_predictor.py report                                # the tables, from the CSV files alone
     python benchmarks/latency_predictor.py measure --n 240 --csv again.csv       # once more, so that what is held out
-    python benchmarks/latency_predictor.py report --again again.csv              # is the mean of two measurements
+    python benchmarks/latency_predictor.py report --again again.csv              # is known from two measurements
     python benchmarks/latency_predictor.py measure --n 240 --seed 0 --csv starting.csv    # other designs, from which
     python benchmarks/latency_predictor.py costs --csv starting.csv             # the starting costs of features.py come
 
@@ -110,22 +110,30 @@ def measured(path: Path) -> list[dict[str, str]]:
 
 
 def read(path: Path, seed: int, again: Path | None = None) -> dict[int, Design]:
-    """The measured designs of a CSV file, by number; where another holds them again, their mean is the truth."""
+    """The measured designs of a CSV file, by number; where another holds them again, both together are the truth."""
     space, rows = load_space(SPACE), measured(path)
-    second = {} if again is None else {row["key"]: float(row["latency_ms"]) for row in measured(again)}
+    second = {} if again is None else {row["key"]: row for row in measured(again)}
     designs = drawn(space, seed, 1 + max(int(row["number"]) for row in rows))
     found = {}
     for row in rows:
         number, design = int(row["number"]), designs[int(row["number"])]
         if design.key != row["key"]:
             raise SystemExit(f"{path}, design {number}: the space or --seed is not the one that was measured")
-        latency, low, high = (float(row[name]) for name in ("latency_ms", "low_ms", "high_ms"))
+        latency, half_width = _told(row)
+        known = [(latency, half_width), *(_told(second[key]) for key in [design.key] if key in second)]
+        # The surer of two measurements counts for more.
+        truth = float(np.average([ms for ms, _ in known], weights=[half**-2 for _, half in known]))
         point = space.encode(design)
         assert point is not None
-        sample = Sample(features_of(design, CLASSES), latency, (high - low) / 2 / latency)
-        truth = (latency + second.get(row["key"], latency)) / 2
+        sample = Sample(features_of(design, CLASSES), latency, half_width)
         found[number] = Design(point, sample, float(row["gflops"]), truth)
     return found
+
+
+def _told(row: dict[str, str]) -> tuple[float, float]:
+    """A row's latency in ms, and the half width of its interval as a share."""
+    latency, low, high = (float(row[name]) for name in ("latency_ms", "low_ms", "high_ms"))
+    return latency, (high - low) / 2 / latency
 
 
 def ours(train: Sequence[Design], test: Sequence[Design]) -> list[Prediction]:

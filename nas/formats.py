@@ -7,11 +7,11 @@ there; a wrong constant, a lost layer or a swapped channel gives 1e-2 to 1. So f
 compute in float16 or TF32 inside get 2e-2.
 """
 
-import difflib
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 from nas.errors import UsageError
+from nas.suggest import did_you_mean
 
 FLOAT32_TOLERANCE = 1e-3
 REDUCED_TOLERANCE = 2e-2
@@ -83,6 +83,5 @@ def find_format(name: str) -> Format:
             f"--format {name}: its file cannot be run here to be checked against torch; "
             f"to export it unchecked: ghostnas yolo export model=best.pt format={wanted}"
         )
-    near = difflib.get_close_matches(wanted, [*FORMATS, *_ALIASES, *stock], n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(wanted, [*FORMATS, *_ALIASES, *stock])
     raise UsageError(f"unknown --format {name!r}{hint} (formats: {', '.join(FORMATS)})")

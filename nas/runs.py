@@ -5,13 +5,13 @@ folder.
 """
 
 import csv
-import difflib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nas.errors import ModelError, StudyError
+from nas.suggest import did_you_mean
 
 RESULTS = Path("results")
 STUDY_FILE = "study.db"
@@ -55,7 +55,9 @@ def find_run(name_or_path: str, out: Path = RESULTS) -> Path:
         raise StudyError(
             f"{name_or_path} is not a results folder: it holds neither {STUDY_FILE} nor {RUN_FILE}. {_known(out)}"
         )
-    raise StudyError(f"there is no run {name_or_path!r} under {out}{_nearest(name_or_path, out)}. {_known(out)}")
+    raise StudyError(
+        f"there is no run {name_or_path!r} under {out}{did_you_mean(name_or_path, _names(out))}. {_known(out)}"
+    )
 
 
 def latest_run(out: Path = RESULTS) -> Path:
@@ -70,13 +72,12 @@ def latest_run(out: Path = RESULTS) -> Path:
     return runs[0]
 
 
-def _nearest(name: str, out: Path) -> str:
-    near = difflib.get_close_matches(name, [run.name for run in list_runs(out)], n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _names(out: Path) -> list[str]:
+    return [run.name for run in list_runs(out)]
 
 
 def _known(out: Path) -> str:
-    names = [run.name for run in list_runs(out)]
+    names = _names(out)
     if not names:
         return f"there are no runs under {out} yet; start one with: ghostnas search --target-latency 2.5ms"
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""

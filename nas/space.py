@@ -19,9 +19,10 @@ from typing import Any, Self
 from nas.architecture import LEVELS, Architecture
 from nas.errors import SpaceError
 from nas.space_codec import architecture, stage_size, values_of
-from nas.space_file import nearest, read_space_file
+from nas.space_file import read_space_file
 from nas.space_rules import oversized_pools
 from nas.space_schema import dimensions
+from nas.suggest import did_you_mean
 
 _UNORDERED = ("block", "activation", "downsample", "c3k")
 _BY_WORK = {"activation": ("relu", "hardswish", "silu"), "c3k": ("deep", "all")}
@@ -193,10 +194,9 @@ def _find(name_or_path: str) -> Path:
     with suppress(OSError, ValueError, RuntimeError):
         if path.expanduser().is_file():
             return path.expanduser()
-    hint = nearest(path.stem, shipped) or "give a path to a YAML file or a shipped name"
+    hint = did_you_mean(path.stem, shipped) or "; give a path to a YAML file or a shipped name"
     raise SpaceError(
-        f"{name_or_path!r} is neither a search-space file nor the name of a shipped space "
-        f"({', '.join(shipped)}); {hint}"
+        f"{name_or_path!r} is neither a search-space file nor the name of a shipped space ({', '.join(shipped)}){hint}"
     )
 
 

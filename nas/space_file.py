@@ -3,7 +3,6 @@
 my-space.yaml:17: `stages.P3.dfc_kernel` must be odd, or 0 to switch DFC attention off; got 4 (write 3 or 5)
 """
 
-import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from nas.space_schema import (
     as_yaml,
     dimensions,
 )
-from nas.space_yaml import Document, Location, NotYaml, Problem, parse
+from nas.suggest import did_you_mean
+from nas.yaml_file import Document, Location, Problem, read_document
 
 _TYPES = {
     "int": "a whole number",
@@ -36,12 +36,6 @@ def dotted(location: Location) -> str:
     return ".".join(part for part in location if isinstance(part, str))
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A suggestion such as "did you mean `width`?", or nothing when no known word comes close."""
-    close = difflib.get_close_matches(word.lower(), {k.lower(): k for k in known}, n=1, cutoff=0.5)
-    return next((f"did you mean `{k}`?" for k in known if close and k.lower() == close[0]), "")
-
-
 def _known_keys(location: Location) -> Sequence[str]:
     models: tuple[type[BaseModel], ...] = (SpaceFile, StagesChoices, StageChoices)
     return tuple(models[min(len(location), 2)].model_fields)
@@ -53,8 +47,8 @@ def _problem(error: Any) -> Problem:
     kind, value = error["type"], error["input"]
     if kind == "extra_forbidden":
         known = _known_keys(location[:-1])
-        hint = nearest(str(location[-1]), known) or f"the keys here are {', '.join(known)}"
-        return Problem(location, f"is not a key of a search space; {hint}", on_key=True)
+        hint = did_you_mean(str(location[-1]), known) or f"; the keys here are {', '.join(known)}"
+        return Problem(location, f"is not a key of a search space{hint}", on_key=True)
     if kind == "missing":
         deeper = location[0] == "stages" and len(location) <= 2
         wanted = f"the keys {', '.join(_known_keys(location))}" if deeper else "one value or a list of choices"
@@ -63,10 +57,8 @@ def _problem(error: Any) -> Problem:
         return Problem(location, f"must hold the keys {', '.join(_known_keys(location))}; got {as_yaml(value)}")
     if kind == "literal_error":
         known = [word.strip("'") for word in error["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-        hint = nearest(str(value), known)
-        return Problem(
-            location, f"must be one of {', '.join(known)}; got {as_yaml(value)}{f' ({hint})' if hint else ''}"
-        )
+        hint = did_you_mean(str(value), known)
+        return Problem(location, f"must be one of {', '.join(known)}; got {as_yaml(value)}{hint}")
     broken = error.get("ctx", {}).get("error")
     if isinstance(broken, Broken):
         return Problem(location, f"{broken.rule}; got {as_yaml(value)}{f' ({broken.hint})' if broken.hint else ''}")
@@ -88,18 +80,7 @@ def read_space_file(path: Path) -> SpaceFile:
     Raises:
         SpaceError: The file cannot be read, is not YAML or breaks a rule (one line a problem).
     """
-    try:
-        document = parse(path.read_text(encoding="utf-8"))
-    except NotYaml as error:
-        raise SpaceError(f"{path}:{error.line}: the file {error}") from error
-    except UnicodeDecodeError as error:
-        raise SpaceError(f"{path}: the file is not UTF-8 text, so not a search space") from error
-    except OSError as error:
-        raise SpaceError(f"{path}: cannot read the search space: {error.strerror or error}") from error
-    if not isinstance(document.data, dict):
-        raise SpaceError(
-            f"{path}:1: a search space holds keys such as `imgsz:` and `stages:`; got {document.data!r:.60}"
-        )
+    document = read_document(path, "a search space", "`imgsz:` and `stages:`", SpaceError)
     problems = list(document.problems)
     try:
         file = SpaceFile.model_validate(document.data)

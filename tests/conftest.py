@@ -19,6 +19,11 @@ offline.prepare()
 BCCD = Path(__file__).parents[2] / "shared" / "datasets" / "bccd" / "data.yaml"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: "end_to_end" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def bccd() -> Path:
     """The real blood-cell pictures; skips where they are absent."""

@@ -12,7 +12,7 @@ import nas
 ROOT = Path(nas.__file__).parent
 
 FLOORS: list[set[str]] = [
-    {"errors", "units", "pareto", "paths"},
+    {"errors", "units", "pareto", "paths", "suggest"},
     {
         "offline",
         "turnstile",
@@ -25,7 +25,7 @@ FLOORS: list[set[str]] = [
         "notices",
         "ultralytics_home",
     },
-    {"space", "space_codec", "space_schema", "space_yaml", "space_file", "space_rules", "space_extremes"}
+    {"space", "space_codec", "space_schema", "yaml_file", "space_file", "space_rules", "space_extremes"}
     | {"literals", "yolo_yaml", "designs"},
     {"build", "checkpoints", "data"},
     {"latency", "proxy", "settings"},

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import UsageError
-from nas.latency.profile_file import LOCAL, ProfileFile, nearest, read_profile
+from nas.latency.profile_file import LOCAL, ProfileFile, read_profile
 from nas.latency.ssh import parse_address
 from nas.latency.values import DEFAULT_RUNTIME, RUNTIMES, LatencySettings
+from nas.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _find(text: str) -> Path:
     words = (LOCAL, "cpu", *shipped)
     raise UsageError(
         f"{text!r} is no device: give {LOCAL}, cuda:N, ssh://user@host, the path of a profile (a YAML file), or the "
-        f"name of a shipped one ({', '.join(shipped)}){nearest(text, words)}"
+        f"name of a shipped one ({', '.join(shipped)}){did_you_mean(text, words)}"
     )
 
 

@@ -4,8 +4,6 @@
 key, rule and value.
 """
 
-import difflib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from nas.errors import UsageError
 from nas.latency.ssh import Address, parse_address
 from nas.latency.values import PRECISIONS, RUNTIMES
-from nas.space_yaml import NotYaml, Problem, parse
+from nas.suggest import did_you_mean
+from nas.yaml_file import Problem, read_document
 
 LOCAL = "local"
 """The place that is this machine."""
@@ -63,7 +62,7 @@ class ProfileFile(BaseModel):
         for name in value or []:
             if name not in RUNTIMES:
                 raise ValueError(
-                    f"must name runtimes out of {', '.join(RUNTIMES)}; got {name!r}{nearest(name, RUNTIMES)}"
+                    f"must name runtimes out of {', '.join(RUNTIMES)}; got {name!r}{did_you_mean(name, RUNTIMES)}"
                 )
         return value
 
@@ -71,7 +70,7 @@ class ProfileFile(BaseModel):
     @classmethod
     def _precision(cls, value: str | None) -> str | None:
         if value is not None and value not in _ALL_PRECISIONS:
-            raise ValueError(f"must be {_RULES['precision']}; got {value!r}{nearest(value, _ALL_PRECISIONS)}")
+            raise ValueError(f"must be {_RULES['precision']}; got {value!r}{did_you_mean(value, _ALL_PRECISIONS)}")
         return value
 
 
@@ -81,16 +80,7 @@ def read_profile(path: Path) -> ProfileFile:
     Raises:
         UsageError: It cannot be read, is not YAML or breaks a rule (one line a problem).
     """
-    try:
-        document = parse(path.read_text(encoding="utf-8"))
-    except NotYaml as error:
-        raise UsageError(f"{path}:{error.line}: the file {error}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: the file is not UTF-8 text, so not a device profile") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read the device profile: {error.strerror or error}") from error
-    if not isinstance(document.data, dict):
-        raise UsageError(f"{path}:1: a device profile holds keys such as `host:`; got {document.data!r:.60}")
+    document = read_document(path, "a device profile", "`host:`", UsageError)
     problems = list(document.problems)
     try:
         file = ProfileFile.model_validate(document.data)
@@ -124,7 +114,7 @@ def _problem(error: Any) -> Problem:
     """One of pydantic's errors in our words."""
     key = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
-        hint = nearest(key, ProfileFile.model_fields) or f"; the keys are {', '.join(ProfileFile.model_fields)}"
+        hint = did_you_mean(key, ProfileFile.model_fields) or f"; the keys are {', '.join(ProfileFile.model_fields)}"
         return Problem((key,), f"is not a key of a device profile{hint}", on_key=True)
     if error["type"] == "missing":
         return Problem((key,), f"is missing; give it {_RULES[key]}")
@@ -138,9 +128,3 @@ def _checked_address(text: str) -> None:
         parse_address(text)
     except UsageError as error:
         raise ValueError(f"must be {_RULES['host']}; {error}") from error
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?`, or nothing when no known word comes close."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1)
-    return f"; did you mean `{close[0]}`?" if close else ""

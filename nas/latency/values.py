@@ -1,11 +1,11 @@
 """The values of a measurement: what is measured, how, and what came out."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self, cast
 
 from nas.errors import UsageError
+from nas.suggest import did_you_mean
 
 Level = Literal["screening", "finalist"]
 LEVELS: tuple[Level, ...] = ("screening", "finalist")
@@ -64,9 +64,7 @@ def resolve_level(name: str) -> Level:
 
 def _one_of(what: str, name: str, known: Sequence[str]) -> None:
     if name not in known:
-        near = difflib.get_close_matches(name.lower(), known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"{what} must be one of {', '.join(known)}; got {name!r}{hint}")
+        raise UsageError(f"{what} must be one of {', '.join(known)}; got {name!r}{did_you_mean(name, known)}")
 
 
 def _check_offer(runtime: str, precision: str, device: str) -> None:

@@ -103,7 +103,7 @@ def test_after_an_unreachable_target_the_name_is_free(
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("dfc_kernel", "dfc_kernal", "did you mean `dfc_kernel`"),
+        ("dfc_kernel", "dfc_kernal", "did you mean 'dfc_kernel'"),
         ("dfc_kernel: [0, 3, 5, 7]", "dfc_kernel: [0, 4]", "odd"),
         ("neck_width: [16,", "neck_width: [12,", "multiple of 8"),
     ],

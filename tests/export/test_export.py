@@ -75,7 +75,7 @@ def test_untrained_models_are_refused(results: Path, tmp_path: Path) -> None:
 
 def test_formats_are_suggested_and_missing_packages_named() -> None:
     assert find_format("ONNX") is FORMATS["onnx"]
-    with pytest.raises(UsageError, match="did you mean onnx"):
+    with pytest.raises(UsageError, match="did you mean 'onnx'"):
         find_format("onx")
     with pytest.raises(UsageError, match="ghostnas yolo export"):
         find_format("hailo")

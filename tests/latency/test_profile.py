@@ -68,16 +68,16 @@ def test_every_shipped_profile_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (GOOD + "thread: 2\n", r"board\.yaml:2: `thread` is not a key of a device profile; did you mean `threads`\?"),
+        (GOOD + "thread: 2\n", r"board\.yaml:2: `thread` is not a key of a device profile; did you mean 'threads'\?"),
         (GOOD + "colour: red\n", r"board\.yaml:2: `colour` is not a key of a device profile; the keys are host, name"),
         ("threads: 2\n", r"board\.yaml:1: `host` is missing; give it local, or an address"),
         (GOOD + "threads: 0\n", r"board\.yaml:2: `threads` must be a whole number from 1; got 0"),
         (GOOD + "threads: '2'\n", r"`threads` must be a whole number from 1; got '2'"),
         (GOOD + "threads: true\n", r"`threads` must be a whole number from 1; got True"),
-        (GOOD + "runtimes: [onnxrutime]\n", r"`runtimes` must name runtimes .* did you mean `onnxruntime`\?"),
+        (GOOD + "runtimes: [onnxrutime]\n", r"`runtimes` must name runtimes .* did you mean 'onnxruntime'\?"),
         (GOOD + "runtimes: []\n", r"`runtimes` must be a list of runtimes"),
         (GOOD + "runtimes: torch\n", r"`runtimes` must be a list of runtimes .*; got 'torch'"),
-        (GOOD + "precision: float31\n", r"`precision` must be one of .* did you mean `float32`\?"),
+        (GOOD + "precision: float31\n", r"`precision` must be one of .* did you mean 'float32'\?"),
         (GOOD + "device: gpu\n", r"`device` must be cpu or cuda:N, such as cuda:0; got 'gpu'"),
         (GOOD + "python: python3; reboot\n", r"board\.yaml:2: `python` must be a program's name or path on the device"),
         ("host: board\n", r"board\.yaml:1: `host` must be local, or an address such as ssh://"),
@@ -105,7 +105,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("exampel", "did you mean `example`"),
+        ("exampel", "did you mean 'example'"),
         ("nowhere.yaml", "'nowhere.yaml' is no device: give local, cuda:N, ssh://user@host, the path of a profile"),
         ("cuda", "named cuda:N, such as cuda:0; got 'cuda'"),
         ("cuda:x", "named cuda:N, such as cuda:0; got 'cuda:x'"),

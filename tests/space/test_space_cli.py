@@ -57,8 +57,8 @@ def test_validate_says_valid() -> None:
     ("args", "message"),
     [
         (("validate", "bad.yaml"), "2 problems in a search space:\nbad.yaml:2: `imgsz`"),
-        (("show", "bad.yaml"), "`stem_with` is not a key of a search space; did you mean `stem_width`?"),
-        (("show", "ghostv3-n"), "did you mean `ghostv2-n`?"),
+        (("show", "bad.yaml"), "`stem_with` is not a key of a search space; did you mean 'stem_width'?"),
+        (("show", "ghostv3-n"), "did you mean 'ghostv2-n'?"),
         (("sample", "missing.yaml"), "neither a search-space file nor the name"),
         (("sample", "--n", "0"), "--n must be 1 or more, got 0"),
         (("sample", "one.yaml", "--n", "3"), "--n must be at most 2"),

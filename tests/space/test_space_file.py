@@ -31,7 +31,7 @@ LINES = (
 )
 
 BAD = [
-    (10, "    dfc_kernal: [0, 5]", "10: `stages.P3.dfc_kernal` .*did you mean `dfc_kernel`"),
+    (10, "    dfc_kernal: [0, 5]", "10: `stages.P3.dfc_kernal` .*did you mean 'dfc_kernel'"),
     (10, "    dfc_kernel: [0, 4]", "10: `stages.P3.dfc_kernel` must be odd, or 0 .*; got 4 .write 3 or 5"),
     (10, "    dfc_kernel: -3", "10: `stages.P3.dfc_kernel` must be odd.*; got -3"),
     (
@@ -48,7 +48,7 @@ BAD = [
     (9, "    depth: 0", "9: `stages.P3.depth` must be 1 or more; got 0"),
     (9, "    depth: 1.5", "9: `stages.P3.depth` must be a whole number; got 1.5"),
     (9, "    depth: 1\n    depth: 2", "10: `stages.P3.depth` stands twice, in lines 9 and 10"),
-    (7, "    block: gost", "7: `stages.P3.block` must be one of ghost, c3k2; got gost .did you mean `ghost`"),
+    (7, "    block: gost", "7: `stages.P3.block` must be one of ghost, c3k2; got gost; did you mean 'ghost'"),
     (11, "    expansion: .nan", "11: `stages.P3.expansion` must be a number; got nan"),
     (11, "    expansion: 0", "11: `stages.P3.expansion` must be above 0"),
     (
@@ -66,7 +66,7 @@ BAD = [
     (
         2,
         "activation: sillu",
-        "2: `activation` must be one of silu, relu, hardswish; got sillu .did you mean `silu`",
+        "2: `activation` must be one of silu, relu, hardswish; got sillu; did you mean 'silu'",
     ),
     (
         15,
@@ -76,11 +76,11 @@ BAD = [
     (
         15,
         "  P6: {block: c3k2}",
-        "15: `stages.P6` is not a key of a search space; did you mean `P2`|4: `stages.P5` is",
+        "15: `stages.P6` is not a key of a search space; did you mean 'P2'|4: `stages.P5` is",
     ),
     (15, "  P5: 3", "15: `stages.P5` must hold the keys block, width"),
     (16, "neck_width: 520", "16: `neck_width` must be 512 or less, the neck's cap on every level; got 520"),
-    (16, "neck: 32", "16: `neck` is not a key of a search space; did you mean `neck_width`"),
+    (16, "neck: 32", "16: `neck` is not a key of a search space; did you mean 'neck_width'"),
     (16, "# nothing", "1: `neck_width` is missing; give it one value or a list of choices"),
     (19, "reg_max: [1, 1]", "19: `reg_max` must not list a choice twice"),
     (19, "reg_max: 4\nname: a/b", "20: `name` must consist of letters"),
@@ -163,7 +163,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ghostv2n", "search_spaces/ghostv2-nn.yaml", "GhostV2-N"])
 def test_a_misspelt_name_suggests_the_nearest(name: str) -> None:
-    with pytest.raises(SpaceError, match="did you mean `ghostv2-n`"):
+    with pytest.raises(SpaceError, match="did you mean 'ghostv2-n'"):
         load_space(name)
 
 

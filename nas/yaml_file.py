@@ -1,12 +1,15 @@
-"""YAML text to plain data that remembers its lines, so that every later error can name one.
+"""A YAML file as plain data that remembers its lines, so that every later error can name one.
 
 Stricter than YAML: a key given twice is an error, where PyYAML silently keeps the second.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from nas.errors import GhostnasError
 
 Location = tuple[str | int, ...]
 
@@ -117,3 +120,28 @@ def parse(text: str) -> Document:
         if loader is not None:
             loader.dispose()
     return Document(data, reader.lines, tuple(reader.problems))
+
+
+def read_document(path: Path, kind: str, keys: str, error: type[GhostnasError]) -> Document:
+    """Read a YAML file that must hold keys.
+
+    Args:
+        path: The file.
+        kind: What it should be, such as `a device profile`.
+        keys: Keys that such a file has, to show when it has none.
+        error: What to raise.
+
+    Raises:
+        GhostnasError: Of the class `error`: it cannot be read, is not YAML, or holds no keys.
+    """
+    try:
+        document = parse(path.read_text(encoding="utf-8"))
+    except NotYaml as found:
+        raise error(f"{path}:{found.line}: the file {found}") from found
+    except UnicodeDecodeError as found:
+        raise error(f"{path}: the file is not UTF-8 text, so not {kind}") from found
+    except OSError as found:
+        raise error(f"{path}: cannot read {kind}: {found.strerror or found}") from found
+    if not isinstance(document.data, dict):
+        raise error(f"{path}:1: {kind} holds keys such as {keys}; got {document.data!r:.60}")
+    return document

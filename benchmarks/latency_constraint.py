@@ -3,8 +3,8 @@
 Random designs of the default space get a screening and a finalist measurement, each. Each design's target is the
 tightest one at which it would have been accepted: the upper end of its finalist interval. So every design lies as close
 to its limit as a design can. It is measured again, as a finalist in fresh processes, and must not lie above that target
-by more than 1%. And its screening must not have rejected it: a design is rejected when the whole screening interval
-lies above the target.
+by more than 1%. And a screening that knows the target, as the search's does, must not reject it: a design is rejected
+when the whole screening interval lies above the target, at whichever look.
 
     python benchmarks/latency_constraint.py --n 50
 
@@ -24,6 +24,7 @@ from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes
 from nas.latency.estimate import Calibration
 from nas.latency.measure import calibration, compare, screen
+from nas.latency.patience import patiently
 from nas.latency.sized import Sized
 from nas.latency.values import Latency
 from nas.space import load_space
@@ -32,6 +33,7 @@ from nas.yolo_yaml import to_yaml
 HEADER = ("number", *(f"{name}{end}_ms" for name in ("screened", "finalist", "again") for end in ("", "_low", "_high")))
 HEADER += ("finalist_memory", "again_memory", "weights_mb", "seconds", "refused")
 CSV = Path("results/reference/latency/constraint.csv")
+GATE_HEADER = ("number", "target_ms", "latency_ms", "low_ms", "slices", "seconds", "rejected")
 
 
 def values(name: str, latency: Latency) -> dict[str, str]:
@@ -75,7 +77,32 @@ def measure(arguments: argparse.Namespace, rows: Rows) -> None:
         accepted += "refused" not in row
 
 
-def summary(rows: Rows) -> None:
+def gate(arguments: argparse.Namespace, rows: Rows) -> Rows:
+    """Screen every accepted design once more, knowing its target, as the search does."""
+    gated = Rows(arguments.csv.with_stem(f"{arguments.csv.stem}-gate"), GATE_HEADER, arguments.fresh)
+    done = {row["number"] for row in gated.all()}
+    settings = LatencySettings()
+    calibrated = calibration(settings)
+    space, rng = load_space("ghostv2-n"), random.Random(0)
+    for row in rows.all():
+        design = space.decode(space.sample(rng))
+        if row["refused"] or row["number"] in done:
+            continue
+        target_ms = float(row["finalist_high_ms"])
+        graph = to_onnx(build(to_yaml(design, 6), seed=0), design.imgsz)
+        model = Sized(ModelBytes("onnx", graph), design.imgsz)
+        found = patiently(lambda model=model, target_ms=target_ms: screen(model, settings, calibrated, target_ms))
+        times = {
+            "latency_ms": f"{found.latency_ms:.5f}",
+            "low_ms": f"{found.low_ms:.5f}",
+            "seconds": f"{found.seconds:.2f}",
+        }
+        verdict = {"slices": len(found.samples), "rejected": int(found.above(target_ms))}
+        gated.add({"number": row["number"], "target_ms": f"{target_ms:.5f}"} | times | verdict)
+    return gated
+
+
+def summary(rows: Rows, gated: Rows) -> None:
     """How far above its target each design lies when measured again."""
     found = rows.all()
     accepted = [{k: float(v) for k, v in row.items() if v} for row in found if not row["refused"]]
@@ -85,8 +112,8 @@ def summary(rows: Rows) -> None:
     over = sorted((row["again_ms"] / row["finalist_high_ms"] - 1 for row in accepted), reverse=True)
     print(f"measured again, above the target by more than 1%: {sum(share > 0.01 for share in over)} of {len(over)}")
     print(f"above the target at all: {sum(share > 0 for share in over)}; the highest: {over[0]:+.2%}")
-    rejected = sum(row["screened_low_ms"] > row["finalist_high_ms"] for row in accepted)
-    print(f"rejected by their screening although they meet the target: {rejected}")
+    verdicts = [int(row["rejected"]) for row in gated.all()]
+    print(f"rejected by a screening that knew the target: {sum(verdicts)} of {len(verdicts)}")
     halves = [(row["finalist_high_ms"] - row["finalist_low_ms"]) / 2 / row["finalist_ms"] for row in accepted]
     print(f"half width of the finalist interval: median {statistics.median(halves):.2%}, largest {max(halves):.2%}")
     pairs = (("finalist", "again"), ("finalist", "screened"))
@@ -101,7 +128,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=50, help="accepted designs")
     arguments, rows = Rows.asked_for(parser, CSV, HEADER, "designs")
     measure(arguments, rows)
-    summary(rows)
+    summary(rows, gate(arguments, rows))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ CSV file at once; started again, the run goes on.
     python benchmarks/latency_predictor.py measure --n 240 --csv again.csv       # once more, so that what is held out
     python benchmarks/latency_predictor.py report --again again.csv              # is known from two measurements
     python benchmarks/latency_predictor.py measure --n 240 --seed 0 --csv starting.csv    # other designs, from which
-    python benchmarks/latency_predictor.py costs --csv starting.csv             # the starting costs of features.py come
+    python benchmarks/latency_predictor.py costs --seed 0 --csv starting.csv    # the starting costs of features.py come
 
 `--seconds` ends a batch after that time. Features come from the cache folder; what is not there is built.
 """
 
 import argparse
 import random
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,7 +82,14 @@ def measure(options: argparse.Namespace) -> None:
     done = {int(row["number"]) for row in rows.all()}
     deadline = time.monotonic() + options.seconds
     task = Task(
-        Limits(NO_LIMIT_MS), settings, calibration(settings), ProxySettings(), None, 1.0, CLASSES, Path("unused")
+        Limits(NO_LIMIT_MS),
+        settings,
+        calibration(settings),
+        ProxySettings(),
+        None,
+        1.0,
+        CLASSES,
+        Path(tempfile.mkdtemp()),
     )
     for number, design in enumerate(drawn(load_space(SPACE), options.seed, options.n)):
         if number in done:

@@ -154,7 +154,8 @@ def _conditions(provenance: dict[str, Any]) -> str:
     machine = provenance.get("machine", {}).get("processor", "")
     on = settings.get("device", "cpu") + (f" ({machine})" if machine else "")
     version = provenance.get("versions", {}).get(settings.get("runtime"), "")
+    scope = "compute only" if settings.get("scope", "compute") == "compute" else "compute and copies"
     return (
         f"; {settings['runtime']}{f' {version}' if version else ''}, {settings['precision']}, "
-        f"{settings['threads']} thread(s), batch 1, compute only (no NMS), on {on}"
+        f"{settings['threads']} thread(s), batch 1, {scope} (no NMS), on {on}"
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["annotate", "is_loopback", "note", "read_only", "server", "write_note"]
 
-PIP_COMMAND = "pip install 'ghostnas[dashboard]'"
+PIP_COMMAND = "pip install optuna-dashboard"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

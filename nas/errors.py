@@ -8,6 +8,7 @@ GhostnasError                what went wrong and what to do, in one message; exi
 ├── LatencyError             a latency that could not be measured
 │   ├── RuntimeMissing       a runtime that is not installed, with the command that installs it
 │   ├── Unmeasurable         a machine too disturbed, for now, for a number to mean anything
+│   ├── Busy                 a device that another measurement or a training step holds
 │   └── DeviceLost           a device that cannot be reached, or that was lost while it measured
 ├── ProxyError               a proxy training that gave no usable score (NaN, no boxes, out of memory)
 ├── StudyError               a stored study that cannot be read, or that belongs to another search
@@ -48,6 +49,10 @@ class RuntimeMissing(LatencyError):
 
 class Unmeasurable(LatencyError):
     """The machine is too disturbed, for now, for a number to mean anything."""
+
+
+class Busy(LatencyError):
+    """Another measurement or a training step holds the device."""
 
 
 class DeviceLost(LatencyError):

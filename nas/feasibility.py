@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from nas.architecture import Architecture
 from nas.errors import GhostnasError, TargetUnreachable
 from nas.evaluate import Evaluation, Task, measure_only
-from nas.latency import LatencySettings
 from nas.latency.measure import needed_calibration
 from nas.literals import ghost_corner, scaled_yolo11, yolo11
 from nas.space import SearchSpace
@@ -110,9 +109,10 @@ def _largest_imgsz(space: SearchSpace) -> int:
     return max(_sizes(space))
 
 
-def _measured_with(task: Task, how: LatencySettings) -> Task | GhostnasError:
-    """The task with another way of measuring; why not, where that does not work here."""
+def _measured_with(task: Task, runtime: str) -> Task | GhostnasError:
+    """The task with another runtime; why not, where that does not work here."""
     try:
+        how = replace(task.latency, runtime=runtime)
         return replace(task, latency=how, calibration=needed_calibration(how))
     except GhostnasError as error:
         return error
@@ -131,11 +131,7 @@ def _advice(space: SearchSpace, task: Task, small: Sequence[Evaluation], measure
     options = [
         (f"--imgsz {smaller}", replace(fastest.architecture, imgsz=smaller), task),
         *(
-            (
-                f"--runtime {runtime}",
-                fastest.architecture,
-                _measured_with(task, replace(how, runtime=runtime)),
-            )
+            (f"--runtime {runtime}", fastest.architecture, _measured_with(task, runtime))
             for runtime in ("onnxruntime", "openvino")
             if runtime != how.runtime and how.device == "cpu"
         ),

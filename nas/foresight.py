@@ -6,7 +6,10 @@ not stored, and may come again once more is known.
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from nas.architecture import Architecture
+from nas.errors import GhostnasError
 from nas.evaluate import Evaluation, Task
 from nas.latency.known_features import features_of
 from nas.latency.predictor import LEAST_SAMPLES, Predictor, Sample
@@ -31,10 +34,13 @@ def foresee(task: Task) -> Foresee:
         measured = [record.evaluation for record in records if record.evaluation is not None][-LEARNT_FROM:]
         if len(measured) < LEAST_SAMPLES:
             return None
-        with Turnstile().step():  # building a graph keeps a core busy
-            known = [_sample(one, task.classes) for one in measured]
-            wanted = features_of(design, task.classes)
-        found = Predictor.fit(known).predict(wanted)
+        try:
+            with Turnstile().step():  # building a graph keeps a core busy
+                known = [_sample(one, task.classes) for one in measured]
+                wanted = features_of(design, task.classes)
+            found = Predictor.fit(known).predict(wanted)
+        except (GhostnasError, np.linalg.LinAlgError):
+            return None  # what cannot be foretold is measured, as everything was before the eighth measurement
         hopeless = found.low_ms > task.limits.target_ms and not found.outside
         return found.latency_ms if hopeless else None
 

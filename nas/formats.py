@@ -41,9 +41,9 @@ FORMATS = {
     for known in (
         Format("torchscript", ("torch",), "pip install torch", FLOAT32_TOLERANCE),
         Format("onnx", ("onnx", "onnxruntime"), "pip install onnx onnxruntime", FLOAT32_TOLERANCE, True),
-        Format("openvino", ("openvino",), "pip install 'ghostnas[openvino]'", FLOAT32_TOLERANCE),
-        Format("engine", ("onnx", "tensorrt"), "pip install 'ghostnas[tensorrt]'", REDUCED_TOLERANCE, True),
-        Format("ncnn", ("ncnn", "pnnx"), "pip install 'ghostnas[ncnn]'", REDUCED_TOLERANCE),
+        Format("openvino", ("openvino",), "pip install openvino", FLOAT32_TOLERANCE),
+        Format("engine", ("onnx", "tensorrt"), "pip install tensorrt cuda-bindings", REDUCED_TOLERANCE, True),
+        Format("ncnn", ("ncnn", "pnnx"), "pip install ncnn pnnx", REDUCED_TOLERANCE),
         Format("mnn", ("onnx", "MNN"), "pip install MNN", REDUCED_TOLERANCE, True),
         Format(
             "litert",

@@ -1,4 +1,4 @@
-"""The two places ghostnas writes: the results folder the user names, and one cache folder.
+"""The places ghostnas writes: the results folder the user names, one cache folder, and one for locks.
 
 The cache folder follows the platform's convention (`~/.cache/ghostnas` on Linux) and is set with `GHOSTNAS_CACHE`.
 """
@@ -20,6 +20,23 @@ def cache_dir() -> Path:
     import platformdirs  # not where only the standard library is, on a device, whose agent is told the folder
 
     return Path(platformdirs.user_cache_dir("ghostnas"))
+
+
+def lock_dir() -> Path:
+    """The folder of this user's locks: the same in every process, whatever its cache folder.
+
+    Raises:
+        StorageError: It cannot be made, or is another user's.
+    """
+    folder = Path("/tmp") / f"ghostnas-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        owner = folder.lstat().st_uid
+    except OSError as error:
+        raise StorageError(f"cannot make the folder of locks {folder}: {error.strerror or error}") from error
+    if owner != os.getuid():
+        raise StorageError(f"the folder of locks {folder} belongs to another user; remove it")
+    return folder
 
 
 def writable_dir(path: Path) -> Path:

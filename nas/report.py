@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.finals import COMPARED_ON, Finalist, choose_best
+from nas.formats import FLOAT32_TOLERANCE
 from nas.plot import draw_front
 from nas.provenance import command, machine, versions
 from nas.settings import SearchSettings
@@ -164,7 +165,7 @@ def report(outcome: Outcome) -> str:
         "\\* is `best.yaml`. `select` is the part of *train* on which candidates were compared, so the best of many "
         "flatters itself there; "
         "`val` is the data set's own val, looked at once, after the search, by the exported file that was timed, in "
-        "its runtime and precision. Latencies of this table were measured in three fresh processes; `meets` means that "
+        f"its runtime and precision. Latencies of this table were measured in {_processes(s)}; `meets` means that "
         "the upper end of the 95% interval is at or under the target and that every other limit holds.",
         *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
@@ -248,6 +249,12 @@ def _precision_notes(outcome: Outcome) -> list[str]:
                 f"- {finalist.record.label}: {outcome.settings.precision} costs {100 * lost:+.1f} points of mAP50-95 "
                 f"on val{flag}"
             )
+    for finalist in [*outcome.front, *outcome.baselines]:
+        if outcome.settings.precision == "float32" and finalist.final.difference > FLOAT32_TOLERANCE:
+            notes.append(
+                f"- {finalist.record.label}: **the timed file's outputs differ from torch's by "
+                f"{finalist.final.difference:.2g}**, more than {FLOAT32_TOLERANCE:g}"
+            )
     worst = max((f.final.difference for f in [*outcome.front, *outcome.baselines]), default=None)
     if worst is not None:
         notes.append(
@@ -255,6 +262,10 @@ def _precision_notes(outcome: Outcome) -> list[str]:
             "pictures of val)"
         )
     return ["", *notes] if notes else []
+
+
+def _processes(s: SearchSettings) -> str:
+    return "three fresh processes" if s.statistic == "quiet" else "one fresh process each"
 
 
 def _statistic(s: SearchSettings) -> str:

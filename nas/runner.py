@@ -7,17 +7,21 @@ from typing import Protocol
 
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
-from nas.errors import TargetUnreachable, UsageError
+from nas.errors import LatencyError, TargetUnreachable, UsageError
 from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
 from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
 from nas.finals import conclude
 from nas.foresight import foresee
 from nas.latency import LatencySettings
+from nas.latency.artifact import prepare_reference
 from nas.latency.estimate import Calibration
 from nas.latency.link import LOCAL, open_link
 from nas.latency.measure import key_of, needed_calibration
 from nas.latency.patience import patiently
+from nas.latency.predictions import opened_for_pictures
+from nas.latency.reference import COMPUTE
+from nas.latency.sized import Sized
 from nas.latency.ssh import parse_address
 from nas.notices import shown
 from nas.paths import writable_dir
@@ -230,10 +234,22 @@ def _check_device(latency: LatencySettings) -> None:
     """What a new search cannot do without is told before anything is written: the device, and the runtime on it.
 
     Raises:
-        LatencyError: The device cannot be reached, or has not got the runtime.
+        LatencyError: The device cannot be reached, or has not got the runtime; or this machine has not, and could not
+            score what was timed there.
     """
     with open_link(latency.place) as link:
         key_of("", 0, latency, link)
+    if latency.place == LOCAL:
+        return
+    probe = Sized(prepare_reference(COMPUTE, latency), COMPUTE.imgsz)
+    try:
+        with opened_for_pictures(probe, latency):
+            pass
+    except LatencyError as error:
+        raise type(error)(
+            f"{error}. A finalist's file is scored here, on this machine, in the runtime and precision that were timed "
+            "on the device, so both need them; `ghostnas latency --device` measures without"
+        ) from error
 
 
 def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporter) -> Calibration | None:

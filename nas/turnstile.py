@@ -6,7 +6,8 @@ itself. A waiting measurement comes before waiting batches, so greedy trainings 
 
 Two files, locked with flock(2): the *gate*, which a measurement holds from the moment it starts to wait, and
 through which a batch passes on its way in, and the *room*, shared by batches and exclusive to a measurement.
-The kernel frees the locks of a process that dies, kill -9 included.
+The kernel frees the locks of a process that dies, kill -9 included. The files lie at one place for all processes of a
+user, whatever their cache folders: searches, `ghostnas latency` and agents that came through ssh.
 """
 
 import fcntl
@@ -18,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from nas.errors import LatencyError, StorageError
-from nas.paths import cache_subdir
+from nas.errors import Busy, StorageError
+from nas.paths import lock_dir
 
 _POLL_S = 0.001
 
@@ -80,9 +81,12 @@ class Turnstile:
 
         Args:
             path: The room's lock file; the gate lies beside it as `<name>.gate`. By default the machine's one
-                turnstile, in the cache folder.
+                turnstile for this user.
+
+        Raises:
+            StorageError: The folder of locks cannot be used.
         """
-        self.path = Path(path) if path is not None else cache_subdir("locks", needed_bytes=2**20) / "turnstile"
+        self.path = Path(path) if path is not None else lock_dir() / "turnstile"
 
     @property
     def _gate(self) -> Path:
@@ -113,7 +117,7 @@ class Turnstile:
             timeout_s: The longest wait.
 
         Raises:
-            LatencyError: The machine did not become free in time.
+            Busy: The machine did not become free in time.
             RuntimeError: Called inside a `step()` of the same thread.
         """
         held = _held.by_path.get(self.path)
@@ -142,7 +146,7 @@ class Turnstile:
                 return
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise LatencyError(
+                    raise Busy(
                         f"the machine did not become free for a latency measurement: {why} "
                         f"(lock file {self.path}); stop the other work, or measure later"
                     ) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.errors import LatencyError, StorageError
+from nas.errors import Busy, StorageError
 from nas.turnstile import Turnstile
 
 _ACTOR = Path(__file__).with_name("turnstile_actor.py")
@@ -100,7 +100,7 @@ def test_kill_9_frees_the_turnstile(role: str, start: Start, tmp_path: Path) -> 
     holder = start(role)
     _until(lambda: bool(_lines(tmp_path / "log", "held")))
     turnstile = Turnstile(tmp_path / "lock")
-    with pytest.raises(LatencyError, match="did not become free"), turnstile.measuring(timeout_s=0.05):
+    with pytest.raises(Busy, match="did not become free"), turnstile.measuring(timeout_s=0.05):
         pass
     holder.kill()
     holder.wait()
@@ -136,7 +136,7 @@ def test_the_error_says_who_is_in_the_way(tmp_path: Path) -> None:
     thread = threading.Thread(target=train)
     thread.start()
     entered.wait(_PATIENCE_S)
-    with pytest.raises(LatencyError, match=r"a training step has not ended within 0\.02 s"):
+    with pytest.raises(Busy, match=r"a training step has not ended within 0\.02 s"):
         turnstile.measuring(timeout_s=0.02).__enter__()
     leave.set()
     thread.join()
@@ -165,9 +165,19 @@ def test_it_can_be_pickled(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(Turnstile(tmp_path / "lock"))).path == tmp_path / "lock"
 
 
-def test_the_default_lies_in_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_is_one_for_a_user_whatever_the_cache_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = Turnstile().path
     monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path))
-    assert Turnstile().path == tmp_path / "locks" / "turnstile"
+    assert Turnstile().path == usual
+    assert usual.parent.stat().st_uid == os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: 12345678)
+    try:
+        with pytest.raises(StorageError, match="belongs to another user"):
+            Turnstile()
+    finally:
+        Path("/tmp/ghostnas-12345678").rmdir()
 
 
 def test_a_lock_file_that_cannot_be_made(tmp_path: Path) -> None:

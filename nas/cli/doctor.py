@@ -21,8 +21,8 @@ _REQUIRED = (
     "onnxruntime",
 )
 _OPTIONAL = {
-    "openvino": 'pip install "ghostnas[openvino]"',
-    "optuna-dashboard": 'pip install "ghostnas[dashboard]"',
+    "openvino": "pip install openvino",
+    "optuna-dashboard": "pip install optuna-dashboard",
 }
 _IMGSZ = 64
 _SMALL = "yolo11n.yaml"
@@ -115,9 +115,9 @@ def _optional_package(package: str, command: str) -> Finding:
 def _cache_folder() -> str:
     import shutil
 
-    from nas.paths import cache_dir, cache_subdir
+    from nas.paths import cache_dir, writable_dir
 
-    folder = cache_subdir("locks")
+    folder = writable_dir(cache_dir())
     return f"{cache_dir()}, {shutil.disk_usage(folder).free / 1e9:.1f} GB free (GHOSTNAS_CACHE moves it)"
 
 

@@ -20,7 +20,7 @@ def predict(
     ),
     source: str = typer.Option(..., "--from", help="Run or results folder whose measured candidates teach the costs."),
     carry: str | None = typer.Option(
-        None, "--carry", help="Run on another device or runtime to start from; --from then needs 4 to 8 measurements."
+        None, "--carry", help="Run on another device or runtime to start from; --from then needs 4 measurements, not 8."
     ),
     imgsz: int | None = typer.Option(
         None, help="Square input size in pixels; by default the model file's own, else 640."

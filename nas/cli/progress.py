@@ -43,7 +43,7 @@ class ConsoleReporter:
         self._say(f"  data     {s.data}: {s.classes} classes, pictures: {pictures}")
         self._say(
             f"  latency  at most {s.target_ms:g} ms; {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, "
-            f"on {s.device}, compute only (no NMS)"
+            f"on {s.device}, scope {s.scope}, {s.statistic}"
         )
         self._say(f"  proxy    {s.steps} steps of {s.batch} pictures from scratch on {s.train_device}, seed {s.seed}")
         if not done:

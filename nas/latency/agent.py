@@ -2,7 +2,8 @@
 
 It reads one JSON object a line on standard input, `{"do": NAME, ...}`, and answers each with one line on standard
 output: `{"ok": {...}}`, or `{"error": text, "kind": NAME}` with the name of an exception of `nas.errors`. What
-libraries print goes to standard error. There is no pickle, and importing this file needs nothing but the standard
+libraries print goes to standard error. Nothing of the protocol is pickled; a model for the torch runtimes is a file of
+torch's own, which is (`torch_files.py`). Importing this file needs nothing but the standard
 library: numpy and a runtime are loaded when a model is first run.
 
     python -P -m nas.latency.agent

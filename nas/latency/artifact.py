@@ -1,7 +1,6 @@
-"""The one file that is measured, scored and shipped: made on the host, for a runtime and a precision.
+"""The one file that is measured and scored: made on the host, for a runtime and a precision.
 
-Parts of the file are the facts of a measurement: its bytes are the digest in the key, and the same bytes travel to the
-device, are scored on pictures, and end in the bundle.
+Its bytes are the digest in the key of a measurement; the same bytes travel to the device and are scored on pictures.
 """
 
 import hashlib
@@ -40,6 +39,10 @@ _KINDS: Mapping[str, Kind] = {".onnx": "onnx", ".pt": "pt", ".ncnn": "ncnn"}
 
 Pictures = NDArray[np.float32]
 """(N, 3, imgsz, imgsz), RGB in [0, 1]."""
+
+
+_QUANTISED = b"DequantizeLinear"
+"""The operator that every quantised ONNX graph holds, by name in its bytes."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def prepare(
     """Make the file that the settings' runtime reads, in their precision.
 
     Args:
-        model: A detector, or a model file that a user names. An .onnx file is taken as it is, in float32.
+        model: A detector, or a model file that a user names. An .onnx file is taken as it is, in int8 when it
+            is quantised already.
         imgsz: Square input size in pixels.
         settings: Runtime and precision; neither the runtime nor the device need be here.
         calibration: Pictures that INT8 scales are taken from; only `int8` needs them.
@@ -97,8 +101,6 @@ def prepare(
         UsageError: The runtime does not read such a file, or pictures to quantise with are missing.
         RuntimeMissing: The converter is not installed.
     """
-    if settings.precision == "int8" and (calibration is None or not len(calibration)):
-        raise UsageError("precision int8 needs pictures to quantise with; none were given")
     kind = TAKES[settings.runtime]
     if kind == "pt":
         from nas.latency.torch_files import to_pt
@@ -149,6 +151,12 @@ def _onnx(model: "nn.Module | ModelFile", imgsz: int) -> bytes:
 
 
 def _in_precision(onnx: bytes, settings: LatencySettings, calibration: Pictures | None) -> bytes:
+    if _QUANTISED in onnx:
+        if settings.precision != "int8":
+            raise UsageError(
+                f"the model computes in int8 already; measure it with precision int8, not {settings.precision}"
+            )
+        return onnx
     if settings.precision == "float16":
         from nas.latency.half import halved
 
@@ -156,7 +164,8 @@ def _in_precision(onnx: bytes, settings: LatencySettings, calibration: Pictures 
     if settings.precision == "int8":
         from nas.latency.quantize import quantised
 
-        assert calibration is not None
+        if calibration is None or not len(calibration):
+            raise UsageError("precision int8 needs pictures to quantise with; none were given")
         # TensorRT takes scales without zero points only; the CPU runtimes are finer with them, because SiLU's
         # outputs lie almost all on one side of zero.
         return quantised(onnx, calibration, symmetric=settings.runtime == "tensorrt")

@@ -15,6 +15,7 @@ from typing import Any
 from nas.errors import StorageError
 from nas.latency.estimate import Ratio
 from nas.latency.measure import Comparison
+from nas.latency.protocol import PROTOCOL
 from nas.latency.values import Latency, Level
 from nas.paths import cache_dir, cache_subdir
 
@@ -67,5 +68,5 @@ def keep(found: Comparison) -> Path:
 
 
 def _name(keys: Keys, level: Level, calibration: str) -> str:
-    text = json.dumps([[dict(key) for key in keys], level, calibration], sort_keys=True)
+    text = json.dumps([[dict(key) for key in keys], level, calibration, PROTOCOL], sort_keys=True)
     return f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"

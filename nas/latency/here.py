@@ -13,7 +13,7 @@ from nas.latency.machine import Probe, ahead_of_others, fingerprint, probe
 from nas.latency.observe import observe
 from nas.latency.protocol import PLANS, PROTOCOL, Plan, Slice, collect
 from nas.latency.runtimes import open_session, runtime_version
-from nas.latency.scope import scoped
+from nas.latency.scope import pictures_in, scoped
 from nas.latency.session import check_finite
 from nas.latency.sized import Read, Sized
 from nas.latency.values import LatencySettings, Level
@@ -87,8 +87,8 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         read: The bytes of a digest.
 
     Returns:
-        `keys` and `build_s` (one a model), and `slices`, `dropped`, `seconds`, `waited_s`; or `observations`, one a
-        model, for a percentile.
+        `keys` and `build_s` (one a model), and `slices`, `dropped`, `seconds`, `waited_s`, `ahead`; or `observations`,
+        one a model, for a percentile.
 
     Raises:
         RuntimeMissing: The runtime is not installed.
@@ -100,28 +100,53 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
     keys = [key(one.model.digest, one.imgsz, settings) for one in models]
     seen = list(request.get("pictures", ()))
     with ExitStack() as stack:
-        runs, builds = [], []
-        for one in models:
-            session = stack.enter_context(open_session(one.model, one.imgsz, settings))
-            check_finite(session)
-            builds.append(session.build_s)
-            pictures = read(seen.pop(0)) if seen else None
-            runs.append(scoped(session, one.imgsz, settings.scope, pictures))
+        runs, builds, counts = [], [], []
+        with Turnstile().step():  # loading keeps a core busy, so it must not overlap another's measurement
+            for one in models:
+                session = stack.enter_context(open_session(one.model, one.imgsz, settings))
+                check_finite(session)
+                builds.append(session.build_s)
+                pictures = read(seen.pop(0)) if seen else None
+                runs.append(scoped(session, one.imgsz, settings.scope, pictures))
+                counts.append(1 if pictures is None else pictures_in(pictures))
+            sent = [Sized.read(one, read) for one in request.get("references", ())]  # a percentile has none
+            references = stack.enter_context(_open(sent, settings)) if sent else ()
         if settings.statistic != "quiet":
             return {"keys": keys, "build_s": builds, "observations": _observations(runs, settings)}
         calibration = Calibration.from_dict(request["calibration"])
-        references = stack.enter_context(_open([Sized.read(one, read) for one in request["references"]], settings))
         plan = PLANS[_level(request["level"])]
         judge = _Judge(plan, calibration, [len(one.model.data) for one in models], request.get("target_ms"))
         counters = probe(settings.threads)
         stack.enter_context(Turnstile().measuring())
-        stack.enter_context(ahead_of_others(settings.threads))
+        ahead = stack.enter_context(ahead_of_others(settings.threads))
         gate = quiet_gate(calibration, plan.quiet_memory, plan.most_memory)
-        trace = collect([*runs, *references], plan, counters, judge, gate)
-        judge.check(trace.slices)
-    slices = [[[round(run, 4) for run in one] for one in part] for part in trace.slices]
-    spent = {"dropped": trace.dropped, "seconds": trace.seconds, "waited_s": trace.waited_s}
-    return {"keys": keys, "build_s": builds, "slices": slices} | spent
+        passes = [_pass(run, count) for run, count in zip(runs, counts, strict=True)]
+        trace = collect([*passes, *references], plan, counters, lambda slices: judge(_of_one(slices, counts)), gate)
+        slices = _of_one(trace.slices, counts)
+        judge.check(slices)
+    rounded = [[[round(run, 4) for run in one] for one in part] for part in slices]
+    spent = {"dropped": trace.dropped, "seconds": trace.seconds, "waited_s": trace.waited_s, "ahead": ahead}
+    return {"keys": keys, "build_s": builds, "slices": rounded} | spent
+
+
+def _pass(run: Callable[[], None], count: int) -> Callable[[], None]:
+    """Every picture once: a low quantile of single pictures would be the one with the fewest detections."""
+    if count == 1:
+        return run
+
+    def through() -> None:
+        for _ in range(count):
+            run()
+
+    return through
+
+
+def _of_one(slices: Sequence[Slice], counts: Sequence[int]) -> list[Slice]:
+    """Slices in which a model's times are of one picture, where its runs took several; the references come last."""
+    if set(counts) == {1}:
+        return list(slices)
+    divisors = [*counts, 1, 1]
+    return [tuple(tuple(run / by for run in runs) for runs, by in zip(one, divisors, strict=True)) for one in slices]
 
 
 class _Judge:
@@ -177,16 +202,16 @@ def _was_disturbed(found: Calibration, references: Sequence[Sized], settings: La
 def _observations(runs: Sequence[Callable[[], None]], settings: LatencySettings) -> list[dict[str, Any]]:
     found = []
     counters: Probe = probe(settings.threads)
-    for run in runs:
-        with Turnstile().measuring():
+    with Turnstile().measuring():
+        for run in runs:
             seen = observe(run, settings.statistic, counters, settings.sustained_s)
-        found.append(
-            {
-                "latency_ms": seen.value_ms,
-                "low_ms": seen.low_ms,
-                "high_ms": seen.high_ms,
-                "runs": [round(one, 4) for one in seen.runs_ms],
-                "seconds": seen.seconds,
-            }
-        )
+            found.append(
+                {
+                    "latency_ms": seen.value_ms,
+                    "low_ms": seen.low_ms,
+                    "high_ms": seen.high_ms,
+                    "runs": [round(one, 4) for one in seen.runs_ms],
+                    "seconds": seen.seconds,
+                }
+            )
     return found

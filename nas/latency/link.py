@@ -3,9 +3,10 @@
     with open_link("ssh://pi@192.168.1.7") as link:
         print(link.ask({"do": "hello"}, timeout_s=30)["fingerprint"])
 
-An agent that dies, a connection that breaks and an answer that does not come in time are all `DeviceLost`: never an
-answer, and worth trying again (`patience.py`). What trying again cannot mend, such as an unknown host key, is a plain
-`LatencyError`.
+A connection that breaks and an answer that does not come in time are `DeviceLost`; an agent that dies on a device that
+is still there is `Unmeasurable`. Neither is an answer, and both are worth trying again (`patience.py`), the first for
+half an hour, the second a few times, since it may be the model that kills the agent. What trying again cannot mend, such
+as an unknown host key, is a plain `LatencyError`.
 """
 
 import base64
@@ -20,7 +21,7 @@ from typing import Any, Self
 
 import nas
 from nas import errors
-from nas.errors import DeviceLost, GhostnasError, LatencyError
+from nas.errors import DeviceLost, GhostnasError, LatencyError, Unmeasurable
 from nas.latency.package import agent_package
 from nas.latency.pipes import Ended, Late, Pipes
 from nas.latency.ssh import Address, parse_address, ssh_command
@@ -31,6 +32,7 @@ _BEGIN_S = 60.0
 _ANSWER_S = 30.0
 _SLOWEST_BYTES_A_S = 100_000.0
 _MOST_CHATTER = 100
+_SSH_FAILED = 255
 
 # What ssh says when trying again is of no use, and what to do then.
 _HOPELESS = {
@@ -107,7 +109,8 @@ class Link:
             timeout_s: The longest wait; the agent is given up after it.
 
         Raises:
-            DeviceLost: The agent died, its connection broke, or it did not answer in time.
+            DeviceLost: The connection broke, or no answer came in time.
+            Unmeasurable: The agent died.
             GhostnasError: The class that the agent's answer names.
         """
         return self._answer(json.dumps(request).encode() + b"\n", timeout_s)
@@ -199,7 +202,9 @@ class Link:
                     "with ?python=/path/to/python in the address"
                 )
         ended = "was lost" if code is None else f"ended with {_meaning(code)}"
-        return DeviceLost(f"{self._name} {ended}: {last}")
+        # Code 255 is ssh's own: the connection. Any other is the agent's, whose device is there.
+        kind = DeviceLost if self._address is not None and code in (None, _SSH_FAILED) else Unmeasurable
+        return kind(f"{self._name} {ended}: {last}")
 
 
 def _meaning(code: int) -> str:

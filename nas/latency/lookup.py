@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.sample import QUANTISED_WITH, sample_pictures
-from nas.errors import UsageError
+from nas.errors import ModelError, UsageError
 from nas.latency import cache
 from nas.latency.artifact import prepare
 from nas.latency.link import open_link
@@ -16,6 +16,7 @@ from nas.latency.measure import Comparison, compare, key_of, needed_calibration
 from nas.latency.models import DEFAULT_IMGSZ, ModelFile, own_imgsz
 from nas.latency.sized import Sized
 from nas.latency.values import LatencySettings, Level
+from nas.turnstile import Turnstile
 
 NMS_PICTURES = 16
 """Pictures that a `+nms` measurement detects in, one after the other."""
@@ -51,14 +52,23 @@ def choose_imgsz(model: ModelFile, wanted: int | None, runtime: str) -> int:
     is_onnx = model.path.suffix.lower() == ".onnx"
     if is_onnx and runtime.startswith("torch"):
         raise UsageError(f"runtime {runtime} measures a .yaml or .pt file, got {model.name!r}")
-    if wanted is not None and (wanted < _STRIDE or wanted % _STRIDE):
+    if wanted is not None and not _fits(wanted):
         raise UsageError(f"--imgsz must be a multiple of {_STRIDE}, got {wanted}")
     if not is_onnx:
-        return wanted or own_imgsz(model) or DEFAULT_IMGSZ
+        size = wanted or own_imgsz(model) or DEFAULT_IMGSZ
+        if not _fits(size):
+            raise ModelError(
+                f"{model.name}: imgsz must be a multiple of {_STRIDE}, got {size}; give another by --imgsz"
+            )
+        return size
     fixed = own_imgsz(model)
     if fixed and wanted and fixed != wanted:
         raise UsageError(f"{model.name} was exported at imgsz {fixed} and takes no other, got --imgsz {wanted}")
     return fixed or wanted or DEFAULT_IMGSZ
+
+
+def _fits(size: int) -> bool:
+    return size >= _STRIDE and size % _STRIDE == 0
 
 
 def latencies_of(
@@ -87,10 +97,7 @@ def latencies_of(
     if settings.scope == "+nms":
         _check_trained(models)
     quantising = [
-        sample_pictures(data, size, QUANTISED_WITH, "train")
-        if settings.precision == "int8" and model.path.suffix.lower() != ".onnx"
-        else None
-        for model, size in zip(models, sizes, strict=True)
+        sample_pictures(data, size, QUANTISED_WITH, "train") if settings.precision == "int8" else None for size in sizes
     ]
     seen = [sample_pictures(data, size, NMS_PICTURES, "val") for size in sizes if settings.scope == "+nms"]
     with open_link(settings.place) as link:
@@ -103,10 +110,11 @@ def latencies_of(
         kept = cache.find(keys, level, calibrated.identity if calibrated else "")
         if kept is not None:
             return Answer(*kept)
-    files = [
-        Sized(prepare(model, size, settings, pictures), size)
-        for model, size, pictures in zip(models, sizes, quantising, strict=True)
-    ]
+    with Turnstile().step():  # building and quantising keep a core busy
+        files = [
+            Sized(prepare(model, size, settings, pictures), size)
+            for model, size, pictures in zip(models, sizes, quantising, strict=True)
+        ]
     measured = compare(files, settings, calibrated, level=level, pictures=seen)
     latencies = tuple(replace(one, key=key) for one, key in zip(measured.latencies, keys, strict=True))
     answer = replace(measured, latencies=latencies)

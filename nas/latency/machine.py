@@ -1,5 +1,6 @@
 """What the machine says about itself: its fingerprint, its clock, and signs that a run was disturbed."""
 
+import hashlib
 import os
 import platform
 import resource
@@ -73,7 +74,7 @@ def ahead_of_others(threads: int) -> Iterator[bool]:
         Whether it was granted.
     """
     granted = False
-    if hasattr(os, "sched_setscheduler") and threads < (os.cpu_count() or 1):
+    if hasattr(os, "sched_setscheduler") and threads < _allowed():
         with suppress(OSError):
             for thread in _own_threads():
                 os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
@@ -85,6 +86,11 @@ def ahead_of_others(threads: int) -> Iterator[bool]:
             for thread in _own_threads():
                 with suppress(OSError):
                     os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _allowed() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _own_threads() -> list[int]:
@@ -129,14 +135,24 @@ def _gpu_model(index: int) -> str:
     return fields.get("Model", f"CUDA device {index}").strip()
 
 
+def _machine() -> str:
+    """Eight digits that tell this machine from others of its kind: of systemd's machine-id, else of its name."""
+    try:
+        name = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        name = ""
+    return hashlib.sha256((name or platform.node()).encode()).hexdigest()[:8]
+
+
 @cache
 def fingerprint(device: str = "cpu") -> str:
     """One line that names the device and is the same in every process, for example `AMD EPYC, 2 cores, Linux
-    x86_64`.
+    x86_64, machine 1f40fc92`. Two boards of one kind are two devices.
 
     Args:
         device: `cpu`, or `cuda:N`.
     """
-    base = f"{_cpu_model()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    system = f"{platform.system()} {platform.machine()}"
+    base = f"{_cpu_model()}, {os.cpu_count()} cores, {system}, machine {_machine()}"
     kind, _, index = device.partition(":")
     return base if kind == "cpu" else f"{_gpu_model(int(index))} ({base})"

@@ -20,6 +20,7 @@ from nas.errors import GhostnasError, LatencyError
 from nas.latency.artifact import prepare_reference
 from nas.latency.estimate import Calibration, Fit, Ratio, fit
 from nas.latency.link import Link, open_link
+from nas.latency.observe import longest_s
 from nas.latency.reference import COMPUTE, MEMORY, reference_onnx
 from nas.latency.sized import Sized
 from nas.latency.values import Latency, LatencySettings, Level
@@ -50,7 +51,7 @@ def key_of(digest: str, imgsz: int, settings: LatencySettings, link: Link) -> di
 
 
 def calibration(settings: LatencySettings, *, fresh: bool = False) -> Calibration:
-    """What the references take on the device: as it was measured once, or measured now (about ten seconds).
+    """What the references take on the device: as it was measured once, or measured now (about 20 s).
 
     Args:
         settings: Where and with what.
@@ -150,7 +151,7 @@ def _ask(
     request: dict[str, Any] = {"do": "measure", "settings": _plain(settings), "models": _sent(link, models)}
     if pictures:
         request["pictures"] = [_sent_array(link, one) for one in pictures]
-    wait_s = _TIMEOUT_S + (settings.sustained_s or 0.0) * len(models)
+    wait_s = _TIMEOUT_S + len(models) * longest_s(settings.statistic, settings.sustained_s)
     if calibrated is not None:
         references = _sent(link, _references(settings))
         request |= {"level": level, "references": references, "calibration": calibrated.to_dict()}
@@ -198,6 +199,7 @@ def _joined(
     home = [index for index, reply in enumerate(replies) for _ in reply["slices"]]
     found: Fit = fit(slices, calibrated, [len(one.model.data) for one in models], home)
     dropped = {cause: sum(reply["dropped"][cause] for reply in replies) for cause in replies[0]["dropped"]}
+    ahead = float(all(reply["ahead"] for reply in replies))
     latencies = []
     for index, (model, estimate) in enumerate(zip(models, found.estimates, strict=True)):
         latencies.append(
@@ -211,7 +213,7 @@ def _joined(
                 slices_ms=estimate.adjusted_ms,
                 samples=tuple((one[index], *one[-2:]) for one in slices),
                 dropped=dropped,
-                conditions={**asdict(found.conditions), "slope": estimate.slope},
+                conditions={**asdict(found.conditions), "slope": estimate.slope, "ahead": ahead},
                 calibration=calibrated.identity,
                 settings=settings,
                 imgsz=model.imgsz,

@@ -57,12 +57,15 @@ def find_model(name: str) -> ModelFile:
     suffix = Path(name).suffix.lower()
     if suffix not in _SUFFIXES:
         raise UsageError(f"a model must be a .yaml, .pt or .onnx file, got {name!r}")
-    path = Path(name) if Path(name).is_file() else _stock_yaml(name)
-    if path is None:
-        raise ModelError(
-            f"there is no model file {name!r}, nor an Ultralytics YAML of that name; nothing is downloaded"
-        )
-    total = hashlib.sha256(path.read_bytes())
+    try:
+        path = Path(name) if Path(name).is_file() else _stock_yaml(name)
+        if path is None:
+            raise ModelError(
+                f"there is no model file {name!r}, nor an Ultralytics YAML of that name; nothing is downloaded"
+            )
+        total = hashlib.sha256(path.read_bytes())
+    except (OSError, ValueError) as error:  # not readable, a name too long, or one with a NUL
+        raise ModelError(f"the model file {name!r} cannot be read: {error}") from error
     if suffix != ".onnx":
         total.update(f"{Path(name).name} {[version(package) for package in _EXPORTERS]}".encode())
     return ModelFile(name, path, total.hexdigest())

@@ -44,7 +44,7 @@ def to_ncnn(onnx: bytes, imgsz: int, *, half: bool) -> bytes:
 def _converter() -> str:
     spec = importlib.util.find_spec("pnnx")
     if spec is None or spec.origin is None:
-        raise RuntimeMissing('ncnn models are converted by pnnx, which is not installed; pip install "ghostnas[ncnn]"')
+        raise RuntimeMissing("ncnn models are converted by pnnx, which is not installed; pip install ncnn pnnx")
     return str(Path(spec.origin).parent / "pnnx")
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from nas.errors import DeviceLost, Unmeasurable
+from nas.errors import Busy, DeviceLost, Unmeasurable
 
 T = TypeVar("T")
 
@@ -24,7 +24,8 @@ def patiently(
 ) -> T:
     """Measure, and try again what may go better later.
 
-    A disturbed device is asked again after 2, 10 and 30 seconds. A lost one is connected to again after 5, 15, 60, 120
+    A disturbed device is asked again after 2, 10 and 30 seconds. One that others hold is waited for as long as they do:
+    locks of what has died are free. A lost one is connected to again after 5, 15, 60, 120
     and every further 300 seconds, until it has been away for half an hour.
 
     Args:
@@ -44,6 +45,8 @@ def patiently(
         asked_at = clock()
         try:
             return measure()
+        except Busy as error:
+            notice(f"{error} (still waiting)")  # it has waited for two minutes before it said so
         except Unmeasurable as error:
             away, lost_at = 0, None  # it answered
             if disturbed == len(_DISTURBED_PAUSES_S):

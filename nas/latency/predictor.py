@@ -21,14 +21,14 @@ start.
 A prediction proposes and pre-screens. It never certifies: what is returned to a user has been measured.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from nas.errors import LatencyError
-from nas.latency.features import NAMES, TERMS, Features
+from nas.latency.features import TERMS, Features
 from nas.latency.predictor_fit import Floats, Normal, best_fit, predict
 
 LEAST_SAMPLES = 8
@@ -132,32 +132,6 @@ class Predictor:
         beyond = float(np.exp(self.costs.mean) @ np.maximum(work - self.most, 0.0) / np.exp(middle))
         middle_ms, low_ms, high_ms = (float(np.exp(middle + by)) for by in (0.0, -reach, reach))
         return Prediction(middle_ms, low_ms, high_ms, beyond)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "terms": list(NAMES),
-            "mean": self.costs.mean.tolist(),
-            "covariance": self.costs.covariance.tolist(),
-            "noise": self.noise,
-            "scale": self.scale,
-            "most": self.most.tolist(),
-            "samples": self.samples,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`.
-
-        Raises:
-            LatencyError: It was made by a version that counts other kinds of work.
-        """
-        if data["terms"] != list(NAMES):
-            raise LatencyError(
-                "the stored predictor counts other kinds of work than this version of ghostnas; fit it again"
-            )
-        costs = Normal(np.asarray(data["mean"], float), np.asarray(data["covariance"], float))
-        return cls(costs, data["noise"], data["scale"], np.asarray(data["most"], float), data["samples"])
 
     @classmethod
     def _fitted(cls, samples: Sequence[Sample], prior: Normal, most: Floats) -> Self:

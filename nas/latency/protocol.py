@@ -82,7 +82,7 @@ PLANS: dict[Level, Plan] = {
         aim=0.02,
         refuse=0.15,
         measure_s=2.2,
-        patience_s=4.0,
+        patience_s=2.5,
         warmup_s=0.3,
         quiet_memory=1.20,
         most_memory=1.50,
@@ -91,10 +91,10 @@ PLANS: dict[Level, Plan] = {
     ),
     # One of three processes; what is asked of the three together is ±1%.
     "finalist": Plan(
-        aim=0.005,
+        aim=0.0,
         refuse=0.10,
         measure_s=2.6,
-        patience_s=12.0,
+        patience_s=5.5,
         warmup_s=0.6,
         quiet_memory=1.10,
         most_memory=1.20,

@@ -143,15 +143,3 @@ def reference_module(reference: Reference) -> "nn.Module":
         conv.weight.data, conv.bias.data = torch.from_numpy(weight), torch.from_numpy(bias)  # type: ignore[union-attr]
         parts += [conv, nn.SiLU()]
     return nn.Sequential(*parts).eval().requires_grad_(False)
-
-
-def named(name: str) -> Reference:
-    """The reference of a name.
-
-    Raises:
-        ValueError: There is none of that name.
-    """
-    for one in (COMPUTE, MEMORY):
-        if one.name == name:
-            return one
-    raise ValueError(f"there is no reference network {name!r}")

@@ -32,15 +32,15 @@ _RUNTIMES = {
     "onnxruntime": _Runtime(
         "runtime_ort", "onnxruntime", ("onnxruntime", "onnxruntime-gpu"), "pip install onnxruntime"
     ),
-    "openvino": _Runtime("runtime_openvino", "openvino", ("openvino",), 'pip install "ghostnas[openvino]"'),
-    "ncnn": _Runtime("runtime_ncnn", "ncnn", ("ncnn",), 'pip install "ghostnas[ncnn]"'),
+    "openvino": _Runtime("runtime_openvino", "openvino", ("openvino",), "pip install openvino"),
+    "ncnn": _Runtime("runtime_ncnn", "ncnn", ("ncnn",), "pip install ncnn pnnx"),
     "torch": _Runtime("runtime_torch", *_TORCH),
     "torch-cudagraph": _Runtime("runtime_cudagraph", *_TORCH),
     "tensorrt": _Runtime(
         "runtime_tensorrt",
         "tensorrt",
         ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
-        'pip install "ghostnas[tensorrt]" on a machine with an NVIDIA GPU',
+        "pip install tensorrt cuda-bindings, on a machine with an NVIDIA GPU",
     ),
 }
 

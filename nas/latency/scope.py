@@ -42,6 +42,11 @@ def scoped(session: Session, imgsz: int, scope: str, pictures: bytes | None = No
     return _with_nms(session, pictures)
 
 
+def pictures_in(pictures: bytes) -> int:
+    """How many pictures an .npy file holds."""
+    return len(np.load(io.BytesIO(pictures), allow_pickle=False))
+
+
 def _with_nms(session: Session, pictures: bytes) -> Callable[[], None]:
     from nas.offline import prepare
 

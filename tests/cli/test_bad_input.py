@@ -200,5 +200,5 @@ def test_a_runtime_that_is_not_installed(ghostnas: Run, tmp_path: Path, monkeypa
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     code, message = ghostnas("search", "--workers", "0", "--budget", "1", "--runtime", "openvino")
     assert code == 2
-    assert 'pip install "ghostnas[openvino]"' in message and "Traceback" not in message
+    assert "pip install openvino" in message and "Traceback" not in message
     assert not (tmp_path / "results").exists()

@@ -17,7 +17,7 @@ import pytest
 
 import nas
 from nas import errors
-from nas.errors import DeviceLost, LatencyError, ModelError, StorageError, Unmeasurable, UsageError
+from nas.errors import Busy, DeviceLost, LatencyError, ModelError, StorageError, Unmeasurable, UsageError
 from nas.latency import preflight
 from nas.latency.agent import HANDLERS, serve
 from nas.latency.link import Link, open_link
@@ -107,10 +107,10 @@ def test_a_link_raises_what_the_agent_names(tmp_path: Path, monkeypatch: pytest.
     assert [one.name for one in (tmp_path / "models").iterdir()] == [DIGEST]
 
 
-def test_an_agent_that_dies_or_hangs_is_a_lost_device() -> None:
+def test_an_agent_that_dies_may_be_its_models_fault_and_one_that_hangs_is_lost() -> None:
     with open_link("local") as link:
         end(link.ask({"do": "hello"}, timeout_s=60)["pid"])
-        with pytest.raises(DeviceLost, match="the measuring process ended with signal 9"):
+        with pytest.raises(Unmeasurable, match="the measuring process ended with signal 9"):
             link.ask({"do": "hello"}, timeout_s=60)
     with open_link("local") as link:
         freeze(link.ask({"do": "hello"}, timeout_s=60)["pid"])
@@ -125,7 +125,7 @@ def test_a_program_that_is_no_agent_is_said_to_be_none() -> None:
         link.ask({"do": "hello"}, timeout_s=60)
     assert not link.alive
     link = Link("it", Pipes(["sh", "-c", "echo out of memory >&2; exit 3"], os.environ))
-    with pytest.raises(DeviceLost, match="it ended with code 3: out of memory"):
+    with pytest.raises(Unmeasurable, match="it ended with code 3: out of memory"):
         link.ask({"do": "hello"}, timeout_s=60)
 
 
@@ -333,6 +333,20 @@ def test_a_lost_device_is_waited_for_up_to_half_an_hour() -> None:
     assert days.slept == [5, 15, 60, 120, 300, 300, 300, 300, 300]
     assert sum(days.slept) <= LONGEST_S < sum(days.slept) + 300
     assert days.notices[0] == "board was lost (asked again in 5 s)" and len(days.notices) == len(days.slept)
+
+
+def test_a_device_that_others_hold_is_waited_for() -> None:
+    days = Days()
+    answers = iter([*[Busy("a measurement has not ended")] * 30, 7])
+
+    def measure() -> int:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert days.patiently(measure) == 7
+    assert days.notices == ["a measurement has not ended (still waiting)"] * 30
 
 
 def test_a_device_that_came_back_starts_anew() -> None:

@@ -120,7 +120,7 @@ def test_a_runtime_that_is_not_installed(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     code, output, error = in_process("latency", "yolo11n.yaml", "--runtime", "openvino")
     assert (code, output) == (2, "")
-    assert 'pip install "ghostnas[openvino]"' in error
+    assert "pip install openvino" in error
 
 
 def test_bad_input_leaves_no_traceback(ghostnas: Ghostnas) -> None:
@@ -155,5 +155,5 @@ def test_doctor_tells_what_is_missing(in_process: Callable[..., Result], monkeyp
     monkeypatch.setattr("nas.build.count", lambda model, imgsz: (_ for _ in ()).throw(ModelError("counted 0")))
     code, output, error = in_process("doctor")
     assert code == 2
-    assert 'not installed; pip install "ghostnas[openvino]"' in output
+    assert "not installed; pip install openvino" in output
     assert "operation counter (thop): counted 0" in error

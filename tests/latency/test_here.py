@@ -1,7 +1,7 @@
 """What the agent does when it is asked to measure: the key, the calibration it takes, when it stops and refuses."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -281,6 +281,8 @@ def test_a_percentile_needs_neither_references_nor_a_calibration(fake: FakeMachi
 
 def test_a_model_that_does_not_run_is_refused_before_the_device_is_locked(monkeypatch: pytest.MonkeyPatch) -> None:
     class Never:
+        step = staticmethod(nullcontext)
+
         def measuring(self) -> None:
             raise AssertionError("locked")
 

@@ -1,7 +1,5 @@
 """The predictor on devices that are formulas: costs a unit of work, times a few percent of noise."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -114,10 +112,3 @@ def test_a_latency_that_is_none_is_refused(latency: float) -> None:
     samples = [*measured(GRAPHS, HERE, 0), Sample(GRAPHS[0], latency)]
     with pytest.raises(LatencyError, match="must be a positive number of ms"):
         Predictor.fit(samples)
-
-
-def test_a_predictor_survives_json(fitted: Predictor) -> None:
-    again = Predictor.from_dict(json.loads(json.dumps(fitted.to_dict())))
-    assert again.predict(HELD_OUT[3]) == fitted.predict(HELD_OUT[3])
-    with pytest.raises(LatencyError, match="fit it again"):
-        Predictor.from_dict({**fitted.to_dict(), "terms": ["macs"]})

@@ -202,11 +202,12 @@ def test_what_can_be_borne_is_used_only_when_patience_ends() -> None:
         return None if number == 3 else Objection("a neighbour", bearable=number % 3 == 1)
 
     # The later, the slower.
-    trace = _collect(FakeMachine.steady(2.0, 3.0, slowed=lambda machine, _: 1 + machine.now_s / 100), gate=gate)
+    plan = replace(SCREENING, patience_s=4.0)
+    trace = _collect(FakeMachine.steady(2.0, 3.0, slowed=lambda machine, _: 1 + machine.now_s / 100), plan, gate=gate)
     bearable = sum(number % 3 == 1 for number in range(next(told)))
     assert len(trace.slices) == 1 + bearable > SCREENING.min_slices
     assert trace.dropped["slices_contended"] > bearable
-    assert trace.seconds > SCREENING.patience_s
+    assert trace.seconds > plan.patience_s
     assert [one[0] for one in trace.slices] == sorted(one[0] for one in trace.slices)  # as they were measured
     # With enough that nothing speaks against, none of the others is.
     told = itertools.count()
@@ -257,10 +258,10 @@ def test_undisturbed_time_is_capped(plan: Plan) -> None:
 
 
 def test_time_on_a_disturbed_machine_is_capped_and_what_is_known_then_is_judged() -> None:
-    # Most slices are contended, so undisturbed time is never up.
+    # Half of the slices are contended, so undisturbed time is never up.
     kept = itertools.count()
     machine = FakeMachine.steady(2.0, 0.4, 2.5)
-    trace = _collect(machine, SCREENING, _never, lambda one: None if next(kept) % 3 == 0 else NEIGHBOUR)
+    trace = _collect(machine, SCREENING, _never, lambda one: None if next(kept) % 2 == 0 else NEIGHBOUR)
     assert SCREENING.patience_s < trace.seconds < SCREENING.patience_s + 1.5
     assert len(trace.slices) >= SCREENING.min_slices
 

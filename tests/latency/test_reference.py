@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
-from nas.latency.reference import COMPUTE, MEMORY, Reference, named, reference_module, reference_onnx
+from nas.latency.reference import COMPUTE, MEMORY, Reference, reference_module, reference_onnx
 from nas.latency.session import image
 
 FROZEN = {
@@ -61,10 +61,3 @@ def test_memory_streams_more_weights_for_its_arithmetic() -> None:
     assert compute_bytes < 2**20 < 8 * 2**20 < memory_bytes  # a core's own cache; more than that
     assert memory_bytes / memory_macs > 1.5 * compute_bytes / compute_macs
     assert len(reference_onnx(MEMORY)) == pytest.approx(memory_bytes, rel=0.01)
-
-
-def test_a_reference_is_found_by_its_name() -> None:
-    assert named(COMPUTE.name) is COMPUTE and named(MEMORY.name) is MEMORY
-    assert COMPUTE.name != MEMORY.name
-    with pytest.raises(ValueError, match="no reference network 'reference-9-9'"):
-        named("reference-9-9")

@@ -261,9 +261,9 @@ def test_cuda(settings: LatencySettings, lively: nn.Module) -> None:
 @pytest.mark.parametrize(
     ("runtime", "module", "command"),
     [
-        ("openvino", "openvino", 'pip install "ghostnas[openvino]"'),
-        ("ncnn", "ncnn", 'pip install "ghostnas[ncnn]"'),
-        ("tensorrt", "tensorrt", 'pip install "ghostnas[tensorrt]"'),
+        ("openvino", "openvino", "pip install openvino"),
+        ("ncnn", "ncnn", "pip install ncnn pnnx"),
+        ("tensorrt", "tensorrt", "pip install tensorrt cuda-bindings"),
         ("torch-cudagraph", "torch", "pip install torch"),
     ],
 )

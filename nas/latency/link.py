@@ -5,8 +5,8 @@
 
 A connection that breaks and an answer that does not come in time are `DeviceLost`; an agent that dies on a device that
 is still there is `Unmeasurable`. Neither is an answer, and both are worth trying again (`patience.py`), the first for
-half an hour, the second a few times, since it may be the model that kills the agent. What trying again cannot mend, such
-as an unknown host key, is a plain `LatencyError`.
+half an hour, the second a few times, since it may be the model that kills the agent. What trying again cannot mend,
+such as an unknown host key, is a plain `LatencyError`.
 """
 
 import base64

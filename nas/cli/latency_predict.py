@@ -111,6 +111,8 @@ def _object(
         "runtime": settings.runtime,
         "precision": settings.precision,
         "threads": settings.threads,
+        "scope": settings.scope,
+        "statistic": settings.statistic,
     }
 
 
@@ -140,6 +142,6 @@ def _print_table(
     console.print(table)
     console.print(
         f"Predicted from {predictor.samples} measurements, not measured: {settings.runtime}, {settings.precision}, "
-        f"threads: {settings.threads}, {settings.device} of {settings.place}",
+        f"threads: {settings.threads}, scope {settings.scope}, {settings.statistic}, {settings.device} of {settings.place}",
         soft_wrap=True,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_IMGSZ = 640
 _SUFFIXES = (".yaml", ".yml", ".pt", ".onnx")
 # Everything between a model file that is not ONNX and the graph that is measured.
-_EXPORTERS = ("ultralytics", "torch", "onnx")
+_EXPORTERS = ("ghostnas", "ultralytics", "torch", "onnx")
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,25 @@ def test_search_options(ghostnas: Run, tmp_path: Path, arguments: list[str], say
     assert not (tmp_path / "results").exists()
 
 
+def test_a_search_elsewhere_needs_the_runtime_here_too(
+    ghostnas: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class There:
+        def __enter__(self) -> "There":
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr("nas.runner.open_link", lambda place: There())
+    monkeypatch.setattr("nas.runner.key_of", lambda *_: {})
+    code, message = ghostnas(
+        "search", "--device", "ssh://pi@board", "--runtime", "ncnn", "--precision", "float16", "--workers", "0"
+    )
+    assert code == 2
+    assert "ncnn has float16 arithmetic on ARM" in message and "`ghostnas latency --device` measures without" in message
+    assert not (tmp_path / "results").exists()
+
+
 def test_after_an_unreachable_target_the_name_is_free(
     ghostnas: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -204,6 +204,17 @@ def test_nodes_get_names_of_their_own() -> None:
             change()
 
 
+def test_an_onnx_file_that_is_quantised_is_int8_as_it_is(
+    tiny_module: nn.Module, pictures: NDArray[np.float32], tmp_path: Path
+) -> None:
+    path = tmp_path / "int8.onnx"
+    path.write_bytes(quantised(to_onnx(tiny_module, SIZE), pictures[:4], symmetric=False))  # type: ignore[arg-type]
+    model = find_model(str(path))
+    assert prepare(model, SIZE, INT8).data == path.read_bytes()
+    with pytest.raises(UsageError, match="computes in int8 already: give precision int8, not float32"):
+        prepare(model, SIZE, LatencySettings())
+
+
 def test_what_cannot_be_quantised(pictures: NDArray[np.float32], tiny_module: nn.Module) -> None:
     with pytest.raises(ModelError, match="cannot be quantised"):
         quantised(b"no model", pictures, symmetric=False)

@@ -1,6 +1,8 @@
 """What the agent does when it is asked to measure: the key, the calibration it takes, when it stops and refuses."""
 
-from collections.abc import Iterator, Sequence
+import io
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from nas.latency.artifact import ModelBytes
 from nas.latency.estimate import Calibration
 from nas.latency.protocol import PLANS, Slice
 from nas.latency.reference import COMPUTE, MEMORY, reference_onnx
+from nas.latency.session import Session
 from nas.latency.sized import Sized
 from tests.latency.conftest import CALIBRATION, IMGSZ, measurable
 from tests.latency.device import Device, bytes_of
@@ -222,7 +225,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMachine]:
 
 
 def _measured(models: Sequence[Sized], **more: Any) -> dict[str, Any]:
-    settings = more.pop("settings", {})
+    settings, files = more.pop("settings", {}), more.pop("files", {})
     request = {
         "models": [one.to_dict() for one in models],
         "settings": asdict(LatencySettings(**settings)),
@@ -232,7 +235,7 @@ def _measured(models: Sequence[Sized], **more: Any) -> dict[str, Any]:
         "target_ms": None,
         **more,
     }
-    data = {one.model.digest: one.model.data for one in [*models, *REFERENCES]}
+    data = {one.model.digest: one.model.data for one in [*models, *REFERENCES]} | files
     return here.measure_here(request, data.__getitem__)
 
 
@@ -260,6 +263,27 @@ def test_what_lies_little_above_the_target_takes_as_many_slices_as_an_answer(fak
     fake.slowed = lambda machine, contestant: 1 + 0.04 * ((len(machine.order) // 21) % 3)
     above = _measured([SOME], target_ms=2.8)
     assert len(above["slices"]) >= PLANS["screening"].min_slices
+
+
+def test_the_time_of_a_picture_is_the_mean_over_all(fake: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((4, 3, IMGSZ, IMGSZ), dtype=np.float32))
+    ran = itertools.count()
+    real = here.scoped
+
+    def scoped(session: Session, imgsz: int, scope: str, pictures: bytes | None = None) -> Callable[[], None]:
+        run = real(session, imgsz, "compute")
+
+        def one() -> None:
+            for _ in range(1 + 2 * (next(ran) % 4 == 0)):  # every fourth picture takes three times as long
+                run()
+
+        return one
+
+    monkeypatch.setattr(here, "scoped", scoped)
+    reply = _measured([SOME], settings={"scope": "+nms"}, pictures=["four"], files={"four": buffer.getvalue()})
+    for one in reply["slices"]:
+        assert set(one[0]) == {4.5} and set(one[1]) == {0.35}  # (9 + 3 + 3 + 3) / 4
 
 
 def test_a_contended_machine_is_refused_by_what_contends(fake: FakeMachine) -> None:

@@ -7,6 +7,7 @@ import pytest
 from nas.errors import TargetUnreachable
 from nas.evaluate import Task
 from nas.feasibility import Feasibility, check
+from nas.latency import LatencySettings
 from nas.space import SearchSpace
 from tests.search.conftest import formula
 
@@ -28,6 +29,13 @@ def test_the_scaled_baseline_is_the_largest_that_meets(space: SearchSpace, task:
 
     meeting = [a for a in _by_cost(scaled_yolo11(space)) if not formula(a, task).violations]
     assert check(space, task, formula).baselines["yolo11-scaled"] == meeting[0]
+
+
+def test_a_runtime_without_the_precision_is_advice_not_an_error(space: SearchSpace, task: Task) -> None:
+    how = LatencySettings(runtime="openvino", precision="bfloat16")
+    strict = replace(task, latency=how, limits=replace(task.limits, target_ms=0.4))
+    with pytest.raises(TargetUnreachable, match="--runtime onnxruntime: not measured .onnxruntime measures in"):
+        check(space, strict, formula)
 
 
 def test_an_unreachable_target_says_what_is_reachable(space: SearchSpace, task: Task) -> None:

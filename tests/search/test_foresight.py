@@ -9,6 +9,7 @@ import pytest
 
 from nas.architecture import Architecture
 from nas.campaign import Assignment, Campaign
+from nas.errors import ModelError
 from nas.evaluate import Evaluation, Limits, Task
 from nas.foresight import foresee
 from nas.latency.features import Features
@@ -51,6 +52,17 @@ def test_only_what_all_of_the_interval_misses_is_passed_over(
     easy = replace(task, limits=Limits(1000.0))
     assert (foresee(hopeless)(records, design) or 0.0) > 0.001
     assert foresee(easy)(records, design) is None
+
+
+def test_what_cannot_be_foretold_is_measured(
+    records: list[Record], task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(architecture: Architecture, classes: int) -> Features:
+        raise ModelError("cannot be exported")
+
+    monkeypatch.setattr("nas.foresight.features_of", broken)
+    design = records[0].evaluation.architecture  # type: ignore[union-attr]
+    assert foresee(replace(task, limits=Limits(0.001)))(records, design) is None
 
 
 @pytest.mark.usefixtures("work_is_known")

@@ -3,7 +3,8 @@
 A/A: a model against itself, two files with the same bytes. A/B: the model against itself with a few more multiply-adds
 (a branch whose result is thrown into the first output value with weight zero), sized so that B takes about 3% longer;
 how much longer it really takes is the median over all A/B comparisons. A comparison says "different" when its ratio is
-more than 2% from 1 and its 95% interval excludes 1.
+more than 2% from 1 and its 95% interval excludes 1; one whose interval is wider than ±2% does not decide, as the command
+says itself.
 
     python benchmarks/latency_comparisons.py --n 100
 
@@ -110,22 +111,21 @@ def measure(arguments: argparse.Namespace, rows: Rows) -> None:
 
 def summary(rows: Rows) -> None:
     """Share of comparisons that say "different"."""
-    print('| hog | kind | n | refused | median ratio | sd | says "different" | s each |')
-    print("|---|---|---|---|---|---|---|---|")
+    print('| hog | kind | n | refused | undecided | median ratio | sd | says "different" | s each |')
+    print("|---|---|---|---|---|---|---|---|---|")
     for where in CONDITIONS:
         for kind in ("A/A", "A/B"):
             mine = [row for row in rows.all() if (row["hog"], row["kind"]) == (where, kind)]
             kept = [row for row in mine if not row["refused"]]
             if len(kept) < 2:
                 continue
-            ratios = [float(row["ratio"]) for row in kept]
-            different = sum(
-                abs(float(row["ratio"]) - 1) > THRESHOLD and not float(row["low"]) <= 1 <= float(row["high"])
-                for row in kept
-            )
+            told = [tuple(float(row[name]) for name in ("ratio", "low", "high")) for row in kept]
+            decided = [(ratio, low, high) for ratio, low, high in told if (high - low) / 2 <= THRESHOLD * ratio]
+            different = sum(abs(ratio - 1) > THRESHOLD and not low <= 1 <= high for ratio, low, high in decided)
+            ratios = [ratio for ratio, _, _ in told]
             print(
-                f"| {where} | {kind} | {len(kept)} | {len(mine) - len(kept)} | {statistics.median(ratios):.4f} | "
-                f"{statistics.stdev(ratios):.4f} | {different} ({different / len(kept):.1%}) | "
+                f"| {where} | {kind} | {len(mine)} | {len(mine) - len(kept)} | {len(kept) - len(decided)} | "
+                f"{statistics.median(ratios):.4f} | {statistics.stdev(ratios):.4f} | {different} of {len(decided)} | "
                 f"{statistics.median(float(row['seconds']) for row in kept):.1f} |"
             )
 

@@ -8,10 +8,13 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from nas.latency.estimate import Ratio
     from nas.latency.lookup import Answer
     from nas.latency.values import Latency
 
 _MEASURE = "measure"
+_SURE = 0.02
+"""A ratio whose interval is wider than this on either side tells little of models that are alike."""
 
 
 class _MeasureByDefault(TyperGroup):
@@ -185,7 +188,18 @@ def _footer(answer: "Answer") -> list[str]:
         f"{key['runtime']} {key['runtime_version']}, {key['precision']}, threads: {key['threads']}, batch 1, {covers}, "
         f"{says}, {first.level}; {key['device']}; {when}"
     ]
-    return lines + _drift(first)
+    return lines + _drift(first) + _undecided(answer.found.ratios or ())
+
+
+def _undecided(ratios: "Sequence[Ratio]") -> list[str]:
+    """A note when a ratio is not known to two percent."""
+    widest = max(((ratio.high - ratio.low) / 2 / ratio.value for ratio in ratios), default=0.0)
+    if widest <= _SURE:
+        return []
+    return [
+        f"note: a ratio is known to ±{widest:.1%} only, because neighbours used the device's memory; measure again "
+        "(--fresh) to tell models apart that differ by less"
+    ]
 
 
 def _drift(measured: "Latency") -> list[str]:

@@ -142,6 +142,7 @@ def _print_table(
     console.print(table)
     console.print(
         f"Predicted from {predictor.samples} measurements, not measured: {settings.runtime}, {settings.precision}, "
-        f"threads: {settings.threads}, scope {settings.scope}, {settings.statistic}, {settings.device} of {settings.place}",
+        f"threads: {settings.threads}, scope {settings.scope}, {settings.statistic}, "
+        f"{settings.device} of {settings.place}",
         soft_wrap=True,
     )

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from nas.cli import main
+from nas.cli.latency import _undecided
 from nas.errors import ModelError, Unmeasurable
-from nas.latency.estimate import Calibration
+from nas.latency.estimate import Calibration, Ratio
 from tests.latency.conftest import Ghostnas, measurable
 
 Result = tuple[int | str | None, str, str]
@@ -43,6 +44,13 @@ def test_json_then_the_table_from_the_cache(
     # Measured anew only if the machine has turned out faster than it was calibrated.
     assert (f"{first['latency_ms']:.3f} ms" in table.stdout) == ("ago (--fresh measures)" in table.stdout)
     assert "measured now" in table.stdout or "ago (--fresh measures)" in table.stdout
+
+
+def test_a_ratio_that_decides_little_says_so() -> None:
+    sure, unsure = Ratio(1.03, 1.02, 1.04), Ratio(1.03, 0.98, 1.08)
+    assert _undecided([Ratio(1.0, 1.0, 1.0), sure]) == []
+    (note,) = _undecided([Ratio(1.0, 1.0, 1.0), sure, unsure])
+    assert "known to ±4.9% only" in note and "--fresh" in note
 
 
 @pytest.mark.measures

@@ -3,8 +3,8 @@
 A/A: a model against itself, two files with the same bytes. A/B: the model against itself with a few more multiply-adds
 (a branch whose result is thrown into the first output value with weight zero), sized so that B takes about 3% longer;
 how much longer it really takes is the median over all A/B comparisons. A comparison says "different" when its ratio is
-more than 2% from 1 and its 95% interval excludes 1; one whose interval is wider than ±2% does not decide, as the command
-says itself.
+more than 2% from 1 and its 95% interval excludes 1; one whose interval is wider than ±2% does not decide, as the
+command says itself.
 
     python benchmarks/latency_comparisons.py --n 100
 

@@ -211,7 +211,7 @@ def test_an_onnx_file_that_is_quantised_is_int8_as_it_is(
     path.write_bytes(quantised(to_onnx(tiny_module, SIZE), pictures[:4], symmetric=False))  # type: ignore[arg-type]
     model = find_model(str(path))
     assert prepare(model, SIZE, INT8).data == path.read_bytes()
-    with pytest.raises(UsageError, match="computes in int8 already: give precision int8, not float32"):
+    with pytest.raises(UsageError, match="computes in int8 already; measure it with precision int8, not float32"):
         prepare(model, SIZE, LatencySettings())
 
 

@@ -1,5 +1,6 @@
 """One measurement on the machine that this process runs on: what the agent does when it is asked to measure."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -87,8 +88,8 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         read: The bytes of a digest.
 
     Returns:
-        `keys` and `build_s` (one a model), and `slices`, `dropped`, `seconds`, `waited_s`, `ahead`; or `observations`,
-        one a model, for a percentile.
+        `keys` and `build_s` (one a model), and `slices`, `dropped`, `seconds`, `waited_s`, `ahead`, `load`; or
+        `observations`, one a model, for a percentile.
 
     Raises:
         RuntimeMissing: The runtime is not installed.
@@ -118,6 +119,7 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         judge = _Judge(plan, calibration, [len(one.model.data) for one in models], request.get("target_ms"))
         counters = probe(settings.threads)
         stack.enter_context(Turnstile().measuring())
+        load = os.getloadavg()[0]
         ahead = stack.enter_context(ahead_of_others(settings.threads))
         gate = quiet_gate(calibration, plan.quiet_memory, plan.most_memory)
         passes = [_pass(run, count) for run, count in zip(runs, counts, strict=True)]
@@ -125,8 +127,8 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         slices = _of_one(trace.slices, counts)
         judge.check(slices)
     rounded = [[[round(run, 4) for run in one] for one in part] for part in slices]
-    spent = {"dropped": trace.dropped, "seconds": trace.seconds, "waited_s": trace.waited_s, "ahead": ahead}
-    return {"keys": keys, "build_s": builds, "slices": rounded} | spent
+    spent = {"dropped": trace.dropped, "seconds": trace.seconds, "waited_s": trace.waited_s}
+    return {"keys": keys, "build_s": builds, "slices": rounded, "ahead": ahead, "load": load} | spent
 
 
 def _pass(run: Callable[[], None], count: int) -> Callable[[], None]:

@@ -199,7 +199,10 @@ def _joined(
     home = [index for index, reply in enumerate(replies) for _ in reply["slices"]]
     found: Fit = fit(slices, calibrated, [len(one.model.data) for one in models], home)
     dropped = {cause: sum(reply["dropped"][cause] for reply in replies) for cause in replies[0]["dropped"]}
-    ahead = float(all(reply["ahead"] for reply in replies))
+    device = {
+        "ahead": float(all(reply["ahead"] for reply in replies)),
+        "load": max(reply["load"] for reply in replies),
+    }
     latencies = []
     for index, (model, estimate) in enumerate(zip(models, found.estimates, strict=True)):
         latencies.append(
@@ -213,7 +216,7 @@ def _joined(
                 slices_ms=estimate.adjusted_ms,
                 samples=tuple((one[index], *one[-2:]) for one in slices),
                 dropped=dropped,
-                conditions={**asdict(found.conditions), "slope": estimate.slope, "ahead": ahead},
+                conditions={**asdict(found.conditions), "slope": estimate.slope, **device},
                 calibration=calibrated.identity,
                 settings=settings,
                 imgsz=model.imgsz,

@@ -146,8 +146,8 @@ class Latency:
         samples: The raw runs in ms that were kept: of each slice those of the model, of COMPUTE and of MEMORY; for a
             percentile, all runs in one.
         dropped: What was dropped, by cause: `runs_preempted`, `slices_preempted`, `slices_stolen`, `slices_throttled`.
-        conditions: The device against its calibration: `clock`, `memory`; the model's memory `slope`; and `ahead`, 1
-            where the system let the measuring thread run ahead of other programs.
+        conditions: The device against its calibration: `clock`, `memory`; the model's memory `slope`; `ahead`, 1 where
+            the system let the measuring thread run ahead of other programs; and `load`, the device's load average.
         calibration: Identity of the calibration; empty for a percentile, which needs none.
         settings: How it was measured.
         imgsz: Square input size in pixels.

@@ -36,7 +36,7 @@ def test_json_then_the_table_from_the_cache(
     assert first["ratio"] == {"value": 1.0, "low": 1.0, "high": 1.0}
     assert first["key"]["input_shape"] == [1, 3, 64, 64] and first["imgsz"] == 64
     assert first["calibration"] and first["slices"] >= 4 and first["processes"] == 1
-    assert set(first["conditions"]) == {"clock", "memory", "slope"}
+    assert set(first["conditions"]) == {"clock", "memory", "slope", "ahead", "load"}
 
     table = _measured(ghostnas, *words, GHOSTNAS_CACHE=str(one_cache), COLUMNS="200")
     for text in ("1.000x", "onnxruntime", "float32", "compute only", "best case of a quiet device", "screening"):

@@ -85,6 +85,7 @@ class Agents:
             "seconds": 1.5,
             "waited_s": 0.5,
             "ahead": len(self.links) > 1,
+            "load": 0.25 * len(self.links),
         }
 
 
@@ -108,8 +109,9 @@ def test_a_finalist_is_measured_by_three_fresh_processes(agents: Agents) -> None
     assert latency.dropped == {"runs_preempted": 6, "slices_stolen": 3}
     assert (latency.calibration, latency.settings, latency.imgsz) == (CALIBRATION.identity, settings, 96)
     assert latency.key == {"model": ONE.model.digest, "imgsz": 96, "statistic": "quiet"}
-    assert set(latency.conditions) == {"clock", "memory", "slope", "ahead"}
+    assert set(latency.conditions) == {"clock", "memory", "slope", "ahead", "load"}
     assert latency.conditions["ahead"] == 0.0  # not in the first of the three
+    assert latency.conditions["load"] == 0.75  # in the last of them
     assert latency.build_s == 7.0  # an engine is built once; not a part of `seconds`
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import pkgutil
 import sys
 import types
 from dataclasses import dataclass
@@ -37,16 +38,16 @@ def know_bundled_blocks() -> None:
     They refer to the bundle's module, `ghost_blocks`; without it Ultralytics would offer to pip install that
     name. The classes here are the ones that the bundle was made from.
     """
-    from nas.blocks import REGISTERED
+    import nas.blocks
 
     if MODULE_NAME in sys.modules or importlib.util.find_spec(MODULE_NAME) is not None:
         return
     module = types.ModuleType(MODULE_NAME, "Stand-in for a bundle's module.")
-    for room in ("dfc", "ghost", "bottleneck", "head", "parsed"):
-        source = importlib.import_module(f"nas.blocks.{room}")
+    for found in pkgutil.iter_modules(nas.blocks.__path__, "nas.blocks."):
+        source = importlib.import_module(found.name)
         members = {name: value for name, value in vars(source).items() if isinstance(value, type)}
         module.__dict__.update({name: value for name, value in members.items() if value.__module__ == source.__name__})
-    assert set(vars(module)) >= REGISTERED.keys()
+    assert set(vars(module)) >= nas.blocks.REGISTERED.keys()
     sys.modules[MODULE_NAME] = module
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas.blocks.vanilla import anneal
 from nas.build import load_model, register
 from nas.checkpoints import know_bundled_blocks
 from nas.designs import Design
@@ -65,6 +66,14 @@ class StepGate:
             "on_val_batch_end": self.leave,
             "teardown": self.leave,
         }
+
+
+def anneal_activations(trainer: Any) -> None:
+    """An epoch begins: over the first third of them, what VanillaNet merges later loses its activation."""
+    share = (trainer.epoch + 1) / max(1, round(trainer.epochs / 3))
+    for model in (trainer.model, trainer.ema and trainer.ema.ema):
+        if model is not None:
+            anneal(model, share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +185,7 @@ def train(training: Training) -> Path:
     model = YOLO(str(training.model), task="detect")
     for event, callback in StepGate(Turnstile()).callbacks().items():
         model.add_callback(event, callback)
+    model.add_callback("on_train_epoch_start", anneal_activations)
     try:
         model.train(**arguments)
     except GhostnasError:

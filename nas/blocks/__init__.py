@@ -3,12 +3,29 @@
 parsed.py       how Ultralytics' parser comes to pass them channels
 dfc.py          DFC attention
 ghost.py        ghost modules, with and without attention
-bottleneck.py   GhostNetV2 bottleneck, squeeze-and-excitation
+bottleneck.py   GhostNetV2 bottleneck; without attention it is GhostNet's (V1)
+ghostv3.py      GhostNetV3 bottleneck
+reparam.py      branches at training that are one convolution once fused
+squeeze.py      squeeze-and-excitation
+inverted.py     inverted residual, of which are:
+mobilenet.py      MobileNetV3
+efficientnet.py   EfficientNetV2: MBConv and Fused-MBConv
+lcnet.py        PP-LCNet
+vanilla.py      VanillaNet
 head.py         detection head with free hidden widths
 
 Import the classes from these files; `nas.build.register()` makes `REGISTERED` known to Ultralytics. This file
 imports nothing, so that reading the names does not load torch.
 """
 
-REGISTERED = {"GhostBottleneckV2": "nas.blocks.bottleneck", "SlimDetect": "nas.blocks.head"}
+REGISTERED = {
+    "GhostBottleneckV2": "nas.blocks.bottleneck",
+    "GhostBottleneckV3": "nas.blocks.ghostv3",
+    "MobileNetV3Block": "nas.blocks.mobilenet",
+    "MBConv": "nas.blocks.efficientnet",
+    "FusedMBConv": "nas.blocks.efficientnet",
+    "LCNetBlock": "nas.blocks.lcnet",
+    "VanillaBlock": "nas.blocks.vanilla",
+    "SlimDetect": "nas.blocks.head",
+}
 """Names that may stand in a model YAML, and the module that defines each."""

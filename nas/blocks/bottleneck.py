@@ -1,4 +1,4 @@
-"""The GhostNetV2 bottleneck and its squeeze-and-excitation.
+"""The GhostNetV2 bottleneck.
 
 Tang et al. 2022, arXiv 2211.12905, figure 4; squeeze-and-excitation as in GhostNet, arXiv 1911.11907, section
 3.3.
@@ -6,35 +6,11 @@ Tang et al. 2022, arXiv 2211.12905, figure 4; squeeze-and-excitation as in Ghost
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from ultralytics.nn.modules.conv import Conv
 
 from nas.blocks.ghost import GhostModule, GhostModuleV2
 from nas.blocks.parsed import ParsedAs
-
-
-class SqueezeExcite(nn.Module):
-    """Channel weights from the map's mean: 1x1, ReLU, 1x1, hard sigmoid.
-
-    Args:
-        channels: Input and output channels.
-        ratio: Hidden channels as a share of `channels`, rounded to a multiple of 4 and at least 90% of that
-            share.
-    """
-
-    def __init__(self, channels: int, ratio: float = 0.25) -> None:
-        super().__init__()
-        share = channels * ratio
-        hidden = max(4, int(share + 2) // 4 * 4)
-        if hidden < 0.9 * share:
-            hidden += 4
-        self.conv_reduce = nn.Conv2d(channels, hidden, 1)
-        self.conv_expand = nn.Conv2d(hidden, channels, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) to (B, C, H, W)."""
-        squeezed = F.adaptive_avg_pool2d(x, 1)  # (B, C, 1, 1)
-        return x * F.hardsigmoid(self.conv_expand(F.relu(self.conv_reduce(squeezed))))
+from nas.blocks.squeeze import SqueezeExcite, divisible
 
 
 class GhostBottleneckV2(nn.Module, metaclass=ParsedAs, stock=Conv):
@@ -50,9 +26,13 @@ class GhostBottleneckV2(nn.Module, metaclass=ParsedAs, stock=Conv):
         k: Kernel of the strided depthwise convolution and of the shortcut's.
         dfc_kernel: Odd kernel of the DFC attention; 0 for none, which is GhostNet's (V1) bottleneck.
         dfc_pool: Down-sampling factor of the DFC attention.
-        se: Squeeze-and-excitation ratio, 0 for none.
+        se: Squeeze-and-excitation ratio, rounded to multiples of 4; 0 for none.
         act: True for the model's activation, False for none, or a module.
     """
+
+    plain: type[GhostModule] = GhostModule
+    attentive: type[GhostModuleV2] = GhostModuleV2
+    convolution: type[nn.Module] = Conv
 
     def __init__(
         self,
@@ -68,13 +48,13 @@ class GhostBottleneckV2(nn.Module, metaclass=ParsedAs, stock=Conv):
     ) -> None:
         super().__init__()
         self.ghost1 = (
-            GhostModuleV2(c1, hidden, act=act, dfc_kernel=dfc_kernel, dfc_pool=dfc_pool)
+            self.attentive(c1, hidden, act=act, dfc_kernel=dfc_kernel, dfc_pool=dfc_pool)
             if dfc_kernel
-            else GhostModule(c1, hidden, act=act)
+            else self.plain(c1, hidden, act=act)
         )
-        self.depthwise = Conv(hidden, hidden, k, s, g=hidden, act=False) if s > 1 else None
-        self.se = SqueezeExcite(hidden, se) if se else None
-        self.ghost2 = GhostModule(hidden, c2, act=False)
+        self.depthwise = self.convolution(hidden, hidden, k, s, g=hidden, act=False) if s > 1 else None
+        self.se = SqueezeExcite(hidden, divisible(hidden * se, 4)) if se else None
+        self.ghost2 = self.plain(hidden, c2, act=False)
         self.shortcut = (
             None
             if s == 1 and c1 == c2

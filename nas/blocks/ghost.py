@@ -26,6 +26,8 @@ class GhostModule(nn.Module):
         act: True for the model's activation, False for none, or a module.
     """
 
+    convolution: type[nn.Module] = Conv
+
     def __init__(
         self,
         c1: int,
@@ -41,8 +43,9 @@ class GhostModule(nn.Module):
         cheap = primary * (ratio - 1)
         self.c2 = c2
         self.surplus = primary + cheap > c2
-        self.primary_conv = Conv(c1, primary, k, s, act=act)
-        self.cheap_operation = Conv(primary, cheap, cheap_kernel, 1, g=primary, act=act) if cheap else None
+        conv = self.convolution
+        self.primary_conv = conv(c1, primary, k, s, act=act)
+        self.cheap_operation = conv(primary, cheap, cheap_kernel, 1, g=primary, act=act) if cheap else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, c1, H, W) to (B, c2, H/s, W/s)."""

@@ -38,7 +38,7 @@ def _multiple_of_4(value: float) -> int:
 class GhostNetV2(BaseModel):
     """GhostNetV2 for ImageNet; a `BaseModel`, so that Ultralytics' own `fuse()` runs on it."""
 
-    def __init__(self, width: float) -> None:
+    def __init__(self, width: float, bottleneck: type[nn.Module] = GhostBottleneckV2) -> None:
         super().__init__()
         relu = nn.ReLU()
         channels = _multiple_of_4(16 * width)
@@ -46,7 +46,7 @@ class GhostNetV2(BaseModel):
         for index, (k, hidden, out, se, s) in enumerate(ROWS):
             c2, dfc = _multiple_of_4(out * width), 5 if index > 1 else 0
             hidden = _multiple_of_4(hidden * width)
-            layers.append(GhostBottleneckV2(channels, c2, hidden, s, k, dfc, 2, se, relu))
+            layers.append(bottleneck(channels, c2, hidden, s, k, dfc, 2, se, relu))
             channels = c2
         last = _multiple_of_4(960 * width)
         layers += [

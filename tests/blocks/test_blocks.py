@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nas.blocks.bottleneck import GhostBottleneckV2, SqueezeExcite
+from nas.blocks.bottleneck import GhostBottleneckV2
 from nas.blocks.dfc import DFCAttention
 from nas.blocks.ghost import GhostModule, GhostModuleV2
+from nas.blocks.squeeze import SqueezeExcite, divisible
 from tests.blocks.reference import randomise_batch_norm
 
 
@@ -75,8 +76,8 @@ def test_dfc_refuses(kernel: int, pool: int, rule: str) -> None:
 
 @pytest.mark.parametrize(("channels", "hidden"), [(8, 4), (16, 4), (72, 20), (120, 32), (672, 168), (22, 8)])
 def test_squeeze_excite_reduction(channels: int, hidden: int) -> None:
-    module = SqueezeExcite(channels)
-    assert module.conv_reduce.out_channels == hidden
+    assert divisible(channels * 0.25, 4) == hidden
+    module = SqueezeExcite(channels, hidden)
     assert module(torch.rand(1, channels, 5, 3)).shape == (1, channels, 5, 3)
 
 

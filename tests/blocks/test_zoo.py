@@ -1,0 +1,109 @@
+"""Every block family in a whole detector: built, trained a step, fused, exported, saved and loaded."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ultralytics import YOLO
+
+from nas.blocks.vanilla import AnnealedPair
+from nas.build import build, fused, load_model, to_onnx
+from nas.latency import LatencySettings
+from nas.latency.artifact import ModelBytes
+from nas.latency.runtimes import is_installed, open_session
+from tests.blocks.reference import randomise_batch_norm
+
+WIDTHS = {"n": (16, 32, 64, 128, 256), "s": (32, 64, 128, 256, 512), "m": (64, 128, 256, 512, 512)}
+
+# Arguments after the output channels c, for a stride s.
+FAMILIES = {
+    "GhostNet": lambda c, s: f"GhostBottleneckV2, [{c}, {2 * c}, {s}, 3, 0, 1, 0.25]",
+    "GhostNetV2": lambda c, s: f"GhostBottleneckV2, [{c}, {2 * c}, {s}, 3, 5, 2, 0.25]",
+    "GhostNetV3": lambda c, s: f"GhostBottleneckV3, [{c}, {2 * c}, {s}, 3, 5, 2, 0.25]",
+    "MobileNetV3": lambda c, s: f"MobileNetV3Block, [{c}, {3 * c}, {s}, 5]",
+    "PP-LCNet": lambda c, s: f"LCNetBlock, [{c}, {s}, 5, 0.25]",
+    "Fused-MBConv": lambda c, s: f"FusedMBConv, [{c}, {2 * c}, {s}]",
+    "MBConv": lambda c, s: f"MBConv, [{c}, {3 * c}, {s}]",
+    "VanillaNet": lambda c, s: f"VanillaBlock, [{c}, {s}]",
+}
+
+
+def detector(family: str, scale: str) -> str:
+    """A YOLO11-like detector whose backbone stages are two blocks of a family each."""
+    block, widths = FAMILIES[family], WIDTHS[scale]
+    stem, *stages = widths
+    rows = [f"- [-1, 1, Conv, [{stem}, 3, 2]]"]
+    rows += [f"- [-1, 1, {block(c, s)}]" for c in stages for s in (2, 1)]
+    neck = f"""head:
+- [-1, 1, nn.Upsample, [None, 2, nearest]]
+- [[-1, 6], 1, Concat, [1]]
+- [-1, 1, C3k2, [{stages[2]}, False]]
+- [-1, 1, nn.Upsample, [None, 2, nearest]]
+- [[-1, 4], 1, Concat, [1]]
+- [-1, 1, C3k2, [{stages[1]}, False]]
+- [[14, 11, 8], 1, Detect, [nc]]
+"""
+    return "\n".join(["nc: 3", "backbone:", *rows, neck])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("scale", [pytest.param(s, marks=[] if s == "n" else pytest.mark.slow) for s in WIDTHS])
+def test_it_trains_fuses_exports_and_survives_its_file(
+    family: str, scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = build(detector(family, scale), seed=0)
+
+    model.train()
+    outputs = model(torch.rand(2, 3, 64, 64))
+    sum(one.square().mean() for one in outputs.values() if isinstance(one, torch.Tensor)).backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None and "dfl" not in name]
+    assert not without, without
+
+    randomise_batch_norm(model)
+    model.eval()
+    deployed = fused(model)
+    for size in (64, 96):  # the deepest maps are 2x2 and 3x3
+        picture = torch.rand(1, 3, size, size)
+        with torch.no_grad():
+            expected = model(picture)[0]
+            scale = expected.abs().max()
+            assert (deployed(picture)[0] - expected).abs().max() < 1e-4 * scale
+        graph = ModelBytes("onnx", to_onnx(model, size))
+        for runtime in filter(is_installed, ("onnxruntime", "openvino")):
+            with open_session(graph, size, LatencySettings(runtime)) as session:
+                session.feed(picture.numpy())
+                session.run()
+                found = np.array(session.outputs()[0])
+            assert np.abs(found - expected.numpy()).max() < 1e-4 * float(scale), runtime
+
+    yolo = YOLO("yolo11n.yaml")
+    yolo.model = model.half().float()  # a checkpoint holds halves
+    yolo.save("best.pt")
+    with torch.no_grad():
+        torch.testing.assert_close(load_model("best.pt").eval()(picture)[0], model(picture)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_ghostnas_train_trains_it_on_real_pictures(family: str, bccd: Path, tmp_path: Path) -> None:
+    import os
+    import subprocess
+    import sys
+
+    (tmp_path / "model.yaml").write_text(detector(family, "n"))
+    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+    words = [f"data={bccd}", "epochs=1", "imgsz=64", "batch=16", "workers=0", "device=cpu", "plots=False"]
+    done = subprocess.run(
+        [sys.executable, "-m", "nas", "train", "model.yaml", *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (best,) = tmp_path.rglob("best.pt")
+    slopes = [float(m.slope) for m in load_model(best).modules() if isinstance(m, AnnealedPair)]
+    assert slopes == ([1.0] * 8 if family == "VanillaNet" else [])

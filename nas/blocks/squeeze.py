@@ -24,12 +24,12 @@ class SqueezeExcite(nn.Module):
     def __init__(self, channels: int, hidden: int, act: nn.Module | None = None, gate: nn.Module | None = None) -> None:
         super().__init__()
         self.conv_reduce = nn.Conv2d(channels, hidden, 1)
-        self.act = act or nn.ReLU()
+        self.between = act or nn.ReLU()
         self.conv_expand = nn.Conv2d(hidden, channels, 1)
         self.gate = gate or nn.Hardsigmoid()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) to (B, C, H, W)."""
         squeezed = F.adaptive_avg_pool2d(x, 1)  # (B, C, 1, 1)
-        weights: torch.Tensor = self.gate(self.conv_expand(self.act(self.conv_reduce(squeezed))))
+        weights: torch.Tensor = self.gate(self.conv_expand(self.between(self.conv_reduce(squeezed))))
         return x * weights

@@ -81,27 +81,28 @@ def measure(options: argparse.Namespace) -> None:
     rows = Rows(path_of(options, options.runtime), HEADER, options.fresh)
     done = {int(row["number"]) for row in rows.all()}
     deadline = time.monotonic() + options.seconds
-    task = Task(
-        Limits(NO_LIMIT_MS),
-        settings,
-        calibration(settings),
-        ProxySettings(),
-        None,
-        1.0,
-        CLASSES,
-        Path(tempfile.mkdtemp()),
-    )
-    for number, design in enumerate(drawn(load_space(SPACE), options.seed, options.n)):
-        if number in done:
-            continue
-        if time.monotonic() > deadline:
-            print(f"{len(rows.all())} of {options.n}; the same command goes on")
-            return
-        row: dict[str, object] = {"number": number, "key": design.key, "imgsz": design.imgsz}
-        try:
-            rows.add(row | _measured(measure_only(design, task)))
-        except LatencyError as error:
-            rows.add(row | {"refused": str(error)})
+    with tempfile.TemporaryDirectory() as folder:  # what a disturbed measurement has to say goes there
+        task = Task(
+            Limits(NO_LIMIT_MS),
+            settings,
+            calibration(settings),
+            ProxySettings(),
+            None,
+            1.0,
+            CLASSES,
+            Path(folder),
+        )
+        for number, design in enumerate(drawn(load_space(SPACE), options.seed, options.n)):
+            if number in done:
+                continue
+            if time.monotonic() > deadline:
+                print(f"{len(rows.all())} of {options.n}; the same command goes on")
+                return
+            row: dict[str, object] = {"number": number, "key": design.key, "imgsz": design.imgsz}
+            try:
+                rows.add(row | _measured(measure_only(design, task)))
+            except LatencyError as error:
+                rows.add(row | {"refused": str(error)})
 
 
 def _measured(evaluation: Evaluation) -> dict[str, object]:

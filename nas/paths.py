@@ -12,6 +12,10 @@ from nas.errors import StorageError
 _NEEDED_BYTES = 200 * 2**20
 
 
+LOCKS = Path("/tmp")
+"""Where each user's folder of locks lies; not a setting, because all processes of a machine must agree on it."""
+
+
 def cache_dir() -> Path:
     """The cache folder's path; it is not created here."""
     setting = os.environ.get("GHOSTNAS_CACHE")
@@ -28,7 +32,7 @@ def lock_dir() -> Path:
     Raises:
         StorageError: It cannot be made, or is another user's.
     """
-    folder = Path("/tmp") / f"ghostnas-{os.getuid()}"
+    folder = LOCKS / f"ghostnas-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         owner = folder.lstat().st_uid

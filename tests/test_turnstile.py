@@ -172,12 +172,10 @@ def test_the_default_is_one_for_a_user_whatever_the_cache_folder(
     monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path))
     assert Turnstile().path == usual
     assert usual.parent.stat().st_uid == os.getuid()
+    monkeypatch.setattr("nas.paths.LOCKS", tmp_path)
     monkeypatch.setattr(os, "getuid", lambda: 12345678)
-    try:
-        with pytest.raises(StorageError, match="belongs to another user"):
-            Turnstile()
-    finally:
-        Path("/tmp/ghostnas-12345678").rmdir()
+    with pytest.raises(StorageError, match="belongs to another user"):
+        Turnstile()
 
 
 def test_a_lock_file_that_cannot_be_made(tmp_path: Path) -> None:

@@ -197,8 +197,8 @@ def _undecided(ratios: "Sequence[Ratio]") -> list[str]:
     if widest <= _SURE:
         return []
     return [
-        f"note: a ratio is known to ±{widest:.1%} only, because neighbours used the device's memory; measure again "
-        "(--fresh) to tell models apart that differ by less"
+        f"note: a ratio is known to ±{widest:.1%} only; to tell models apart that differ by less, measure again "
+        "(--fresh) when the device is quieter"
     ]
 
 

@@ -48,7 +48,8 @@ class Plan:
     """How long to measure, and how sure to be.
 
     Attributes:
-        aim: Half width of the 95% interval, as a share of the estimate, at which the measurement ends.
+        aim: Half width of the 95% interval, as a share of the estimate, at which the measurement ends; 0
+            for one that uses its time.
         refuse: Half width above which the interval is no answer.
         measure_s: Time for slices that were kept; what is known then is the answer.
         patience_s: Longest time for that, disturbances included; what is known then is judged. Twice `min_slices` are

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -335,29 +335,27 @@ def test_a_lost_device_is_waited_for_up_to_half_an_hour() -> None:
     assert days.notices[0] == "board was lost (asked again in 5 s)" and len(days.notices) == len(days.slept)
 
 
-def test_a_device_that_others_hold_is_waited_for() -> None:
-    days = Days()
-    answers = iter([*[Busy("a measurement has not ended")] * 30, 7])
+def _in_turn(*answers: Exception | int) -> Callable[[], int]:
+    """A measurement that answers with one after the other."""
+    left = iter(answers)
 
     def measure() -> int:
-        answer = next(answers)
+        answer = next(left)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    assert days.patiently(measure) == 7
+    return measure
+
+
+def test_a_device_that_others_hold_is_waited_for() -> None:
+    days = Days()
+    assert days.patiently(_in_turn(*[Busy("a measurement has not ended")] * 30, 7)) == 7
     assert days.notices == ["a measurement has not ended (still waiting)"] * 30
 
 
 def test_a_device_that_came_back_starts_anew() -> None:
     days = Days()
-    answers = iter([DeviceLost("a"), DeviceLost("b"), Unmeasurable("noise"), DeviceLost("c"), Unmeasurable("noise"), 7])
-
-    def measure() -> int:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    assert days.patiently(measure) == 7
+    lost, noise = DeviceLost("away"), Unmeasurable("noise")
+    assert days.patiently(_in_turn(lost, lost, noise, lost, noise, 7)) == 7
     assert days.slept == [5, 15, 2, 5, 10]

@@ -5,15 +5,34 @@ attention that is switched off, the expansion of a plain C3k2 stage) is set to a
 """
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self
 
-Block = Literal["ghost", "c3k2"]
-Downsample = Literal["conv", "ghost"]
+Block = Literal["c3k2", "ghost", "ghostv3", "mobilenetv3", "mbconv", "fused_mbconv", "lcnet", "vanilla"]
+Downsample = Literal["conv", "ghost", "block"]
 Activation = Literal["silu", "relu", "hardswish"]
 C3k = Literal["deep", "all"]
+Neck = Literal["pan", "slim", "afpn"]
+Head = Literal["yolo11", "mbconv"]
+Levels = Literal["P3-P5", "P3-P4", "P2-P4"]
 
 LEVELS = ("P2", "P3", "P4", "P5")
+
+_GHOST = ("expansion", "ratio", "dfc_kernel", "dfc_pool", "se")
+CHOICES_OF: Mapping[Block, tuple[str, ...]] = {
+    "c3k2": (),
+    "ghost": _GHOST,
+    "ghostv3": _GHOST,
+    "mobilenetv3": ("expansion", "kernel", "se"),
+    "mbconv": ("expansion", "kernel", "se"),
+    "fused_mbconv": ("expansion", "kernel"),
+    "lcnet": ("kernel", "se"),
+    "vanilla": ("kernel",),
+}
+"""What there is to choose in a stage of each block, besides width, depth and down-sampler."""
+BLOCK_CHOICES = ("expansion", "ratio", "dfc_kernel", "dfc_pool", "kernel", "se")
+"""Every choice that has an effect with some blocks only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +40,19 @@ class Stage:
     """One backbone stage: a stride-2 down-sampler, then `depth` blocks.
 
     Attributes:
-        block: `ghost` (GhostNetV2 bottlenecks) or `c3k2` (YOLO11's plain stage, following YOLO11's recipe a level).
+        block: `c3k2` (YOLO11's plain stage, following YOLO11's recipe a level), `ghost` (GhostNetV2 bottlenecks;
+            without DFC attention GhostNet's), `ghostv3` (the same with branches at training), `mobilenetv3`, `mbconv`
+            and `fused_mbconv` (EfficientNetV2's), `lcnet` (PP-LCNet's) or `vanilla` (VanillaNet's).
         width: Output channels.
-        depth: Repeats (of ghost bottlenecks, or inside C3k2).
-        expansion: Hidden channels of a ghost bottleneck as a multiple of its input channels.
+        depth: Repeats (of the block, or inside C3k2).
+        expansion: Hidden channels of a block as a multiple of its width.
         dfc_kernel: Kernel of the DFC attention's horizontal and vertical convolutions, odd; 0 switches DFC off.
         dfc_pool: Down-sampling factor of the DFC attention.
-        se: Whether ghost bottlenecks carry squeeze-and-excitation (ratio 0.25).
-        downsample: `conv` (3x3, stride 2) or `ghost` (a stride-2 ghost bottleneck with the stage's DFC attention).
+        se: Whether the blocks carry squeeze-and-excitation (ratio 0.25).
+        downsample: `conv` (3x3, stride 2), `ghost` (a stride-2 ghost bottleneck, in a ghost stage with the stage's DFC
+            attention and ratio) or `block` (the stage's own block with stride 2).
+        ratio: Output channels of a ghost module per primary channel.
+        kernel: Kernel of the depthwise convolution (`fused_mbconv`: of the full one; `vanilla`: of the activation).
     """
 
     block: Block
@@ -39,35 +63,72 @@ class Stage:
     dfc_pool: int = 1
     se: bool = False
     downsample: Downsample = "conv"
+    ratio: int = 2
+    kernel: int = 3
 
     def canonical(self) -> Self:
         """The same network with every choice that has no effect at its fixed value."""
-        if self.block == "c3k2":
-            return replace(self, expansion=1.0, dfc_kernel=0, dfc_pool=1, se=False)
-        return replace(self, dfc_pool=1) if self.dfc_kernel == 0 else self
+        inert = {name: _DEFAULTS[name] for name in BLOCK_CHOICES if not self.has_effect(name)}
+        return replace(self, **inert, downsample=downsampler(self.block, self.downsample))
+
+    def has_effect(self, name: str) -> bool:
+        """Whether one of `BLOCK_CHOICES` changes this stage's network."""
+        if name == "dfc_pool" and self.dfc_kernel == 0:
+            return False
+        return name in CHOICES_OF[self.block]
 
     def key(self) -> str:
         """A short text that names the stage, for example `ghost128x2-e2-k5p2-se-dghost`."""
-        base = f"{self.block}{self.width}x{self.depth}"
-        ghost = f"-e{self.expansion:g}-k{self.dfc_kernel}p{self.dfc_pool}{'-se' if self.se else ''}"
-        return f"{base}{ghost if self.block == 'ghost' else ''}-d{self.downsample}"
+        own = CHOICES_OF[self.block]
+        parts = [f"{self.block}{self.width}x{self.depth}"]
+        if "expansion" in own:
+            parts.append(f"e{self.expansion:g}")
+        if "ratio" in own and self.ratio != _DEFAULTS["ratio"]:
+            parts.append(f"r{self.ratio}")
+        if "dfc_kernel" in own:
+            parts.append(f"k{self.dfc_kernel}p{self.dfc_pool}")
+        if "kernel" in own:
+            parts.append(f"k{self.kernel}")
+        if self.se:
+            parts.append("se")
+        return "-".join([*parts, f"d{self.downsample}"])
+
+
+_DEFAULTS = {field.name: field.default for field in fields(Stage)}
+
+
+def downsampler(block: Block, wanted: Downsample) -> Downsample:
+    """What a stage's down-sampler is called where two names would build the same.
+
+    A plain stage's own one is the convolution, a ghost stage's own one is the ghost bottleneck.
+    """
+    if wanted != "block":
+        return wanted
+    return "conv" if block == "c3k2" else "ghost" if block in ("ghost", "ghostv3") else "block"
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A YOLO11-style detector: stem, backbone stages P2..P5, SPPF and C2PSA, PAN neck, Detect head on P3..P5.
+    """A YOLO11-style detector: stem, backbone stages P2..P5, SPPF and C2PSA, neck, detection head.
 
     Attributes:
         imgsz: Square input size in pixels, a multiple of 32.
         activation: Activation of every activated convolution.
         stem_width: Channels of the stride-2 stem.
         stages: The four stages P2, P3, P4, P5.
-        neck_width: Channels of the neck at P3; P4 has twice, P5 four times as many, capped at 512 (as YOLO11 up to l).
+        neck_width: Channels of the neck at P3; P2 has half, P4 twice, P5 four times as many, capped at 512 (as YOLO11
+            up to l).
         box_width: Hidden channels of Detect's box branch (YOLO11: max(16, neck_width / 4, 4 * reg_max)).
         cls_width: Hidden channels of Detect's class branch (YOLO11: max(neck_width, min(classes, 100))).
         reg_max: Bins of the distribution focal loss (YOLO11: 16; 1 regresses the distances directly).
         c3k: Which C3k2 modules carry C3k inside: `deep` (P4 and P5 of the backbone, P5 of the neck: YOLO11 n and s)
             or `all` (YOLO11 m, l and x).
+        neck: `pan` (YOLO11's), `slim` (the same of GSConv and VoVGSCSP) or `afpn`.
+        head: `yolo11`, or `mbconv` (MBConv blocks in both branches).
+        end2end: Whether the head also has one-to-one branches, which need no NMS (as YOLO26's).
+        levels: The levels of the head.
+        sppf: Whether SPPF follows the backbone.
+        c2psa: Whether C2PSA follows it.
     """
 
     imgsz: int
@@ -79,20 +140,42 @@ class Architecture:
     cls_width: int
     reg_max: int
     c3k: C3k = "deep"
+    neck: Neck = "pan"
+    head: Head = "yolo11"
+    end2end: bool = False
+    levels: Levels = "P3-P5"
+    sppf: bool = True
+    c2psa: bool = True
 
     def canonical(self) -> Self:
         """The same network with every choice that has no effect at its fixed value."""
         p2, p3, p4, p5 = (stage.canonical() for stage in self.stages)
-        return replace(self, stages=(p2, p3, p4, p5))
+        return replace(self, stages=(p2, p3, p4, p5), c3k=self.c3k if self.c3k_has_effect else "deep")
+
+    @property
+    def c3k_has_effect(self) -> bool:
+        """Whether there is a C3k2 that YOLO11 n and YOLO11 m would build differently."""
+        return self.neck == "pan" or any(stage.block == "c3k2" for stage in self.stages[:2])
 
     @property
     def key(self) -> str:
         """Canonical text: equal for two architectures if and only if they describe the same network."""
         this = self.canonical()
         stages = " ".join(f"{level}={stage.key()}" for level, stage in zip(LEVELS, this.stages, strict=True))
-        return (
-            f"i{this.imgsz} {this.activation} stem{this.stem_width} {stages} neck{this.neck_width} "
-            f"box{this.box_width} cls{this.cls_width} reg{this.reg_max} c3k-{this.c3k}"
+        unlike_yolo11 = {
+            f"neck-{this.neck}": this.neck != "pan",
+            f"head-{this.head}": this.head != "yolo11",
+            "end2end": this.end2end,
+            f"levels-{this.levels}": this.levels != "P3-P5",
+            "no-sppf": not this.sppf,
+            "no-c2psa": not this.c2psa,
+        }
+        return " ".join(
+            [
+                f"i{this.imgsz} {this.activation} stem{this.stem_width} {stages} neck{this.neck_width}",
+                f"box{this.box_width} cls{this.cls_width} reg{this.reg_max} c3k-{this.c3k}",
+                *(text for text, holds in unlike_yolo11.items() if holds),
+            ]
         )
 
     @property

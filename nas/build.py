@@ -201,7 +201,7 @@ def count(model: DetectionModel, imgsz: int) -> Counts:
         ModelError: The counter counted nothing.
     """
     deployed = fused(model)
-    picture = _blank(deployed, imgsz)
+    picture = blank(deployed, imgsz)
     operations = thop.profile(deployed, inputs=[picture], verbose=False)[0]
     params = sum(parameter.numel() for parameter in deployed.parameters())
     if not (params and operations):
@@ -216,7 +216,8 @@ def count(model: DetectionModel, imgsz: int) -> Counts:
     return Counts(params=params, gflops=operations * 2 / 1e9, rule=rule)
 
 
-def _blank(model: DetectionModel, imgsz: int) -> torch.Tensor:
+def blank(model: DetectionModel, imgsz: int) -> torch.Tensor:
+    """An empty picture (1, 3, imgsz, imgsz) of the model's type, on its device."""
     first = next(model.parameters())
     return torch.zeros(1, first.shape[1], imgsz, imgsz, device=first.device, dtype=first.dtype)
 
@@ -240,7 +241,7 @@ def to_onnx(model: DetectionModel, imgsz: int) -> bytes:
             module.export, module.format, module.dynamic, module.shape = True, "onnx", False, None
         elif isinstance(module, C2f):
             module.forward = module.forward_split
-    picture = _blank(deployed, imgsz)
+    picture = blank(deployed, imgsz)
     graph = io.BytesIO()
     with _BUILDING, torch.no_grad(), warnings.catch_warnings():
         # The TorchScript exporter is six times faster than its successor, and says at each call that it is

@@ -12,6 +12,7 @@ from nas.space import SearchSpace
 
 Measure = Callable[[Architecture, Task], Evaluation]
 
+_FEW = 4
 _YOLO11_WIDTHS = (1.0, 0.75, 0.5, 0.375, 0.25)
 
 
@@ -53,17 +54,31 @@ class Feasibility:
         )
 
 
-def check(space: SearchSpace, task: Task, measure: Measure = measure_only) -> Feasibility:
+def check(
+    space: SearchSpace,
+    task: Task,
+    measure: Measure = measure_only,
+    literals: Iterable[Sequence[Architecture]] = (),
+) -> Feasibility:
     """Measure the corners of the space and find the baselines that meet the target.
+
+    Args:
+        space: The search space.
+        task: How its designs are evaluated.
+        measure: What measures them.
+        literals: Known designs of the space to begin with, each at its input sizes, the largest first; the first size
+            that meets the limits is taken.
 
     Raises:
         TargetUnreachable: Even the fastest corner misses a limit; the message says what is reachable and how.
         LatencyError: A latency could not be measured.
     """
-    small = [measure(design, task) for design in space.smallest()]
+    small = [measure(design, task) for design in _few(space.smallest())]
+    fastest = min(small, key=lambda e: e.latency.latency_ms).architecture
+    small += [measure(replace(fastest, neck=neck), task) for neck in space.choices["neck"] if neck != fastest.neck]
     if not any(not e.violations for e in small):
         raise TargetUnreachable(_advice(space, task, small, measure))
-    slowest = max(measure(design, task).latency.latency_ms for design in space.largest())
+    slowest = max(measure(design, task).latency.latency_ms for design in _few(space.largest()))
     scaled = _by_cost(scaled_yolo11(space) or _scaled_outside(space))
     first = _first_meeting(scaled, task, measure)
     corner = ghost_corner(space)
@@ -76,12 +91,29 @@ def check(space: SearchSpace, task: Task, measure: Measure = measure_only) -> Fe
         baselines["ghostnetv2"] = corner[ghost]
     taken = {design.canonical().key for design in baselines.values()}
     seeds = [*scaled[(len(scaled) if first is None else first) + 1 :][:1], *corner[ghost + 1 :][:1]]
+    for sizes in literals:
+        met = _first_meeting(sizes, task, measure)
+        seeds += [] if met is None else [sizes[met]]
     return Feasibility(
         fastest_ms=min(e.latency.latency_ms for e in small),
         slowest_ms=slowest,
         baselines=baselines,
-        seeds=tuple(design for design in seeds if design.canonical().key not in taken),
+        seeds=tuple(dict.fromkeys(design for design in seeds if design.canonical().key not in taken)),
     )
+
+
+def _few(corners: Sequence[Architecture]) -> Sequence[Architecture]:
+    """Of the corners of a space with many families one a family: those whose down-samplers are convolutions.
+
+    GhostNetV3's is GhostNetV2's once it is deployed.
+    """
+    plain = [
+        corner
+        for corner in corners
+        if {stage.downsample for stage in corner.stages} == {"conv"}
+        and "ghostv3" not in {stage.block for stage in corner.stages}
+    ]
+    return corners if len(corners) <= _FEW or not plain else plain
 
 
 def _first_meeting(designs: Sequence[Architecture], task: Task, measure: Measure) -> int | None:

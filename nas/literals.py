@@ -106,6 +106,8 @@ def ghost_corner(space: SearchSpace) -> tuple[Architecture, ...]:
             f"{level}.block": "ghost",
             f"{level}.depth": 1,
             f"{level}.expansion": 3.0,
+            f"{level}.ratio": 2,
+            f"{level}.kernel": 3,
             f"{level}.dfc_kernel": 5 if attends else 0,
             f"{level}.dfc_pool": 2,
             f"{level}.se": attends,

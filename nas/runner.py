@@ -23,6 +23,7 @@ from nas.latency.predictions import opened_for_pictures
 from nas.latency.reference import COMPUTE
 from nas.latency.sized import Sized
 from nas.latency.ssh import parse_address
+from nas.literal_files import points, shipped_literals
 from nas.notices import shown
 from nas.paths import writable_dir
 from nas.proxy import ProxySettings, steps_for_epochs
@@ -52,6 +53,7 @@ class Request:
         proxy: How proxies train.
         epochs: Length of a proxy in passes over the data; overrides the proxy's steps.
         sampler: `gp`, `tpe` or `random`.
+        seed_literals: Whether the candidates begin with the shipped literals that lie in the space.
         workers: Worker processes; 0 runs in this process without Ray.
         max_seconds: No trial begins after this many seconds.
         name: Name of the search, or None for a digest of the settings.
@@ -67,6 +69,7 @@ class Request:
     proxy: ProxySettings
     epochs: float | None
     sampler: Sampler
+    seed_literals: bool
     workers: int
     max_seconds: float | None
     name: str | None
@@ -140,7 +143,7 @@ def run_search(
             folder=folder.absolute(),
         )
         with shown(folder, reporter.waiting):
-            found = _feasibility(study, request.space, task)
+            found = _feasibility(study, request.space, task, request.seed_literals)
             reporter.feasible(found)
             if done < request.budget:
                 reporter.estimated(estimate_s(request, task, found, request.budget - done))
@@ -199,6 +202,9 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
         batch=request.proxy.batch,
         sampler=request.sampler,
         seed=request.proxy.seed,
+        class_loss=request.proxy.losses.classes,
+        box_loss=request.proxy.losses.boxes,
+        seed_literals=request.seed_literals,
     )
 
 
@@ -263,11 +269,12 @@ def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporte
     return made
 
 
-def _feasibility(study: StoredStudy, space: SearchSpace, task: Task) -> Feasibility:
+def _feasibility(study: StoredStudy, space: SearchSpace, task: Task, seed_literals: bool) -> Feasibility:
     kept = study.attribute("feasibility")
     if kept is not None:
         return Feasibility.from_dict(kept)
-    found = check(space, task)
+    literals = points(space, shipped_literals().values()) if seed_literals else {}
+    found = check(space, task, literals=literals.values())
     study.keep("feasibility", found.to_dict())
     return found
 

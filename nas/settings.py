@@ -41,6 +41,9 @@ class SearchSettings:
         batch: Pictures a step.
         sampler: `gp`, `tpe` or `random`.
         seed: Seed of the sampler and of every proxy.
+        class_loss: Class loss of the proxies.
+        box_loss: Their box loss.
+        seed_literals: Whether the shipped literals of the space were tried first.
     """
 
     space: str
@@ -67,6 +70,9 @@ class SearchSettings:
     batch: int
     sampler: str
     seed: int
+    class_loss: str = "bce"
+    box_loss: str = "ciou"
+    seed_literals: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -14,18 +14,25 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
-from nas.architecture import LEVELS, Architecture
+from nas.architecture import LEVELS, Architecture, Block, Downsample
 from nas.errors import SpaceError
-from nas.space_codec import architecture, stage_size, values_of
+from nas.space_codec import architecture, index_of, stage_size, values_of
 from nas.space_file import read_space_file
 from nas.space_rules import oversized_pools
 from nas.space_schema import dimensions
 from nas.suggest import did_you_mean
 
-_UNORDERED = ("block", "activation", "downsample", "c3k")
-_BY_WORK = {"activation": ("relu", "hardswish", "silu"), "c3k": ("deep", "all")}
+_UNORDERED = ("block", "activation", "downsample", "c3k", "neck", "head", "levels")
+_BY_WORK = {
+    "activation": ("relu", "hardswish", "silu"),
+    "c3k": ("deep", "all"),
+    "neck": ("pan", "slim", "afpn"),
+    "head": ("yolo11", "mbconv"),
+    "levels": ("P3-P4", "P3-P5", "P2-P4"),
+}
+_LESS_WITH_MORE = ("dfc_pool", "ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +103,10 @@ class SearchSpace:
         """The canonical point of an architecture; None when it is not in the space."""
         values, indices = values_of(arch), dict[str, int]()
         for d in self.dimensions:
-            if values[d.name] is None:
-                indices[d.name] = 0
-            elif values[d.name] in d.choices:
-                indices[d.name] = d.choices.index(values[d.name])
-            else:
+            index = index_of(d.name, d.choices, values)
+            if index is None:
                 return None
+            indices[d.name] = index
         return indices
 
     def sample(self, rng: random.Random) -> dict[str, int]:
@@ -153,7 +158,7 @@ class SearchSpace:
     def _corners(self, largest: bool) -> tuple[Architecture, ...]:
         extreme = {d.name: _extreme(d, largest) for d in self.dimensions}
         corners: dict[str, Architecture] = {}
-        for wishes in product(("c3k2", "ghost"), ("conv", "ghost")):
+        for wishes in product(get_args(Block), get_args(Downsample)):
             values = dict(extreme)
             for level, (field, wish) in product(LEVELS, zip(("block", "downsample"), wishes, strict=True)):
                 name = f"{level}.{field}"
@@ -170,19 +175,21 @@ def _extreme(d: Dimension, largest: bool) -> Any:
         choices = [choice for choice in _BY_WORK[field] if choice in d.choices]
     else:
         choices = sorted(d.choices) if d.ordered else [d.choices[0]]
-    if field == "dfc_pool":  # a larger pool is less work
+    if field in _LESS_WITH_MORE:
         choices.reverse()
     return choices[-1 if largest else 0]
 
 
+def spaces_folder() -> Path:
+    """The folder `search_spaces`: inside the package where it is installed, beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "search_spaces"
+    return inside if inside.is_dir() else package.parent / "search_spaces"
+
+
 def shipped_spaces() -> dict[str, Path]:
     """The spaces that come with ghostnas, by name."""
-    package = Path(__file__).parent
-    # Installed, the folder lies inside the package; in a checkout, beside it.
-    folder = package / "search_spaces"
-    if not folder.is_dir():
-        folder = package.parent / "search_spaces"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(spaces_folder().glob("*.yaml"))}
 
 
 def _find(name_or_path: str) -> Path:

@@ -4,15 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.architecture import LEVELS, Architecture, Stage
+from nas.architecture import BLOCK_CHOICES, CHOICES_OF, LEVELS, Architecture, Stage, downsampler
 
-STAGE_FIELDS = ("block", "width", "depth", "expansion", "dfc_kernel", "dfc_pool", "se", "downsample")
-_GHOST_ONLY = ("expansion", "dfc_kernel", "dfc_pool", "se")
-
-
-def _inert(field: str, stage: Stage) -> bool:
-    """Whether a stage's choice has no effect on the network."""
-    return (stage.block == "c3k2" and field in _GHOST_ONLY) or (stage.dfc_kernel == 0 and field == "dfc_pool")
+STAGE_FIELDS = ("block", "width", "depth", *BLOCK_CHOICES, "downsample")
 
 
 def architecture(values: Mapping[str, Any]) -> Architecture:
@@ -26,10 +20,24 @@ def values_of(arch: Architecture) -> dict[str, Any]:
     """The value of every dimension; None where the dimension has no effect on this architecture."""
     arch = arch.canonical()
     values: dict[str, Any] = {name: value for name, value in arch.to_dict().items() if name != "stages"}
+    if not arch.c3k_has_effect:
+        values["c3k"] = None
     for level, stage in zip(LEVELS, arch.stages, strict=True):
         for field in STAGE_FIELDS:
-            values[f"{level}.{field}"] = None if _inert(field, stage) else getattr(stage, field)
+            inert = field in BLOCK_CHOICES and not stage.has_effect(field)
+            values[f"{level}.{field}"] = None if inert else getattr(stage, field)
     return values
+
+
+def index_of(name: str, choices: Sequence[Any], values: Mapping[str, Any]) -> int | None:
+    """The index of the first choice of a dimension that makes the network of these values; None when there is none."""
+    value = values[name]
+    if value is None:
+        return 0
+    level, _, field = name.rpartition(".")
+    if field == "downsample":
+        choices = [downsampler(values[f"{level}.block"], choice) for choice in choices]
+    return choices.index(value) if value in choices else None
 
 
 def stage_size(choices: Mapping[str, Sequence[Any]], level: str) -> int:
@@ -38,7 +46,11 @@ def stage_size(choices: Mapping[str, Sequence[Any]], level: str) -> int:
     def count(*fields: str) -> int:
         return math.prod(len(choices[f"{level}.{field}"]) for field in fields)
 
-    attentions = sum(count("dfc_pool") if kernel else 1 for kernel in choices[f"{level}.dfc_kernel"])
-    ghost = count("expansion", "se") * attentions
-    blocks = sum(ghost if block == "ghost" else 1 for block in choices[f"{level}.block"])
-    return count("width", "depth", "downsample") * blocks
+    def of(block: Any) -> int:
+        own = CHOICES_OF[block]
+        attentions = sum(count("dfc_pool") if kernel else 1 for kernel in choices[f"{level}.dfc_kernel"])
+        downsamplers = {downsampler(block, wanted) for wanted in choices[f"{level}.downsample"]}
+        others = count(*(field for field in own if field not in ("dfc_kernel", "dfc_pool")))
+        return len(downsamplers) * others * (attentions if "dfc_kernel" in own else 1)
+
+    return count("width", "depth") * sum(of(block) for block in choices[f"{level}.block"])

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from nas.errors import SpaceError
-from nas.space_rules import equal_expansions, oversized_pools
+from nas.space_rules import equal_expansions, idle_c3k, oversized_pools
 from nas.space_schema import (
     Broken,
     SpaceFile,
@@ -89,6 +89,7 @@ def read_space_file(path: Path) -> SpaceFile:
             problems.append(Problem(("stages", level, "dfc_pool", index), text))
         for level, index, text in equal_expansions(choices):
             problems.append(Problem(("stages", level, "expansion", index), text))
+        problems += [Problem(("c3k",), text) for text in idle_c3k(choices)]
     except ValidationError as error:
         problems += [_problem(item) for item in error.errors()]
         raise _report(path, document, problems) from None

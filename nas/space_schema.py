@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from nas.architecture import LEVELS, Activation, Block, C3k, Downsample
+from nas.architecture import LEVELS, Activation, Block, C3k, Downsample, Head, Levels, Neck
 
 
 class Broken(ValueError):
@@ -95,6 +95,13 @@ def _odd_or_off(value: int) -> int:
     return value
 
 
+def _odd(value: int) -> int:
+    if value < 3 or value % 2 == 0:
+        near = f"write {value - 1} or {value + 1}" if value > 3 else "write 3"
+        raise Broken("must be odd and 3 or more", near)
+    return value
+
+
 def _expansion(value: float) -> float:
     # Two decimals, because the canonical key prints them: finer choices would be told apart by nothing.
     if not 0 < value <= 16 or round(value, 2) != value:
@@ -128,6 +135,7 @@ def _c2psa(width: int) -> int:
 
 _Width = Annotated[int, AfterValidator(_multiple(8))]
 _Count = Annotated[int, AfterValidator(_at_least(1))]
+_Ratio = Annotated[int, AfterValidator(_at_least(2))]
 _Capped = AfterValidator(_at_most(512, "the neck's cap on every level"))
 _Sorted = AfterValidator(_increasing)
 _Distinct = AfterValidator(_distinct)
@@ -136,7 +144,10 @@ _Many = BeforeValidator(_as_choices)
 Widths = Annotated[tuple[_Width, ...], _Sorted, _Many]
 Counts = Annotated[tuple[_Count, ...], _Sorted, _Many]
 Sizes = Annotated[tuple[Annotated[int, AfterValidator(_multiple(32))], ...], _Sorted, _Many]
-Kernels = Annotated[tuple[Annotated[int, AfterValidator(_odd_or_off)], ...], _Sorted, _Many]
+Ratios = Annotated[tuple[_Ratio, ...], _Sorted, _Many]
+Kernels = Annotated[tuple[Annotated[int, AfterValidator(_odd)], ...], _Sorted, _Many]
+DFCKernels = Annotated[tuple[Annotated[int, AfterValidator(_odd_or_off)], ...], _Sorted, _Many]
+Switch = Annotated[tuple[bool, ...], _Distinct, _Many]
 Expansions = Annotated[tuple[Annotated[float, AfterValidator(_expansion)], ...], _Sorted, _Many]
 NeckWidths = Annotated[tuple[Annotated[_Width, _Capped], ...], _Sorted, _Many]
 P5Widths = Annotated[tuple[Annotated[_Width, AfterValidator(_c2psa)], ...], _Sorted, _Many]
@@ -153,9 +164,11 @@ class StageChoices(_Strict):
     width: Widths
     depth: Counts
     expansion: Expansions = (1.0,)
-    dfc_kernel: Kernels = (0,)
+    ratio: Ratios = (2,)
+    dfc_kernel: DFCKernels = (0,)
     dfc_pool: Counts = (1,)
-    se: Annotated[tuple[bool, ...], _Distinct, _Many] = (False,)
+    kernel: Kernels = (3,)
+    se: Switch = (False,)
     downsample: Annotated[tuple[Downsample, ...], _Distinct, _Many] = ("conv",)
 
 
@@ -188,6 +201,12 @@ class SpaceFile(_Strict):
     cls_width: Widths
     reg_max: Counts
     c3k: Annotated[tuple[C3k, ...], _Distinct, _Many] = ("deep",)
+    neck: Annotated[tuple[Neck, ...], _Distinct, _Many] = ("pan",)
+    head: Annotated[tuple[Head, ...], _Distinct, _Many] = ("yolo11",)
+    end2end: Switch = (False,)
+    levels: Annotated[tuple[Levels, ...], _Distinct, _Many] = ("P3-P5",)
+    sppf: Switch = (True,)
+    c2psa: Switch = (True,)
 
 
 def dimensions(file: SpaceFile) -> dict[str, tuple[Any, ...]]:

@@ -7,6 +7,7 @@ imports it too, because the callbacks that it receives come from here.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from nas.build import load_model, register
 from nas.checkpoints import know_bundled_blocks
 from nas.designs import Design
 from nas.errors import GhostnasError, ModelError, UsageError
+from nas.loss_choice import Losses
+from nas.losses import criterion
 from nas.turnstile import Turnstile
 from nas.ultralytics_home import use_current_folder, without_trackers
 
 register()
 
+_LOSS_WORDS = {"class_loss": "bce", "box_loss": "ciou"}
 _ERRORS = (SyntaxError, ValueError, TypeError, AssertionError)
 
 
@@ -76,6 +80,18 @@ def anneal_activations(trainer: Any) -> None:
             anneal(model, share)
 
 
+def penalise(losses: Losses, trainer: Any) -> None:
+    """The training begins: its loss is the one of choice (validation goes on reporting Ultralytics' own)."""
+    from ultralytics.utils.torch_utils import unwrap_model
+
+    model = unwrap_model(trainer.model)
+    before = getattr(model, "criterion", None)
+    model.criterion = criterion(model, losses)
+    if hasattr(before, "updates"):  # resumed: as far as one-to-one branches had taken over
+        model.criterion.updates = before.updates - 1
+        model.criterion.update()
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
     """What to train.
@@ -84,15 +100,19 @@ class Training:
         model: Model YAML or checkpoint.
         data: Data YAML, None for the embedded set.
         arguments: Ultralytics arguments, complete.
+        losses: What is penalised.
     """
 
     model: Path
     data: str | None
     arguments: Mapping[str, Any]
+    losses: Losses
 
 
 def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
     """Parse `key=value` words as the `yolo` command does, and check names, types and ranges.
+
+    Besides Ultralytics' own there are `class_loss` (`bce`, `focal`) and `box_loss` (`ciou`, `giou`).
 
     Raises:
         UsageError: A word is not `key=value`, the key is unknown (suggests the nearest), or the value is out
@@ -118,8 +138,8 @@ def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
     level = LOGGER.level
     LOGGER.setLevel("ERROR")  # the check below prints the whole help of `yolo` first
     try:
-        check_dict_alignment(DEFAULT_CFG_DICT, arguments)
-        check_cfg(arguments)
+        check_dict_alignment({**DEFAULT_CFG_DICT, **dict.fromkeys(_LOSS_WORDS)}, arguments)
+        check_cfg({key: value for key, value in arguments.items() if key not in _LOSS_WORDS})
     except _ERRORS as error:
         raise UsageError(" ".join(str(error).split())) from error
     finally:
@@ -145,7 +165,15 @@ def complete(design: Design, arguments: Mapping[str, Any]) -> Training:
     project = Path(str(arguments.get("project") or (design.run / "train" if design.run else "runs/train")))
     asked = {**arguments} if resume else {**arguments, "project": str(project.absolute())}
     data = None if resume else _data(design, arguments)
-    return Training(design.path, data, {**defaults, **asked})
+    losses = _losses(design, asked)
+    return Training(design.path, data, {**defaults, **asked}, losses)
+
+
+def _losses(design: Design, asked: dict[str, Any]) -> Losses:
+    """The losses asked for, else those of the design's run; taken out of what Ultralytics is given."""
+    settings = design.provenance.get("settings", {})
+    chosen = [asked.pop(word, settings.get(word, default)) for word, default in _LOSS_WORDS.items()]
+    return Losses(*map(str, chosen))
 
 
 def _data(design: Design, arguments: Mapping[str, Any]) -> str | None:
@@ -186,6 +214,8 @@ def train(training: Training) -> Path:
     for event, callback in StepGate(Turnstile()).callbacks().items():
         model.add_callback(event, callback)
     model.add_callback("on_train_epoch_start", anneal_activations)
+    if training.losses != Losses():
+        model.add_callback("on_train_start", partial(penalise, training.losses))
     try:
         model.train(**arguments)
     except GhostnasError:

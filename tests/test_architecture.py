@@ -6,9 +6,11 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from nas.architecture import Architecture, Stage
+from nas.architecture import CHOICES_OF, Architecture, Stage, downsampler
+from nas.architecture_key import from_key
+from nas.errors import ModelError
 from nas.literals import yolo11
-from nas.space import load_space
+from nas.space import load_space, shipped_spaces
 
 PLAIN = Stage("c3k2", 64, 1)
 GHOST = Stage("ghost", 64, 2, expansion=1.5, dfc_kernel=5, dfc_pool=2, se=True, downsample="ghost")
@@ -52,10 +54,20 @@ def test_every_active_field_is_in_the_key() -> None:
         replace(base, cls_width=32),
         replace(base, reg_max=8),
         replace(base, c3k="all"),
+        replace(base, neck="slim"),
+        replace(base, neck="afpn"),
+        replace(base, head="mbconv"),
+        replace(base, end2end=True),
+        replace(base, levels="P3-P4"),
+        replace(base, levels="P2-P4"),
+        replace(base, sppf=False),
+        replace(base, c2psa=False),
     ]
     changes: list[dict[str, object]] = [
         {"block": "c3k2"}, {"width": 32}, {"depth": 1}, {"expansion": 2.0}, {"dfc_kernel": 3},
-        {"dfc_kernel": 0}, {"dfc_pool": 1}, {"se": False}, {"downsample": "conv"},
+        {"dfc_kernel": 0}, {"dfc_pool": 1}, {"se": False}, {"downsample": "conv"}, {"ratio": 3}, {"block": "ghostv3"},
+        {"block": "mobilenetv3"}, {"block": "mobilenetv3", "kernel": 5}, {"block": "mbconv"}, {"block": "vanilla"},
+        {"block": "fused_mbconv"}, {"block": "lcnet"}, {"block": "lcnet", "downsample": "block"},
     ]  # fmt: skip
     for index in range(4):
         for change in changes:
@@ -72,6 +84,34 @@ def test_canonical_is_idempotent_and_keeps_the_key() -> None:
     for _ in range(100):
         arch = space.decode({d.name: rng.randrange(len(d.choices)) for d in space.dimensions})
         assert arch.canonical() == arch and arch.canonical().key == arch.key
+
+
+@pytest.mark.parametrize("name", shipped_spaces())
+def test_a_key_is_read_back(name: str) -> None:
+    space, rng = load_space(name), random.Random(0)
+    for _ in range(200):
+        arch = space.decode(space.sample(rng))
+        assert from_key(arch.key) == arch
+
+
+@pytest.mark.parametrize("key", ["", "i160", "{}-x", "{} levels-P3-P5", "{} neck-slim head-yolo11"])
+def test_other_texts_are_no_key(key: str) -> None:
+    with pytest.raises(ModelError, match=r"not .*key"):
+        from_key(key.format(yolo11("n", 160).key))
+
+
+def test_a_stages_own_down_sampler_has_one_name() -> None:
+    named = {block: downsampler(block, "block") for block in CHOICES_OF}
+    assert named.pop("c3k2") == "conv" and named.pop("ghost") == named.pop("ghostv3") == "ghost"
+    assert set(named.values()) == {"block"}
+    assert all(downsampler(block, wanted) == wanted for block in CHOICES_OF for wanted in ("conv", "ghost"))
+
+
+def test_a_c3k_without_c3k2_is_forgotten() -> None:
+    base = replace(yolo11("n", 160), stages=(GHOST, GHOST, PLAIN, PLAIN), c3k="all")
+    assert base.canonical().c3k == "all"
+    assert replace(base, neck="slim").canonical().c3k == "deep"
+    assert replace(base, neck="slim", stages=(PLAIN, GHOST, GHOST, GHOST)).canonical().c3k == "all"
 
 
 def test_json_round_trip() -> None:

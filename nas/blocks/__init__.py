@@ -12,7 +12,9 @@ mobilenet.py      MobileNetV3
 efficientnet.py   EfficientNetV2: MBConv and Fused-MBConv
 lcnet.py        PP-LCNet
 vanilla.py      VanillaNet
-head.py         detection head with free hidden widths
+gsconv.py       GSConv and Slim Neck
+afpn.py         AFPN neck
+head.py         detection head with free hidden widths, plain or of MBConv
 
 Import the classes from these files; `nas.build.register()` makes `REGISTERED` known to Ultralytics. This file
 imports nothing, so that reading the names does not load torch.
@@ -26,6 +28,10 @@ REGISTERED = {
     "FusedMBConv": "nas.blocks.efficientnet",
     "LCNetBlock": "nas.blocks.lcnet",
     "VanillaBlock": "nas.blocks.vanilla",
+    "GSConv": "nas.blocks.gsconv",
+    "VoVGSCSP": "nas.blocks.gsconv",
+    "AFPN": "nas.blocks.afpn",
     "SlimDetect": "nas.blocks.head",
+    "MBConvDetect": "nas.blocks.head",
 }
 """Names that may stand in a model YAML, and the module that defines each."""

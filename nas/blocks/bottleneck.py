@@ -27,6 +27,7 @@ class GhostBottleneckV2(nn.Module, metaclass=ParsedAs, stock=Conv):
         dfc_kernel: Odd kernel of the DFC attention; 0 for none, which is GhostNet's (V1) bottleneck.
         dfc_pool: Down-sampling factor of the DFC attention.
         se: Squeeze-and-excitation ratio, rounded to multiples of 4; 0 for none.
+        ratio: Output channels per primary channel of both ghost modules.
         act: True for the model's activation, False for none, or a module.
     """
 
@@ -44,17 +45,18 @@ class GhostBottleneckV2(nn.Module, metaclass=ParsedAs, stock=Conv):
         dfc_kernel: int = 5,
         dfc_pool: int = 2,
         se: float = 0.0,
+        ratio: int = 2,
         act: bool | nn.Module = True,
     ) -> None:
         super().__init__()
         self.ghost1 = (
-            self.attentive(c1, hidden, act=act, dfc_kernel=dfc_kernel, dfc_pool=dfc_pool)
+            self.attentive(c1, hidden, ratio=ratio, act=act, dfc_kernel=dfc_kernel, dfc_pool=dfc_pool)
             if dfc_kernel
-            else self.plain(c1, hidden, act=act)
+            else self.plain(c1, hidden, ratio=ratio, act=act)
         )
         self.depthwise = self.convolution(hidden, hidden, k, s, g=hidden, act=False) if s > 1 else None
         self.se = SqueezeExcite(hidden, divisible(hidden * se, 4)) if se else None
-        self.ghost2 = self.plain(hidden, c2, act=False)
+        self.ghost2 = self.plain(hidden, c2, ratio=ratio, act=False)
         self.shortcut = (
             None
             if s == 1 and c1 == c2

@@ -1,4 +1,4 @@
-"""YOLO11's detection head with hidden widths of its own choosing.
+"""YOLO11's detection head with hidden widths of its own choosing, plain or of MBConv blocks.
 
 Ultralytics' `Detect` derives both widths from its first input map and never goes below 64 channels in the box
 branch at the usual 16 bins, so that a narrow network spends most of its time in the head.
@@ -10,7 +10,10 @@ from torch import nn
 from ultralytics.nn.modules.conv import Conv, DWConv
 from ultralytics.nn.modules.head import Detect
 
+from nas.blocks.efficientnet import MBConv
 from nas.blocks.parsed import ParsedAs
+
+_EXPANSION = 2
 
 
 class SlimDetect(Detect, metaclass=ParsedAs, stock=Detect):  # type: ignore[misc]
@@ -35,22 +38,35 @@ class SlimDetect(Detect, metaclass=ParsedAs, stock=Detect):  # type: ignore[misc
         ch: list[int] | tuple[int, ...] = (),
     ) -> None:
         super().__init__(nc, reg_max, end2end, ch)
-        self.cv2 = nn.ModuleList(
-            nn.Sequential(
-                Conv(c, box_width, 3),
-                Conv(box_width, box_width, 3),
-                nn.Conv2d(box_width, 4 * reg_max, 1),
-            )
-            for c in ch
-        )
-        self.cv3 = nn.ModuleList(
-            nn.Sequential(
-                nn.Sequential(DWConv(c, c, 3), Conv(c, cls_width, 1)),
-                nn.Sequential(DWConv(cls_width, cls_width, 3), Conv(cls_width, cls_width, 1)),
-                nn.Conv2d(cls_width, nc, 1),
-            )
-            for c in ch
-        )
+        self.cv2 = nn.ModuleList(self._boxes(c, box_width) for c in ch)
+        self.cv3 = nn.ModuleList(self._classes(c, cls_width) for c in ch)
         if end2end:
             self.one2one_cv2 = copy.deepcopy(self.cv2)
             self.one2one_cv3 = copy.deepcopy(self.cv3)
+
+    def _boxes(self, c: int, width: int) -> nn.Sequential:
+        """The box branch of one map."""
+        return nn.Sequential(Conv(c, width, 3), Conv(width, width, 3), nn.Conv2d(width, 4 * self.reg_max, 1))
+
+    def _classes(self, c: int, width: int) -> nn.Sequential:
+        """The class branch of one map."""
+        return nn.Sequential(
+            nn.Sequential(DWConv(c, c, 3), Conv(c, width, 1)),
+            nn.Sequential(DWConv(width, width, 3), Conv(width, width, 1)),
+            nn.Conv2d(width, self.nc, 1),
+        )
+
+
+class MBConvDetect(SlimDetect):
+    """The same with two MBConv a branch (kernel 3, expansion 2, squeeze-and-excitation 0.25)."""
+
+    def _boxes(self, c: int, width: int) -> nn.Sequential:
+        return _inverted(c, width, 4 * self.reg_max)
+
+    def _classes(self, c: int, width: int) -> nn.Sequential:
+        return _inverted(c, width, self.nc)
+
+
+def _inverted(c: int, width: int, out: int) -> nn.Sequential:
+    hidden = _EXPANSION * width
+    return nn.Sequential(MBConv(c, width, hidden), MBConv(width, width, hidden), nn.Conv2d(width, out, 1))

@@ -44,6 +44,11 @@ def search(
     max_gflops: float | None = typer.Option(None, help="Most GFLOPs at the model's own input size."),
     max_size: str | None = typer.Option(None, help="Largest float32 ONNX file: 4MB."),
     sampler: str = typer.Option("gp", help="gp (Optuna's GPSampler), tpe or random."),
+    seed_literals: bool = typer.Option(
+        False, "--seed-literals", help="Begin with the shipped literals that lie in the space and meet the target."
+    ),
+    class_loss: str = typer.Option("bce", help="Class loss of the proxies: bce or focal."),
+    box_loss: str = typer.Option("ciou", help="Box loss of the proxies: ciou or giou."),
     workers: int | None = typer.Option(
         None,
         help="Worker processes, one core each; 0: in this process, without Ray.",
@@ -61,6 +66,7 @@ def search(
     from nas.errors import UsageError
     from nas.evaluate import Limits
     from nas.latency.profile import resolve_device
+    from nas.loss_choice import Losses
     from nas.settings import SAMPLERS
 
     target_ms = units.latency_ms(target_latency)
@@ -72,6 +78,7 @@ def search(
     )
     if max_gflops is not None and not max_gflops > 0:
         raise UsageError(f"--max-gflops must be above zero, got {max_gflops:g}")
+    losses = Losses(class_loss, box_loss)
     if sampler not in SAMPLERS:
         raise UsageError(f"--sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r}")
     if steps is not None and steps < 1:
@@ -112,10 +119,14 @@ def search(
         limits=limits,
         latency=latency,
         proxy=ProxySettings(
-            steps=DEFAULT_STEPS if steps is None else steps, seed=seed, device=_train_device(train_device)
+            steps=DEFAULT_STEPS if steps is None else steps,
+            seed=seed,
+            device=_train_device(train_device),
+            losses=losses,
         ),
         epochs=epochs,
         sampler=sampler,  # type: ignore[arg-type]
+        seed_literals=seed_literals,
         workers=_workers() if workers is None else workers,
         max_seconds=max_seconds,
         name=name,

@@ -20,10 +20,14 @@ _SPACE = typer.Argument(_DEFAULT, metavar="FILE|NAME", help="A search-space file
 
 def add_to(app: typer.Typer) -> None:
     """Add the `space` commands."""
+    from nas.cli.literals import literals, table
+
     space = typer.Typer(help="Show, validate and sample search spaces.", no_args_is_help=True, rich_markup_mode=None)
     space.command()(show)
     space.command()(validate)
     space.command()(sample)
+    space.command()(literals)
+    space.command()(table)
     app.add_typer(space, name="space")
 
 

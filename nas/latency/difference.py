@@ -9,19 +9,42 @@ from nas.errors import ModelError
 
 Pixels = NDArray[np.float32]
 Predict = Callable[[Pixels], Pixels]
-"""From pictures (B, 3, imgsz, imgsz) to raw detections (B, 4 + classes, anchors)."""
+"""From pictures (B, 3, imgsz, imgsz) to raw detections (B, 4 + classes, anchors), or, of a head without NMS, to
+detections (B, up to 300, 6)."""
+
+_DETECTION = 6  # x1, y1, x2, y2, score, class
+_TIED = 1e-4
 
 
 def relative_difference(output: Pixels, expected: Pixels) -> float:
     """Largest |output - expected| / max(1, |expected|); infinite where a value is not a number.
+
+    Detections of a head without NMS stand in the order of their scores, which the last digit can turn round: their
+    scores are compared rank by rank, and each expected detection with the nearest one of the output (those that are
+    tied with the last rank can be missing).
 
     Raises:
         ModelError: The shapes differ.
     """
     if output.shape != expected.shape:
         raise ModelError(f"the exported file answers with shape {output.shape}, torch with {expected.shape}")
+    if expected.shape[-1] == _DETECTION:
+        return max(_of_detections(*pair) for pair in zip(output, expected, strict=True))
+    return _largest(output, expected)
+
+
+def _largest(output: Pixels, expected: Pixels) -> float:
     difference = np.abs(output - expected) / np.maximum(1.0, np.abs(expected))
     return float(np.nan_to_num(difference, nan=np.inf).max())
+
+
+def _of_detections(output: Pixels, expected: Pixels) -> float:
+    """The same of one picture's detections (N, 6)."""
+    scores = _largest(np.sort(output[:, 4]), np.sort(expected[:, 4]))
+    certain = expected[expected[:, 4] > expected[:, 4].min() + _TIED]
+    apart = np.abs(output[None] - certain[:, None]) / np.maximum(1.0, np.abs(certain[:, None]))  # (certain, N, 6)
+    nearest = np.nan_to_num(apart, nan=np.inf).max(-1).min(-1)
+    return max(scores, float(nearest.max(initial=0.0)))
 
 
 def difference(predict: Predict, expected: Predict, pictures: Pixels) -> float:

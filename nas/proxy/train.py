@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nas.data.pixels import Pixels, pixels
 from nas.data.values import DetectionData
 from nas.errors import ProxyError
+from nas.losses import as_float32, criterion
 from nas.proxy.augment import augmented
 from nas.proxy.average import AveragedWeights, recalibrate
 from nas.proxy.machine import Precision, StepGate, autocast, find_device, find_precision, passing, threads
@@ -107,7 +108,7 @@ def _train(
     gate: StepGate | None,
 ) -> float:
     """All steps; the mean loss a picture over the last of them."""
-    criterion = _criterion(model, device)
+    loss_of = _loss_of(model, settings)
     parameters = list(model.parameters())
     optimizer = _optimizer(model, settings)
     random = torch.Generator().manual_seed(settings.seed)
@@ -120,7 +121,7 @@ def _train(
             batch = augmented(source, chosen, random, device, share)
             with autocast(device, precision):
                 predicted = model(batch.images.contiguous(memory_format=torch.channels_last))
-            losses, _ = criterion(_float(predicted), batch.targets())  # (3,): box, class, DFL, times the batch
+            losses, _ = loss_of(as_float32(predicted), batch.targets())  # (3,): box, class, DFL, times the batch
             loss = losses.sum()
             value = float(loss.detach())
             if not math.isfinite(value):
@@ -130,6 +131,8 @@ def _train(
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             average.update()
+            if hasattr(loss_of, "update"):  # with one-to-one branches: the one-to-many ones lose weight
+                loss_of.update()
         if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
             tail.append(value / settings.batch)
     return sum(tail) / len(tail)
@@ -145,17 +148,13 @@ def _orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> 
         waiting = waiting[settings.batch :]
 
 
-def _criterion(model: nn.Module, device: torch.device) -> Any:
+def _loss_of(model: nn.Module, settings: ProxySettings) -> Any:
     from ultralytics.cfg import get_cfg
 
-    # Ultralytics' default gains (box 7.5, class 0.5, DFL 1.5), which a model made from a YAML lacks.
-    model.args = get_cfg()
-    return model.init_criterion()  # type: ignore[operator]
-
-
-def _float(predicted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The loss is computed in float32; of `feats` it reads shapes only."""
-    return {**predicted, "boxes": predicted["boxes"].float(), "scores": predicted["scores"].float()}
+    # Ultralytics' default gains (box 7.5, class 0.5, DFL 1.5), which a model made from a YAML lacks; the steps stand
+    # for the epochs in which the loss of one-to-one branches takes over.
+    model.args = get_cfg(overrides={"epochs": settings.steps})
+    return criterion(model, settings.losses)
 
 
 def _optimizer(model: nn.Module, settings: ProxySettings) -> torch.optim.Optimizer:

@@ -1,9 +1,10 @@
 """What a proxy training is asked for, and what it gives back. Standard library only."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from nas.errors import UsageError
+from nas.loss_choice import Losses
 
 DEFAULT_STEPS = 90
 
@@ -32,6 +33,7 @@ class ProxySettings:
         ema_tau: Steps in which the average's memory grows.
         recalibration: Training pictures from which the BatchNorm statistics are taken anew before the score.
         precision: `auto` (bfloat16 where the device computes in it, else float32), `float32` or `bfloat16`.
+        losses: What is penalised.
     """
 
     steps: int = DEFAULT_STEPS
@@ -49,6 +51,7 @@ class ProxySettings:
     ema_tau: float = 60.0
     recalibration: int = 128
     precision: str = "auto"
+    losses: Losses = field(default_factory=Losses)
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -78,7 +81,7 @@ class ProxySettings:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""
-        return cls(**data)
+        return cls(**{**data, "losses": Losses(**data.get("losses", {}))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class ProxyResult:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """The inverse of `to_dict`."""
-        score, settings = Score(**data["score"]), ProxySettings(**data["settings"])
+        score, settings = Score(**data["score"]), ProxySettings.from_dict(data["settings"])
         return cls(**{**data, "score": score, "settings": settings})
 
 

@@ -1,17 +1,24 @@
 """Every block family in a whole detector: built, trained a step, fused, exported, saved and loaded."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from ultralytics import YOLO
 
+from nas.architecture import Stage
 from nas.blocks.vanilla import AnnealedPair
 from nas.build import build, fused, load_model, to_onnx
 from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes
+from nas.latency.difference import relative_difference
 from nas.latency.runtimes import is_installed, open_session
+from nas.literals import yolo11
+from nas.yolo_yaml import to_yaml
 from tests.blocks.reference import randomise_batch_norm
 
 WIDTHS = {"n": (16, 32, 64, 128, 256), "s": (32, 64, 128, 256, 512), "m": (64, 128, 256, 512, 512)}
@@ -28,10 +35,27 @@ FAMILIES = {
     "VanillaNet": lambda c, s: f"VanillaBlock, [{c}, {s}]",
 }
 
+# YOLO11 with something else in place of its neck, head or stages.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "Slim Neck": {"neck": "slim"},
+    "Slim Neck without any C3k2": {"neck": "slim", "stages": (Stage("ghost", 32, 1, ratio=3, dfc_kernel=3),) * 4},
+    "AFPN": {"neck": "afpn"},
+    "AFPN, P2-P4": {"neck": "afpn", "levels": "P2-P4"},
+    "AFPN, P3-P4": {"neck": "afpn", "levels": "P3-P4"},
+    "PAN, P2-P4": {"levels": "P2-P4"},
+    "PAN, P3-P4": {"levels": "P3-P4", "sppf": False, "c2psa": False},
+    "MBConv head": {"head": "mbconv"},
+    "NMS-free": {"end2end": True, "reg_max": 1, "box_width": 16},
+    "NMS-free MBConv head": {"end2end": True, "head": "mbconv", "reg_max": 2},
+}
+DETECTORS = [*FAMILIES, *VARIANTS]
 
-def detector(family: str, scale: str) -> str:
-    """A YOLO11-like detector whose backbone stages are two blocks of a family each."""
-    block, widths = FAMILIES[family], WIDTHS[scale]
+
+def detector(name: str, scale: str) -> str:
+    """A YOLO11-like detector with backbone stages of two blocks of a family each, or a variant of YOLO11."""
+    if name in VARIANTS:
+        return to_yaml(replace(yolo11(scale, 64), **VARIANTS[name]), 3)
+    block, widths = FAMILIES[name], WIDTHS[scale]
     stem, *stages = widths
     rows = [f"- [-1, 1, Conv, [{stem}, 3, 2]]"]
     rows += [f"- [-1, 1, {block(c, s)}]" for c in stages for s in (2, 1)]
@@ -47,7 +71,14 @@ def detector(family: str, scale: str) -> str:
     return "\n".join(["nc: 3", "backbone:", *rows, neck])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+def tensors(outputs: Any) -> Iterator[torch.Tensor]:
+    """Boxes and scores of a head's training output."""
+    for name, one in outputs.items():
+        if name != "feats":
+            yield from tensors(one) if isinstance(one, dict) else [one]
+
+
+@pytest.mark.parametrize("family", DETECTORS)
 @pytest.mark.parametrize("scale", [pytest.param(s, marks=[] if s == "n" else pytest.mark.slow) for s in WIDTHS])
 def test_it_trains_fuses_exports_and_survives_its_file(
     family: str, scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -57,7 +88,7 @@ def test_it_trains_fuses_exports_and_survives_its_file(
 
     model.train()
     outputs = model(torch.rand(2, 3, 64, 64))
-    sum(one.square().mean() for one in outputs.values() if isinstance(one, torch.Tensor)).backward()
+    sum(one.square().mean() for one in tensors(outputs)).backward()
     without = [name for name, p in model.named_parameters() if p.grad is None and "dfl" not in name]
     assert not without, without
 
@@ -67,16 +98,15 @@ def test_it_trains_fuses_exports_and_survives_its_file(
     for size in (64, 96):  # the deepest maps are 2x2 and 3x3
         picture = torch.rand(1, 3, size, size)
         with torch.no_grad():
-            expected = model(picture)[0]
-            scale = expected.abs().max()
-            assert (deployed(picture)[0] - expected).abs().max() < 1e-4 * scale
+            expected = model(picture)[0].numpy()
+            assert relative_difference(deployed(picture)[0].numpy(), expected) < 1e-4
         graph = ModelBytes("onnx", to_onnx(model, size))
         for runtime in filter(is_installed, ("onnxruntime", "openvino")):
             with open_session(graph, size, LatencySettings(runtime)) as session:
                 session.feed(picture.numpy())
                 session.run()
                 found = np.array(session.outputs()[0])
-            assert np.abs(found - expected.numpy()).max() < 1e-4 * float(scale), runtime
+            assert relative_difference(found, expected) < 1e-4, runtime
 
     yolo = YOLO("yolo11n.yaml")
     yolo.model = model.half().float()  # a checkpoint holds halves
@@ -86,7 +116,7 @@ def test_it_trains_fuses_exports_and_survives_its_file(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", DETECTORS)
 def test_ghostnas_train_trains_it_on_real_pictures(family: str, bccd: Path, tmp_path: Path) -> None:
     import os
     import subprocess

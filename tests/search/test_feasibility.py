@@ -31,6 +31,19 @@ def test_the_scaled_baseline_is_the_largest_that_meets(space: SearchSpace, task:
     assert check(space, task, formula).baselines["yolo11-scaled"] == meeting[0]
 
 
+def test_literals_are_tried_at_the_largest_size_that_meets(space: SearchSpace, task: Task) -> None:
+    from nas.literal_files import points, shipped_literals
+
+    literals = points(space, shipped_literals().values())
+    plain, seeded = check(space, task, formula), check(space, task, formula, literals.values())
+    assert seeded.baselines == plain.baselines and seeded.seeds[: len(plain.seeds)] == plain.seeds
+    for designs in literals.values():
+        meeting = [design for design in designs if not formula(design, task).violations]
+        taken = {*seeded.seeds, *seeded.baselines.values()}
+        assert not meeting or meeting[0] in taken
+    assert len(seeded.seeds) == len(set(seeded.seeds))
+
+
 def test_a_runtime_without_the_precision_is_advice_not_an_error(space: SearchSpace, task: Task) -> None:
     how = LatencySettings(runtime="openvino", precision="bfloat16")
     strict = replace(task, latency=how, limits=replace(task.limits, target_ms=0.4))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture import LEVELS
+from nas.architecture import BLOCK_CHOICES, LEVELS, downsampler
 from nas.errors import SpaceError
 from nas.space import SearchSpace, load_space, shipped_spaces
 from nas.space_codec import values_of
 
-SHIPPED = ("ghostv2-n", "ghostv2-s", "ghostv2-m")
+SHIPPED = ("ghostv2-n", "ghostv2-s", "ghostv2-m", "mixed-n", "mixed-s")
 
 TINY = """
 imgsz: [64, 96]
@@ -58,8 +58,14 @@ def test_encode_inverts_decode(space: SearchSpace) -> None:
         assert arch == arch.canonical() and point is not None
         assert space.decode(point) == arch
         assert space.encode(space.decode(point)) == point
-        for name, value in values_of(arch).items():
-            assert point[name] == (0 if value is None else raw[name])
+        values = values_of(arch)
+        for name, value in values.items():
+            drawn = space.choices[name][raw[name]]
+            if name.endswith("downsample"):
+                drawn = downsampler(values[name.replace("downsample", "block")], drawn)
+            assert value in (None, drawn)
+            if value is None:
+                assert point[name] == 0
 
 
 def test_keys_are_equal_exactly_when_canonical_points_are(space: SearchSpace) -> None:
@@ -76,6 +82,56 @@ def test_size_counts_distinct_keys(tiny: SearchSpace) -> None:
     keys = {tiny.decode(dict(zip(names, point, strict=True))).key for point in points}
     # P2: 2 widths x (c3k2 + 2 expansions x (off + 2 pools)); P3: 2 x (off + 3 pools); P4: 2 x 2; P5: 2 + 1
     assert tiny.size == len(keys) == 2 * (2 * (1 + 2 * 3)) * (2 * 4) * 4 * 3
+
+
+FAMILIES = """
+imgsz: 64
+activation: relu
+stem_width: 16
+stages:
+  P2: {block: [c3k2, ghost], width: 16, depth: 1}
+  P3:
+    block: [ghost, ghostv3, mobilenetv3, mbconv, fused_mbconv, lcnet, vanilla, c3k2]
+    width: 32
+    depth: 1
+    expansion: [1, 2]
+    ratio: [2, 3]
+    dfc_kernel: [0, 3]
+    dfc_pool: [1, 2]
+    kernel: [3, 5]
+    se: [false, true]
+    downsample: [conv, ghost, block]
+  P4: {block: lcnet, width: 32, depth: [1, 2]}
+  P5: {block: vanilla, width: 64, depth: 1, downsample: block}
+neck_width: 16
+box_width: 16
+cls_width: 16
+reg_max: 4
+neck: [pan, slim]
+end2end: [false, true]
+"""
+
+
+def test_size_counts_distinct_keys_of_every_family(tmp_path: Path) -> None:
+    path = tmp_path / "families.yaml"
+    path.write_text(FAMILIES)
+    space = load_space(str(path))
+    first = {d.name: 0 for d in space.dimensions}
+    p3 = {d.name: range(len(d.choices)) for d in space.dimensions if d.name.startswith("P3")}
+    keys = {space.decode({**first, **dict(zip(p3, point, strict=True))}).key for point in product(*p3.values())}
+    ghost = 2 * 2 * 2 * (1 + 2) * 2  # expansion, ratio, SE, attention; its own down-sampler is the ghost bottleneck
+    inverted, fused, lcnet, vanilla = 2 * 2 * 2 * 3, 2 * 2 * 3, 2 * 2 * 3, 2 * 3
+    assert len(keys) == 2 * ghost + 2 * inverted + fused + lcnet + vanilla + 2
+    assert space.size == len(keys) * 2 * 2 * 2 * 2  # P2's block, P4's depth, neck, end2end
+
+
+def test_a_choice_without_effect_is_left_out_of_the_values() -> None:
+    space, rng = load_space("mixed-n"), random.Random(4)
+    for _ in range(100):
+        arch = space.decode(space.sample(rng))
+        for level, stage in zip(LEVELS, arch.stages, strict=True):
+            for name in BLOCK_CHOICES:
+                assert (values_of(arch)[f"{level}.{name}"] is None) == (not stage.has_effect(name))
 
 
 def test_an_architecture_outside_is_not_encoded(tiny: SearchSpace) -> None:
@@ -128,7 +184,9 @@ def test_a_single_architecture_has_no_neighbour(tmp_path: Path) -> None:
 
 def test_corners_are_points_at_the_extremes(space: SearchSpace) -> None:
     for corners, pick in ((space.smallest(), min), (space.largest(), max)):
-        assert len({arch.key for arch in corners}) == len(corners) == 4
+        # Every pair of block and down-sampler: two a plain or ghost family, three each of the five others.
+        pairs = 4 if space.name.startswith("ghostv2") else 3 * 2 + 5 * 3
+        assert len({arch.key for arch in corners}) == len(corners) == pairs
         for arch in corners:
             assert space.encode(arch) is not None
             assert arch.imgsz == pick(space.choices["imgsz"]) and arch.reg_max == pick(space.choices["reg_max"])

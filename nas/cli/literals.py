@@ -1,0 +1,186 @@
+"""`ghostnas space literals` and `space table`: the known designs, and what each of them costs."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nas.latency.values import LatencySettings, Level
+    from nas.literal_files import Literal
+
+_STOCK = {"n": "yolo11-n", "s": "yolo11-s", "m": "yolo11-m"}
+_NAMES = typer.Argument(None, metavar="[NAME]...", help="Literals; by default all of them.")
+
+
+def literals() -> None:
+    """List the known designs, each a model YAML that `ghostnas export FILE --to DIR` makes a bundle of."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from nas.literal_files import points, shipped_literals
+    from nas.space import load_space, shipped_spaces
+
+    shipped = shipped_literals()
+    inside = {name: points(load_space(name), shipped.values()) for name in shipped_spaces()}
+    listed = Table("literal", "what it is", "a point of")
+    for name, literal in shipped.items():
+        listed.add_row(name, literal.description, ", ".join(space for space in inside if name in inside[space]) or "-")
+    console = Console(highlight=False)
+    console.print(listed)
+    console.print(f"({next(iter(shipped.values())).path.parent})", soft_wrap=True)
+
+
+def table(
+    names: list[str] = _NAMES,
+    classes: int = typer.Option(1, help="Classes that every model detects."),
+    imgsz: str = typer.Option("320,640", help="Square input sizes in pixels."),
+    runtime: str = typer.Option("onnxruntime,openvino", help="Runtimes to measure with; none: count only."),
+    device: str = typer.Option(
+        "local", help="local (= cpu), cuda:N, ssh://user@host[:port][?python=PATH], or a device profile."
+    ),
+    level: str = typer.Option("finalist", help="finalist (±1%, three processes) or screening (±2%, one)."),
+    fresh: bool = typer.Option(False, "--fresh", help="Measure again what was measured before."),
+) -> None:
+    """Print size, work and measured latency of the known designs beside YOLO11 of the same scale.
+
+    The designs of one scale are measured side by side in one run; a ratio is to YOLO11 of that scale.
+    """
+    from rich.console import Console
+
+    from nas import offline
+    from nas.errors import UsageError
+    from nas.latency import resolve_level
+    from nas.latency.profile import resolve_device
+
+    if classes < 1:
+        raise UsageError(f"--classes must be 1 or more, got {classes}")
+    groups, sizes = _groups(names), _sizes(imgsz)
+    profile, chosen = resolve_device(device), resolve_level(level)
+    settings = [profile.settings(runtime=one) for one in runtime.split(",") if one != "none"]
+    offline.prepare()
+    console = Console(highlight=False)
+    with TemporaryDirectory() as folder:
+        files = {
+            scale: [_with_classes(literal, classes, Path(folder)) for literal in group]
+            for scale, group in groups.items()
+        }
+        console.print(_work_table(files, max(sizes)))
+        console.print(f"Fused, {classes} class(es), {max(sizes)} px.", soft_wrap=True)
+        for one in settings:
+            for size in sizes:
+                listed, footer = _latency_table(files, one, size, chosen, fresh)
+                console.print(listed)
+                console.print(footer, soft_wrap=True)
+
+
+def _groups(names: Sequence[str]) -> "dict[str, list[Literal]]":
+    """The literals by scale, YOLO11 first."""
+    from nas.errors import UsageError
+    from nas.literal_files import shipped_literals
+    from nas.suggest import did_you_mean
+
+    shipped = shipped_literals()
+    for name in names:
+        if name not in shipped:
+            raise UsageError(f"{name!r} is no literal{did_you_mean(name, shipped) or '; see ghostnas space literals'}")
+    groups: dict[str, list[Literal]] = {}
+    for name, literal in shipped.items():
+        if (not names or name in names) and name not in _STOCK.values():
+            groups.setdefault(_scale(name), []).append(literal)
+    for scale, stock in _STOCK.items():
+        if scale in groups or not names or stock in names:
+            groups[scale] = [shipped[stock], *groups.get(scale, [])]
+    return {scale: groups[scale] for scale in _STOCK if scale in groups}
+
+
+def _scale(name: str) -> str:
+    """The scale letter at the end of a literal's name; the 1.0x and 1.3x backbones stand beside YOLO11n."""
+    return name[-1] if name[-2:] in ("-n", "-s", "-m") else "n"
+
+
+def _sizes(text: str) -> list[int]:
+    from nas.errors import UsageError
+
+    sizes = [int(part) if part.strip().isdigit() else 0 for part in text.split(",")]
+    if any(size < 32 or size % 32 for size in sizes):
+        raise UsageError(f"--imgsz must be multiples of 32 such as 320,640; got {text!r}")
+    return sizes
+
+
+def _with_classes(literal: "Literal", classes: int, folder: Path) -> Path:
+    """The literal's file with another number of classes."""
+    text = literal.path.read_text(encoding="utf-8")
+    path = folder / literal.path.name
+    path.write_text(re.sub(r"^nc: \d+", f"nc: {classes}", text, count=1, flags=re.MULTILINE), encoding="utf-8")
+    return path
+
+
+def _work_table(files: dict[str, list[Path]], imgsz: int) -> "Table":
+    from rich import box
+    from rich.progress import track
+    from rich.table import Table
+
+    from nas.build import load_model
+    from nas.work import work
+
+    listed = Table("model", box=box.MARKDOWN)
+    for column in ("params", "GFLOPs", "GFLOPs, 8.3 rule", "activations"):
+        listed.add_column(column, justify="right")
+    every = [path for group in files.values() for path in group]
+    for path in track(every, "Counting", transient=True):
+        found = work(load_model(path), imgsz)
+        listed.add_row(
+            path.stem,
+            f"{found.params:,}",
+            f"{found.gflops:.2f}",
+            f"{found.gflops_8_3:.2f}",
+            f"{found.activations / 1e6:.1f}M",
+        )
+    return listed
+
+
+def _latency_table(
+    files: dict[str, list[Path]], settings: "LatencySettings", imgsz: int, level: "Level", fresh: bool
+) -> "tuple[Table, str]":
+    """The latencies at one size in one runtime, and the line that says what they are."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from nas.latency.lookup import latencies_of
+    from nas.latency.models import find_model
+    from nas.latency.patience import patiently
+
+    listed = Table("model", box=box.MARKDOWN)
+    for column in ("latency", "95% interval", "to YOLO11", "95% interval"):
+        listed.add_column(column, justify="right")
+    footer, progress = "", Console(stderr=True)
+    for scale, group in files.items():
+        models = [find_model(str(path)) for path in group]
+        with progress.status(f"Measuring {len(models)} models of scale {scale} at {imgsz} px, {settings.runtime}"):
+            answer = patiently(
+                lambda models=models: latencies_of(models, [imgsz] * len(models), settings, level, fresh=fresh),
+                notice=progress.print,
+            )
+        ratios = answer.found.ratios or [None] * len(models)
+        for path, latency, ratio in zip(group, answer.found.latencies, ratios, strict=True):
+            own = path.stem == _STOCK[scale] or ratio is None
+            listed.add_row(
+                path.stem,
+                f"{latency.latency_ms:.2f} ms",
+                f"{latency.low_ms:.2f} to {latency.high_ms:.2f}",
+                "1" if own else f"{ratio.value:.3f}x",
+                "-" if own else f"{ratio.low:.3f} to {ratio.high:.3f}",
+            )
+        key = answer.found.latencies[0].key
+        footer = (
+            f"{key['runtime']} {key['runtime_version']}, {key['precision']}, threads: {key['threads']}, {imgsz} px, "
+            f"batch 1, compute only, {level}; {key['device']}"
+        )
+    return listed, footer

@@ -24,6 +24,8 @@ from nas.yolo_yaml import to_yaml
 
 CLASSES = 4
 BATCH = 2
+STRIDES = {"P3-P5": (8, 16, 32), "P3-P4": (8, 16), "P2-P4": (4, 8, 16)}
+MOST_DETECTIONS = 300  # of a head without NMS
 
 
 def architectures(space: str, n: int, seed: int) -> Iterator[Architecture]:
@@ -61,15 +63,16 @@ def train_one_step(model: Any, imgsz: int, seed: int = 0) -> float:
     return loss
 
 
-def run_onnx(graph: bytes, imgsz: int) -> np.ndarray[Any, Any]:
+def run_onnx(graph: bytes, imgsz: int, arch: Architecture) -> np.ndarray[Any, Any]:
     """The output of one run in ONNX Runtime, which must be finite and of the expected shape."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     picture = np.random.default_rng(0).random((1, 3, imgsz, imgsz), dtype=np.float32)
     (output,) = session.run(None, {session.get_inputs()[0].name: picture})
-    positions = sum((imgsz // stride) ** 2 for stride in (8, 16, 32))
-    if output.shape != (1, 4 + CLASSES, positions) or not np.isfinite(output).all():
+    positions = sum((imgsz // stride) ** 2 for stride in STRIDES[arch.levels])
+    expected = (1, min(positions, MOST_DETECTIONS), 6) if arch.end2end else (1, 4 + CLASSES, positions)
+    if output.shape != expected or not np.isfinite(output).all():
         raise RuntimeError(f"ONNX Runtime gave shape {output.shape}, or values that are not finite")
     return output
 
@@ -79,7 +82,7 @@ def check(arch: Architecture, imgsz: int | None = None) -> None:
     size = imgsz or arch.imgsz
     model = build(to_yaml(arch, CLASSES), seed=0)
     train_one_step(model, size)
-    run_onnx(to_onnx(model, size), size)
+    run_onnx(to_onnx(model, size), size, arch)
 
 
 def main() -> int:

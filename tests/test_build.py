@@ -37,7 +37,7 @@ def script() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("space", ["ghostv2-n", "ghostv2-s", "ghostv2-m"])
+@pytest.mark.parametrize("space", ["ghostv2-n", "ghostv2-s", "ghostv2-m", "mixed-n", "mixed-s"])
 def test_ten_samples_of_each_space_build_train_export_and_run(space: str) -> None:
     build_all = script()
     for arch in build_all.architectures(space, 10, seed=1):

@@ -94,7 +94,7 @@ class Stage:
         return "-".join([*parts, f"d{self.downsample}"])
 
 
-_DEFAULTS = {field.name: field.default for field in fields(Stage)}
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Stage)}
 
 
 def downsampler(block: Block, wanted: Downsample) -> Downsample:

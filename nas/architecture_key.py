@@ -33,11 +33,15 @@ def from_key(key: str) -> Architecture:
     if found is None or None in stages:
         raise ModelError(f"not the key of an architecture: {key!r}")
     shared = {name: text for name, text in found.groupdict().items() if name not in LEVELS}
-    switched = {"end2end": shared.pop("end2end") is not None} | {
-        name: shared.pop(name) is None for name in ("sppf", "c2psa")
-    }
+    end2end, sppf, c2psa = (shared.pop(name) for name in ("end2end", "sppf", "c2psa"))
     p2, p3, p4, p5 = (_stage(cast("re.Match[str]", stage)) for stage in stages)
-    arch = Architecture(**_values(shared), **switched, stages=(p2, p3, p4, p5))
+    arch = Architecture(
+        **_values(shared),
+        stages=(p2, p3, p4, p5),
+        end2end=end2end is not None,
+        sppf=sppf is None,
+        c2psa=c2psa is None,
+    )
     if arch.key != key:
         raise ModelError(f"not a canonical key: {key!r}; the same network is {arch.key!r}")
     return arch

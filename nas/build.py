@@ -175,13 +175,25 @@ def _load_checkpoint(path: Path) -> DetectionModel:
     return model
 
 
+def is_nms_free(model: DetectionModel) -> bool:
+    """Whether a model has one of our heads with one-to-one branches, which were made to detect without NMS.
+
+    Of a stock head with both kinds of branches Ultralytics deploys the one that needs NMS, unless it is told otherwise.
+    """
+    head = model.model[-1]
+    return type(head).__name__ in REGISTERED and getattr(head, "one2one_cv2", None) is not None
+
+
 def fused(model: DetectionModel) -> DetectionModel:
-    """A copy for inference: evaluation mode, every BatchNorm folded, no gradients.
+    """A copy for inference: evaluation mode, every BatchNorm folded, no gradients, the branches that NMS needs gone
+    where the model does without it.
 
     Raises:
         ModelError: A BatchNorm is left that Ultralytics could not fold.
     """
     copied = copy.deepcopy(model).eval()
+    if is_nms_free(copied):  # Ultralytics' validation switches to the other branches
+        copied.end2end = True
     with torch.no_grad():
         copied.fuse(verbose=False)
     left = [name for name, module in copied.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from nas.designs import Design, Measured
 from nas.errors import ModelError, StorageError
 from nas.paths import writable_dir
@@ -65,6 +67,8 @@ def readme(design: Design, blocks: tuple[str, ...]) -> str:
         blocks: Our blocks that it uses.
     """
     size = f", imgsz={design.imgsz}" if design.imgsz else ""
+    if yaml.safe_load(design.path.read_text(encoding="utf-8")).get("end2end"):
+        size += ", nms=False"
     first = f"import {MODULE_NAME}  # makes the blocks known to Ultralytics\n" if blocks else ""
     files = [f"- `{MODEL_FILE}`: the design, an Ultralytics model YAML"]
     if blocks:
@@ -83,7 +87,7 @@ In this folder:
 {first}from ultralytics import YOLO
 YOLO("{MODEL_FILE}").train(data="DATA.yaml", epochs=100{size})
 ```
-{_usage(blocks)}{_size(design)}
+{_usage(blocks)}{_size(design)}{_nms(size)}
 ## Measured
 
 {_measured(design)}
@@ -108,6 +112,15 @@ A checkpoint refers to `{MODULE_NAME}` by name: `import {MODULE_NAME}` before `Y
 folder on Python's path. The `yolo` command finds it through `PYTHONPATH=.` when it loads a checkpoint; it
 cannot build `{MODEL_FILE}` itself.
 """
+
+
+def _nms(arguments: str) -> str:
+    if "nms=False" not in arguments:
+        return ""
+    return (
+        "\nIts head detects without NMS. Give `nms=False` to validation and export, too: left alone, Ultralytics "
+        "takes the branches that need NMS, which are there for training.\n"
+    )
 
 
 def _size(design: Design) -> str:

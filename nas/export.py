@@ -131,9 +131,13 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     from ultralytics import YOLO
 
+    from nas.build import is_nms_free
+
     copied = folder / f"{checkpoint.path.stem}.pt"
     shutil.copy(checkpoint.path, copied)
     arguments: dict[str, Any] = {"format": wanted.name, "imgsz": imgsz}
+    if is_nms_free(checkpoint.model):
+        arguments["nms"] = False  # Ultralytics' word for the branches that need none
     if wanted.simplifies and importlib.util.find_spec("onnxslim") is None:
         arguments["simplify"] = False  # on by default, and not one of our dependencies
     try:

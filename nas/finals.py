@@ -15,8 +15,8 @@ from nas.evaluate import Evaluation, Task, calibration_pictures
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
 from nas.latency.difference import difference
-from nas.latency.measure import compare
-from nas.latency.patience import patiently
+from nas.latency.measure import Comparison, compare
+from nas.latency.patience import patiently, surely
 from nas.latency.predictions import opened_for_pictures
 from nas.latency.sized import Sized
 from nas.pareto import front_indices
@@ -183,9 +183,12 @@ def _final(record: Record, task: Task, on_wait: Callable[[str], None]) -> Final:
     model = _trained(task.folder / "models" / f"{record.label}.yaml", task)
     data = load(task.data, fraction=task.fraction)
     file = Sized(prepare(model, imgsz, task.latency, calibration_pictures(task, imgsz, QUANTISED_WITH)), imgsz)
-    latency = patiently(
-        lambda: compare([file], task.latency, task.calibration, level="finalist").latencies[0], notice=on_wait
-    )
+
+    def measured() -> Comparison:
+        return compare([file], task.latency, task.calibration, level="finalist")
+
+    found = patiently(lambda: surely(measured, lambda one: one.width, notice=on_wait), notice=on_wait)
+    (latency,) = found.latencies
     val = score_file(file, data.val, task.latency)
     val_float = None
     if task.latency.precision != "float32":

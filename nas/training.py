@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from nas.blocks.vanilla import anneal
 from nas.build import load_model, register
 from nas.checkpoints import know_bundled_blocks
@@ -85,10 +87,10 @@ def penalise(losses: Losses, trainer: Any) -> None:
     from ultralytics.utils.torch_utils import unwrap_model
 
     model = unwrap_model(trainer.model)
-    before = getattr(model, "criterion", None)
+    updates = getattr(getattr(model, "criterion", None), "updates", None)
     model.criterion = criterion(model, losses)
-    if hasattr(before, "updates"):  # resumed: as far as one-to-one branches had taken over
-        model.criterion.updates = before.updates - 1
+    if updates is not None:  # resumed: as far as one-to-one branches had taken over
+        model.criterion.updates = updates - 1
         model.criterion.update()
 
 
@@ -159,6 +161,8 @@ def complete(design: Design, arguments: Mapping[str, Any]) -> Training:
     """
     resume = bool(arguments.get("resume"))
     defaults: dict[str, Any] = {} if resume else {"name": design.label}
+    if _says_nms_free(design) and not resume:
+        defaults["nms"] = False  # Ultralytics' word for validating with the branches that need none
     if design.imgsz is not None:
         defaults["imgsz"] = design.imgsz
     # Ultralytics would put a relative project below `runs/detect`.
@@ -167,6 +171,12 @@ def complete(design: Design, arguments: Mapping[str, Any]) -> Training:
     data = None if resume else _data(design, arguments)
     losses = _losses(design, asked)
     return Training(design.path, data, {**defaults, **asked}, losses)
+
+
+def _says_nms_free(design: Design) -> bool:
+    if design.path.suffix == ".pt":
+        return False  # a checkpoint's own arguments say it
+    return bool(yaml.safe_load(design.path.read_text(encoding="utf-8")).get("end2end"))
 
 
 def _losses(design: Design, asked: dict[str, Any]) -> Losses:

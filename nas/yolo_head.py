@@ -79,7 +79,8 @@ def _detect(arch: Architecture, nc: int) -> tuple[str, str]:
     stock_box = max(16, first // 4, 4 * arch.reg_max)
     # With more classes than channels YOLO11 widens its class branch; any other head means what it says.
     rule_of_yolo11 = arch.reg_max == 16 or min(nc, 100) <= first
-    plain = arch.neck == "pan" or any(stage.block == "c3k2" for stage in arch.stages)
+    # Of a stock head with both kinds of branches Ultralytics deploys the one that needs NMS.
+    plain = not arch.end2end and (arch.neck == "pan" or any(stage.block == "c3k2" for stage in arch.stages))
     if plain and arch.box_width == stock_box and arch.cls_width == first and rule_of_yolo11:
         return "Detect", "nc"
     return "SlimDetect", f"nc, {arch.box_width}, {arch.cls_width}"

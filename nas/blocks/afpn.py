@@ -5,6 +5,7 @@ section 3.2.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -84,34 +85,28 @@ class BasicBlock(nn.Module):
         return out
 
 
-class FusionStep(nn.Module):
-    """Every wanted level from all of the given ones: resampled, fused, and passed through basic blocks.
+class FusedLevel(nn.Module):
+    """One level made of several: each brought to its size, fused, and passed through basic blocks.
 
     Args:
         channels: Channels of the maps, from the largest map to the smallest.
-        wanted: How many of them are made, from the largest on.
+        level: Which of them is made.
     """
 
-    def __init__(self, channels: Sequence[int], wanted: int) -> None:
+    def __init__(self, channels: Sequence[int], level: int) -> None:
         super().__init__()
+        c = channels[level]
         self.resample = nn.ModuleList(
-            nn.ModuleList(
-                nn.Identity() if here == there else Resampled(c, channels[there], there - here)
-                for here, c in enumerate(channels)
-            )
-            for there in range(wanted)
+            nn.Identity() if here == level else Resampled(other, c, level - here) for here, other in enumerate(channels)
         )
-        self.fuse = nn.ModuleList(AdaptiveFusion(channels[there], len(channels)) for there in range(wanted))
-        self.blocks = nn.ModuleList(
-            nn.Sequential(*(BasicBlock(channels[there]) for _ in range(_BLOCKS))) for there in range(wanted)
-        )
+        self.fuse = AdaptiveFusion(c, len(channels))
+        self.blocks = nn.Sequential(*(BasicBlock(c) for _ in range(_BLOCKS)))
 
-    def forward(self, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Maps (B, channels[i], H / 2^i, W / 2^i), of which the first `wanted` come back."""
-        return [
-            blocks(fuse([bring(one) for bring, one in zip(resample, maps, strict=True)]))
-            for resample, fuse, blocks in zip(self.resample, self.fuse, self.blocks, strict=True)
-        ]
+    def forward(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Maps (B, channels[i], H / 2^i, W / 2^i) to (B, channels[level], H / 2^level, W / 2^level)."""
+        brought = [resample(one) for resample, one in zip(self.resample, maps, strict=True)]
+        out: torch.Tensor = self.blocks(self.fuse(brought))
+        return out
 
 
 class AFPN(nn.Module, metaclass=ParsedAs, stock=Detect):
@@ -133,15 +128,18 @@ class AFPN(nn.Module, metaclass=ParsedAs, stock=Detect):
     ) -> None:
         super().__init__()
         self.reduce = nn.ModuleList(Conv(c, h, 1) for c, h in zip(ch, hidden, strict=True))
-        levels = len(hidden)
+        # Two levels, then three, ...; of the last step only what the head looks at.
+        wanted = [*range(2, len(hidden)), len(out)]
         self.steps = nn.ModuleList(
-            FusionStep(hidden[:count], count if count < levels else len(out)) for count in range(2, levels + 1)
+            nn.ModuleList(FusedLevel(hidden[:count], level) for level in range(made))
+            for count, made in enumerate(wanted, start=2)
         )
         self.expand = nn.ModuleList(Conv(h, c, 1) for h, c in zip(hidden, out, strict=False))
 
     def forward(self, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Maps (B, ch[i], H / 2^i, W / 2^i) to (B, out[i], H / 2^i, W / 2^i)."""
         maps = [reduce(one) for reduce, one in zip(self.reduce, maps, strict=True)]
+        step: Any
         for count, step in enumerate(self.steps, start=2):
-            maps = [*step(maps[:count]), *maps[count:]]
+            maps = [*(level(maps[:count]) for level in step), *maps[count:]]
         return [expand(one) for expand, one in zip(self.expand, maps, strict=False)]

@@ -24,7 +24,7 @@ class SlimDetect(Detect, metaclass=ParsedAs, stock=Detect):  # type: ignore[misc
         box_width: Hidden channels of the box branch.
         cls_width: Hidden channels of the class branch.
         reg_max: Bins of the distribution focal loss.
-        end2end: Whether to add the one-to-one branches of an NMS-free head.
+        end2end: Whether to add one-to-one branches, and to detect with them: no NMS is needed.
         ch: Channels of the input maps.
     """
 
@@ -43,6 +43,7 @@ class SlimDetect(Detect, metaclass=ParsedAs, stock=Detect):  # type: ignore[misc
         if end2end:
             self.one2one_cv2 = copy.deepcopy(self.cv2)
             self.one2one_cv3 = copy.deepcopy(self.cv3)
+        self.end2end = end2end
 
     def _boxes(self, c: int, width: int) -> nn.Sequential:
         """The box branch of one map."""

@@ -114,7 +114,7 @@ def measure(
             patiently(lambda: calibration(settings, fresh=True), notice=progress.print)
     with progress.status(what):
         answer = patiently(
-            lambda: latencies_of(files, sizes, settings, chosen_level, fresh=fresh, data=data),
+            lambda: latencies_of(files, sizes, settings, chosen_level, fresh=fresh, data=data, notice=progress.print),
             notice=progress.print,
         )
     if as_json:

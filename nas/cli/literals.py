@@ -11,11 +11,13 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from nas.latency.lookup import Answer
+    from nas.latency.models import ModelFile
     from nas.latency.values import LatencySettings, Level
     from nas.literal_files import Literal
 
 _STOCK = {"n": "yolo11-n", "s": "yolo11-s", "m": "yolo11-m"}
-_NAMES = typer.Argument(None, metavar="[NAME]...", help="Literals; by default all of them.")
+_NAMES = typer.Argument((), metavar="[NAME]...", help="Literals; by default all of them.")
 
 
 def literals() -> None:
@@ -163,20 +165,22 @@ def _latency_table(
     footer, progress = "", Console(stderr=True)
     for scale, group in files.items():
         models = [find_model(str(path)) for path in group]
+
+        def measured(models: "Sequence[ModelFile]" = models) -> "Answer":
+            sizes = [imgsz] * len(models)
+            return latencies_of(models, sizes, settings, level, fresh=fresh, notice=progress.print)
+
         with progress.status(f"Measuring {len(models)} models of scale {scale} at {imgsz} px, {settings.runtime}"):
-            answer = patiently(
-                lambda models=models: latencies_of(models, [imgsz] * len(models), settings, level, fresh=fresh),
-                notice=progress.print,
-            )
+            answer = patiently(measured, notice=progress.print)
         ratios = answer.found.ratios or [None] * len(models)
         for path, latency, ratio in zip(group, answer.found.latencies, ratios, strict=True):
-            own = path.stem == _STOCK[scale] or ratio is None
+            to_yolo11 = None if path.stem == _STOCK[scale] else ratio
             listed.add_row(
                 path.stem,
                 f"{latency.latency_ms:.2f} ms",
                 f"{latency.low_ms:.2f} to {latency.high_ms:.2f}",
-                "1" if own else f"{ratio.value:.3f}x",
-                "-" if own else f"{ratio.low:.3f} to {ratio.high:.3f}",
+                "1" if to_yolo11 is None else f"{to_yolo11.value:.3f}x",
+                "-" if to_yolo11 is None else f"{to_yolo11.low:.3f} to {to_yolo11.high:.3f}",
             )
         key = answer.found.latencies[0].key
         footer = (

@@ -1,7 +1,7 @@
 """Latencies of model files, served from the cache where it has them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from nas.latency.artifact import prepare
 from nas.latency.link import open_link
 from nas.latency.measure import Comparison, compare, key_of, needed_calibration
 from nas.latency.models import DEFAULT_IMGSZ, ModelFile, own_imgsz
+from nas.latency.patience import surely
 from nas.latency.sized import Sized
 from nas.latency.values import LatencySettings, Level
 from nas.turnstile import Turnstile
@@ -79,6 +80,7 @@ def latencies_of(
     *,
     fresh: bool = False,
     data: str | None = None,
+    notice: Callable[[str], None] = lambda text: None,
 ) -> Answer:
     """Model files' latencies, from the cache or measured together in new processes and kept.
 
@@ -89,6 +91,7 @@ def latencies_of(
         level: `screening` or `finalist`.
         fresh: Measure even when the cache has them.
         data: Data YAML whose pictures int8 is calibrated with and +nms detects in; the embedded set by default.
+        notice: Told in one line when a finalist measurement is made again because it was not sure.
 
     Raises:
         ModelError: A model cannot be built or exported.
@@ -115,7 +118,12 @@ def latencies_of(
             Sized(prepare(model, size, settings, pictures), size)
             for model, size, pictures in zip(models, sizes, quantising, strict=True)
         ]
-    measured = compare(files, settings, calibrated, level=level, pictures=seen)
+
+    def measure() -> Comparison:
+        return compare(files, settings, calibrated, level=level, pictures=seen)
+
+    sure = level == "finalist" and settings.statistic == "quiet"
+    measured = surely(measure, lambda one: one.width, notice=notice) if sure else measure()
     latencies = tuple(replace(one, key=key) for one, key in zip(measured.latencies, keys, strict=True))
     answer = replace(measured, latencies=latencies)
     cache.keep(answer)

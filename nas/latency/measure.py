@@ -43,6 +43,11 @@ class Comparison:
     latencies: tuple[Latency, ...]
     ratios: tuple[Ratio, ...] | None
 
+    @property
+    def width(self) -> float:
+        """Half width of the widest latency's interval, as a share of the latency."""
+        return max((one.high_ms - one.low_ms) / 2 / one.latency_ms for one in self.latencies)
+
 
 def key_of(digest: str, imgsz: int, settings: LatencySettings, link: Link) -> dict[str, Any]:
     """Everything that a latency on the link's device hangs on."""

@@ -1,7 +1,8 @@
-"""Asking again: when the device was too disturbed for a number, and when it was lost."""
+"""Asking again: when the device was too disturbed for a number or for a sure one, and when it was lost."""
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from nas.errors import Busy, DeviceLost, Unmeasurable
@@ -11,7 +12,11 @@ T = TypeVar("T")
 LONGEST_S = 30 * 60.0
 """A lost device is waited for this long."""
 
+SURE = 0.02
+"""A finalist's interval wider than this on either side, as a share, is worth asking again."""
+
 _DISTURBED_PAUSES_S = (2.0, 10.0, 30.0)
+_UNSURE_PAUSES_S = (2.0, 8.0)
 _LOST_PAUSES_S = (5.0, 15.0, 60.0, 120.0, 300.0)
 
 
@@ -65,3 +70,33 @@ def patiently(
             notice(f"{error} (asked again in {pause:.0f} s)")
             sleep(pause)
             away += 1
+
+
+def surely(
+    measure: Callable[[], T],
+    width: Callable[[T], float],
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    notice: Callable[[str], None] = lambda text: None,
+) -> T:
+    """Measure, and again up to twice while the answer is not sure; the surest answer, which never hangs on its value.
+
+    Args:
+        measure: Takes one measurement.
+        width: Half width of an answer's interval, as a share of it.
+        sleep: Lets the given seconds pass.
+        notice: Told in one line why it is measured again.
+
+    Raises:
+        Unmeasurable: The device was too disturbed the first time.
+        LatencyError: The model cannot be measured.
+    """
+    found = measure()
+    for pause in _UNSURE_PAUSES_S:
+        if width(found) <= SURE:
+            break
+        notice(f"known to ±{width(found):.1%} only (measured again in {pause:.0f} s)")
+        sleep(pause)
+        with suppress(Unmeasurable):
+            found = min(found, measure(), key=width)
+    return found

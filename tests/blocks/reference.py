@@ -46,7 +46,7 @@ class GhostNetV2(BaseModel):
         for index, (k, hidden, out, se, s) in enumerate(ROWS):
             c2, dfc = _multiple_of_4(out * width), 5 if index > 1 else 0
             hidden = _multiple_of_4(hidden * width)
-            layers.append(bottleneck(channels, c2, hidden, s, k, dfc, 2, se, relu))
+            layers.append(bottleneck(channels, c2, hidden, s, k, dfc, 2, se, act=relu))
             channels = c2
         last = _multiple_of_4(960 * width)
         layers += [

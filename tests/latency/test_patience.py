@@ -3,7 +3,7 @@
 import pytest
 
 from nas.errors import LatencyError, Unmeasurable
-from nas.latency.patience import patiently
+from nas.latency.patience import SURE, patiently, surely
 
 FOUND = object()
 
@@ -40,3 +40,43 @@ def test_a_broken_model_is_not_tried_again() -> None:
 
     with pytest.raises(LatencyError, match="no such operator"):
         patiently(broken, lambda seconds: pytest.fail("waited"))
+
+
+@pytest.mark.parametrize(
+    ("widths", "kept", "asked"),
+    [
+        ([SURE], 0, 1),
+        ([0.05, 0.01], 1, 2),
+        ([0.05, 0.03, 0.04], 1, 3),
+        ([0.03, 0.05, 0.04], 0, 3),
+    ],
+)
+def test_an_unsure_answer_is_asked_again_and_the_surest_kept(widths: list[float], kept: int, asked: int) -> None:
+    waited: list[float] = []
+    told: list[str] = []
+    answers = iter(enumerate(widths))
+    found = surely(lambda: next(answers), lambda one: one[1], waited.append, notice=told.append)
+    assert found == (kept, widths[kept]) and waited == [2.0, 8.0][: asked - 1]
+    assert told == [
+        f"known to ±{min(widths[: i + 1]):.1%} only (measured again in {waited[i]:.0f} s)" for i in range(asked - 1)
+    ]
+
+
+def test_a_disturbed_second_try_does_not_lose_the_first() -> None:
+    answers = iter([0.04, Unmeasurable("noise"), 0.03])
+
+    def measure() -> float:
+        answer = next(answers)
+        if isinstance(answer, Unmeasurable):
+            raise answer
+        return answer
+
+    assert surely(measure, lambda one: one, lambda seconds: None) == 0.03
+
+
+def test_a_disturbed_first_try_is_refused() -> None:
+    def noisy() -> float:
+        raise Unmeasurable("noise")
+
+    with pytest.raises(Unmeasurable):
+        surely(noisy, lambda one: one, lambda seconds: None)

@@ -32,14 +32,16 @@ def test_each_builds_and_says_what_it_is(name: str) -> None:
 
 
 def test_the_write_ups_row_has_its_counts_beside_yolo11m() -> None:
+    # By ultralytics-thop 2.0.14 itself, which Ultralytics 8.3 used: 47.148521 and 67.649997.
     ours = work(load_model(SHIPPED["writeup-ghostnetv2-m"].path), 640)
     stock = work(build(with_classes("yolo11-m", 1)), 640)
     assert ours.params == 18_998_323 and abs(ours.params / 1e6 - 19.0) <= 0.05
-    assert abs(ours.gflops_8_3 - 47.2) <= 0.1 and ours.gflops_8_3 == pytest.approx(47.18, abs=0.005)
-    assert stock.params == 20_030_803 and stock.gflops_8_3 == pytest.approx(67.65, abs=0.005)
+    assert abs(ours.gflops_8_3 - 47.2) <= 0.1 and ours.gflops_8_3 == pytest.approx(47.1485, abs=5e-5)
+    assert stock.params == 20_030_803 and stock.gflops_8_3 == pytest.approx(67.65, abs=5e-5)
     assert (ours.gflops, stock.gflops) == (pytest.approx(47.29, abs=0.005), pytest.approx(67.76, abs=0.005))
     # Fewer operations, more memory traffic.
-    assert stock.activations == pytest.approx(67.9e6, rel=1e-3) < ours.activations
+    assert stock.activations == pytest.approx(67.9e6, rel=1e-3)
+    assert ours.activations == pytest.approx(91.9e6, rel=1e-3)
 
 
 @pytest.mark.parametrize("scale", ["n", "s", "m"])

@@ -198,7 +198,7 @@ def left(designs: list[dict[str, str]], rows: Rows, seeds: int, steps: int) -> I
                 yield one["design"], one["key"], seed
 
 
-def report(designs: list[dict[str, str]], rows: Rows) -> None:
+def report(designs: list[dict[str, str]], rows: Rows, steps: int) -> None:
     """The tables."""
     print("\n| design | key | latency | to DFC on | 95% interval |\n|---|---|---|---|---|")
     for one in designs:
@@ -207,7 +207,7 @@ def report(designs: list[dict[str, str]], rows: Rows) -> None:
     print("\n| design | seeds | val mAP50-95: mean | sd | lowest to highest | mAP50 | s | ERF P2 | P3 | P4 | P5 |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for one in designs:
-        mine = [row for row in rows.all() if row["design"] == one["design"]]
+        mine = [row for row in rows.all() if row["design"] == one["design"] and row["steps"] == str(steps)]
         if len(mine) < 2:
             continue
         scores = [float(row["map50_95"]) for row in mine]
@@ -237,7 +237,7 @@ def main() -> None:
         for waiting in [pool.submit(trained, *one, options.steps, options.data, 1) for one in todo]:
             rows.add(waiting.result())
             print(rows.all()[-1], flush=True)
-    report(chosen.all(), rows)
+    report(chosen.all(), rows, options.steps)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,8 @@ class Stage:
     def canonical(self) -> Self:
         """The same network with every choice that has no effect at its fixed value."""
         inert = {name: _DEFAULTS[name] for name in BLOCK_CHOICES if not self.has_effect(name)}
-        return replace(self, **inert, downsample=downsampler(self.block, self.downsample))
+        block = same_block(self.block, self.se)
+        return replace(self, **inert, block=block, downsample=downsampler(self.block, self.downsample))
 
     def has_effect(self, name: str) -> bool:
         """Whether one of `BLOCK_CHOICES` changes this stage's network."""
@@ -95,6 +96,11 @@ class Stage:
 
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Stage)}
+
+
+def same_block(block: Block, se: bool) -> Block:
+    """What a block is called where two names would build the same: without SE EfficientNetV2's is MobileNetV3's."""
+    return "mobilenetv3" if block == "mbconv" and not se else block
 
 
 def downsampler(block: Block, wanted: Downsample) -> Downsample:

@@ -3,21 +3,37 @@
 import re
 from typing import Any, cast, get_args
 
-from nas.architecture import LEVELS, Architecture, Block, Stage
+from nas.architecture import (
+    LEVELS,
+    Activation,
+    Architecture,
+    Block,
+    C3k,
+    Downsample,
+    Head,
+    Levels,
+    Neck,
+    Stage,
+)
 from nas.errors import ModelError
 
-_BLOCKS = "|".join(sorted(get_args(Block), key=len, reverse=True))
+
+def _one_of(names: Any) -> str:
+    return "|".join(sorted(map(re.escape, get_args(names)), key=len, reverse=True))
+
+
 _STAGE = re.compile(
-    rf"(?P<block>{_BLOCKS})(?P<width>\d+)x(?P<depth>\d+)"
+    rf"(?P<block>{_one_of(Block)})(?P<width>\d+)x(?P<depth>\d+)"
     r"(-e(?P<expansion>[\d.]+))?(-r(?P<ratio>\d+))?(-k(?P<dfc_kernel>\d+)p(?P<dfc_pool>\d+))?"
-    r"(-k(?P<kernel>\d+))?(?P<se>-se)?-d(?P<downsample>\w+)"
+    rf"(-k(?P<kernel>\d+))?(?P<se>-se)?-d(?P<downsample>{_one_of(Downsample)})"
 )
 _WHOLE = re.compile(
-    r"i(?P<imgsz>\d+) (?P<activation>\w+) stem(?P<stem_width>\d+) "
+    rf"i(?P<imgsz>\d+) (?P<activation>{_one_of(Activation)}) stem(?P<stem_width>\d+) "
     + " ".join(rf"{level}=(?P<{level}>\S+)" for level in LEVELS)
-    + r" neck(?P<neck_width>\d+) box(?P<box_width>\d+) cls(?P<cls_width>\d+) reg(?P<reg_max>\d+) c3k-(?P<c3k>\w+)"
-    r"( neck-(?P<neck>\w+))?( head-(?P<head>\w+))?(?P<end2end> end2end)?( levels-(?P<levels>\S+))?"
-    r"(?P<sppf> no-sppf)?(?P<c2psa> no-c2psa)?"
+    + r" neck(?P<neck_width>\d+) box(?P<box_width>\d+) cls(?P<cls_width>\d+) reg(?P<reg_max>\d+)"
+    + rf" c3k-(?P<c3k>{_one_of(C3k)})( neck-(?P<neck>{_one_of(Neck)}))?( head-(?P<head>{_one_of(Head)}))?"
+    + rf"(?P<end2end> end2end)?( levels-(?P<levels>{_one_of(Levels)}))?"
+    + r"(?P<sppf> no-sppf)?(?P<c2psa> no-c2psa)?"
 )
 _TEXTS = ("activation", "block", "downsample", "c3k", "neck", "head", "levels")
 

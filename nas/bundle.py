@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nas.designs import Design, Measured
 from nas.errors import ModelError, StorageError
 from nas.paths import writable_dir
@@ -13,6 +11,11 @@ from nas.standalone import MODULE_NAME, standalone_module, used_blocks
 
 MODEL_FILE = "model.yaml"
 README_FILE = "README.md"
+
+_WITHOUT_NMS = """
+Its head detects without NMS. Give `nms=False` to validation and export, too: left alone, Ultralytics takes the branches
+that need NMS, which are there for training.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,10 @@ def write_bundle(design: Design, folder: Path) -> Bundle:
         )
     text = design.path.read_text(encoding="utf-8")
     blocks = used_blocks(text)
-    from nas.build import build
+    from nas.build import build, is_nms_free
 
-    build(text)
-    contents = {MODEL_FILE: text, README_FILE: readme(design, blocks)}
+    nms_free = is_nms_free(build(text))
+    contents = {MODEL_FILE: text, README_FILE: readme(design, blocks, nms_free)}
     if blocks:
         contents[f"{MODULE_NAME}.py"] = standalone_module(blocks)
     writable_dir(folder)
@@ -59,16 +62,16 @@ def write_bundle(design: Design, folder: Path) -> Bundle:
     return Bundle(folder, tuple(folder / name for name in sorted(contents)), blocks)
 
 
-def readme(design: Design, blocks: tuple[str, ...]) -> str:
+def readme(design: Design, blocks: tuple[str, ...], nms_free: bool = False) -> str:
     """The bundle's README: the three lines to train it, what was measured, the licence.
 
     Args:
         design: The design.
         blocks: Our blocks that it uses.
+        nms_free: Whether its head detects without NMS.
     """
     size = f", imgsz={design.imgsz}" if design.imgsz else ""
-    if yaml.safe_load(design.path.read_text(encoding="utf-8")).get("end2end"):
-        size += ", nms=False"
+    size += ", nms=False" if nms_free else ""
     first = f"import {MODULE_NAME}  # makes the blocks known to Ultralytics\n" if blocks else ""
     files = [f"- `{MODEL_FILE}`: the design, an Ultralytics model YAML"]
     if blocks:
@@ -87,7 +90,7 @@ In this folder:
 {first}from ultralytics import YOLO
 YOLO("{MODEL_FILE}").train(data="DATA.yaml", epochs=100{size})
 ```
-{_usage(blocks)}{_size(design)}{_nms(size)}
+{_usage(blocks)}{_size(design)}{_WITHOUT_NMS if nms_free else ""}
 ## Measured
 
 {_measured(design)}
@@ -112,15 +115,6 @@ A checkpoint refers to `{MODULE_NAME}` by name: `import {MODULE_NAME}` before `Y
 folder on Python's path. The `yolo` command finds it through `PYTHONPATH=.` when it loads a checkpoint; it
 cannot build `{MODEL_FILE}` itself.
 """
-
-
-def _nms(arguments: str) -> str:
-    if "nms=False" not in arguments:
-        return ""
-    return (
-        "\nIts head detects without NMS. Give `nms=False` to validation and export, too: left alone, Ultralytics "
-        "takes the branches that need NMS, which are there for training.\n"
-    )
 
 
 def _size(design: Design) -> str:

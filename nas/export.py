@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from nas.data import DetectionData
 
+# Ultralytics would quietly export the branches that need NMS.
+_WITHOUT_TOP_K = ("ncnn", "paddle", "executorch", "rknn", "imx", "edgetpu", "qnn")
 PICTURES = 8
 
 Pixels = NDArray[np.float32]
@@ -84,7 +86,9 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
         expected = [_torch_run(checkpoint)(picture) for picture in batch]
         with _quiet():
             run = _opened(made, wanted)
-            difference = max(relative_difference(run(p), e) for p, e in zip(batch, expected, strict=True))
+            difference = max(
+                relative_difference(run(p), e, wanted.tolerance) for p, e in zip(batch, expected, strict=True)
+            )
         if not difference <= wanted.tolerance:
             raise ModelError(
                 f"the {wanted.name} file differs from torch by {difference:.2g} on {len(batch)} pictures of "
@@ -137,6 +141,11 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
     shutil.copy(checkpoint.path, copied)
     arguments: dict[str, Any] = {"format": wanted.name, "imgsz": imgsz}
     if is_nms_free(checkpoint.model):
+        if wanted.name in _WITHOUT_TOP_K:
+            raise UsageError(
+                f"--format {wanted.name} cannot carry a head without NMS ({checkpoint.path.name} has one): it has no "
+                "top-k; export to onnx, openvino, torchscript or engine"
+            )
         arguments["nms"] = False  # Ultralytics' word for the branches that need none
     if wanted.simplifies and importlib.util.find_spec("onnxslim") is None:
         arguments["simplify"] = False  # on by default, and not one of our dependencies

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from nas.architecture import Architecture
 from nas.errors import GhostnasError, TargetUnreachable
@@ -21,8 +22,8 @@ class Feasibility:
     """What the start-up check found.
 
     Attributes:
-        fastest_ms: Latency of the fastest of the space's smallest corner designs.
-        slowest_ms: Latency of the slowest of the space's largest corner designs.
+        fastest_ms: Latency of the fastest of the space's smallest corner designs that were measured.
+        slowest_ms: Latency of the slowest of the space's largest corner designs that were measured.
         baselines: The designs to compare with, by label.
         seeds: Known designs of the space to begin with.
     """
@@ -73,10 +74,15 @@ def check(
         TargetUnreachable: Even the fastest corner misses a limit; the message says what is reachable and how.
         LatencyError: A latency could not be measured.
     """
-    small = [measure(design, task) for design in _few(space.smallest())]
-    fastest = min(small, key=lambda e: e.latency.latency_ms).architecture
-    small += [measure(replace(fastest, neck=neck), task) for neck in space.choices["neck"] if neck != fastest.neck]
-    if not any(not e.violations for e in small):
+    corners = space.smallest()
+    small = [measure(design, task) for design in _few(corners)]
+    if all(e.violations for e in small):
+        small += [measure(design, task) for design in corners if design not in _few(corners)]
+        best = min(small, key=lambda e: e.latency.latency_ms).architecture
+        kinds = product(*(space.choices[name] for name in ("neck", "head")))
+        others = [replace(best, neck=neck, head=head) for neck, head in kinds]
+        small += [measure(design, task) for design in others if design != best]
+    if all(e.violations for e in small):
         raise TargetUnreachable(_advice(space, task, small, measure))
     slowest = max(measure(design, task).latency.latency_ms for design in _few(space.largest()))
     scaled = _by_cost(scaled_yolo11(space) or _scaled_outside(space))

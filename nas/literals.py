@@ -99,7 +99,7 @@ def ghost_corner(space: SearchSpace) -> tuple[Architecture, ...]:
     if not all(any(space.choices[f"{level}.dfc_kernel"]) for level in LEVELS[1:]):
         return ()
     base = next(iter(scaled_yolo11(space)), space.largest()[0])
-    wishes = {**values_of(base), "activation": "relu"}
+    wishes = {**values_of(base), "activation": "relu", **_YOLO11_HEAD}
     for level in LEVELS:
         attends = level != "P2"
         wishes |= {
@@ -121,11 +121,22 @@ def ghost_corner(space: SearchSpace) -> tuple[Architecture, ...]:
     return tuple(replace(corner, imgsz=imgsz) for imgsz in reversed(space.choices["imgsz"]))
 
 
+_YOLO11_HEAD = {
+    "neck": "pan",
+    "head": "yolo11",
+    "end2end": False,
+    "levels": "P3-P5",
+    "sppf": True,
+    "c2psa": True,
+}
+"""What neck and head of the plain corner are like, whatever design lends it the widths."""
+
+
 def _closest(wish: Any, choices: tuple[Any, ...], switched_on: bool) -> Any:
     """The wish itself, the nearest number (not 0 where it must be switched on), or the first choice."""
     if wish in choices:
         return wish
-    if isinstance(wish, str):
+    if wish is None or isinstance(wish, str):
         return choices[0]
     numbers = [choice for choice in choices if choice] if switched_on else choices
     return min(numbers, key=lambda choice: abs(choice - wish))

@@ -8,7 +8,7 @@ back with the dashboard's own code).
 
 from typing import TYPE_CHECKING
 
-from nas.architecture import LEVELS, Architecture, Stage
+from nas.architecture import CHOICES_OF, LEVELS, Architecture, Stage
 from nas.study import SEARCH, Record
 from nas.yolo_yaml import to_yaml
 
@@ -76,21 +76,31 @@ def note(record: Record, yaml_text: str) -> str:
 
 def _design(architecture: Architecture) -> str:
     rows = "\n".join(f"| {level} | {_stage(stage)} |" for level, stage in zip(LEVELS, architecture.stages, strict=True))
+    after = {"SPPF": architecture.sppf, "C2PSA": architecture.c2psa}
     return f"""| part | design |
 |---|---|
 | input | {architecture.imgsz} px, {architecture.activation} |
 | stem | {architecture.stem_width} |
 {rows}
-| neck | {architecture.neck_width} |
-| head | box {architecture.box_width}, class {architecture.cls_width}, reg_max {architecture.reg_max} |"""
+| neck | {architecture.neck}, width {architecture.neck_width} |
+| head | {architecture.head}{", without NMS" if architecture.end2end else ""} on {architecture.levels}, \
+box {architecture.box_width}, class {architecture.cls_width}, reg_max {architecture.reg_max} |
+| after P5 | {" and ".join(name for name, there in after.items() if there) or "nothing"} |"""
 
 
 def _stage(stage: Stage) -> str:
     base = f"{stage.block}, width {stage.width}, depth {stage.depth}, down-sampler {stage.downsample}"
-    if stage.block == "c3k2":
-        return base
-    dfc = f"DFC kernel {stage.dfc_kernel} pool {stage.dfc_pool}" if stage.dfc_kernel else "no DFC"
-    return f"{base}, expansion {stage.expansion:g}, {dfc}{', SE' if stage.se else ''}"
+    own = CHOICES_OF[stage.block]
+    parts = [base]
+    if "expansion" in own:
+        parts.append(f"expansion {stage.expansion:g}")
+    if "ratio" in own and stage.ratio != 2:
+        parts.append(f"ghost ratio {stage.ratio}")
+    if "dfc_kernel" in own:
+        parts.append(f"DFC kernel {stage.dfc_kernel} pool {stage.dfc_pool}" if stage.dfc_kernel else "no DFC")
+    if "kernel" in own:
+        parts.append(f"kernel {stage.kernel}")
+    return ", ".join([*parts, *(["SE"] if stage.se else [])])
 
 
 def write_note(study: "optuna.Study", number: int, text: str) -> None:

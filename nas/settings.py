@@ -86,7 +86,10 @@ class SearchSettings:
     @property
     def digest(self) -> str:
         """The first 8 hexadecimal digits of the SHA-256 of all settings."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
+        defaults = {field.name: field.default for field in fields(self)}
+        # What was added later counts where it is used only: earlier searches keep their names.
+        said = {name: value for name, value in self.to_dict().items() if value != defaults[name]}
+        text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property

@@ -21,7 +21,7 @@ from nas.errors import SpaceError
 from nas.space_codec import architecture, index_of, stage_size, values_of
 from nas.space_file import read_space_file
 from nas.space_rules import oversized_pools
-from nas.space_schema import dimensions
+from nas.space_schema import LATER, dimensions
 from nas.suggest import did_you_mean
 
 _UNORDERED = ("block", "activation", "downsample", "c3k", "neck", "head", "levels")
@@ -69,7 +69,8 @@ class SearchSpace:
     @property
     def digest(self) -> str:
         """10 hexadecimal digits that change with any dimension or choice (not with the name or a comment)."""
-        content = json.dumps([[d.name, d.choices] for d in self.dimensions])
+        # Keys that are left out do not count, so that a file keeps its digest when the format learns new ones.
+        content = json.dumps([[d.name, d.choices] for d in self.dimensions if not _left_out(d)])
         return hashlib.sha256(content.encode()).hexdigest()[:10]
 
     @property
@@ -84,11 +85,12 @@ class SearchSpace:
         return {d.name: d.choices for d in self.dimensions}
 
     def decode(self, indices: Mapping[str, int]) -> Architecture:
-        """The canonical architecture of a point.
+        """The canonical architecture of a point; what the file leaves out of later keys may be left out of it, too.
 
         Raises:
             SpaceError: A dimension is missing or unknown, or an index is out of range.
         """
+        indices = {**{d.name: 0 for d in self.dimensions if _left_out(d)}, **indices}
         wrong = {d.name for d in self.dimensions} ^ set(indices)
         if wrong:
             raise SpaceError(
@@ -166,6 +168,10 @@ class SearchSpace:
             corner = architecture(values)
             corners.setdefault(corner.key, corner)
         return tuple(corners.values())
+
+
+def _left_out(d: Dimension) -> bool:
+    return d.name.split(".")[-1] in LATER and d.choices == LATER[d.name.split(".")[-1]]
 
 
 def _extreme(d: Dimension, largest: bool) -> Any:

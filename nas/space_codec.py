@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.architecture import BLOCK_CHOICES, CHOICES_OF, LEVELS, Architecture, Stage, downsampler
+from nas.architecture import BLOCK_CHOICES, CHOICES_OF, LEVELS, Architecture, Stage, downsampler, same_block
 
 STAGE_FIELDS = ("block", "width", "depth", *BLOCK_CHOICES, "downsample")
 
@@ -37,6 +37,8 @@ def index_of(name: str, choices: Sequence[Any], values: Mapping[str, Any]) -> in
     level, _, field = name.rpartition(".")
     if field == "downsample":
         choices = [downsampler(values[f"{level}.block"], choice) for choice in choices]
+    if field == "block":
+        choices = [same_block(choice, bool(values[f"{level}.se"])) for choice in choices]
     return choices.index(value) if value in choices else None
 
 
@@ -51,6 +53,9 @@ def stage_size(choices: Mapping[str, Sequence[Any]], level: str) -> int:
         attentions = sum(count("dfc_pool") if kernel else 1 for kernel in choices[f"{level}.dfc_kernel"])
         downsamplers = {downsampler(block, wanted) for wanted in choices[f"{level}.downsample"]}
         others = count(*(field for field in own if field not in ("dfc_kernel", "dfc_pool")))
+        if block == "mbconv" and "mobilenetv3" in choices[f"{level}.block"]:
+            # Those without SE are counted there.
+            others = others * sum(choices[f"{level}.se"]) // len(choices[f"{level}.se"])
         return len(downsamplers) * others * (attentions if "dfc_kernel" in own else 1)
 
     return count("width", "depth") * sum(of(block) for block in choices[f"{level}.block"])

@@ -209,6 +209,19 @@ class SpaceFile(_Strict):
     c2psa: Switch = (True,)
 
 
+LATER: dict[str, tuple[Any, ...]] = {
+    "ratio": (2,),
+    "kernel": (3,),
+    "neck": ("pan",),
+    "head": ("yolo11",),
+    "end2end": (False,),
+    "levels": ("P3-P5",),
+    "sppf": (True,),
+    "c2psa": (True,),
+}
+"""The defaults of keys that the format learned later."""
+
+
 def dimensions(file: SpaceFile) -> dict[str, tuple[Any, ...]]:
     """The choices of every dimension by its name, `imgsz` or `P3.width`, in the order of the file format."""
     found: dict[str, tuple[Any, ...]] = {}

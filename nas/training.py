@@ -11,10 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from nas.blocks.vanilla import anneal
-from nas.build import load_model, register
+from nas.blocks.vanilla import ANNEALED_IN, anneal
+from nas.build import is_nms_free, load_model, register
 from nas.checkpoints import know_bundled_blocks
 from nas.designs import Design
 from nas.errors import GhostnasError, ModelError, UsageError
@@ -76,7 +74,7 @@ class StepGate:
 
 def anneal_activations(trainer: Any) -> None:
     """An epoch begins: over the first third of them, what VanillaNet merges later loses its activation."""
-    share = (trainer.epoch + 1) / max(1, round(trainer.epochs / 3))
+    share = (trainer.epoch + 1) / max(1, round(trainer.epochs * ANNEALED_IN))
     for model in (trainer.model, trainer.ema and trainer.ema.ema):
         if model is not None:
             anneal(model, share)
@@ -161,7 +159,7 @@ def complete(design: Design, arguments: Mapping[str, Any]) -> Training:
     """
     resume = bool(arguments.get("resume"))
     defaults: dict[str, Any] = {} if resume else {"name": design.label}
-    if _says_nms_free(design) and not resume:
+    if not resume and _is_nms_free(design):
         defaults["nms"] = False  # Ultralytics' word for validating with the branches that need none
     if design.imgsz is not None:
         defaults["imgsz"] = design.imgsz
@@ -173,10 +171,9 @@ def complete(design: Design, arguments: Mapping[str, Any]) -> Training:
     return Training(design.path, data, {**defaults, **asked}, losses)
 
 
-def _says_nms_free(design: Design) -> bool:
-    if design.path.suffix == ".pt":
-        return False  # a checkpoint's own arguments say it
-    return bool(yaml.safe_load(design.path.read_text(encoding="utf-8")).get("end2end"))
+def _is_nms_free(design: Design) -> bool:
+    know_bundled_blocks()
+    return is_nms_free(load_model(design.path))
 
 
 def _losses(design: Design, asked: dict[str, Any]) -> Losses:

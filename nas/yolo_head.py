@@ -73,14 +73,14 @@ def _afpn(arch: Architecture, ends: Sequence[int]) -> tuple[list[Row], list[int]
 
 def _detect(arch: Architecture, nc: int) -> tuple[str, str]:
     """The head's module and arguments: the stock one where it is YOLO11's or has the same widths."""
-    if arch.head == "mbconv":
-        return "MBConvDetect", f"nc, {arch.box_width}, {arch.cls_width}"
     first = neck_widths(arch.neck_width)[_LEVELS_OF[arch.levels][0]]
     stock_box = max(16, first // 4, 4 * arch.reg_max)
     # With more classes than channels YOLO11 widens its class branch; any other head means what it says.
     rule_of_yolo11 = arch.reg_max == 16 or min(nc, 100) <= first
     # Of a stock head with both kinds of branches Ultralytics deploys the one that needs NMS.
     plain = not arch.end2end and (arch.neck == "pan" or any(stage.block == "c3k2" for stage in arch.stages))
-    if plain and arch.box_width == stock_box and arch.cls_width == first and rule_of_yolo11:
+    yolo11s = arch.box_width == stock_box and arch.cls_width == first and rule_of_yolo11
+    if plain and yolo11s and arch.head == "yolo11":
         return "Detect", "nc"
-    return "SlimDetect", f"nc, {arch.box_width}, {arch.cls_width}"
+    cls_width = max(first, min(nc, 100)) if yolo11s else arch.cls_width
+    return "MBConvDetect" if arch.head == "mbconv" else "SlimDetect", f"nc, {arch.box_width}, {cls_width}"

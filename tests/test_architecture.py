@@ -94,7 +94,7 @@ def test_a_key_is_read_back(name: str) -> None:
         assert from_key(arch.key) == arch
 
 
-@pytest.mark.parametrize("key", ["", "i160", "{}-x", "{} levels-P3-P5", "{} neck-slim head-yolo11"])
+@pytest.mark.parametrize("key", ["", "i160", "{}-x", "{} levels-P3-P5", "{} neck-slim head-yolo11", "{} neck-x", "x{}"])
 def test_other_texts_are_no_key(key: str) -> None:
     with pytest.raises(ModelError, match=r"not .*key"):
         from_key(key.format(yolo11("n", 160).key))

@@ -35,7 +35,8 @@ class FusedMBConv(nn.Module, metaclass=ParsedAs, stock=Conv):
     Args:
         c1: Input channels.
         c2: Output channels.
-        hidden: Channels of the full convolution; where it equals `c1` there is that convolution alone, to `c2`.
+        hidden: Channels of the full convolution; where it and `c2` equal `c1` and `s` is 1 there is that convolution
+            alone, as in the paper's first stage.
         s: Stride.
         k: Kernel of the full convolution.
         act: True for the model's activation (the paper's: SiLU), False for none, or a module.
@@ -43,7 +44,7 @@ class FusedMBConv(nn.Module, metaclass=ParsedAs, stock=Conv):
 
     def __init__(self, c1: int, c2: int, hidden: int, s: int = 1, k: int = 3, act: bool | nn.Module = True) -> None:
         super().__init__()
-        expands = hidden != c1
+        expands = s > 1 or not hidden == c1 == c2
         self.expand = Conv(c1, hidden if expands else c2, k, s, act=act)
         self.project = Conv(hidden, c2, 1, act=False) if expands else None
         self.residual = s == 1 and c1 == c2

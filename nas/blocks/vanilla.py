@@ -18,7 +18,8 @@ _ALMOST = 1.0 - 1e-6
 class AnnealedPair(RepConv):  # type: ignore[misc]
     """1x1, leaky ReLU whose slope grows to 1, 1x1; one 1x1 once fused, when the slope has arrived.
 
-    A `RepConv`, so that Ultralytics' `fuse()` merges it. Fused before the slope is 1, both convolutions stay.
+    A `RepConv`, so that Ultralytics' `fuse()` merges it. The slope is 1 until a training anneals it from 0, so that an
+    untrained design is the one that will be deployed. Fused in the midst of that, both convolutions stay.
 
     Args:
         c1: Input channels.
@@ -29,7 +30,7 @@ class AnnealedPair(RepConv):  # type: ignore[misc]
         nn.Module.__init__(self)
         self.conv1 = Conv(c1, c1, 1, act=False)
         self.conv2 = Conv(c1, c2, 1, act=False)
-        self.register_buffer("slope", torch.zeros(()))
+        self.register_buffer("slope", torch.ones(()))
         self.act = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -84,6 +85,10 @@ class VanillaBlock(nn.Module, metaclass=ParsedAs, stock=Conv):
             out = self.pool(out)
         combined: torch.Tensor = self.series(self.relu(out))
         return combined
+
+
+ANNEALED_IN = 1 / 3
+"""Share of a training in which the activations between become the identity."""
 
 
 def anneal(model: nn.Module, share: float) -> None:

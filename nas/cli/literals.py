@@ -64,7 +64,7 @@ def table(
         raise UsageError(f"--classes must be 1 or more, got {classes}")
     groups, sizes = _groups(names), _sizes(imgsz)
     profile, chosen = resolve_device(device), resolve_level(level)
-    settings = [profile.settings(runtime=one) for one in runtime.split(",") if one != "none"]
+    settings = [profile.settings(runtime=one) for one in map(str.strip, runtime.split(",")) if one != "none"]
     offline.prepare()
     console = Console(highlight=False)
     with TemporaryDirectory() as folder:

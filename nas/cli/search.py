@@ -13,7 +13,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def search(
-    space: str = typer.Option("ghostv2-n", help="Shipped space (ghostv2-n, -s, -m) or a space file."),
+    space: str = typer.Option("ghostv2-n", help="Shipped space (ghostv2-n, -s, -m, mixed-n, -s) or a space file."),
     data: str | None = typer.Option(None, help="Ultralytics data YAML; without it, the embedded synthetic set."),
     budget: int = typer.Option(50, help="Candidates to train. Rejected ones do not count."),
     target_latency: str = typer.Option(DEFAULT_TARGET, help="Latency limit with its unit, such as 2.5ms."),

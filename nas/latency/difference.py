@@ -13,15 +13,20 @@ Predict = Callable[[Pixels], Pixels]
 detections (B, up to 300, 6)."""
 
 _DETECTION = 6  # x1, y1, x2, y2, score, class
-_TIED = 1e-4
+_EXACT, _ROUNDED = 1e-4, 0.02
 
 
-def relative_difference(output: Pixels, expected: Pixels) -> float:
+def relative_difference(output: Pixels, expected: Pixels, tied: float = _EXACT) -> float:
     """Largest |output - expected| / max(1, |expected|); infinite where a value is not a number.
 
     Detections of a head without NMS stand in the order of their scores, which the last digit can turn round: their
     scores are compared rank by rank, and each expected detection with the nearest one of the output (those that are
     tied with the last rank can be missing).
+
+    Args:
+        output: What the file answers.
+        expected: What torch answers.
+        tied: Scores of detections that are closer to the last rank's may as well be beyond it.
 
     Raises:
         ModelError: The shapes differ.
@@ -29,7 +34,7 @@ def relative_difference(output: Pixels, expected: Pixels) -> float:
     if output.shape != expected.shape:
         raise ModelError(f"the exported file answers with shape {output.shape}, torch with {expected.shape}")
     if expected.shape[-1] == _DETECTION:
-        return max(_of_detections(*pair) for pair in zip(output, expected, strict=True))
+        return max(_of_detections(*pair, tied) for pair in zip(output, expected, strict=True))
     return _largest(output, expected)
 
 
@@ -38,12 +43,14 @@ def _largest(output: Pixels, expected: Pixels) -> float:
     return float(np.nan_to_num(difference, nan=np.inf).max())
 
 
-def _of_detections(output: Pixels, expected: Pixels) -> float:
+def _of_detections(output: Pixels, expected: Pixels, tied: float) -> float:
     """The same of one picture's detections (N, 6)."""
+    if not np.isfinite(output).all():
+        return float("inf")
     scores = _largest(np.sort(output[:, 4]), np.sort(expected[:, 4]))
-    certain = expected[expected[:, 4] > expected[:, 4].min() + _TIED]
+    certain = expected[expected[:, 4] > expected[:, 4].min() + tied]
     apart = np.abs(output[None] - certain[:, None]) / np.maximum(1.0, np.abs(certain[:, None]))  # (certain, N, 6)
-    nearest = np.nan_to_num(apart, nan=np.inf).max(-1).min(-1)
+    nearest = apart.max(-1).min(-1)
     return max(scores, float(nearest.max(initial=0.0)))
 
 
@@ -58,4 +65,4 @@ def difference(predict: Predict, expected: Predict, pictures: Pixels) -> float:
     Raises:
         ModelError: Their outputs have different shapes.
     """
-    return max(relative_difference(predict(one[None]), expected(one[None])) for one in pictures)
+    return max(relative_difference(predict(one[None]), expected(one[None]), _ROUNDED) for one in pictures)

@@ -75,15 +75,17 @@ def patiently(
 def surely(
     measure: Callable[[], T],
     width: Callable[[T], float],
+    enough: Callable[[T], bool] | None = None,
     sleep: Callable[[float], None] = time.sleep,
     *,
     notice: Callable[[str], None] = lambda text: None,
 ) -> T:
-    """Measure, and again up to twice while the answer is not sure; the surest answer, which never hangs on its value.
+    """Measure, and again up to twice while the answer is not enough; of several the one with the narrowest interval.
 
     Args:
         measure: Takes one measurement.
         width: Half width of an answer's interval, as a share of it.
+        enough: Whether an answer will do; by default one that is known to `SURE`.
         sleep: Lets the given seconds pass.
         notice: Told in one line why it is measured again.
 
@@ -93,10 +95,10 @@ def surely(
     """
     found = measure()
     for pause in _UNSURE_PAUSES_S:
-        if width(found) <= SURE:
+        if enough(found) if enough else width(found) <= SURE:
             break
         notice(f"known to ±{width(found):.1%} only (measured again in {pause:.0f} s)")
         sleep(pause)
-        with suppress(Unmeasurable):
+        with suppress(Unmeasurable, Busy, DeviceLost):  # there is an answer already
             found = min(found, measure(), key=width)
     return found

@@ -84,7 +84,7 @@ def score_with(
 
     Args:
         predict: From pictures (B, 3, imgsz, imgsz), float32 in [0, 1], on the CPU, to raw detections (B, 4 + classes,
-            anchors) as `Detect` gives them.
+            anchors) as `Detect` gives them, or, without NMS, to detections (B, up to 300, 6).
         split: The pictures.
         imgsz: Side of the square input.
         turnstile: Passed with every batch.

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.data.pixels import Pixels, pixels
 from nas.data.values import DetectionData
 from nas.errors import ProxyError
@@ -116,6 +117,7 @@ def _train(
     tail: list[float] = []
     for step, chosen in enumerate(_orders(len(source), settings, random)):
         with passing(gate):
+            anneal(model, (step + 1) / max(1, round(settings.steps * ANNEALED_IN)))
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, settings)
             batch = augmented(source, chosen, random, device, share)

@@ -1,6 +1,8 @@
 """`ghostnas train` and `ghostnas yolo` as commands, and what they pass on to Ultralytics."""
 
+import json
 import pickle
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -127,3 +129,59 @@ def test_every_batch_of_a_training_passes_the_turnstile() -> None:
         "on_val_batch_start",
         "on_val_batch_end",
     } <= events.keys()
+
+
+def test_losses_are_asked_for_or_those_of_the_search(results: Path, tmp_path: Path) -> None:
+    from nas.loss_choice import Losses
+    from nas.training import complete, parse_arguments
+
+    words = parse_arguments(["epochs=1", "class_loss=focal"])
+    design = find_design("small", None, results)
+    asked = complete(design, words)
+    assert asked.losses == Losses("focal", "ciou") and "class_loss" not in asked.arguments
+    assert complete(design, {}).losses == Losses()
+    run = tmp_path / "results" / "small"
+    shutil.copytree(results / "small", run)
+    known = json.loads((run / "run.json").read_text())
+    known["settings"] |= {"class_loss": "focal", "box_loss": "giou"}
+    (run / "run.json").write_text(json.dumps(known))
+    searched = find_design("small", None, run.parent)
+    assert complete(searched, {}).losses == Losses("focal", "giou")
+    assert complete(searched, {"box_loss": "ciou"}).losses == Losses("focal", "ciou")
+    with pytest.raises(UsageError, match="box loss must be ciou or giou, got 'l1'"):
+        complete(design, parse_arguments(["box_loss=l1"]))
+    with pytest.raises(UsageError, match="box_loss"):
+        parse_arguments(["box_los=giou"])
+
+
+def test_the_chosen_loss_takes_the_place_of_ultralytics() -> None:
+    from types import SimpleNamespace
+
+    from ultralytics.cfg import get_cfg
+
+    from nas.build import build
+    from nas.loss_choice import Losses
+    from nas.losses import DetectionLoss
+    from nas.training import penalise
+
+    model = build(
+        "nc: 2\nreg_max: 1\nend2end: True\nbackbone:\n- [-1, 1, Conv, [8, 3, 2]]\nhead:\n"
+        "- [[0], 1, SlimDetect, [nc, 8, 8]]\n"
+    )
+    model.args = get_cfg(overrides={"epochs": 11})
+    penalise(Losses("focal"), SimpleNamespace(model=model))
+    assert isinstance(model.criterion.one2many, DetectionLoss) and model.criterion.updates == 0
+    model.criterion.updates = 5  # as Ultralytics sets it when it resumes
+    penalise(Losses("focal"), SimpleNamespace(model=model))
+    assert model.criterion.updates == 5 and model.criterion.o2m == pytest.approx(0.8 - 5 / 10 * 0.7)
+
+
+def test_a_design_without_nms_is_validated_without(tmp_path: Path) -> None:
+    from nas.training import complete
+
+    design = tmp_path / "free.yaml"
+    text = "nc: 2\nend2end: True\nbackbone:\n- [-1, 1, Conv, [8, 3, 2]]\nhead:\n- [[0], 1, SlimDetect, [nc, 64, 8]]\n"
+    design.write_text(text)
+    assert complete(find_design(str(design)), {"data": "x.yaml"}).arguments["nms"] is False
+    design.write_text(text.replace("end2end: True\n", ""))
+    assert "nms" not in complete(find_design(str(design)), {"data": "x.yaml"}).arguments

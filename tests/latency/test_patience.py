@@ -2,7 +2,7 @@
 
 import pytest
 
-from nas.errors import LatencyError, Unmeasurable
+from nas.errors import Busy, DeviceLost, LatencyError, Unmeasurable
 from nas.latency.patience import SURE, patiently, surely
 
 FOUND = object()
@@ -55,23 +55,30 @@ def test_an_unsure_answer_is_asked_again_and_the_surest_kept(widths: list[float]
     waited: list[float] = []
     told: list[str] = []
     answers = iter(enumerate(widths))
-    found = surely(lambda: next(answers), lambda one: one[1], waited.append, notice=told.append)
+    found = surely(lambda: next(answers), lambda one: one[1], sleep=waited.append, notice=told.append)
     assert found == (kept, widths[kept]) and waited == [2.0, 8.0][: asked - 1]
     assert told == [
         f"known to ±{min(widths[: i + 1]):.1%} only (measured again in {waited[i]:.0f} s)" for i in range(asked - 1)
     ]
 
 
-def test_a_disturbed_second_try_does_not_lose_the_first() -> None:
-    answers = iter([0.04, Unmeasurable("noise"), 0.03])
+@pytest.mark.parametrize("lost", [Unmeasurable("noise"), Busy("another measures"), DeviceLost("the cable")])
+def test_a_second_try_that_fails_does_not_lose_the_first(lost: LatencyError) -> None:
+    answers = iter([0.04, lost, 0.03])
 
     def measure() -> float:
         answer = next(answers)
-        if isinstance(answer, Unmeasurable):
+        if isinstance(answer, LatencyError):
             raise answer
         return answer
 
-    assert surely(measure, lambda one: one, lambda seconds: None) == 0.03
+    assert surely(measure, lambda one: one, sleep=lambda seconds: None) == 0.03
+
+
+def test_what_is_enough_is_not_asked_again() -> None:
+    answers = iter([0.05, 0.04, 0.01])
+    kept = surely(lambda: next(answers), lambda one: one, lambda one: one < 0.045, lambda seconds: None)
+    assert kept == 0.04
 
 
 def test_a_disturbed_first_try_is_refused() -> None:
@@ -79,4 +86,4 @@ def test_a_disturbed_first_try_is_refused() -> None:
         raise Unmeasurable("noise")
 
     with pytest.raises(Unmeasurable):
-        surely(noisy, lambda one: one, lambda seconds: None)
+        surely(noisy, lambda one: one, sleep=lambda seconds: None)

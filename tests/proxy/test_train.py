@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import torch
@@ -138,3 +139,46 @@ def test_one_seed_repeats_to_the_bit_in_fresh_processes() -> None:
     assert [run.returncode for run in runs] == [0, 0]
     assert outputs[0] == outputs[1]
     assert "Score" in outputs[0]
+
+
+NMS_FREE = """
+nc: 6
+reg_max: 1
+end2end: True
+backbone:
+- [-1, 1, Conv, [8, 3, 2]]
+- [-1, 1, Conv, [16, 3, 2]]
+- [-1, 1, C3k2, [16, False]]
+head:
+- [[1, 2], 1, SlimDetect, [nc, 8, 8]]
+"""
+
+
+def test_a_head_without_nms_learns_and_is_scored_by_its_own_branches(small_data: DetectionData) -> None:
+    from ultralytics.utils.loss import E2ELoss
+
+    from nas.build import build, is_nms_free
+    from nas.proxy.train import _loss_of
+
+    settings = ProxySettings(steps=4, batch=8, recalibration=8)
+    result, model = train_proxy(build(NMS_FREE, seed=0), small_data, 64, settings)
+    assert is_nms_free(model) and model.end2end
+    assert 0 <= result.score.map50_95 <= 1
+    with torch.no_grad():
+        assert model(torch.rand(1, 3, 64, 64))[0].shape == (1, 300, 6)
+    loss = _loss_of(build(NMS_FREE, seed=0), settings)
+    assert isinstance(loss, E2ELoss)
+    shares = []
+    for _ in range(settings.steps):  # the one-to-many branches lose weight over the steps, not over a hundred epochs
+        loss.update()
+        shares.append(loss.o2m)
+    assert shares == sorted(shares, reverse=True) and shares[-1] == pytest.approx(loss.final_o2m)
+
+
+def test_the_losses_of_choice_are_trained_with(small_data: DetectionData, make_model: MakeModel) -> None:
+    from nas.loss_choice import Losses
+
+    settings = ProxySettings(steps=3, batch=8, recalibration=8)
+    plain, _ = train_proxy(make_model(), small_data, 64, settings)
+    other, _ = train_proxy(make_model(), small_data, 64, replace(settings, losses=Losses("focal", "giou")))
+    assert other.train_loss != plain.train_loss and other.settings.losses == Losses("focal", "giou")

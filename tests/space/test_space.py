@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture import BLOCK_CHOICES, LEVELS, downsampler
+from nas.architecture import BLOCK_CHOICES, LEVELS, downsampler, same_block
 from nas.errors import SpaceError
 from nas.space import SearchSpace, load_space, shipped_spaces
 from nas.space_codec import values_of
@@ -61,6 +61,8 @@ def test_encode_inverts_decode(space: SearchSpace) -> None:
         values = values_of(arch)
         for name, value in values.items():
             drawn = space.choices[name][raw[name]]
+            if name.endswith("block"):
+                drawn = same_block(drawn, bool(values[name.replace("block", "se")]))
             if name.endswith("downsample"):
                 drawn = downsampler(values[name.replace("downsample", "block")], drawn)
             assert value in (None, drawn)
@@ -121,7 +123,8 @@ def test_size_counts_distinct_keys_of_every_family(tmp_path: Path) -> None:
     keys = {space.decode({**first, **dict(zip(p3, point, strict=True))}).key for point in product(*p3.values())}
     ghost = 2 * 2 * 2 * (1 + 2) * 2  # expansion, ratio, SE, attention; its own down-sampler is the ghost bottleneck
     inverted, fused, lcnet, vanilla = 2 * 2 * 2 * 3, 2 * 2 * 3, 2 * 2 * 3, 2 * 3
-    assert len(keys) == 2 * ghost + 2 * inverted + fused + lcnet + vanilla + 2
+    # Without SE, EfficientNetV2's block is MobileNetV3's.
+    assert len(keys) == 2 * ghost + inverted + inverted // 2 + fused + lcnet + vanilla + 2
     assert space.size == len(keys) * 2 * 2 * 2 * 2  # P2's block, P4's depth, neck, end2end
 
 
@@ -185,7 +188,8 @@ def test_a_single_architecture_has_no_neighbour(tmp_path: Path) -> None:
 def test_corners_are_points_at_the_extremes(space: SearchSpace) -> None:
     for corners, pick in ((space.smallest(), min), (space.largest(), max)):
         # Every pair of block and down-sampler: two a plain or ghost family, three each of the five others.
-        pairs = 4 if space.name.startswith("ghostv2") else 3 * 2 + 5 * 3
+        families = 5 if corners == space.largest() else 4  # without SE, MBConv is MobileNetV3's
+        pairs = 4 if space.name.startswith("ghostv2") else 3 * 2 + families * 3
         assert len({arch.key for arch in corners}) == len(corners) == pairs
         for arch in corners:
             assert space.encode(arch) is not None

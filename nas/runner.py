@@ -124,6 +124,7 @@ def run_search(
     folder = request.out / (request.name or settings.default_name)
     if not (folder / STUDY_FILE).exists():
         _check_device(request.latency)
+        _check_heads(request)
     writable_dir(folder)
     # Workers run in folders of their own: every path that travels to them is absolute.
     source = None if request.data is None else str(data.source.absolute())
@@ -256,6 +257,14 @@ def _check_device(latency: LatencySettings) -> None:
             f"{error}. A finalist's file is scored here, on this machine, in the runtime and precision that were timed "
             "on the device, so both need them; `ghostnas latency --device` measures without"
         ) from error
+
+
+def _check_heads(request: Request) -> None:
+    if request.latency.runtime == "ncnn" and True in request.space.choices["end2end"]:
+        raise UsageError(
+            f"ncnn cannot run the heads without NMS of {request.space.name} (it has no top-k); write `end2end: false` in "
+            "a space file of your own, or choose another --runtime"
+        )
 
 
 def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporter) -> Calibration | None:

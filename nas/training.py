@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.build import is_nms_free, load_model, register
 from nas.checkpoints import know_bundled_blocks
@@ -24,6 +26,7 @@ from nas.ultralytics_home import use_current_folder, without_trackers
 register()
 
 _LOSS_WORDS = {"class_loss": "bce", "box_loss": "ciou"}
+_LOSSES_FILE = "losses.yaml"
 _ERRORS = (SyntaxError, ValueError, TypeError, AssertionError)
 
 
@@ -81,12 +84,17 @@ def anneal_activations(trainer: Any) -> None:
 
 
 def penalise(losses: Losses, trainer: Any) -> None:
-    """The training begins: its loss is the one of choice (validation goes on reporting Ultralytics' own)."""
+    """The training begins: its loss is the one of choice (validation goes on reporting Ultralytics' own).
+
+    The choice is kept beside Ultralytics' arguments, which have no word for it, for whoever resumes.
+    """
     from ultralytics.utils.torch_utils import unwrap_model
 
     model = unwrap_model(trainer.model)
     updates = getattr(getattr(model, "criterion", None), "updates", None)
     model.criterion = criterion(model, losses)
+    chosen = dict(zip(_LOSS_WORDS, (losses.classes, losses.boxes), strict=True))
+    (Path(trainer.save_dir) / _LOSSES_FILE).write_text(yaml.safe_dump(chosen), encoding="utf-8")
     if updates is not None:  # resumed: as far as one-to-one branches had taken over
         model.criterion.updates = updates - 1
         model.criterion.update()
@@ -177,10 +185,15 @@ def _is_nms_free(design: Design) -> bool:
 
 
 def _losses(design: Design, asked: dict[str, Any]) -> Losses:
-    """The losses asked for, else those of the design's run; taken out of what Ultralytics is given."""
-    settings = design.provenance.get("settings", {})
-    chosen = [asked.pop(word, settings.get(word, default)) for word, default in _LOSS_WORDS.items()]
-    return Losses(*map(str, chosen))
+    """The losses asked for, else those that the checkpoint was trained with, else those of the design's run.
+
+    They are taken out of what Ultralytics is given.
+    """
+    known = {**_LOSS_WORDS, **design.provenance.get("settings", {})}
+    kept = design.path.absolute().parent.parent / _LOSSES_FILE  # beside the folder `weights`
+    if design.path.suffix == ".pt" and kept.is_file():
+        known |= yaml.safe_load(kept.read_text(encoding="utf-8"))
+    return Losses(*(str(asked.pop(word, known[word])) for word in _LOSS_WORDS))
 
 
 def _data(design: Design, arguments: Mapping[str, Any]) -> str | None:

@@ -21,6 +21,7 @@ def test_a_training_ends_with_a_checkpoint_in_the_run(
     assert trained.is_file()
     assert f"best checkpoint: {trained}" in training.stdout
     arguments = (trained.parents[1] / "args.yaml").read_text()
+    assert (trained.parents[1] / "losses.yaml").read_text() == "box_loss: giou\nclass_loss: bce\n"
     assert "imgsz: 64" in arguments and "epochs: 1" in arguments and "batch: 4" in arguments
 
 
@@ -154,7 +155,20 @@ def test_losses_are_asked_for_or_those_of_the_search(results: Path, tmp_path: Pa
         parse_arguments(["box_los=giou"])
 
 
-def test_the_chosen_loss_takes_the_place_of_ultralytics() -> None:
+def test_a_checkpoint_goes_on_with_its_losses(tmp_path: Path) -> None:
+    from nas.loss_choice import Losses
+    from nas.training import _losses
+
+    last = tmp_path / "weights" / "last.pt"
+    last.parent.mkdir()
+    last.touch()
+    assert _losses(find_design(str(last)), {}) == Losses()
+    (tmp_path / "losses.yaml").write_text("class_loss: focal\nbox_loss: giou\n")
+    assert _losses(find_design(str(last)), {}) == Losses("focal", "giou")
+    assert _losses(find_design(str(last)), {"class_loss": "bce"}) == Losses("bce", "giou")
+
+
+def test_the_chosen_loss_takes_the_place_of_ultralytics(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
     from ultralytics.cfg import get_cfg
@@ -169,10 +183,12 @@ def test_the_chosen_loss_takes_the_place_of_ultralytics() -> None:
         "- [[0], 1, SlimDetect, [nc, 8, 8]]\n"
     )
     model.args = get_cfg(overrides={"epochs": 11})
-    penalise(Losses("focal"), SimpleNamespace(model=model))
+    trainer = SimpleNamespace(model=model, save_dir=tmp_path)
+    penalise(Losses("focal"), trainer)
+    assert (tmp_path / "losses.yaml").read_text() == "box_loss: ciou\nclass_loss: focal\n"
     assert isinstance(model.criterion.one2many, DetectionLoss) and model.criterion.updates == 0
     model.criterion.updates = 5  # as Ultralytics sets it when it resumes
-    penalise(Losses("focal"), SimpleNamespace(model=model))
+    penalise(Losses("focal"), trainer)
     assert model.criterion.updates == 5 and model.criterion.o2m == pytest.approx(0.8 - 5 / 10 * 0.7)
 
 

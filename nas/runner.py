@@ -262,8 +262,8 @@ def _check_device(latency: LatencySettings) -> None:
 def _check_heads(request: Request) -> None:
     if request.latency.runtime == "ncnn" and True in request.space.choices["end2end"]:
         raise UsageError(
-            f"ncnn cannot run the heads without NMS of {request.space.name} (it has no top-k); write `end2end: false` in "
-            "a space file of your own, or choose another --runtime"
+            f"ncnn cannot run the heads without NMS of {request.space.name} (it has no top-k); write `end2end: false` "
+            "in a space file of your own, or choose another --runtime"
         )
 
 

@@ -16,6 +16,8 @@ from nas.build import build, fused, load_model, to_onnx
 from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes
 from nas.latency.difference import relative_difference
+from nas.latency.features import features
+from nas.latency.quantize import quantised
 from nas.latency.runtimes import is_installed, open_session
 from nas.literals import yolo11
 from nas.yolo_yaml import to_yaml
@@ -101,6 +103,7 @@ def test_it_trains_fuses_exports_and_survives_its_file(
             expected = model(picture)[0].numpy()
             assert relative_difference(deployed(picture)[0].numpy(), expected) < 1e-4
         graph = ModelBytes("onnx", to_onnx(model, size))
+        assert features(graph.data).amounts  # the latency predictor can read it
         for runtime in filter(is_installed, ("onnxruntime", "openvino")):
             with open_session(graph, size, LatencySettings(runtime)) as session:
                 session.feed(picture.numpy())
@@ -113,6 +116,22 @@ def test_it_trains_fuses_exports_and_survives_its_file(
     yolo.save("best.pt")
     with torch.no_grad():
         torch.testing.assert_close(load_model("best.pt").eval()(picture)[0], model(picture)[0])
+
+
+@pytest.mark.parametrize("name", ["AFPN", "Slim Neck", "NMS-free"])
+def test_it_is_quantised(name: str) -> None:
+    model = build(detector(name, "n"), seed=0)
+    randomise_batch_norm(model)
+    plain, pictures = to_onnx(model.eval(), 64), np.random.default_rng(0).random((4, 3, 64, 64), dtype=np.float32)
+    scores = []
+    for graph in (plain, quantised(plain, pictures, symmetric=False)):
+        with open_session(ModelBytes("onnx", graph), 64, LatencySettings()) as session:
+            session.feed(pictures[:1])
+            session.run()
+            found = np.array(session.outputs()[0])
+        assert np.isfinite(found).all()
+        scores.append(found[..., 4] if name == "NMS-free" else found[:, 4:])
+    assert scores[0].shape == scores[1].shape and np.abs(scores[0] - scores[1]).mean() < 0.1
 
 
 @pytest.mark.slow

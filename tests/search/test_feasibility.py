@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from nas.architecture import Architecture
 from nas.errors import TargetUnreachable
-from nas.evaluate import Task
+from nas.evaluate import Evaluation, Task
 from nas.feasibility import Feasibility, check
 from nas.latency import LatencySettings
-from nas.space import SearchSpace
+from nas.space import SearchSpace, load_space
 from tests.search.conftest import formula
 
 
@@ -42,6 +43,25 @@ def test_literals_are_tried_at_the_largest_size_that_meets(space: SearchSpace, t
         taken = {*seeded.seeds, *seeded.baselines.values()}
         assert not meeting or meeting[0] in taken
     assert len(seeded.seeds) == len(set(seeded.seeds))
+
+
+def test_of_a_space_of_many_families_few_corners_are_measured(task: Task) -> None:
+    seen: list[Architecture] = []
+
+    def counted(design: Architecture, task: Task) -> Evaluation:
+        seen.append(design)
+        return formula(design, task)
+
+    found = check(load_space("mixed-n"), task, counted)
+    assert len(seen) < 40 and found.fastest_ms < 2.5 < found.slowest_ms
+    strict = replace(task, limits=replace(task.limits, target_ms=0.4))
+    seen.clear()
+    with pytest.raises(TargetUnreachable):
+        check(load_space("mixed-n"), strict, counted)
+    # Nothing is called unreachable before every corner and every kind of neck and head were tried.
+    assert {design.key for design in load_space("mixed-n").smallest()} <= {design.key for design in seen}
+    assert {design.neck for design in seen} == {"pan", "slim", "afpn"}
+    assert {design.head for design in seen} == {"yolo11", "mbconv"}
 
 
 def test_a_runtime_without_the_precision_is_advice_not_an_error(space: SearchSpace, task: Task) -> None:

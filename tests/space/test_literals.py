@@ -84,6 +84,20 @@ def test_the_ghost_corner_takes_the_nearest_choice(tmp_path: Path) -> None:
     assert ghost_corner(load_space(str(path))) == ()
 
 
+def test_the_ghost_corner_keeps_yolo11s_neck_and_head(tmp_path: Path) -> None:
+    (corner, *_) = ghost_corner(load_space("mixed-n"))
+    assert (corner.neck, corner.head, corner.end2end, corner.levels) == ("pan", "yolo11", False, "P3-P5")
+    assert corner.sppf and corner.c2psa
+    stage = "block: ghost, width: 32, depth: 1, expansion: [1, 2], dfc_kernel: [0, 5]"
+    stages = "".join(f"  {level}: {{{stage}}}\n" for level in LEVELS)
+    rest = "neck_width: 16\nbox_width: 16\ncls_width: 16\nreg_max: 4\nneck: [pan, afpn]\n"
+    path = tmp_path / "own.yaml"
+    path.write_text(f"imgsz: 160\nactivation: relu\nstem_width: 16\nstages:\n{stages}{rest}")
+    space = load_space(str(path))
+    assert scaled_yolo11(space) == () and space.largest()[0].neck == "afpn"
+    assert ghost_corner(space)[0].neck == "pan"
+
+
 def test_bad_scales_are_refused() -> None:
     with pytest.raises(UsageError, match="one of n, s, m; got 'q'"):
         yolo11("q", 640)

@@ -37,10 +37,17 @@ def script() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("space", ["ghostv2-n", "ghostv2-s", "ghostv2-m", "mixed-n", "mixed-s"])
-def test_ten_samples_of_each_space_build_train_export_and_run(space: str) -> None:
+@pytest.mark.parametrize(
+    ("space", "n"),
+    [
+        ("ghostv2-n", 10),
+        ("mixed-n", 10),
+        *(pytest.param(name, 10, marks=pytest.mark.slow) for name in ("ghostv2-s", "ghostv2-m", "mixed-s")),
+    ],
+)
+def test_samples_of_each_space_build_train_export_and_run(space: str, n: int) -> None:
     build_all = script()
-    for arch in build_all.architectures(space, 10, seed=1):
+    for arch in build_all.architectures(space, n, seed=1):
         build_all.check(arch, imgsz=64)
 
 

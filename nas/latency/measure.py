@@ -8,6 +8,7 @@ again; a finalist is measured by three fresh ones, because where the memory of a
 import atexit
 import hashlib
 import io
+import statistics
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -45,8 +46,8 @@ class Comparison:
 
     @property
     def width(self) -> float:
-        """Half width of the widest latency's interval, as a share of the latency."""
-        return max((one.high_ms - one.low_ms) / 2 / one.latency_ms for one in self.latencies)
+        """Half width of the latencies' intervals as a share of the latency, in the median of the models."""
+        return statistics.median((one.high_ms - one.low_ms) / 2 / one.latency_ms for one in self.latencies)
 
 
 def key_of(digest: str, imgsz: int, settings: LatencySettings, link: Link) -> dict[str, Any]:

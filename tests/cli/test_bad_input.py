@@ -107,7 +107,7 @@ def test_a_search_elsewhere_needs_the_runtime_here_too(
 def test_after_an_unreachable_target_the_name_is_free(
     ghostnas: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def check(space: object, task: object) -> None:
+    def check(space: object, task: object, **_: object) -> None:
         raise TargetUnreachable("no model meets the limits")
 
     monkeypatch.setattr("nas.runner.check", check)
@@ -191,6 +191,7 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
         ProxySettings(),
         None,
         "gp",
+        False,
         0,
         None,
         "mine",

@@ -23,7 +23,9 @@ def with_classes(name: str, nc: int) -> str:
     return SHIPPED[name].path.read_text().replace("nc: 80", f"nc: {nc}")
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name.endswith("-m") else []) for name in SHIPPED]
+)
 def test_each_builds_and_says_what_it_is(name: str) -> None:
     literal = SHIPPED[name]
     assert literal.description and literal.path.stem == name

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nas.literal_files import Literal
 
 _STOCK = {"n": "yolo11-n", "s": "yolo11-s", "m": "yolo11-m"}
+_ABREAST = 4
 _NAMES = typer.Argument((), metavar="[NAME]...", help="Literals; by default all of them.")
 
 
@@ -51,7 +52,7 @@ def table(
 ) -> None:
     """Print size, work and measured latency of the known designs beside YOLO11 of the same scale.
 
-    The designs of one scale are measured side by side in one run; a ratio is to YOLO11 of that scale.
+    YOLO11 and up to four rivals of its scale are measured side by side in one run; a ratio is to the YOLO11 of that run.
     """
     from rich.console import Console
 
@@ -147,6 +148,15 @@ def _work_table(files: dict[str, list[Path]], imgsz: int) -> "Table":
     return listed
 
 
+def _parts(files: dict[str, list[Path]]) -> "list[list[Path]]":
+    """YOLO11 and up to four rivals of its scale each: what is measured in one run must fit into a few seconds."""
+    parts = []
+    for stock, *rivals in files.values():
+        starts = range(0, len(rivals), _ABREAST) or [0]
+        parts += [[stock, *rivals[start : start + _ABREAST]] for start in starts]
+    return parts
+
+
 def _latency_table(
     files: dict[str, list[Path]], settings: "LatencySettings", imgsz: int, level: "Level", fresh: bool
 ) -> "tuple[Table, str]":
@@ -163,18 +173,18 @@ def _latency_table(
     for column in ("latency", "95% interval", "to YOLO11", "95% interval"):
         listed.add_column(column, justify="right")
     footer, progress = "", Console(stderr=True)
-    for scale, group in files.items():
-        models = [find_model(str(path)) for path in group]
+    for part in _parts(files):
+        models = [find_model(str(path)) for path in part]
 
         def measured(models: "Sequence[ModelFile]" = models) -> "Answer":
             sizes = [imgsz] * len(models)
             return latencies_of(models, sizes, settings, level, fresh=fresh, notice=progress.print)
 
-        with progress.status(f"Measuring {len(models)} models of scale {scale} at {imgsz} px, {settings.runtime}"):
+        with progress.status(f"Measuring {', '.join(path.stem for path in part)}, {imgsz} px, {settings.runtime}"):
             answer = patiently(measured, notice=progress.print)
         ratios = answer.found.ratios or [None] * len(models)
-        for path, latency, ratio in zip(group, answer.found.latencies, ratios, strict=True):
-            to_yolo11 = None if path.stem == _STOCK[scale] else ratio
+        for path, latency, ratio in zip(part, answer.found.latencies, ratios, strict=True):
+            to_yolo11 = None if path == part[0] else ratio
             listed.add_row(
                 path.stem,
                 f"{latency.latency_ms:.2f} ms",

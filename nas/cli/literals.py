@@ -52,7 +52,7 @@ def table(
 ) -> None:
     """Print size, work and measured latency of the known designs beside YOLO11 of the same scale.
 
-    YOLO11 and up to four rivals of its scale are measured side by side in one run; a ratio is to the YOLO11 of that run.
+    YOLO11 and up to four rivals of its scale are measured side by side in one run; a ratio is to that run's YOLO11.
     """
     from rich.console import Console
 

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import yaml
+import pytest
+
 
 # A plain median of a hundred runs is never refused and soon done; the paired protocol has tests of its own.
 SEARCH = ["search", "--name", "e2e", "--imgsz", "64", "--steps", "3", "--target-latency", "50ms", "--sampler", "random"]
@@ -28,6 +30,7 @@ def rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
+@pytest.mark.slow
 def test_a_search_is_killed_resumed_and_concluded(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
     command = [sys.executable, "-m", "nas", *SEARCH, "--budget", "2", "--workers", "2"]

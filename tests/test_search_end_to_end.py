@@ -9,9 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-import yaml
 import pytest
-
+import yaml
 
 # A plain median of a hundred runs is never refused and soon done; the paired protocol has tests of its own.
 SEARCH = ["search", "--name", "e2e", "--imgsz", "64", "--steps", "3", "--target-latency", "50ms", "--sampler", "random"]

@@ -123,8 +123,8 @@ def run_search(
     settings = search_settings(request, data)
     folder = request.out / (request.name or settings.default_name)
     if not (folder / STUDY_FILE).exists():
-        _check_device(request.latency)
         _check_heads(request)
+        _check_device(request.latency)
     writable_dir(folder)
     # Workers run in folders of their own: every path that travels to them is absolute.
     source = None if request.data is None else str(data.source.absolute())

@@ -183,7 +183,7 @@ def _footer(answer: "Answer") -> list[str]:
         "+nms": "compute, copies and NMS of real pictures",
     }[key["scope"]]
     says = "best case of a quiet device" if key["statistic"] == "quiet" else f"{key['statistic']}, nothing dropped"
-    when = "measured now" if answer.age_s is None else f"measured {_age(answer.age_s)} ago (--fresh measures)"
+    when = "measured now" if answer.age_s is None else f"measured {age(answer.age_s)} ago (--fresh measures)"
     lines = [
         f"{key['runtime']} {key['runtime_version']}, {key['precision']}, threads: {key['threads']}, batch 1, {covers}, "
         f"{says}, {first.level}; {key['device']}; {when}"
@@ -215,7 +215,7 @@ def _drift(measured: "Latency") -> list[str]:
     ]
 
 
-def _age(seconds: float) -> str:
+def age(seconds: float) -> str:
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             count = int(seconds // length)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _STOCK = {"n": "yolo11-n", "s": "yolo11-s", "m": "yolo11-m"}
 _ABREAST = 4
+_LONGEST = len("writeup-ghostnetv2-m")
 _NAMES = typer.Argument((), metavar="[NAME]...", help="Literals; by default all of them.")
 
 
@@ -132,7 +133,8 @@ def _work_table(files: dict[str, list[Path]], imgsz: int) -> "Table":
     from nas.build import load_model
     from nas.work import work
 
-    listed = Table("model", box=box.MARKDOWN)
+    listed = Table(box=box.MARKDOWN)
+    listed.add_column("model", min_width=_LONGEST)
     for column in ("params", "GFLOPs", "GFLOPs, 8.3 rule", "activations"):
         listed.add_column(column, justify="right")
     every = [path for group in files.values() for path in group]
@@ -165,14 +167,16 @@ def _latency_table(
     from rich.console import Console
     from rich.table import Table
 
+    from nas.cli.latency import age
     from nas.latency.lookup import latencies_of
     from nas.latency.models import find_model
     from nas.latency.patience import patiently
 
-    listed = Table("model", box=box.MARKDOWN)
+    listed = Table(box=box.MARKDOWN)
+    listed.add_column("model", min_width=_LONGEST)
     for column in ("latency", "95% interval", "to YOLO11", "95% interval"):
         listed.add_column(column, justify="right")
-    footer, progress = "", Console(stderr=True)
+    footer, oldest_s, progress = "", None, Console(stderr=True)
     for part in _parts(files):
         models = [find_model(str(path)) for path in part]
 
@@ -192,9 +196,13 @@ def _latency_table(
                 "1" if to_yolo11 is None else f"{to_yolo11.value:.3f}x",
                 "-" if to_yolo11 is None else f"{to_yolo11.low:.3f} to {to_yolo11.high:.3f}",
             )
+        if answer.age_s is not None:
+            oldest_s = max(answer.age_s, oldest_s or 0.0)
         key = answer.found.latencies[0].key
         footer = (
             f"{key['runtime']} {key['runtime_version']}, {key['precision']}, threads: {key['threads']}, {imgsz} px, "
             f"batch 1, compute only, {level}; {key['device']}"
         )
+    if oldest_s is not None:
+        footer += f"; measured up to {age(oldest_s)} ago (--fresh measures)"
     return listed, footer

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nas.cli import main
-from nas.errors import TargetUnreachable
+from nas.errors import TargetUnreachable, UsageError
 from nas.settings import SearchSettings
 from nas.study import StoredStudy
 
@@ -222,3 +222,18 @@ def test_a_runtime_that_is_not_installed(ghostnas: Run, tmp_path: Path, monkeypa
     assert code == 2
     assert "pip install openvino" in message and "Traceback" not in message
     assert not (tmp_path / "results").exists()
+
+
+def test_ncnn_is_refused_for_heads_without_nms_before_anything_is_measured() -> None:
+    from types import SimpleNamespace
+
+    from nas.runner import _check_heads
+    from nas.space import load_space
+
+    def asked(runtime: str, space: str) -> object:
+        return SimpleNamespace(latency=SimpleNamespace(runtime=runtime), space=load_space(space))
+
+    with pytest.raises(UsageError, match="ncnn cannot run the heads without NMS of mixed-n"):
+        _check_heads(asked("ncnn", "mixed-n"))  # type: ignore[arg-type]
+    _check_heads(asked("ncnn", "ghostv2-n"))  # type: ignore[arg-type]
+    _check_heads(asked("onnxruntime", "mixed-n"))  # type: ignore[arg-type]

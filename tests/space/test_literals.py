@@ -66,12 +66,18 @@ def test_the_ghost_corner_lies_in_the_space(name: str) -> None:
         assert arch.neck_width == full.neck_width
 
 
-def test_the_ghost_corner_takes_the_nearest_choice(tmp_path: Path) -> None:
-    stage = "block: [c3k2, ghost], width: [32, 64], depth: 2, expansion: [1, 2], dfc_kernel: [0, 9], dfc_pool: 4"
+def written(folder: Path, head: str, stage: str) -> Path:
+    """A space file with four equal stages."""
     stages = "".join(f"  {level}: {{{stage}}}\n" for level in LEVELS)
     rest = "neck_width: 16\nbox_width: 16\ncls_width: 16\nreg_max: 4\n"
-    path = tmp_path / "own.yaml"
-    path.write_text(f"imgsz: 160\nactivation: hardswish\nstem_width: 16\nstages:\n{stages}{rest}")
+    path = folder / "own.yaml"
+    path.write_text(f"imgsz: 160\n{head}\nstem_width: 16\nstages:\n{stages}{rest}")
+    return path
+
+
+def test_the_ghost_corner_takes_the_nearest_choice(tmp_path: Path) -> None:
+    stage = "block: [c3k2, ghost], width: [32, 64], depth: 2, expansion: [1, 2], dfc_kernel: [0, 9], dfc_pool: 4"
+    path = written(tmp_path, "activation: hardswish", stage)
     space = load_space(str(path))
     assert scaled_yolo11(space) == ()
     (corner,) = ghost_corner(space)
@@ -89,11 +95,7 @@ def test_the_ghost_corner_keeps_yolo11s_neck_and_head(tmp_path: Path) -> None:
     assert (corner.neck, corner.head, corner.end2end, corner.levels) == ("pan", "yolo11", False, "P3-P5")
     assert corner.sppf and corner.c2psa
     stage = "block: ghost, width: 32, depth: 1, expansion: [1, 2], dfc_kernel: [0, 5]"
-    stages = "".join(f"  {level}: {{{stage}}}\n" for level in LEVELS)
-    rest = "neck_width: 16\nbox_width: 16\ncls_width: 16\nreg_max: 4\nneck: [pan, afpn]\n"
-    path = tmp_path / "own.yaml"
-    path.write_text(f"imgsz: 160\nactivation: relu\nstem_width: 16\nstages:\n{stages}{rest}")
-    space = load_space(str(path))
+    space = load_space(str(written(tmp_path, "activation: relu\nneck: [pan, afpn]", stage)))
     assert scaled_yolo11(space) == () and space.largest()[0].neck == "afpn"
     assert ghost_corner(space)[0].neck == "pan"
 

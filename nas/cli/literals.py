@@ -174,7 +174,7 @@ def _latency_table(
 
     listed = Table(box=box.MARKDOWN)
     listed.add_column("model", min_width=_LONGEST)
-    for column in ("latency", "95% interval", "to YOLO11", "95% interval"):
+    for column in ("ms", "95% interval", "to YOLO11", "95% interval"):
         listed.add_column(column, justify="right")
     footer, oldest_s, progress = "", None, Console(stderr=True)
     for part in _parts(files):
@@ -191,7 +191,7 @@ def _latency_table(
             to_yolo11 = None if path == part[0] else ratio
             listed.add_row(
                 path.stem,
-                f"{latency.latency_ms:.2f} ms",
+                f"{latency.latency_ms:.2f}",
                 f"{latency.low_ms:.2f} to {latency.high_ms:.2f}",
                 "1" if to_yolo11 is None else f"{to_yolo11.value:.3f}x",
                 "-" if to_yolo11 is None else f"{to_yolo11.low:.3f} to {to_yolo11.high:.3f}",

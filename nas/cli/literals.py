@@ -174,7 +174,7 @@ def _latency_table(
 
     listed = Table(box=box.MARKDOWN)
     listed.add_column("model", min_width=_LONGEST)
-    for column in ("ms", "95% interval", "to YOLO11", "95% interval"):
+    for column in ("ms", "95% interval", "ratio", "95% interval"):
         listed.add_column(column, justify="right")
     footer, oldest_s, progress = "", None, Console(stderr=True)
     for part in _parts(files):

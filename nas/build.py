@@ -34,6 +34,8 @@ from ultralytics.nn.modules.conv import Conv  # noqa: E402
 from ultralytics.nn.modules.head import Detect  # noqa: E402
 from ultralytics.nn.tasks import DetectionModel  # noqa: E402
 
+from nas.rewrite import rewritten  # noqa: E402
+
 ONNX_OPSET = 17
 
 # `parse_model` keeps the activation in a class attribute, seeding uses torch's global generator, and the ONNX
@@ -202,6 +204,20 @@ def fused(model: DetectionModel) -> DetectionModel:
     return copied.requires_grad_(False)
 
 
+def deployable(model: DetectionModel, imgsz: int) -> DetectionModel:
+    """A copy as it is deployed: fused, and rewritten for that input size into an equal graph with less to do.
+
+    Args:
+        model: Any detector; it is not changed.
+        imgsz: Side of the square input in pixels.
+
+    Raises:
+        ModelError: A BatchNorm is left that Ultralytics could not fold.
+    """
+    deployed = fused(model)
+    return rewritten(deployed, blank(deployed, imgsz))
+
+
 def count(model: DetectionModel, imgsz: int) -> Counts:
     """Count parameters and operations of the fused model at its own input size.
 
@@ -235,9 +251,9 @@ def blank(model: DetectionModel, imgsz: int) -> torch.Tensor:
 
 
 def to_onnx(model: DetectionModel, imgsz: int) -> bytes:
-    """The fused model as an ONNX graph, batch 1, static shapes, float32, without NMS.
+    """The fused and rewritten model (`nas.rewrite`) as an ONNX graph, batch 1, static shapes, float32, without NMS.
 
-    The same graph that Ultralytics' own exporter traces: input `images` (1, 3, imgsz, imgsz), output
+    Inputs and outputs are those of Ultralytics' own exporter: input `images` (1, 3, imgsz, imgsz), output
     `output0` (1, 4 + classes, positions).
 
     Args:
@@ -247,7 +263,7 @@ def to_onnx(model: DetectionModel, imgsz: int) -> bytes:
     Raises:
         ModelError: The graph cannot be exported.
     """
-    deployed = fused(model).float().cpu()
+    deployed = deployable(model, imgsz).float().cpu()
     for module in deployed.modules():
         if isinstance(module, Detect):
             module.export, module.format, module.dynamic, module.shape = True, "onnx", False, None

@@ -135,7 +135,7 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     from ultralytics import YOLO
 
-    from nas.build import is_nms_free
+    from nas.build import deployable, is_nms_free
 
     copied = folder / f"{checkpoint.path.stem}.pt"
     shutil.copy(checkpoint.path, copied)
@@ -151,7 +151,9 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
         arguments["simplify"] = False  # on by default, and not one of our dependencies
     try:
         with _quiet():
-            made = YOLO(str(copied)).export(**arguments)
+            yolo = YOLO(str(copied))
+            yolo.model = deployable(yolo.model, imgsz)
+            made = yolo.export(**arguments)
     except GhostnasError:
         raise
     except ModuleNotFoundError as error:

@@ -50,6 +50,10 @@ class GhostModule(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, c1, H, W) to (B, c2, H/s, W/s)."""
         intrinsic: torch.Tensor = self.primary_conv(x)
+        return self.expanded(intrinsic)
+
+    def expanded(self, intrinsic: torch.Tensor) -> torch.Tensor:
+        """The primary convolution's maps (B, ceil(c2 / ratio), H, W) and the cheap ones of them, (B, c2, H, W)."""
         if self.cheap_operation is None:
             return intrinsic
         out = torch.cat((intrinsic, self.cheap_operation(intrinsic)), 1)

@@ -30,6 +30,9 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) to (B, C, H, W)."""
-        squeezed = F.adaptive_avg_pool2d(x, 1)  # (B, C, 1, 1)
-        weights: torch.Tensor = self.gate(self.conv_expand(self.between(self.conv_reduce(squeezed))))
-        return x * weights
+        return x * self.weights(F.adaptive_avg_pool2d(x, 1))
+
+    def weights(self, mean: torch.Tensor) -> torch.Tensor:
+        """Weights of the channels (B, C, 1, 1) from their means, of that shape too."""
+        weights: torch.Tensor = self.gate(self.conv_expand(self.between(self.conv_reduce(mean))))
+        return weights

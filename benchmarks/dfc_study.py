@@ -30,6 +30,7 @@ from nas.data.pixels import pixels
 from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes
 from nas.latency.measure import calibration, compare, screen
+from nas.latency.patience import patiently
 from nas.latency.sized import Sized
 from nas.literals import yolo11
 from nas.proxy import ProxySettings, train_proxy
@@ -117,7 +118,7 @@ def choose(imgsz: int, nc: int, rows: Rows) -> None:
     calibrated = calibration(settings)
 
     def time(one: Sized) -> float:
-        return screen(one, settings, calibrated, None).latency_ms
+        return patiently(lambda: screen(one, settings, calibrated, None), notice=print).latency_ms
 
     first = ghost(base, lambda width: width, attends=True)
     target_ms = statistics.median(time(sized(first, nc)) for _ in range(3))
@@ -126,7 +127,8 @@ def choose(imgsz: int, nc: int, rows: Rows) -> None:
         WITHOUT: nearest(lambda factor: ghost(base, widened(factor), attends=False), target_ms, nc, time),
         PLAIN: nearest(lambda factor: plain(base, widened(factor)), target_ms, nc, time),
     }
-    found = compare([sized(arch, nc) for arch in designs.values()], settings, calibrated)
+    files = [sized(arch, nc) for arch in designs.values()]
+    found = patiently(lambda: compare(files, settings, calibrated), notice=print)
     for (name, arch), latency, ratio in zip(designs.items(), found.latencies, found.ratios or (), strict=True):
         shown = {"ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high}
         rows.add(

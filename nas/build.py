@@ -251,10 +251,7 @@ def blank(model: DetectionModel, imgsz: int) -> torch.Tensor:
 
 
 def to_onnx(model: DetectionModel, imgsz: int) -> bytes:
-    """The fused and rewritten model (`nas.rewrite`) as an ONNX graph, batch 1, static shapes, float32, without NMS.
-
-    Inputs and outputs are those of Ultralytics' own exporter: input `images` (1, 3, imgsz, imgsz), output
-    `output0` (1, 4 + classes, positions).
+    """A detector as it is deployed (`deployable`), as an ONNX graph; see `graph_of`.
 
     Args:
         model: Any detector; it is not changed.
@@ -263,7 +260,22 @@ def to_onnx(model: DetectionModel, imgsz: int) -> bytes:
     Raises:
         ModelError: The graph cannot be exported.
     """
-    deployed = deployable(model, imgsz).float().cpu()
+    return graph_of(deployable(model, imgsz).float().cpu(), imgsz)
+
+
+def graph_of(deployed: DetectionModel, imgsz: int) -> bytes:
+    """A fused model as an ONNX graph: batch 1, static shapes, float32, without NMS.
+
+    Inputs and outputs are those of Ultralytics' own exporter: input `images` (1, 3, imgsz, imgsz), output
+    `output0` (1, 4 + classes, positions).
+
+    Args:
+        deployed: A fused detector, float32, on the CPU; its head is left in export mode.
+        imgsz: Side of the square input in pixels.
+
+    Raises:
+        ModelError: The graph cannot be exported.
+    """
     for module in deployed.modules():
         if isinstance(module, Detect):
             module.export, module.format, module.dynamic, module.shape = True, "onnx", False, None

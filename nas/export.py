@@ -1,5 +1,6 @@
 """A deployable file from a trained checkpoint: Ultralytics' exporter, then a check on real pictures."""
 
+import copy
 import importlib.util
 import shutil
 import sys
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 # Ultralytics would quietly export the branches that need NMS.
 _WITHOUT_TOP_K = ("ncnn", "paddle", "executorch", "rknn", "imx", "edgetpu", "qnn")
 PICTURES = 8
+_REWRITING_TOLERANCE = 1e-9
+"""Of two equal graphs in float64; a change of a weight's tenth digit would be seen."""
 
 Pixels = NDArray[np.float32]
 Run = Callable[[Pixels], Pixels]
@@ -80,7 +83,9 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
         raise UsageError(f"--imgsz must be a multiple of 32 and at least 32, got {size}")
     pictures = _pictures(data, checkpoint)
     folder = writable_dir(to if to is not None else weights.parent)
-    batch = [letterboxed(path, size) for path in pictures.val.images[:PICTURES]]
+    noise = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
+    batch = [*(letterboxed(path, size) for path in pictures.val.images[:PICTURES]), noise]
+    _check_rewriting(checkpoint, size, (batch[0], noise))
     with tempfile.TemporaryDirectory(prefix="ghostnas-") as making:
         made = _export(checkpoint, wanted, size, Path(making))
         expected = [_torch_run(checkpoint)(picture) for picture in batch]
@@ -91,11 +96,11 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
             )
         if not difference <= wanted.tolerance:
             raise ModelError(
-                f"the {wanted.name} file differs from torch by {difference:.2g} on {len(batch)} pictures of "
-                f"{pictures.name} (allowed: {wanted.tolerance:g}), so it was not kept; please report it"
+                f"the {wanted.name} file differs from torch by {difference:.2g} on {len(batch) - 1} pictures of "
+                f"{pictures.name} and noise (allowed: {wanted.tolerance:g}), so it was not kept; please report it"
             )
         kept = _keep(made, folder)
-    return Export(kept, wanted.name, size, difference, wanted.tolerance, len(batch), pictures.name)
+    return Export(kept, wanted.name, size, difference, wanted.tolerance, len(batch) - 1, pictures.name)
 
 
 def letterboxed(path: Path, imgsz: int) -> Pixels:
@@ -127,6 +132,29 @@ def _pictures(data: str | None, checkpoint: Checkpoint) -> "DetectionData":
         except DataError:
             pass  # moved or changed since the training; the embedded pictures serve as well
     return load(None)
+
+
+def _check_rewriting(checkpoint: Checkpoint, imgsz: int, pictures: Sequence[Pixels]) -> None:
+    """Compare the graph that is exported with the fused model in float64, where rounding hides nothing.
+
+    Raises:
+        ModelError: They are not equal.
+    """
+    import torch
+
+    from nas.build import deployable, fused
+
+    model = copy.deepcopy(checkpoint.model).double()
+    plain, lean = fused(model), deployable(model, imgsz)
+    with torch.inference_mode():
+        for picture in pictures:
+            outputs = (one(torch.from_numpy(picture).double())[0].numpy() for one in (lean, plain))
+            difference = relative_difference(*outputs)
+            if not difference <= _REWRITING_TOLERANCE:
+                raise ModelError(
+                    f"the graph to export differs from {checkpoint.path.name} by {difference:.2g} in float64 (allowed: "
+                    f"{_REWRITING_TOLERANCE:g}), so nothing was written; please report it"
+                )
 
 
 def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) -> Path:

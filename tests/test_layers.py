@@ -28,7 +28,7 @@ FLOORS: list[set[str]] = [
         "ultralytics_home",
     },
     {"space", "space_codec", "space_schema", "yaml_file", "space_file", "space_rules", "space_extremes"}
-    | {"literals", "literal_files", "yolo_rows", "yolo_head", "yolo_yaml", "designs"},
+    | {"literals", "literal_files", "yolo_rows", "yolo_head", "yolo_yaml", "designs", "rewrite"},
     {"build", "checkpoints", "data", "losses"},
     {"work"},
     {"latency", "proxy", "settings"},

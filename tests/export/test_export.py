@@ -4,7 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ultralytics.nn.tasks import DetectionModel
 
+from nas import export as exporting
+from nas.build import deployable
 from nas.checkpoints import load_trained
 from nas.errors import ModelError, UsageError
 from nas.export import export, relative_difference
@@ -31,8 +34,27 @@ def test_an_exported_file_answers_as_torch_does(
 def test_a_file_that_answers_otherwise_is_not_kept(
     trained: Path, data_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.export.letterboxed", lambda path, size: np.full((1, 3, size, size), np.nan, np.float32))
-    with pytest.raises(ModelError, match="differs from torch by inf"):
+    run = exporting._onnx_run
+    monkeypatch.setattr("nas.export._onnx_run", lambda made: lambda picture: run(made)(picture) * np.float32("nan"))
+    with pytest.raises(ModelError, match="the onnx file differs from torch by inf"):
+        export(trained, "onnx", tmp_path, None, str(data_yaml))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_graph_is_the_rewritten_one_and_an_unequal_one_is_not_written(
+    trained: Path, data_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = export(trained, "onnx", tmp_path, None, str(data_yaml)).path
+    assert b"/by/parts.0/Conv" in graph.read_bytes()
+    graph.unlink()
+
+    def unequal(model: DetectionModel, imgsz: int) -> DetectionModel:
+        lean = deployable(model, imgsz)
+        lean.model[-1].cv2[0][-1].bias.data += 1e-6
+        return lean
+
+    monkeypatch.setattr("nas.build.deployable", unequal)
+    with pytest.raises(ModelError, match=r"the graph to export differs from best\.pt by .* in float64"):
         export(trained, "onnx", tmp_path, None, str(data_yaml))
     assert list(tmp_path.iterdir()) == []
 

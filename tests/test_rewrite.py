@@ -1,0 +1,107 @@
+"""The lossless inference graph: equal outputs, and less in the graph."""
+
+from collections import Counter
+
+import onnx
+import pytest
+import torch
+from torch import nn
+from ultralytics.nn.tasks import DetectionModel
+
+from nas import rewrite
+from nas.build import build, deployable, fused, to_onnx
+from nas.latency.difference import relative_difference
+from nas.literal_files import shipped_literals
+from nas.rewrite import halves
+from nas.rewrite.cross_stage import CrossStage
+from nas.rewrite.distances import ExpectedDistance
+from nas.rewrite.halves import HalvedBottleneck
+from nas.rewrite.parts import JoinedConv
+from tests.blocks.reference import randomise_batch_norm
+
+IMGSZ = 96
+
+
+def literal(name: str) -> DetectionModel:
+    model = build(shipped_literals()[name].path.read_text(encoding="utf-8"), nc=3, seed=0)
+    randomise_batch_norm(model)
+    return model.eval()
+
+
+def kinds(model: nn.Module) -> Counter[type]:
+    return Counter(type(module) for module in model.modules() if type(module).__module__.startswith(rewrite.__name__))
+
+
+@pytest.mark.parametrize(
+    ("name", "inner"),
+    [
+        ("yolo11-n", 0),
+        ("ghostnetv2-n", 8),
+        *(
+            pytest.param(name, inner, marks=pytest.mark.slow)
+            for name, inner in {"ghostnet-n": 8, "ghostnetv3-n": 8, "ghostnetv2-1.0x": 16, "slim-neck-n": 0}.items()
+        ),
+    ],
+)
+def test_outputs_stay(name: str, inner: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(halves, "LARGE", 0)
+    model = literal(name).double()  # the rounding of single precision would hide a small error
+    plain = fused(model)
+    for imgsz in (IMGSZ, 160):  # the deepest maps are odd
+        lean = deployable(model, imgsz)
+        picture = torch.rand(2, 3, imgsz, imgsz, dtype=torch.float64)
+        with torch.no_grad():
+            assert relative_difference(lean(picture)[0].numpy(), plain(picture)[0].numpy()) < 1e-10
+    found = kinds(lean)
+    assert found[HalvedBottleneck] == inner and found[ExpectedDistance] == 1 and found[CrossStage] >= 4
+
+
+def test_only_large_inner_maps_stay_in_halves() -> None:
+    model = literal("ghostnetv2-n")
+    assert kinds(deployable(model, 96))[HalvedBottleneck] == 0
+    at_320 = kinds(deployable(model, 320))[HalvedBottleneck]
+    assert 0 < at_320 < 8
+
+
+def test_surplus_channels_are_not_torn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(halves, "LARGE", 0)
+    text = shipped_literals()["ghostnetv2-n"].path.read_text(encoding="utf-8")
+    # Hidden channels 191: primary 96, cheap 96, one too many.
+    model = build(text.replace("[64, 192, 1, 3, 0, 1, 0.0]", "[64, 191, 1, 3, 0, 1, 0.0]"), nc=3, seed=0).eval()
+    assert kinds(deployable(model, IMGSZ))[HalvedBottleneck] == 7
+
+
+def test_the_graph_has_no_cut_and_no_concat_with_an_enlarged_map() -> None:
+    model = literal("yolo11-n")
+    graph = onnx.shape_inference.infer_shapes(onnx.load_model_from_string(to_onnx(model, IMGSZ))).graph
+    made = {name: node for node in graph.node for name in node.output}
+    joined = [
+        made[name].op_type for node in graph.node if node.op_type == "Concat" for name in node.input if name in made
+    ]
+    assert joined and "Resize" not in joined
+    cuts = [node for node in graph.node if node.op_type == "Split"]
+    assert len(cuts) == 1  # query, key and value of the attention
+    assert not [node for node in graph.node if node.op_type == "Transpose" and "dfl" in node.name]
+
+
+def test_it_leaves_the_model_and_maps_that_others_read() -> None:
+    text = shipped_literals()["yolo11-n"].path.read_text(encoding="utf-8")
+    # The head reads a concat and an enlarged map, too: both must stay.
+    concat = build(text.replace("[[16, 19, 22], 1, Detect", "[[16, 12, 22], 1, Detect"), nc=3, seed=0).eval()
+    enlarged = build(text.replace("[[16, 19, 22], 1, Detect", "[[14, 19, 22], 1, Detect"), nc=3, seed=0).eval()
+    for model in (concat, enlarged):
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        picture = torch.rand(1, 3, IMGSZ, IMGSZ)
+        with torch.no_grad():
+            expected = fused(model)(picture)[0].numpy()
+            assert relative_difference(deployable(model, IMGSZ)(picture)[0].numpy(), expected) < 1e-5
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("sizes", [(6, 6), (3, 6), (2, 5)])
+def test_a_sum_of_convolutions_is_the_convolution_of_the_concat(sizes: tuple[int, int]) -> None:
+    conv = nn.Conv2d(12, 8, 1)
+    maps = [torch.rand(2, width, size, size) for width, size in zip((5, 7), sizes, strict=True)]
+    joined = torch.cat([nn.functional.interpolate(one, size=sizes[-1:] * 2, mode="nearest") for one in maps], 1)
+    lean = JoinedConv(conv, nn.SiLU(), (5, 7), slice(2, 6))
+    torch.testing.assert_close(lean(*maps), nn.functional.silu(conv(joined))[:, 2:6])

@@ -6,7 +6,7 @@ the selection part ends it.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -23,6 +23,8 @@ from nas.proxy.machine import Precision, StepGate, autocast, find_device, find_p
 from nas.proxy.score import check_classes, evaluate  # also prepares Ultralytics for offline use
 from nas.proxy.values import ProxyResult, ProxySettings
 
+Observe = Callable[[int, nn.Module], None]
+
 _ALL_CHANGED = 40.0  # passes over the pictures from which on every picture is changed
 _LOSS_TAIL = 0.1  # share of the steps over which the final loss is averaged
 
@@ -33,6 +35,7 @@ def train_proxy(
     imgsz: int,
     settings: ProxySettings,
     turnstile: StepGate | None = None,
+    observe: Observe | None = None,
 ) -> tuple[ProxyResult, nn.Module]:
     """Train a model for a few steps and score it on the selection part.
 
@@ -45,6 +48,8 @@ def train_proxy(
         imgsz: Side of the square input.
         settings: How to train.
         turnstile: Passed with every batch, so that nothing computes while a latency is measured.
+        observe: Told after every step how many there have been, with the model of averaged weights (its BatchNorm
+            statistics are not theirs; it must not be changed).
 
     Returns:
         The result, and the model with averaged weights and recalibrated BatchNorm, in evaluation mode on the
@@ -63,7 +68,7 @@ def train_proxy(
         model.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = AveragedWeights(model, settings.ema, settings.ema_tau)
         try:
-            loss = _train(model, average, source, settings, device, precision, turnstile)
+            loss = _train(model, average, source, settings, device, precision, turnstile, observe)
             final = average.model
             recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
         except torch.OutOfMemoryError as error:
@@ -107,6 +112,7 @@ def _train(
     device: torch.device,
     precision: Precision,
     gate: StepGate | None,
+    observe: Observe | None,
 ) -> float:
     """All steps; the mean loss a picture over the last of them."""
     loss_of = _loss_of(model, settings)
@@ -135,6 +141,8 @@ def _train(
             average.update()
             if hasattr(loss_of, "update"):  # with one-to-one branches: the one-to-many ones lose weight
                 loss_of.update()
+        if observe is not None:
+            observe(step + 1, average.model)
         if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
             tail.append(value / settings.batch)
     return sum(tail) / len(tail)

@@ -1,0 +1,125 @@
+"""Ghostbench's trainings: every chosen architecture trained long from scratch, a few seeds, with its learning curve.
+
+    python -m benchmarks.ghostbench.train --data DATA.yaml
+    python -m benchmarks.ghostbench.train --data DATA.yaml --first 2 --seeds 1 --steps 2400    # how long is enough?
+
+Runs for hours, `--jobs` trainings of one thread side by side, from the repository's root; they pause while a latency is
+measured. A row is appended as each training ends; started again, the run goes on. `map50_95` and `map50` are of the
+data's val, `select_map50_95` and the curve (`steps:mAP50-95`, averaged weights, no learning rate of its own) of the
+pictures that searches compare candidates on. A test split is never touched.
+"""
+
+import argparse
+import csv
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from copy import deepcopy
+from typing import Any
+
+from torch import nn
+
+from benchmarks.ghostbench.architectures import FOLDER
+from benchmarks.latency_parts import Rows
+from nas import offline
+from nas.architecture_key import from_key
+from nas.provenance import versions
+
+offline.prepare()
+
+HEADER = (
+    *("data", "arch", "yaml", "band", "held_out", "seed", "steps", "imgsz", "map50_95", "map50", "select_map50_95"),
+    *("latency_ms", "params", "gflops", "train_loss", "seconds", "curve", "versions"),
+)
+SEEDS = {"extreme": 2}
+POINTS = 12
+LEARNING_RATE = 0.006
+_KEPT = ("arch", "yaml", "band", "held_out", "imgsz", "latency_ms", "params", "gflops")
+
+
+def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> dict[str, Any]:
+    """One training and what it gave."""
+    from nas.build import build
+    from nas.data import load
+    from nas.data.pixels import pixels
+    from nas.proxy import ProxySettings, evaluate, train_proxy
+    from nas.proxy.average import recalibrate
+    from nas.proxy.machine import find_device, find_precision
+    from nas.turnstile import Turnstile
+    from nas.yolo_yaml import to_yaml
+
+    data, arch = load(source), from_key(row["arch"])
+    settings = ProxySettings(steps=steps, seed=seed, lr=LEARNING_RATE, warmup=0.1)
+    device = find_device("cpu")
+    precision = find_precision(settings.precision, device)
+    gate, curve = Turnstile(), []
+    marks = {round(steps * (point + 1) / POINTS) for point in range(POINTS)}
+
+    def observe(step: int, average: nn.Module) -> None:
+        if step not in marks:
+            return
+        model = deepcopy(average)
+        source = pixels(data.train, arch.imgsz)
+        recalibrate(model, source, settings.recalibration, settings.batch, device, precision, gate)
+        curve.append((step, evaluate(model, data.select, data, arch.imgsz, turnstile=gate).map50_95))
+
+    model = build(to_yaml(arch, data.nc), seed=seed)
+    result, final = train_proxy(model, data, arch.imgsz, settings, gate, observe)
+    score = evaluate(final, data.val, data, arch.imgsz, turnstile=gate)
+    return {name: row[name] for name in _KEPT} | {
+        "data": data.name,
+        "seed": seed,
+        "steps": steps,
+        "map50_95": f"{score.map50_95:.4f}",
+        "map50": f"{score.map50:.4f}",
+        "select_map50_95": f"{result.score.map50_95:.4f}",
+        "train_loss": f"{result.train_loss:.4f}",
+        "seconds": round(result.seconds),
+        "curve": " ".join(f"{step}:{value:.4f}" for step, value in curve),
+        "versions": " ".join(f"{name}={versions()[name]}" for name in ("ghostnas", "torch", "ultralytics")),
+    }
+
+
+def left(chosen: list[dict[str, str]], rows: Rows, options: argparse.Namespace, data: str) -> Iterator[Any]:
+    """What is not trained yet: a seed of every architecture before the next seed."""
+    have = {(row["data"], row["arch"], row["seed"], row["steps"]) for row in rows.all()}
+    for seed in range(options.seeds):
+        for row in chosen:
+            todo = seed < SEEDS.get(row["band"], options.seeds)
+            if todo and (data, row["arch"], str(seed), str(options.steps)) not in have:
+                yield row, seed, options.steps, options.data
+
+
+def main() -> None:
+    """Train what is left."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="data YAML; default: the embedded set")
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of those in a band")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings side by side, one thread each")
+    parser.add_argument("--band", help="only this band: target, yolo11n or extreme")
+    parser.add_argument("--first", type=int, help="only the first so many of each band")
+    options, rows = Rows.asked_for(parser, FOLDER / "trainings.csv", HEADER, "trainings")
+    from nas.data import load
+
+    with (FOLDER / "architectures.csv").open(newline="") as file:
+        every = list(csv.DictReader(file))
+    places: dict[str, int] = {}
+    chosen = []
+    for row in every:
+        place = places[row["band"]] = places.get(row["band"], 0) + 1
+        if options.band in (None, row["band"]) and (options.first is None or place <= options.first):
+            chosen.append(row)
+    todo = list(left(chosen, rows, options, load(options.data).name))
+    todo = todo if options.at_most < 0 else todo[: options.at_most]
+    print(f"{len(todo)} trainings of {options.steps} steps", flush=True)
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(trained, *one) for one in todo]):
+            rows.add(done.result())
+            last = rows.all()[-1]
+            shown = {name: last[name] for name in ("band", "arch", "seed", "map50_95", "seconds", "curve")}
+            print(" ".join(shown.values()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

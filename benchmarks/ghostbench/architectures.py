@@ -3,10 +3,11 @@
     python -m benchmarks.ghostbench.architectures
 
 Run it on a quiet machine, from the repository's root; it takes about 20 minutes, and goes on where it was stopped. A
-proxy is worth something where latency alone decides nothing. So random designs of the space are measured until each band,
-at most 1.25 times as wide as it begins, holds 16: one around the default target of 2.5 ms, one around the latency of
-YOLO11n at the space's largest input size. Every second of a band is held out from any tuning of proxies. Beside them stand
-the space's corners, scaled YOLO11 and the plain GhostNetV2 corner. All are measured once more as finalists.
+proxy is worth something where latency alone decides nothing. So random designs of the space are measured until each
+band, at most 1.25 times as wide as it begins, holds 16: one around the default target of 2.5 ms, one around the
+latency of YOLO11n at the space's largest input size. Every second of a band is held out from any tuning of proxies.
+Beside them stand the space's corners, scaled YOLO11 and the plain GhostNetV2 corner. All are measured once more as
+finalists.
 """
 
 import argparse

@@ -48,15 +48,15 @@ def write_bundle(design: Design, folder: Path) -> Bundle:
     from nas.build import build, is_nms_free
 
     nms_free = is_nms_free(build(text))
-    contents = {MODEL_FILE: text, README_FILE: readme(design, blocks, nms_free)}
-    if blocks:
-        contents[f"{MODULE_NAME}.py"] = standalone_module(blocks)
+    contents = {
+        MODEL_FILE: text,
+        README_FILE: readme(design, blocks, nms_free),
+        f"{MODULE_NAME}.py": standalone_module(blocks),
+    }
     writable_dir(folder)
     try:
         for name, content in contents.items():
             (folder / name).write_text(content, encoding="utf-8")
-        if not blocks:
-            (folder / f"{MODULE_NAME}.py").unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f"cannot write the bundle in {folder}: {error.strerror or error}") from error
     return Bundle(folder, tuple(folder / name for name in sorted(contents)), blocks)
@@ -74,8 +74,8 @@ def readme(design: Design, blocks: tuple[str, ...], nms_free: bool = False) -> s
     size += ", nms=False" if nms_free else ""
     first = f"import {MODULE_NAME}  # makes the blocks known to Ultralytics\n" if blocks else ""
     files = [f"- `{MODEL_FILE}`: the design, an Ultralytics model YAML"]
-    if blocks:
-        files.append(f"- `{MODULE_NAME}.py`: the blocks that it uses ({', '.join(blocks)}), self-contained")
+    holds = f"the blocks that it uses ({', '.join(blocks)}) and its export" if blocks else "its export"
+    files.append(f"- `{MODULE_NAME}.py`: {holds}, self-contained")
     return f"""# {design.label}: a lightweight detector for Ultralytics
 
 {chr(10).join(files)}
@@ -91,6 +91,16 @@ In this folder:
 YOLO("{MODEL_FILE}").train(data="DATA.yaml", epochs=100{size})
 ```
 {_usage(blocks)}{_size(design)}{_WITHOUT_NMS if nms_free else ""}
+## Deploy
+
+```python
+import {MODULE_NAME}
+{MODULE_NAME}.export("best.pt"{size or ", imgsz=640"}, format="onnx")
+```
+
+This is the graph that was measured. `YOLO("best.pt").export()` writes a stock one with the same outputs, which takes
+longer.
+
 ## Measured
 
 {_measured(design)}
@@ -104,7 +114,7 @@ AGPL-3.0-or-later, as Ultralytics, on which it builds. <https://www.gnu.org/lice
 def _needs(blocks: tuple[str, ...]) -> str:
     if blocks:
         return "Needs `pip install 'ultralytics>=8.4.190,<8.5'`, nothing else."
-    return "Every row is one of Ultralytics' own, so no module is needed: `pip install ultralytics` is enough."
+    return "Every row is one of Ultralytics' own: `pip install ultralytics` is enough to train it."
 
 
 def _usage(blocks: tuple[str, ...]) -> str:

@@ -161,9 +161,8 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
     """Ultralytics' export of a copy of the checkpoint, beside which it writes."""
     # OpenVINO imports its telemetry when it finds it, and that writes to the home folder and the network.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    from ultralytics import YOLO
-
-    from nas.build import deployable, is_nms_free
+    from nas.build import is_nms_free
+    from nas.rewrite import stock
 
     copied = folder / f"{checkpoint.path.stem}.pt"
     shutil.copy(checkpoint.path, copied)
@@ -179,9 +178,7 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
         arguments["simplify"] = False  # on by default, and not one of our dependencies
     try:
         with _quiet():
-            yolo = YOLO(str(copied))
-            yolo.model = deployable(yolo.model, imgsz)
-            made = yolo.export(**arguments)
+            made = stock.export(str(copied), **arguments)
     except GhostnasError:
         raise
     except ModuleNotFoundError as error:

@@ -52,7 +52,7 @@ def _bundle(target: str | None, to: Path | None, trial: int | None, out: Path) -
     for file in bundle.files:
         typer.echo(f"  {file.name}")
     if not bundle.blocks:
-        typer.echo("  every row is Ultralytics' own, so the bundle needs no module file")
+        typer.echo("  every row is Ultralytics' own, so only the export needs the module file")
 
 
 def _deployable(format: str, weights: Path, to: Path | None, imgsz: int | None, data: str | None) -> None:

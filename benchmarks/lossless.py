@@ -3,11 +3,11 @@
     python benchmarks/lossless.py
     python benchmarks/lossless.py --models yolo11-n,yolo11-m --sizes 320
 
-Three graphs of each model are measured side by side (finalist level): `authors`, a stock export of the order of
-operations of GhostNetV2's authors (every ghost module cut to size, the attention enlarged by the output's shape; all
-BatchNorms folded); `fused`, our blocks after Ultralytics' `fuse()`; and `rewritten`, what is measured and exported.
-Their outputs agree to 1e-4 on a picture of noise, or nothing is measured. A row is kept a model, size and runtime;
-started again, the run goes on. Takes about a minute a row.
+Three graphs of each model are run in turn, round by round (benchmarks/paired.py): `authors`, a stock export of the
+order of operations of GhostNetV2's authors (every ghost module cut to size, the attention enlarged by the output's
+shape; all BatchNorms folded); `fused`, our blocks after Ultralytics' `fuse()`; and `rewritten`, what is measured and
+exported. Their outputs agree to 1e-4 on a picture of noise, or nothing is measured. A row is kept a model, size and
+runtime; started again, the run goes on. Takes about half a minute a row.
 """
 
 import argparse
@@ -20,17 +20,15 @@ import onnx
 import onnxruntime
 import torch
 from latency_parts import Rows
+from paired import paired
 from torch.nn import functional as F
 from ultralytics.nn.tasks import DetectionModel
 
 from nas.blocks.ghost import GhostModule
 from nas.build import build, deployable, fused, graph_of
-from nas.errors import LatencyError
 from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes
 from nas.latency.difference import relative_difference
-from nas.latency.measure import calibration, compare
-from nas.latency.patience import patiently
 from nas.latency.sized import Sized
 from nas.literal_files import shipped_literals
 
@@ -94,18 +92,16 @@ def measure(name: str, imgsz: int, runtime: str, rows: Rows) -> None:
     settings = LatencySettings(runtime)
     files = [Sized(ModelBytes("onnx", graph), imgsz) for graph in made.values()]
     shown = {"difference": f"{difference(made, imgsz):.1e}"}
-    calibrated = calibration(settings)
-    found = patiently(lambda: compare(files, settings, calibrated), notice=print)
-    assert found.ratios is not None
-    for kind, graph, ratio in zip(KINDS, made.values(), found.ratios, strict=True):
+    found = paired(files, settings)
+    for kind, graph, one in zip(KINDS, made.values(), found, strict=True):
         shown[f"nodes_{kind}"] = str(len(onnx.load_model_from_string(graph).graph.node))
         if kind != "authors":
             shown |= {
-                kind: f"{ratio.value:.4f}",
-                f"{kind}_low": f"{ratio.low:.4f}",
-                f"{kind}_high": f"{ratio.high:.4f}",
+                kind: f"{one.ratio:.4f}",
+                f"{kind}_low": f"{one.low:.4f}",
+                f"{kind}_high": f"{one.high:.4f}",
             }
-    shown["latency_ms"] = f"{found.latencies[0].latency_ms:.3f}"
+    shown["latency_ms"] = f"{found[0].ms:.3f}"
     rows.add({"model": name, "imgsz": imgsz, "runtime": runtime} | shown)
 
 
@@ -144,12 +140,8 @@ def main() -> None:
         if (name, size, runtime) not in have
     ]
     for name, size, runtime in todo if options.at_most < 0 else todo[: options.at_most]:
-        try:
-            measure(name, int(size), runtime, rows)
-        except LatencyError as error:
-            print(f"{name}, {size} px, {runtime}: {error}", flush=True)
-        else:
-            print(rows.all()[-1], flush=True)
+        measure(name, int(size), runtime, rows)
+        print(rows.all()[-1], flush=True)
     report(rows.all())
 
 

@@ -3,8 +3,9 @@
     python benchmarks/build_all.py --space ghostv2-n --n 1000 --seed 0
 
 Every sample is turned into its YAML, built, given one optimiser step with Ultralytics' detection loss on
-random boxes, exported to ONNX and run once in ONNX Runtime at its own input size. Prints the failures with
-their keys and a summary; the exit code is 1 when there is a failure.
+random boxes, exported to ONNX and run once in ONNX Runtime at its own input size; what it answers must be what torch
+answers with the fused model, to 1e-4. Prints the failures with their keys and a summary; the exit code is 1 when there
+is a failure.
 """
 
 import argparse
@@ -18,7 +19,8 @@ import onnxruntime
 import torch
 
 from nas.architecture import Architecture
-from nas.build import build, to_onnx
+from nas.build import build, fused, to_onnx
+from nas.latency.difference import Pixels, relative_difference
 from nas.space import load_space
 from nas.yolo_yaml import to_yaml
 
@@ -26,6 +28,7 @@ CLASSES = 4
 BATCH = 2
 STRIDES = {"P3-P5": (8, 16, 32), "P3-P4": (8, 16), "P2-P4": (4, 8, 16)}
 MOST_DETECTIONS = 300  # of a head without NMS
+TOLERANCE = 1e-4
 
 
 def architectures(space: str, n: int, seed: int) -> Iterator[Architecture]:
@@ -63,8 +66,8 @@ def train_one_step(model: Any, imgsz: int, seed: int = 0) -> float:
     return loss
 
 
-def run_onnx(graph: bytes, imgsz: int, arch: Architecture) -> np.ndarray[Any, Any]:
-    """The output of one run in ONNX Runtime, which must be finite and of the expected shape."""
+def run_onnx(graph: bytes, imgsz: int, arch: Architecture) -> tuple[Pixels, Pixels]:
+    """The output of one run in ONNX Runtime, which must be finite and of the expected shape, and the picture."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -72,9 +75,20 @@ def run_onnx(graph: bytes, imgsz: int, arch: Architecture) -> np.ndarray[Any, An
     (output,) = session.run(None, {session.get_inputs()[0].name: picture})
     positions = sum((imgsz // stride) ** 2 for stride in STRIDES[arch.levels])
     expected = (1, min(positions, MOST_DETECTIONS), 6) if arch.end2end else (1, 4 + CLASSES, positions)
-    if output.shape != expected or not np.isfinite(output).all():
-        raise RuntimeError(f"ONNX Runtime gave shape {output.shape}, or values that are not finite")
-    return output
+    if output.shape != expected:
+        raise RuntimeError(f"ONNX Runtime gave shape {output.shape}, expected {expected}")
+    if not np.isfinite(output).all():
+        raise RuntimeError("ONNX Runtime gave values that are not finite")
+    return output, picture
+
+
+def check_equal(output: Pixels, picture: Pixels, model: Any) -> None:
+    """Whether the rewritten graph answers as the fused model does, in float32."""
+    with torch.inference_mode():
+        answer = fused(model)(torch.from_numpy(picture))
+    found = relative_difference(output, answer[0].numpy())
+    if not found <= TOLERANCE:
+        raise RuntimeError(f"ONNX Runtime differs from torch by {found:.2g}")
 
 
 def check(arch: Architecture, imgsz: int | None = None) -> None:
@@ -82,7 +96,7 @@ def check(arch: Architecture, imgsz: int | None = None) -> None:
     size = imgsz or arch.imgsz
     model = build(to_yaml(arch, CLASSES), seed=0)
     train_one_step(model, size)
-    run_onnx(to_onnx(model, size), size, arch)
+    check_equal(*run_onnx(to_onnx(model, size), size, arch), model)
 
 
 def main() -> int:

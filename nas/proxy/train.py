@@ -115,13 +115,13 @@ def _train(
     observe: Observe | None,
 ) -> float:
     """All steps; the mean loss a picture over the last of them."""
-    loss_of = _loss_of(model, settings)
+    criterion_of = loss_of(model, settings)
     parameters = list(model.parameters())
-    optimizer = _optimizer(model, settings)
+    optimizer = optimizer_of(model, settings)
     random = torch.Generator().manual_seed(settings.seed)
     share = changed_share(len(source), settings)
     tail: list[float] = []
-    for step, chosen in enumerate(_orders(len(source), settings, random)):
+    for step, chosen in enumerate(orders(len(source), settings, random)):
         with passing(gate):
             anneal(model, (step + 1) / max(1, round(settings.steps * ANNEALED_IN)))
             for group in optimizer.param_groups:
@@ -129,7 +129,7 @@ def _train(
             batch = augmented(source, chosen, random, device, share)
             with autocast(device, precision):
                 predicted = model(batch.images.contiguous(memory_format=torch.channels_last))
-            losses, _ = loss_of(as_float32(predicted), batch.targets())  # (3,): box, class, DFL, times the batch
+            losses, _ = criterion_of(as_float32(predicted), batch.targets())  # (3,): box, class, DFL, times the batch
             loss = losses.sum()
             value = float(loss.detach())
             if not math.isfinite(value):
@@ -139,8 +139,8 @@ def _train(
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             average.update()
-            if hasattr(loss_of, "update"):  # with one-to-one branches: the one-to-many ones lose weight
-                loss_of.update()
+            if hasattr(criterion_of, "update"):  # with one-to-one branches: the one-to-many ones lose weight
+                criterion_of.update()
         if observe is not None:
             observe(step + 1, average.model)
         if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
@@ -148,7 +148,7 @@ def _train(
     return sum(tail) / len(tail)
 
 
-def _orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> Iterator[Tensor]:
+def orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> Iterator[Tensor]:
     """The pictures of each step: shuffled passes, cut into batches without regard to where a pass ends."""
     waiting = torch.empty(0, dtype=torch.int64)
     for _ in range(settings.steps):
@@ -158,7 +158,13 @@ def _orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> 
         waiting = waiting[settings.batch :]
 
 
-def _loss_of(model: nn.Module, settings: ProxySettings) -> Any:
+def loss_of(model: nn.Module, settings: ProxySettings) -> Any:
+    """Ultralytics' detection loss for a model, with the terms of choice; it gives the model its arguments.
+
+    Args:
+        model: A detection model.
+        settings: How to train.
+    """
     from ultralytics.cfg import get_cfg
 
     # Ultralytics' default gains (box 7.5, class 0.5, DFL 1.5), which a model made from a YAML lacks; the steps stand
@@ -167,7 +173,7 @@ def _loss_of(model: nn.Module, settings: ProxySettings) -> Any:
     return criterion(model, settings.losses)
 
 
-def _optimizer(model: nn.Module, settings: ProxySettings) -> torch.optim.Optimizer:
+def optimizer_of(model: nn.Module, settings: ProxySettings) -> torch.optim.Optimizer:
     """Fused AdamW; weight decay on matrices and kernels, none on biases and norms."""
     kernels = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim <= 1]

@@ -1,0 +1,140 @@
+"""The scores of proxies for ghostbench's architectures, and what each cost.
+
+    python -m benchmarks.ghostbench.proxies --data DATA.yaml --proxy search
+    python -m benchmarks.ghostbench.proxies --data DATA.yaml --proxy nwot
+
+A row is appended a proxy, architecture and seed (`results/reference/ghostbench/proxies.csv`); started again, the run
+goes on. What costs nothing (parameters, operations, latency) stands in `architectures.csv` already. `python
+benchmarks/proxy_quality.py` sets all of them against the long trainings.
+"""
+
+import argparse
+import csv
+import math
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.ghostbench.architectures import FOLDER
+from benchmarks.latency_parts import Rows
+from nas import offline
+from nas.architecture import Architecture
+from nas.architecture_key import from_key
+
+offline.prepare()
+
+HEADER = ("data", "proxy", "arch", "band", "held_out", "seed", "score", "seconds")
+_NWOT_PICTURES = 16
+
+
+def _model(arch: Architecture, nc: int, seed: int) -> nn.Module:
+    from nas.build import build
+    from nas.yolo_yaml import to_yaml
+
+    return build(to_yaml(arch, nc), seed=seed)
+
+
+def short_training(steps: int, lr: float, by_loss: bool = False) -> Callable[[Architecture, Any, int], float]:
+    """A short training from scratch as a search makes it, scored on the selection part, or by its last loss."""
+
+    def score(arch: Architecture, data: Any, seed: int) -> float:
+        from nas.proxy import ProxySettings, train_proxy
+        from nas.turnstile import Turnstile
+
+        settings = ProxySettings(steps=steps, seed=seed, lr=lr)
+        result, _ = train_proxy(_model(arch, data.nc, seed), data, arch.imgsz, settings, Turnstile())
+        return -result.train_loss if by_loss else result.score.map50_95
+
+    return score
+
+
+@torch.no_grad()
+def nwot(arch: Architecture, data: Any, seed: int) -> float:
+    """Log-determinant of how alike pictures switch an untrained net's units (Mellor et al. 2021, arXiv 2006.04647)."""
+    from nas.data.pixels import pixels
+    from nas.proxy.augment import plain_images
+
+    model = _model(arch, data.nc, seed).train()  # BatchNorm of the batch: an untrained net has no other statistics
+    count = _NWOT_PICTURES
+    kernel = torch.zeros(count, count, dtype=torch.float64)
+
+    def switched(_: nn.Module, __: Any, out: torch.Tensor) -> None:
+        codes = (out.flatten(1) > 0).double()  # (B, units)
+        kernel.add_(codes @ codes.T + (1 - codes) @ (1 - codes).T)
+
+    hooks = [
+        module.register_forward_hook(switched)
+        for module in model.modules()
+        if isinstance(module, nn.SiLU | nn.ReLU | nn.Hardswish)
+    ]
+    assert hooks, "the model has no activation"
+    # One activation module serves a whole model: its hook is called for each use.
+    model(plain_images(pixels(data.select, arch.imgsz), torch.arange(count), torch.device("cpu")))
+    return float(torch.linalg.slogdet(kernel)[1])
+
+
+PROXIES: dict[str, Callable[[Architecture, Any, int], float]] = {
+    "search": short_training(90, 0.012),
+    "search, half the learning rate": short_training(90, 0.006),
+    "search, training loss": short_training(90, 0.012, by_loss=True),
+    "40 steps": short_training(40, 0.012),
+    "200 steps": short_training(200, 0.012),
+    "nwot": nwot,
+}
+
+
+def scored(name: str, row: dict[str, str], seed: int, source: str | None) -> dict[str, Any]:
+    """One score and what it cost."""
+    from nas.data import load
+
+    torch.set_num_threads(1)
+    data, arch = load(source), from_key(row["arch"])
+    begun = time.monotonic()
+    score = PROXIES[name](arch, data, seed)
+    if not math.isfinite(score):
+        raise SystemExit(f"{name} gave {score} for {arch.key}")
+    return {
+        "data": data.name,
+        "proxy": name,
+        **{column: row[column] for column in ("arch", "band", "held_out")},
+        "seed": seed,
+        "score": f"{score:.6g}",
+        "seconds": f"{time.monotonic() - begun:.2f}",
+    }
+
+
+def main() -> None:
+    """Score what is left."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="data YAML; default: the embedded set")
+    parser.add_argument("--proxy", choices=PROXIES, required=True)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="scores side by side, one thread each")
+    options, rows = Rows.asked_for(parser, FOLDER / "proxies.csv", HEADER, "scores")
+    from nas.data import load
+
+    with (FOLDER / "architectures.csv").open(newline="") as file:
+        chosen = list(csv.DictReader(file))
+    name = load(options.data).name
+    have = {(row["data"], row["proxy"], row["arch"], row["seed"]) for row in rows.all()}
+    todo = [
+        (options.proxy, row, seed, options.data)
+        for seed in range(options.seeds)
+        for row in chosen
+        if (name, options.proxy, row["arch"], str(seed)) not in have
+    ]
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed(
+            [pool.submit(scored, *one) for one in todo[: options.at_most if options.at_most >= 0 else None]]
+        ):
+            rows.add(done.result())
+            print(" ".join(rows.all()[-1].values()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

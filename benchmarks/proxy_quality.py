@@ -1,0 +1,196 @@
+"""How well proxies rank ghostbench's architectures: within latency bands, overall, and by the best they find.
+
+    python benchmarks/proxy_quality.py                     # make proxy-report
+    python benchmarks/proxy_quality.py --data embedded --held-out
+
+Concordance is Kendall's tau from the pairs within a band, pooled over the bands: (agreeing - disagreeing) / pairs.
+The truth is the mean over the seeds of the longest trainings. `top-1 regret` is how far the truth of the architecture
+that a proxy likes best lies below the best of its band, in points of mAP (0.01), a band. Intervals are 95% bootstraps
+over the architectures of each band. `ceiling` lets single seeds of the truth rank the mean of the others: no proxy
+can be told to be better than that.
+"""
+
+import argparse
+import csv
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+FOLDER = Path("results/reference/ghostbench")
+REPLICATES = 1000
+BANDS = ("target", "yolo11n")
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """An architecture with the scores of its long trainings, one a seed."""
+
+    arch: str
+    band: str
+    held_out: bool
+    seeds: tuple[float, ...]
+    free: dict[str, float]
+
+    @property
+    def mean(self) -> float:
+        """The mean over the seeds."""
+        return statistics.mean(self.seeds)
+
+
+def read(name: str) -> list[dict[str, str]]:
+    """A table of ghostbench; empty where there is none yet."""
+    path = FOLDER / name
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def truths(data: str, steps: str | None) -> list[Truth]:
+    """The architectures that are trained on the data, with their scores at the most frequent length."""
+    rows = [row for row in read("trainings.csv") if row["data"] == data]
+    if not rows:
+        raise SystemExit(f"no trainings on {data} in {FOLDER / 'trainings.csv'}: python -m benchmarks.ghostbench.train")
+    steps = steps or statistics.mode(row["steps"] for row in rows)
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        if row["steps"] == steps:
+            found.setdefault(row["arch"], []).append(row)
+    return [
+        Truth(
+            arch=arch,
+            band=mine[0]["band"],
+            held_out=mine[0]["held_out"] == "1",
+            seeds=tuple(float(row["map50_95"]) for row in sorted(mine, key=lambda row: int(row["seed"]))),
+            free={name: float(mine[0][name]) for name in ("params", "gflops", "latency_ms")},
+        )
+        for arch, mine in found.items()
+    ]
+
+
+def agreement(score: Values, truth: Values) -> tuple[int, int]:
+    """Pairs that a score orders as the truth does less those that it turns round, and all pairs that differ."""
+    first, second = np.triu_indices(len(score), 1)
+    truly = np.sign(truth[first] - truth[second])
+    return int((np.sign(score[first] - score[second]) * truly).sum()), int(np.abs(truly).sum())
+
+
+def pooled_tau(parts: Sequence[tuple[Values, Values]]) -> float:
+    """Concordance of the pairs within each part."""
+    counted = [agreement(score, truth) for score, truth in parts]
+    pairs = sum(total for _, total in counted)
+    return sum(balance for balance, _ in counted) / pairs if pairs else float("nan")
+
+
+def regret(score: Values, truth: Values) -> float:
+    """Points of mAP between the best and what the score likes best."""
+    return float(truth.max() - truth[int(score.argmax())]) * 100
+
+
+def interval(parts: Sequence[tuple[Values, Values]], of: Callable[..., float]) -> tuple[float, float]:
+    """95% bootstrap over the architectures of each part."""
+    rng, values = np.random.default_rng(0), []
+    for _ in range(REPLICATES):
+        drawn = [rng.integers(len(score), size=len(score)) for score, _ in parts]
+        value = of([(score[at], truth[at]) for at, (score, truth) in zip(drawn, parts, strict=True)])
+        if np.isfinite(value):
+            values.append(value)
+    low, high = np.quantile(values, (0.025, 0.975)) if values else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+def scores(data: str, known: Sequence[Truth]) -> dict[str, dict[str, tuple[float, float]]]:
+    """By proxy and architecture: its score (the mean over the seeds) and its cost in seconds."""
+    found: dict[str, dict[str, tuple[float, float]]] = {
+        name: {one.arch: (one.free[name], 0.0) for one in known} for name in ("params", "gflops", "latency_ms")
+    }
+    kept: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in read("proxies.csv"):
+        if row["data"] == data:
+            kept.setdefault((row["proxy"], row["arch"]), []).append(row)
+    for (proxy, arch), rows in kept.items():
+        value, cost = (statistics.mean(float(row[column]) for row in rows) for column in ("score", "seconds"))
+        found.setdefault(proxy, {})[arch] = value, cost
+    return found
+
+
+def parts_of(
+    known: Sequence[Truth], score: Callable[[Truth], float], truth: Callable[[Truth], float] = lambda one: one.mean
+) -> list[tuple[Values, Values]]:
+    """Scores and truth of each band."""
+    groups = [[one for one in known if one.band == band] for band in BANDS]
+    return [
+        (np.array([score(one) for one in group]), np.array([truth(one) for one in group]))
+        for group in groups
+        if len(group) > 1
+    ]
+
+
+def ceiling(known: Sequence[Truth]) -> float:
+    """How well single seeds of the truth rank the mean of the others."""
+    seeds = min((len(one.seeds) for one in known if one.band in BANDS), default=0)
+    if seeds < 2:
+        return float("nan")
+    taus = [
+        pooled_tau(
+            parts_of(
+                known,
+                lambda one, at=seed: one.seeds[at],
+                lambda one, at=seed: statistics.mean(value for i, value in enumerate(one.seeds[:seeds]) if i != at),
+            )
+        )
+        for seed in range(seeds)
+    ]
+    return statistics.mean(taus)
+
+
+def line(name: str, known: Sequence[Truth], found: dict[str, tuple[float, float]]) -> str:
+    """One proxy's row of the table."""
+    mine = [one for one in known if one.arch in found]
+    parts = parts_of(mine, lambda one: found[one.arch][0])
+    if not parts:
+        return f"| {name} | - | - | - | - | - |"
+    within, (low, high) = pooled_tau(parts), interval(parts, pooled_tau)
+    every = [(np.array([found[one.arch][0] for one in mine]), np.array([one.mean for one in mine]))]
+    cost = statistics.mean(found[one.arch][1] for one in mine)
+    regrets = " / ".join(f"{regret(*part):.1f}" for part in parts)
+    return (
+        f"| {name} | {within:.2f} ({low:.2f} to {high:.2f}) | {pooled_tau(every):.2f} | {regrets} | "
+        f"{cost:.1f} s | {len(mine)} |"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="bccd", help="name of the data in the tables")
+    parser.add_argument("--steps", help="length of the long trainings; default: the most frequent")
+    parser.add_argument("--held-out", action="store_true", help="only the half that is held out from tuning")
+    options = parser.parse_args()
+    known = truths(options.data, options.steps)
+    if options.held_out:
+        known = [one for one in known if one.held_out or one.band not in BANDS]
+    for band in BANDS:
+        group = [one for one in known if one.band == band]
+        if len(group) > 1:
+            means = [one.mean for one in group]
+            noise = [statistics.stdev(one.seeds) for one in group if len(one.seeds) > 1]
+            shown = f"{statistics.mean(noise):.4f}" if noise else "unknown (one seed)"
+            print(
+                f"{band}: {len(group)} architectures, mAP50-95 {min(means):.3f} to {max(means):.3f}, sd between them "
+                f"{statistics.stdev(means):.4f}, between seeds {shown}"
+            )
+    print(f"ceiling, one seed against the mean of the others: {ceiling(known):.2f}\n")
+    print("| proxy | tau within bands | tau overall | top-1 regret a band | cost | architectures |")
+    print("|---|---|---|---|---|---|")
+    for name, found in scores(options.data, known).items():
+        print(line(name, known, found))
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ Slimming by prefixes: Yu et al. 2019 (slimmable networks), arXiv 1812.08928; ker
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -88,10 +88,10 @@ class Cut:
 
     def ghost(self, mine: GhostModule, source: GhostModule, ins: Tensor) -> Tensor:
         """A ghost module, with or without DFC attention."""
-        primary: Any = mine.primary_conv
-        count, full = primary.conv.out_channels, source.primary_conv.conv.out_channels  # type: ignore[union-attr]
+        primary, other_primary = (cast("Any", ghost.primary_conv) for ghost in (mine, source))
+        count, full = primary.conv.out_channels, other_primary.conv.out_channels
         first = self.conv(mine.primary_conv, source.primary_conv, ins, torch.arange(count))
-        outs = torch.cat((first, int(full) + torch.arange(mine.c2 - count)))
+        outs = torch.cat((first, full + torch.arange(mine.c2 - count)))
         if mine.cheap_operation is not None:
             self.conv(mine.cheap_operation, source.cheap_operation, first, torch.arange(mine.c2 - count))
         own, other = getattr(mine, "dfc", None), getattr(source, "dfc", None)
@@ -210,10 +210,10 @@ class Cut:
                 ins = self.row(inner, outer, ins)
             return ins
         if isinstance(mine, Conv):
-            return self._last(mine, source, ins)  # type: ignore[arg-type]
+            return self._last(mine, source, ins)
         for kind, rule in ((C2f, self.c2f), (SPPF, self.sppf), (C2PSA, self.c2psa)):
             if isinstance(mine, kind):
-                return rule(mine, source, ins)  # type: ignore[operator, no-any-return]
+                return rule(mine, source, ins)
         raise TypeError(f"no rule cuts a {type(mine).__name__}")
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from nas.architecture import Architecture, Stage
+from nas.architecture import Architecture, Downsample, Stage
 from nas.build import build
 from nas.errors import UsageError
 from nas.proxy.cut import Cut, Taken, is_head, takes_no_weights
@@ -22,6 +22,14 @@ from nas.space import SearchSpace
 from nas.yolo_yaml import to_yaml
 
 FAMILIES = ("ghost", "c3k2")
+_SHARED: dict[str, set[Any]] = {
+    "neck": {"pan"},
+    "head": {"yolo11"},
+    "end2end": {False},
+    "levels": {"P3-P5"},
+    "sppf": {True},
+    "c2psa": {True},
+}
 _DOWN_SAMPLERS = (1, 3, 5, 7)
 _HEAD, _UNDIVIDED = "head", "head-1"
 """The head with bins, and the one whose last convolution gives a distance itself."""
@@ -116,9 +124,7 @@ def _check(space: SearchSpace) -> None:
         elif name.endswith(".ratio"):
             foreign = set(choices) - {2}
         else:
-            known = {"neck": {"pan"}, "head": {"yolo11"}, "end2end": {False}, "levels": {"P3-P5"}}
-            known |= {"sppf": {True}, "c2psa": {True}}
-            foreign = set(choices) - known.get(name, set(choices))
+            foreign = set(choices) - _SHARED.get(name, set(choices))
         if foreign:
             raise UsageError(f"{space.name}: {name} {', '.join(map(str, sorted(foreign)))} cannot share weights")
 
@@ -128,7 +134,8 @@ def _largest(space: SearchSpace) -> list[Architecture]:
     base = space.largest()[-1]
     depth = max(max(space.choices[f"{level}.depth"]) for level in ("P2", "P3", "P4", "P5"))
     largest = []
-    for block, downsample in product(("ghost", "c3k2"), ("ghost", "conv")):
+    samplers: tuple[Downsample, ...] = ("ghost", "conv")
+    for block, downsample in product(FAMILIES, samplers):
         stages = []
         for level, stage in zip(("P2", "P3", "P4", "P5"), base.stages, strict=True):
             numbers = {
@@ -137,7 +144,8 @@ def _largest(space: SearchSpace) -> list[Architecture]:
             ghost = Stage("ghost", stage.width, 2, 1.0, 3, 1, True, downsample)
             wide = replace(ghost, depth=max(depth, 2), **numbers)  # always a sequence of blocks
             stages.append(wide if block == "ghost" else Stage("c3k2", wide.width, wide.depth, downsample=downsample))
-        largest.append(replace(base, stages=tuple(stages), reg_max=max(space.choices["reg_max"])))
+        p2, p3, p4, p5 = stages
+        largest.append(replace(base, stages=(p2, p3, p4, p5), reg_max=max(space.choices["reg_max"])))
     return [*largest, replace(largest[0], reg_max=1)]
 
 

@@ -1,0 +1,111 @@
+"""Weight sharing as a proxy: one parent trained once, every architecture of ghostbench scored with its weights.
+
+    python -m benchmarks.ghostbench.parent --data DATA.yaml --steps 1200              # trains, scores, keeps the parent
+    python -m benchmarks.ghostbench.parent --data DATA.yaml --steps 1200 --tune 30    # its weights, tuned for 30 steps
+
+Rows go to `results/reference/ghostbench/proxies.csv`, as proxy `parent 1200` and `parent 1200 + 30`. The seconds of a
+row are those of the score; the parent's own are printed, and kept beside it in `~/.cache`, so that their share can be
+added.
+"""
+
+import argparse
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.ghostbench.architectures import FOLDER
+from benchmarks.ghostbench.proxies import HEADER
+from benchmarks.latency_parts import Rows
+from nas import offline
+from nas.architecture_key import from_key
+from nas.paths import cache_subdir
+
+offline.prepare()
+
+
+def trained_parent(options: argparse.Namespace, space: Any, data: Any) -> tuple[Any, float]:
+    """The parent, trained now or before, and the seconds that its training took."""
+    from nas.proxy import ProxySettings
+    from nas.proxy.parent import Parent
+    from nas.proxy.parent_train import train_parent
+    from nas.turnstile import Turnstile
+
+    settings = ProxySettings(steps=options.steps, lr=options.lr, seed=options.seed, threads=options.threads, warmup=0.1)
+    name = f"{data.digest}-{options.steps}-{options.lr:g}-{options.seed}.pt"
+    path: Path = cache_subdir("parents", needed_bytes=2**28) / name
+    parent = Parent(space, data.nc, seed=options.seed)
+    if path.is_file():
+        kept = torch.load(path, weights_only=True)
+        parent.load_state_dict(kept["weights"])
+        return parent, float(kept["seconds"])
+    result, parent = train_parent(parent, space, data, settings, Turnstile())
+    print(f"parent: {result.steps} steps, {result.seconds:.0f} s, loss {result.train_loss:.3f}", flush=True)
+    torch.save({"weights": parent.state_dict(), "seconds": result.seconds}, path)
+    return parent, result.seconds
+
+
+def score(parent: Any, key: str, data: Any, tune: int, seed: int) -> float:
+    """A design's mAP50-95 on the selection part with the parent's weights, tuned for some steps or as they are."""
+    from nas.data.pixels import pixels
+    from nas.proxy import ProxySettings, evaluate, train_proxy
+    from nas.proxy.average import recalibrate
+    from nas.proxy.machine import find_device, find_precision
+    from nas.turnstile import Turnstile
+
+    arch, gate = from_key(key), Turnstile()
+    model = parent.child(arch).standalone().requires_grad_(True)
+    settings = ProxySettings(steps=max(1, tune), lr=0.002, seed=seed, warmup=0.1)
+    if tune:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_("dfl" not in name)
+        return train_proxy(model, data, arch.imgsz, settings, gate)[0].score.map50_95
+    device = find_device("cpu")
+    precision = find_precision(settings.precision, device)
+    recalibrate(model, pixels(data.train, arch.imgsz), settings.recalibration, settings.batch, device, precision, gate)
+    return evaluate(model, data.select, data, arch.imgsz, turnstile=gate).map50_95
+
+
+def main() -> None:
+    """Train, score what is left."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="data YAML; default: the embedded set")
+    parser.add_argument("--space", default="ghostv2-n")
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--lr", type=float, default=0.006)
+    parser.add_argument("--tune", type=int, default=0, help="steps of tuning before the score")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    options, rows = Rows.asked_for(parser, FOLDER / "proxies.csv", HEADER, "scores")
+    from nas.data import load
+    from nas.space import load_space
+
+    torch.set_num_threads(options.threads)
+    data = load(options.data)
+    parent, seconds = trained_parent(options, load_space(options.space), data)
+    print(f"parent: {seconds:.0f} s of training", flush=True)
+    name = f"parent {options.steps}" + (f" + {options.tune}" if options.tune else "")
+    with (FOLDER / "architectures.csv").open(newline="") as file:
+        chosen = list(csv.DictReader(file))
+    have = {(row["data"], row["proxy"], row["arch"], row["seed"]) for row in rows.all()}
+    todo = [row for row in chosen if (data.name, name, row["arch"], str(options.seed)) not in have]
+    for row in todo[: options.at_most if options.at_most >= 0 else None]:
+        begun = time.monotonic()
+        found = score(parent, row["arch"], data, options.tune, options.seed)
+        rows.add(
+            {
+                "data": data.name,
+                "proxy": name,
+                **{column: row[column] for column in ("arch", "band", "held_out")},
+                "seed": options.seed,
+                "score": f"{found:.6g}",
+                "seconds": f"{time.monotonic() - begun:.2f}",
+            }
+        )
+        print(" ".join(rows.all()[-1].values()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -94,7 +94,7 @@ def sized(arch: Architecture, nc: int) -> Sized:
 def nearest(
     make: Callable[[float], Architecture], target_ms: float, nc: int, time: Callable[[Sized], float]
 ) -> Architecture:
-    """The width whose latency is nearest the target: a bisection, then the neighbours."""
+    """The width whose latency is nearest the target, of those that a bisection meets."""
     known: dict[str, tuple[float, Architecture]] = {}
 
     def latency(factor: float) -> float:

@@ -7,7 +7,7 @@ Three graphs of each model are run in turn, round by round (benchmarks/paired.py
 order of operations of GhostNetV2's authors (every ghost module cut to size, the attention enlarged by the output's
 shape; all BatchNorms folded); `fused`, our blocks after Ultralytics' `fuse()`; and `rewritten`, what is measured and
 exported. Their outputs agree to 1e-4 on a picture of noise, or nothing is measured. A row is kept a model, size and
-runtime; started again, the run goes on. Takes about half a minute a row.
+runtime; started again, the run goes on. A row takes 25 s, of an m-scale net at 640 px 100 s.
 """
 
 import argparse

@@ -1,9 +1,8 @@
 """Ratios of latencies on a machine that neighbours disturb: rounds in which every model has its turn.
 
 `ghostnas latency` refuses to answer while memory-bound work runs far slower than calibrated, since its milliseconds
-would mean nothing. A ratio of models that are run one after the other, within some tens of milliseconds, still does:
-what disturbs a round disturbs all of it. So each round gives one ratio, and the median over the rounds stands, with a
-95% bootstrap interval and the quartiles of the rounds.
+would mean nothing. A ratio of models that are run one after the other still does: what disturbs a round disturbs all of
+it. So each round gives one ratio, and the median over the rounds stands, with its 95% bootstrap interval.
 """
 
 import time
@@ -35,14 +34,12 @@ class Paired:
         ratio: The median over the rounds of this model's time over the first's.
         low: Lower end of the 95% interval of that median.
         high: Upper end.
-        quartiles: Of the rounds' ratios.
     """
 
     ms: float
     ratio: float
     low: float
     high: float
-    quartiles: tuple[float, float]
 
 
 def paired(models: Sequence[Sized], settings: LatencySettings, seconds: float = 20.0) -> list[Paired]:
@@ -85,6 +82,5 @@ def _summary(rounds: NDArray[np.float64], index: int) -> Paired:
     ratios = rounds[:, index] / rounds[:, 0]
     chosen = np.random.default_rng(0).integers(len(ratios), size=(_REPLICATES, len(ratios)))
     low, high = np.quantile(np.median(ratios[chosen], axis=1), (0.025, 0.975))
-    first, third = np.quantile(ratios, (0.25, 0.75))
     fast = float(np.quantile(rounds[:, index], 0.25)) * 1e3
-    return Paired(fast, float(np.median(ratios)), float(low), float(high), (float(first), float(third)))
+    return Paired(fast, float(np.median(ratios)), float(low), float(high))

@@ -70,8 +70,8 @@ def readme(design: Design, blocks: tuple[str, ...], nms_free: bool = False) -> s
         blocks: Our blocks that it uses.
         nms_free: Whether its head detects without NMS.
     """
-    size = f", imgsz={design.imgsz}" if design.imgsz else ""
-    size += ", nms=False" if nms_free else ""
+    without = ", nms=False" if nms_free else ""
+    size = (f", imgsz={design.imgsz}" if design.imgsz else "") + without
     first = f"import {MODULE_NAME}  # makes the blocks known to Ultralytics\n" if blocks else ""
     files = [f"- `{MODEL_FILE}`: the design, an Ultralytics model YAML"]
     holds = f"the blocks that it uses ({', '.join(blocks)}) and its export" if blocks else "its export"
@@ -95,11 +95,11 @@ YOLO("{MODEL_FILE}").train(data="DATA.yaml", epochs=100{size})
 
 ```python
 import {MODULE_NAME}
-{MODULE_NAME}.export("best.pt"{size or ", imgsz=640"}, format="onnx")
+{MODULE_NAME}.export("best.pt", imgsz={design.imgsz or 640}{without}, format="onnx")
 ```
 
-This is the graph that was measured. `YOLO("best.pt").export()` writes a stock one with the same outputs, which takes
-longer.
+This writes the graph that ghostnas measures in the runtimes that read ONNX. `YOLO("best.pt").export(...)` writes a
+stock one with the same outputs, which takes longer.
 
 ## Measured
 
@@ -114,7 +114,10 @@ AGPL-3.0-or-later, as Ultralytics, on which it builds. <https://www.gnu.org/lice
 def _needs(blocks: tuple[str, ...]) -> str:
     if blocks:
         return "Needs `pip install 'ultralytics>=8.4.190,<8.5'`, nothing else."
-    return "Every row is one of Ultralytics' own: `pip install ultralytics` is enough to train it."
+    return (
+        "Every row is one of Ultralytics' own: any Ultralytics trains it. To deploy it, "
+        "`pip install 'ultralytics>=8.4.190,<8.5'` (Python 3.10 or newer)."
+    )
 
 
 def _usage(blocks: tuple[str, ...]) -> str:

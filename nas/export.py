@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from nas.data import DetectionData
 
-# Ultralytics would quietly export the branches that need NMS.
-_WITHOUT_TOP_K = ("ncnn", "paddle", "executorch", "rknn", "imx", "edgetpu", "qnn")
 PICTURES = 8
 _REWRITING_TOLERANCE = 1e-9
 """Of two equal graphs in float64; a change of a weight's tenth digit would be seen."""
@@ -168,7 +166,7 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
     shutil.copy(checkpoint.path, copied)
     arguments: dict[str, Any] = {"format": wanted.name, "imgsz": imgsz}
     if is_nms_free(checkpoint.model):
-        if wanted.name in _WITHOUT_TOP_K:
+        if wanted.name in stock.WITHOUT_TOP_K:
             raise UsageError(
                 f"--format {wanted.name} cannot carry a head without NMS ({checkpoint.path.name} has one): it has no "
                 "top-k; export to onnx, openvino, torchscript or engine"

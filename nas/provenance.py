@@ -8,6 +8,9 @@ from pathlib import Path
 
 import nas
 
+GRAPH = 2
+"""One more whenever the same weights are rewritten into another graph (`rewrite/`), which takes another time."""
+
 PACKAGES = (
     "torch",
     "torchvision",

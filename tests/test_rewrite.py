@@ -1,6 +1,9 @@
 """The lossless inference graph: equal outputs, and less in the graph."""
 
+import types
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import onnx
 import pytest
@@ -9,14 +12,18 @@ from torch import nn
 from ultralytics.nn.tasks import DetectionModel
 
 from nas import rewrite
-from nas.build import build, deployable, fused, to_onnx
+from nas.blocks.bottleneck import GhostBottleneckV2
+from nas.build import build, deployable, fused, load_model, to_onnx
 from nas.latency.difference import relative_difference
 from nas.literal_files import shipped_literals
+from nas.literals import yolo11
 from nas.rewrite import halves
 from nas.rewrite.cross_stage import CrossStage
 from nas.rewrite.distances import ExpectedDistance
 from nas.rewrite.halves import HalvedBottleneck
 from nas.rewrite.parts import JoinedConv
+from nas.standalone import standalone_module
+from nas.yolo_yaml import to_yaml
 from tests.blocks.reference import randomise_batch_norm
 
 IMGSZ = 96
@@ -26,6 +33,17 @@ def literal(name: str) -> DetectionModel:
     model = build(shipped_literals()[name].path.read_text(encoding="utf-8"), nc=3, seed=0)
     randomise_batch_norm(model)
     return model.eval()
+
+
+def same(model: DetectionModel) -> DetectionModel:
+    """Check that outputs stay in double precision; the rewritten model."""
+    randomise_batch_norm(model)
+    model.eval().double()
+    lean = deployable(model, IMGSZ)
+    picture = torch.rand(1, 3, IMGSZ, IMGSZ, dtype=torch.float64)
+    with torch.no_grad():
+        assert relative_difference(lean(picture)[0].numpy(), fused(model)(picture)[0].numpy()) < 1e-10
+    return lean
 
 
 def kinds(model: nn.Module) -> Counter[type]:
@@ -54,6 +72,54 @@ def test_outputs_stay(name: str, inner: int, monkeypatch: pytest.MonkeyPatch) ->
             assert relative_difference(lean(picture)[0].numpy(), plain(picture)[0].numpy()) < 1e-10
     found = kinds(lean)
     assert found[HalvedBottleneck] == inner and found[ExpectedDistance] == 1 and found[CrossStage] >= 4
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "no NMS": {"end2end": True, "box_width": 16},
+    "MBConv head, no bins": {"head": "mbconv", "reg_max": 1, "box_width": 16},
+    "AFPN with P2": {"neck": "afpn", "levels": "P2-P4"},
+    "Slim Neck, P3 and P4": {"neck": "slim", "levels": "P3-P4"},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_outputs_of_other_necks_and_heads_stay(name: str) -> None:
+    model = build(to_yaml(replace(yolo11("n", IMGSZ), **VARIANTS[name]), 3), seed=0)
+    same(model)
+
+
+# Rows 10 to 12 of YOLO11's YAML: what stands before the joined 1x1.
+_OTHERWISE = {
+    "the enlarged map last": ("[[-1, 6], 1, Concat, [1]]", "[[6, -1], 1, Concat, [1]]"),
+    "a source told from behind": ("[[-1, 6], 1, Concat, [1]]", "[[-1, -6], 1, Concat, [1]]"),
+    "three maps": ("[[-1, 6], 1, Concat, [1]]", "[[-1, 6, 5], 1, Concat, [1]]"),
+    "another enlarging": ('[None, 2, "nearest"]', '[None, 2, "bilinear"]'),
+}
+
+
+@pytest.mark.parametrize("case", _OTHERWISE)
+def test_outputs_of_models_that_join_otherwise_stay(case: str) -> None:
+    before, after = _OTHERWISE[case]
+    text = shipped_literals()["yolo11-n"].path.read_text(encoding="utf-8")
+    assert before in text
+    model = build(text.replace(before, after), nc=3, seed=0)
+    assert kinds(same(model))[CrossStage] == 9
+
+
+def test_outputs_of_other_stock_models_stay() -> None:
+    same(load_model("yolov8n.yaml"))
+
+
+def test_blocks_that_a_bundle_brought_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(halves, "LARGE", 0)
+    module = types.ModuleType("ghost_blocks")
+    exec(standalone_module(("GhostBottleneckV2",)), module.__dict__)
+    model = literal("ghostnetv2-n")
+    foreign = module.__dict__["GhostBottleneckV2"]
+    for block in model.modules():
+        if isinstance(block, GhostBottleneckV2):
+            block.__class__ = foreign
+    assert kinds(deployable(model, IMGSZ))[HalvedBottleneck] == 8
 
 
 def test_only_large_inner_maps_stay_in_halves() -> None:

@@ -12,10 +12,11 @@ from nas.architecture import Architecture
 from nas.errors import StorageError
 from nas.latency.features import NAMES, Features, features
 from nas.paths import cache_dir, cache_subdir
+from nas.provenance import GRAPH
 
 _ROOM = "features"
-# One more whenever a term of `features.py` counts something else under the same name, or `rewrite/` does otherwise.
-_COUNTING = 2
+# One more whenever a term of `features.py` counts something else under the same name.
+_COUNTING = 1
 _EXPORTERS = ("ultralytics", "torch", "onnx", "onnxruntime")
 
 
@@ -56,7 +57,7 @@ def remember_features(architecture: Architecture, classes: int, onnx: bytes) -> 
 
 def _name(architecture: Architecture, classes: int) -> str:
     made_by = [version(package) for package in _EXPORTERS]
-    text = json.dumps([architecture.key, classes, NAMES, _COUNTING, made_by])
+    text = json.dumps([architecture.key, classes, NAMES, _COUNTING, GRAPH, made_by])
     return f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import ModelError, UsageError
+from nas.provenance import GRAPH
 
 if TYPE_CHECKING:
     from ultralytics.nn.tasks import DetectionModel
@@ -67,7 +68,7 @@ def find_model(name: str) -> ModelFile:
     except (OSError, ValueError) as error:  # not readable, a name too long, or one with a NUL
         raise ModelError(f"the model file {name!r} cannot be read: {error}") from error
     if suffix != ".onnx":
-        total.update(f"{Path(name).name} {[version(package) for package in _EXPORTERS]}".encode())
+        total.update(f"{Path(name).name} {[version(package) for package in _EXPORTERS]} {GRAPH}".encode())
     return ModelFile(name, path, total.hexdigest())
 
 

@@ -38,7 +38,7 @@ class Taken:
         cut: Tensor = self.source
         for dimension, index in enumerate(self.indices):
             if len(index) != cut.shape[dimension] or not torch.equal(index, torch.arange(len(index))):
-                cut = cut.index_select(dimension, index)
+                cut = cut.index_select(dimension, index.to(cut.device))
         return cut
 
 

@@ -119,6 +119,8 @@ class Child:
 
 def _check(space: SearchSpace) -> None:
     for name, choices in space.choices.items():
+        if name == "c3k" and len(choices) > 1:
+            raise UsageError(f"{space.name}: c3k {' and '.join(choices)} build other blocks, which share no weights")
         if name.endswith(".block"):
             foreign = set(choices) - set(FAMILIES)
         elif name.endswith(".ratio"):

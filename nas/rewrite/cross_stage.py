@@ -5,14 +5,14 @@ two conversions of it. And where the input is a concat with an enlarged map, as 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 from ultralytics.nn.modules.block import C2PSA, C2f
 from ultralytics.nn.modules.conv import Conv
 
-from nas.blocks.gsconv import VoVGSCSP
-from nas.rewrite.parts import JoinedConv
+from nas.rewrite.parts import JoinedConv, is_a
 
 
 class CrossStage(nn.Module):
@@ -34,7 +34,7 @@ class CrossStage(nn.Module):
         self.keeps = keeps
 
     def forward(self, x: torch.Tensor | list[torch.Tensor]) -> torch.Tensor:
-        """A map, or several that the block would have been given as a concat (the largest last), to its output."""
+        """A map, or several that would have been joined (smaller ones are enlarged), to the block's output."""
         maps = x if isinstance(x, list) else [x]
         kept = [self.by(*maps), self.through(*maps)]
         for module in self.inner:
@@ -44,9 +44,9 @@ class CrossStage(nn.Module):
         return joined
 
 
-def cross_stage(module: nn.Module, widths: Sequence[int]) -> CrossStage | None:
+def cross_stage(module: Any, widths: Sequence[int]) -> CrossStage | None:
     """A block in two branches, for an input that comes as maps of those widths; None for any other block."""
-    if isinstance(module, VoVGSCSP):
+    if is_a(module, "VoVGSCSP"):
         by, through = (JoinedConv(conv.conv, conv.act, widths) for conv in (module.by, module.through))
         return CrossStage(by, through, [module.bottleneck], module.join, keeps=False)
     # Other descendants have forwards of their own.

@@ -10,9 +10,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nas.blocks.bottleneck import GhostBottleneckV2
-from nas.blocks.dfc import DFCAttention
-from nas.blocks.ghost import GhostModule
 from nas.rewrite.parts import JoinedConv, enlarged, part
 
 LARGE = 200_000
@@ -22,7 +19,7 @@ LARGE = 200_000
 class Attention(nn.Module):
     """DFC attention for some of the channels, on a map that is pooled already."""
 
-    def __init__(self, dfc: DFCAttention, channels: slice) -> None:
+    def __init__(self, dfc: Any, channels: slice) -> None:
         super().__init__()
         convs = (dfc.reduce, dfc.horizontal, dfc.vertical)
         self.convs = nn.Sequential(*(part(conv.conv, channels) for conv in convs))
@@ -39,13 +36,13 @@ class HalvedBottleneck(nn.Module):
         block: The bottleneck; its first ghost module has a cheap operation and no surplus channels.
     """
 
-    def __init__(self, block: GhostBottleneckV2) -> None:
+    def __init__(self, block: Any) -> None:
         super().__init__()
         ghost: Any = block.ghost1
         cut: int = ghost.primary_conv.conv.out_channels
         halves = slice(cut), slice(cut, None)
         self.primary, self.cheap = ghost.primary_conv, ghost.cheap_operation
-        dfc: DFCAttention | None = getattr(ghost, "dfc", None)
+        dfc: Any = getattr(ghost, "dfc", None)
         self.pool = dfc.factor if dfc is not None else 0
         self.attentions = nn.ModuleList(Attention(dfc, half) for half in halves) if dfc is not None else None
         depthwise: Any = block.depthwise
@@ -76,13 +73,13 @@ class HalvedBottleneck(nn.Module):
         return out + (x if self.shortcut is None else self.shortcut(x))
 
 
-def halved(block: GhostBottleneckV2, positions: int) -> HalvedBottleneck | None:
+def halved(block: Any, positions: int) -> HalvedBottleneck | None:
     """The bottleneck without its first concat, where its inner map is large; else None.
 
     Args:
-        block: A fused bottleneck.
+        block: A fused `GhostBottleneckV2` (or V3).
         positions: Height times width of its input.
     """
-    ghost: GhostModule = block.ghost1
+    ghost = block.ghost1
     splits = ghost.cheap_operation is not None and not ghost.surplus
     return HalvedBottleneck(block) if splits and ghost.c2 * positions >= LARGE else None

@@ -9,10 +9,10 @@ from ultralytics.nn.modules.conv import Concat
 from ultralytics.nn.modules.head import Detect
 from ultralytics.nn.tasks import DetectionModel
 
-from nas.blocks.bottleneck import GhostBottleneckV2
 from nas.rewrite.cross_stage import cross_stage
 from nas.rewrite.distances import ExpectedDistance
 from nas.rewrite.halves import halved
+from nas.rewrite.parts import is_a
 
 _OF_A_ROW = ("i", "f", "type", "np")
 """What Ultralytics' parser writes on a row's module."""
@@ -29,7 +29,7 @@ def rewritten(model: DetectionModel, picture: torch.Tensor) -> DetectionModel:
     for index in range(len(model.model)):
         _branch(model, index, inputs)
     for name, module in list(model.named_modules()):
-        if isinstance(module, GhostBottleneckV2):
+        if is_a(module, "GhostBottleneckV2"):
             _, _, height, width = inputs[module][0]
             halves = halved(module, height * width)
             if halves is not None:
@@ -50,7 +50,7 @@ def _branch(model: DetectionModel, index: int, inputs: dict[nn.Module, list[torc
         return
     rows[index] = _in_place_of(rows[index], module)
     if joins:
-        sources = [_before_upsample(model, index - 2 if source == -1 else source) for source in concat.f]
+        sources = [_before_upsample(model, one if one >= 0 else index - 1 + one) for one in concat.f]
         _idle(model, index - 1)
         rows[index].f = sources
         model.save = sorted({*model.save, *sources})

@@ -43,6 +43,14 @@ def part(conv: nn.Conv2d, outputs: slice = EVERYTHING, inputs: slice = EVERYTHIN
     return kept.requires_grad_(False)
 
 
+def is_a(module: nn.Module, name: str) -> bool:
+    """Whether a module is of the class of that name or a descendant.
+
+    By name, because a checkpoint that was trained from a bundle has the bundle's own copy of the class.
+    """
+    return any(kind.__name__ == name for kind in type(module).__mro__)
+
+
 def enlarged(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """A map at the size of another, by nearest neighbour."""
     # Plain integers: an exported graph then holds constants instead of shape arithmetic.
@@ -71,10 +79,11 @@ class JoinedConv(nn.Module):
         self.act = act
 
     def forward(self, *maps: torch.Tensor) -> torch.Tensor:
-        """Maps (B, width, H, W), the largest last, to (B, outputs, H, W)."""
-        first, *others = (conv(x) for conv, x in zip(self.parts, maps, strict=True))
-        out = enlarged(first, maps[-1])
+        """Maps (B, width, H, W), of which the smaller ones are enlarged, to (B, outputs, H, W)."""
+        largest = max(maps, key=lambda one: int(one.shape[-2]) * int(one.shape[-1]))
+        first, *others = (enlarged(conv(x), largest) for conv, x in zip(self.parts, maps, strict=True))
+        out = first
         for other in others:
-            out = out + enlarged(other, maps[-1])
+            out = out + other
         activated: torch.Tensor = self.act(out)
         return activated

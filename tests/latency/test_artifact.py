@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from nas.build import build, load_model, to_onnx
+from nas.build import build, fused, graph_of, load_model, to_onnx
 from nas.data import DetectionData, embedded, load
 from nas.data.pixels import pixels
 from nas.errors import LatencyError, ModelError, UsageError
@@ -169,8 +169,9 @@ def test_a_float16_file_keeps_its_ends_and_its_tail(trained: nn.Module, pictures
     assert {one.type.tensor_type.elem_type for one in ends} == {TensorProto.FLOAT}
     weights = {one.name: one.data_type for one in graph.initializer}
     types = [weights[node.input[1]] for node in graph.node if node.op_type == "Conv"]
-    assert types.count(TensorProto.FLOAT) == 1  # the DFL's
-    assert types.count(TensorProto.FLOAT16) == len(types) - 1 > 20
+    assert types.count(TensorProto.FLOAT16) == len(types) > 20
+    bins = [weights[node.input[0]] for node in graph.node if node.op_type == "MatMul" and node.input[0] in weights]
+    assert bins == [TensorProto.FLOAT]  # the DFL's
     plain = LatencySettings()  # which computes a float16 file too, slowly
     with (
         opened_for_pictures(Sized(half, SIZE), plain) as predict,
@@ -179,11 +180,13 @@ def test_a_float16_file_keeps_its_ends_and_its_tail(trained: nn.Module, pictures
         assert 0 < difference(predict, expected, pictures[:3]) < 0.05
 
 
-def test_the_tail_of_a_stock_detector(tiny: Sized) -> None:
-    model = onnx.load_model_from_string(tiny.model.data)
+@pytest.mark.parametrize("stock", [True, False])
+def test_the_tail_of_a_detector(tiny: Sized, stock: bool) -> None:
+    data = graph_of(fused(load_model("yolo11n.yaml")), SIZE) if stock else tiny.model.data
+    model = onnx.load_model_from_string(data)
     names = set(tail(model))
     kinds = [node.op_type for node in model.graph.node if node.name in names]
-    assert kinds.count("Conv") == 1  # the DFL's
+    assert (kinds.count("Conv"), kinds.count("MatMul")) == ((1, 0) if stock else (0, 1))  # the DFL's
     assert kinds.count("Softmax") == 1  # not the one of attention
     assert model.graph.node[-1].name in names
     assert len(names) < 0.2 * len(model.graph.node)

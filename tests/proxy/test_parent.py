@@ -8,9 +8,12 @@ from torch import nn
 
 from nas.architecture import Architecture
 from nas.build import build
+from nas.data import load
 from nas.errors import UsageError
+from nas.proxy import ProxySettings
 from nas.proxy.cut import blocks, halves
 from nas.proxy.parent import Parent
+from nas.proxy.parent_train import train_parent
 from nas.space import SearchSpace, load_space
 from nas.yolo_yaml import to_yaml
 
@@ -52,9 +55,26 @@ def test_every_cut_is_the_standalone_net_with_the_same_weights(space: SearchSpac
 
 def test_the_largest_cut_is_the_whole(space: SearchSpace, parent: Parent) -> None:
     (arch, *_) = space.largest()
-    for one in parent.child(arch).taken:
-        if one.name.startswith("model.22"):
-            assert one.value().shape == one.source.shape
+    whole = [one.value().shape == one.source.shape for one in parent.child(arch).taken if "model.22." in one.name]
+    assert whole and all(whole)
+
+
+def test_a_parent_learns(space: SearchSpace) -> None:
+    data = load(None)
+    parent = Parent(space, data.nc, seed=0)
+    before = parent.rows["0-Conv"].conv.weight.detach().clone()
+    settings = ProxySettings(steps=3, batch=4, seed=3)
+    result, trained = train_parent(parent, space, data, settings)
+    assert result.steps == 3 and 0 < result.train_loss < 1e4
+    assert not torch.equal(parent.rows["0-Conv"].conv.weight, before)
+    again, same = train_parent(Parent(space, data.nc, seed=0), space, data, settings)
+    assert again.train_loss == result.train_loss
+    assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), same.parameters(), strict=True))
+
+
+def test_a_space_whose_c3k_varies_is_refused() -> None:
+    with pytest.raises(UsageError, match="ghostv2-m: c3k deep and all"):
+        Parent(load_space("ghostv2-m"), 3)
 
 
 def test_a_gradient_reaches_what_was_taken_and_nothing_else(space: SearchSpace, parent: Parent) -> None:

@@ -20,7 +20,7 @@ from nas.latency.sized import Sized
 from nas.turnstile import Turnstile
 
 BLOCK_S = 0.015
-LEAST_ROUNDS = 20
+LEAST_ROUNDS = 12
 _REPLICATES = 2000
 _WARMUP = 3
 

@@ -2,9 +2,10 @@
 
     python benchmarks/families.py
 
-`ghostnas space table` measures the same with its protocol, in milliseconds that hold, and needs a quiet machine. Here up
-to four literals and the YOLO11 of their scale are run in turn, round by round (benchmarks/paired.py), and only the ratios
-mean something. A row is kept a literal, size and runtime; started again, the run goes on. Takes about 15 minutes.
+`ghostnas space table` measures the same with its protocol, in milliseconds that hold, and needs a quiet machine. Here
+up to four literals and the YOLO11 of their scale are run in turn, round by round (benchmarks/paired.py), and only the
+ratios mean something. A row is kept a literal, size and runtime; started again, the run goes on. Takes about 15
+minutes.
 """
 
 import argparse

@@ -15,7 +15,7 @@ from nas.proxy.augment import augmented
 from nas.proxy.average import AveragedWeights
 from nas.proxy.machine import StepGate, autocast, find_device, find_precision, passing, threads
 from nas.proxy.parent import Parent
-from nas.proxy.train import changed_share, learning_rate, loss_of, optimizer_of, orders
+from nas.proxy.train import changed_share, descend, learning_rate, loss_of, optimizer_of, orders
 from nas.proxy.values import ProxySettings
 from nas.space import SearchSpace
 
@@ -85,10 +85,7 @@ def train_parent(
                 value = float(loss.detach())
                 if not math.isfinite(value):
                     raise ProxyError(f"the parent's loss became {value} at step {step + 1} ({arch.key})")
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(parameters, settings.clip, foreach=True)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+                descend(loss, parameters, optimizer, settings.clip)
                 average.update()
             if step >= settings.steps - max(1, settings.steps // 10):
                 tail.append(value / settings.batch)

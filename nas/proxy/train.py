@@ -134,10 +134,7 @@ def _train(
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise ProxyError(f"the training loss became {value} at step {step + 1} of {settings.steps}")
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, settings.clip, foreach=True)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            descend(loss, parameters, optimizer, settings.clip)
             average.update()
             if hasattr(criterion_of, "update"):  # with one-to-one branches: the one-to-many ones lose weight
                 criterion_of.update()
@@ -146,6 +143,14 @@ def _train(
         if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
             tail.append(value / settings.batch)
     return sum(tail) / len(tail)
+
+
+def descend(loss: Tensor, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, clip: float) -> None:
+    """One step down a loss, the gradients' norm clipped."""
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
 
 
 def orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> Iterator[Tensor]:

@@ -147,7 +147,7 @@ def _train(
 
 def descend(loss: Tensor, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, clip: float) -> None:
     """One step down a loss, the gradients' norm clipped."""
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

@@ -158,7 +158,7 @@ def test_a_head_without_nms_learns_and_is_scored_by_its_own_branches(small_data:
     from ultralytics.utils.loss import E2ELoss
 
     from nas.build import build, is_nms_free
-    from nas.proxy.train import _loss_of
+    from nas.proxy.train import loss_of
 
     settings = ProxySettings(steps=4, batch=8, recalibration=8)
     result, model = train_proxy(build(NMS_FREE, seed=0), small_data, 64, settings)
@@ -166,7 +166,7 @@ def test_a_head_without_nms_learns_and_is_scored_by_its_own_branches(small_data:
     assert 0 <= result.score.map50_95 <= 1
     with torch.no_grad():
         assert model(torch.rand(1, 3, 64, 64))[0].shape == (1, 300, 6)
-    loss = _loss_of(build(NMS_FREE, seed=0), settings)
+    loss = loss_of(build(NMS_FREE, seed=0), settings)
     assert isinstance(loss, E2ELoss)
     shares = []
     for _ in range(settings.steps):  # the one-to-many branches lose weight over the steps, not over a hundred epochs

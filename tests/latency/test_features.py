@@ -98,8 +98,9 @@ def test_relu_is_free_and_silu_is_not() -> None:
 def test_a_whole_detector_is_counted(tiny_onnx: Any) -> None:
     amounts = features(tiny_onnx.read_bytes()).to_dict()
     macs = amounts["conv macs"] + amounts["pointwise macs"] + amounts["depthwise macs"]
-    # YOLO11n: 6.5 GFLOPs at 640 px are 32.5 million multiply-adds at 64 px; rounding up to vectors adds some.
-    assert 32e6 < macs < 36e6
+    # YOLO11n: 6.5 GFLOPs at 640 px are 32.5 million multiply-adds at 64 px; rounding up to vectors adds some, and the
+    # rewriting takes some away.
+    assert 31e6 < macs < 35e6
     for name in ("softmax elements", "resize elements", "concat elements", "split elements", "transpose elements"):
         assert amounts[name] > 0, name
 

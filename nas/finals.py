@@ -16,7 +16,7 @@ from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
 from nas.latency.difference import difference
 from nas.latency.measure import Comparison, compare
-from nas.latency.patience import patiently, surely
+from nas.latency.patience import DISTURBED_PAUSES_S, patiently, surely
 from nas.latency.predictions import opened_for_pictures
 from nas.latency.sized import Sized
 from nas.pareto import front_indices
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from nas.data.values import Split
 
 _KEPT_AS = "finals"
+
+_PAUSES_S = (*DISTURBED_PAUSES_S, 60.0, 120.0)
+"""Without its finalists a search has no report, so they wait longer for a quiet device than other measurements."""
 
 COMPARED_ON = 8
 """Pictures on which a file's outputs are compared with torch's."""
@@ -192,7 +195,9 @@ def _final(record: Record, task: Task, on_wait: Callable[[str], None]) -> Final:
         target_ms = task.limits.target_ms
         return task.latency.statistic != "quiet" or one.meets(target_ms) or one.low_ms > target_ms
 
-    found = patiently(lambda: surely(measured, lambda one: one.width, decided, notice=on_wait), notice=on_wait)
+    found = patiently(
+        lambda: surely(measured, lambda one: one.width, decided, notice=on_wait), pauses_s=_PAUSES_S, notice=on_wait
+    )
     (latency,) = found.latencies
     val = score_file(file, data.val, task.latency)
     val_float = None

@@ -1,7 +1,7 @@
 """Asking again: when the device was too disturbed for a number or for a sure one, and when it was lost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -15,7 +15,9 @@ LONGEST_S = 30 * 60.0
 SURE = 0.02
 """A finalist's interval wider than this on either side, as a share, is worth asking again."""
 
-_DISTURBED_PAUSES_S = (2.0, 10.0, 30.0)
+DISTURBED_PAUSES_S = (2.0, 10.0, 30.0)
+"""A disturbed device is asked again after these."""
+
 _UNSURE_PAUSES_S = (2.0, 8.0)
 _LOST_PAUSES_S = (5.0, 15.0, 60.0, 120.0, 300.0)
 
@@ -24,18 +26,20 @@ def patiently(
     measure: Callable[[], T],
     sleep: Callable[[float], None] = time.sleep,
     *,
+    pauses_s: Sequence[float] = DISTURBED_PAUSES_S,
     clock: Callable[[], float] = time.monotonic,
     notice: Callable[[str], None] = lambda text: None,
 ) -> T:
     """Measure, and try again what may go better later.
 
-    A disturbed device is asked again after 2, 10 and 30 seconds. One that others hold is waited for as long as they do:
+    A disturbed device is asked again after each of some pauses. One that others hold is waited for as long as they do:
     locks of what has died are free. A lost one is connected to again after 5, 15, 60, 120
     and every further 300 seconds, until it has been away for half an hour.
 
     Args:
         measure: Takes one measurement, and connects to the device when it is not connected.
         sleep: Lets the given seconds pass.
+        pauses_s: Before a disturbed device is asked again.
         clock: Seconds, for the time that a device has been away.
         notice: Told in one line, each time, why there is no number yet and when it will be tried again.
 
@@ -54,9 +58,9 @@ def patiently(
             notice(f"{error} (still waiting)")  # it has waited for two minutes before it said so
         except Unmeasurable as error:
             away, lost_at = 0, None  # it answered
-            if disturbed == len(_DISTURBED_PAUSES_S):
+            if disturbed == len(pauses_s):
                 raise
-            pause = _DISTURBED_PAUSES_S[disturbed]
+            pause = pauses_s[disturbed]
             notice(f"{error} (asked again in {pause:.0f} s)")
             sleep(pause)
             disturbed += 1

@@ -82,7 +82,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "AFPN with P2" else pytest.mark.slow) for name in VARIANTS]
+)
 def test_outputs_of_other_necks_and_heads_stay(name: str) -> None:
     model = build(to_yaml(replace(yolo11("n", IMGSZ), **VARIANTS[name]), 3), seed=0)
     same(model)
@@ -97,7 +99,9 @@ _OTHERWISE = {
 }
 
 
-@pytest.mark.parametrize("case", _OTHERWISE)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if "last" in case else pytest.mark.slow) for case in _OTHERWISE]
+)
 def test_outputs_of_models_that_join_otherwise_stay(case: str) -> None:
     before, after = _OTHERWISE[case]
     text = shipped_literals()["yolo11-n"].path.read_text(encoding="utf-8")
@@ -106,6 +110,7 @@ def test_outputs_of_models_that_join_otherwise_stay(case: str) -> None:
     assert kinds(same(model))[CrossStage] == 9
 
 
+@pytest.mark.slow
 def test_outputs_of_other_stock_models_stay() -> None:
     same(load_model("yolov8n.yaml"))
 

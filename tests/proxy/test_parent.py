@@ -33,7 +33,7 @@ def designs(space: SearchSpace, n: int) -> list[Architecture]:
     return [space.decode(space.sample(rng)) for _ in range(n)]
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [3, pytest.param(60, marks=pytest.mark.slow)])
 def test_every_cut_is_the_standalone_net_with_the_same_weights(space: SearchSpace, parent: Parent, count: int) -> None:
     for arch in [*space.smallest()[:1], *space.largest()[:1], *designs(space, count)]:
         child = parent.child(arch)
@@ -63,7 +63,7 @@ def test_a_parent_learns(space: SearchSpace) -> None:
     data = load(None)
     parent = Parent(space, data.nc, seed=0)
     before = parent.rows["0-Conv"].conv.weight.detach().clone()
-    settings = ProxySettings(steps=3, batch=4, seed=3)
+    settings = ProxySettings(steps=2, batch=2, recalibration=2, seed=3)
     result, trained = train_parent(parent, space, data, settings)
     assert result.steps == 3 and 0 < result.train_loss < 1e4
     assert not torch.equal(parent.rows["0-Conv"].conv.weight, before)

@@ -45,6 +45,8 @@ def _branch(model: DetectionModel, index: int, inputs: dict[nn.Module, list[torc
     rows: Any = model.model
     concat = rows[index - 1]
     joins = isinstance(concat, Concat) and concat.d == 1 and rows[index].f == -1 and index - 1 not in model.save
+    # Of several maps one at least keeps its size, which is that of the concat.
+    joins = joins and len(set(concat.f)) > 1
     module = cross_stage(rows[index], [shape[1] for shape in inputs[concat if joins else rows[index]]])
     if module is None:
         return

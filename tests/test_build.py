@@ -1,11 +1,8 @@
 """Building, counting, fusing and exporting real models."""
 
-import importlib.util
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import onnxruntime
@@ -20,21 +17,11 @@ from nas.architecture import Architecture, Stage
 from nas.build import build, count, fused, load_model, to_onnx
 from nas.errors import ModelError
 from nas.yolo_yaml import to_yaml
+from tests.scripts import script
 from tests.test_yolo_yaml import yolo11
 
 STAGE = Stage("ghost", 32, 1, 2, 5, 2, True, "ghost")
 ARCH = Architecture(64, "relu", 8, (STAGE, STAGE, STAGE, STAGE), 16, 16, 24, 4)
-
-
-def script() -> ModuleType:
-    """benchmarks/build_all.py as a module."""
-    path = Path(__file__).parents[1] / "benchmarks" / "build_all.py"
-    spec = importlib.util.spec_from_file_location("build_all", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["build_all"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(
@@ -46,7 +33,7 @@ def script() -> ModuleType:
     ],
 )
 def test_samples_of_each_space_build_train_export_and_run(space: str, n: int) -> None:
-    build_all = script()
+    build_all = script("build_all")
     for arch in build_all.architectures(space, n, seed=1):
         build_all.check(arch, imgsz=64)
 

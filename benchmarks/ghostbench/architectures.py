@@ -83,7 +83,8 @@ def extremes(space: SearchSpace) -> list[Architecture]:
     least, most = sizes[0], sizes[-1]
     corners = {arch.imgsz: arch for arch in ghost_corner(space)}
     chosen = [
-        *(next(arch for arch in found if arch.imgsz == most) for found in (space.smallest(), space.largest())),
+        space.smallest()[0],
+        space.largest()[0],
         *(yolo11("n", most, width) for width in (1.0, 0.5, 0.25)),
         yolo11("n", least),
         corners[most],

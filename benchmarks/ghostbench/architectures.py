@@ -2,12 +2,15 @@
 
     python -m benchmarks.ghostbench.architectures
 
-Run it on a quiet machine, from the repository's root; it takes about 20 minutes, and goes on where it was stopped. A
-proxy is worth something where latency alone decides nothing. So random designs of the space are measured until each
-band, at most 1.25 times as wide as it begins, holds 16: one around the default target of 2.5 ms, one around the
-latency of YOLO11n at the space's largest input size. Every second of a band is held out from any tuning of proxies.
-Beside them stand the space's corners, scaled YOLO11 and the plain GhostNetV2 corner. All are measured once more as
-finalists.
+Run it from the repository's root; it takes about 10 minutes, and goes on where it was stopped. A proxy is worth
+something where latency alone decides nothing. So random designs of the space are measured until each band, at most
+1.25 times as wide as it begins, holds 16: one around the default target of 2.5 ms, one around the latency of YOLO11n
+at the space's largest input size. Every second of a band is held out from any tuning of proxies. Beside them stand the
+space's corners, scaled YOLO11 and the plain GhostNetV2 corner.
+
+Bands are a matter of ratios, and ratios can be had on a machine that neighbours disturb: every design runs in turn with
+that YOLO11n, round by round (benchmarks/paired.py). `latency_ms` is its ratio times YOLO11n's own milliseconds, which
+are the lower quartile of 30 s on this machine, once for the whole table.
 """
 
 import argparse
@@ -19,52 +22,49 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.latency_parts import Rows
+from benchmarks.paired import Paired, paired
 from nas.architecture import Architecture
 from nas.build import build, count, to_onnx
-from nas.errors import LatencyError
-from nas.latency import Latency, LatencySettings
+from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes
-from nas.latency.estimate import Calibration
-from nas.latency.measure import calibration, compare, screen
-from nas.latency.patience import patiently, surely
 from nas.latency.sized import Sized
 from nas.literals import ghost_corner, yolo11
+from nas.provenance import machine, versions
 from nas.space import SearchSpace, load_space
 from nas.yolo_yaml import to_yaml
 
 FOLDER = Path("results/reference/ghostbench")
 HEADER = (
-    *("arch", "yaml", "band", "held_out", "imgsz", "latency_ms", "low_ms", "high_ms", "params", "gflops"),
-    *("device", "runtime"),
+    *("arch", "yaml", "band", "held_out", "imgsz", "ratio", "ratio_low", "ratio_high", "latency_ms", "params"),
+    *("gflops", "device", "runtime"),
 )
 PER_BAND, WIDTH, TARGET_MS = 16, 1.25, 2.5
 CLASSES = 3
 """BCCD's; the head of other data differs in its last 1x1 only."""
+SCREENED_S, FINAL_S, STOCK_S = 1.0, 10.0, 30.0
 _LEARNT_FROM = 24
 _LIKELY = 1.2
 
 
 class Device:
-    """What measures here."""
+    """What measures here: in turn with one stock net."""
 
-    def __init__(self) -> None:
-        """Calibrate."""
+    def __init__(self, stock: Architecture) -> None:
+        """Begin.
+
+        Args:
+            stock: What every design is related to.
+        """
         self.settings = LatencySettings()
-        self.calibrated: Calibration = calibration(self.settings)
+        self.stock = graph(stock)
 
-    def screened(self, arch: Architecture) -> float:
-        """A second's measurement, in ms."""
-        return patiently(lambda: screen(graph(arch), self.settings, self.calibrated, None), notice=print).latency_ms
+    def alone_ms(self) -> float:
+        """The stock net's own milliseconds."""
+        return paired([self.stock], self.settings, STOCK_S)[0].ms
 
-    def final(self, arch: Architecture) -> Latency:
-        """A finalist's measurement, asked again where it is not sure."""
-        made = graph(arch)
-        found = surely(
-            lambda: patiently(lambda: compare([made], self.settings, self.calibrated), notice=print),
-            lambda one: one.width,
-            notice=print,
-        )
-        return found.latencies[0]
+    def ratio(self, arch: Architecture, seconds: float) -> Paired:
+        """A design's time as a share of the stock net's."""
+        return paired([self.stock, graph(arch)], self.settings, seconds)[1]
 
 
 def graph(arch: Architecture) -> Sized:
@@ -97,7 +97,7 @@ def extremes(space: SearchSpace) -> list[Architecture]:
 def candidates(
     space: SearchSpace, wanted: Callable[[], Iterable[tuple[float, float]]], device: Device
 ) -> Iterator[tuple[float, Architecture]]:
-    """Random designs with their screened latency; once work tells latency roughly, those that may lie in a band."""
+    """Random designs with their rough ratio; once work tells it, only those that may lie in a band."""
     rng, seen = random.Random(0), []
     while True:
         arch = space.decode(space.sample(rng))
@@ -107,66 +107,81 @@ def candidates(
             rough = math.exp(offset + slope * math.log(work))
             if not any(low / _LIKELY <= rough <= high * _LIKELY for low, high in wanted()):
                 continue
-        try:
-            latency_ms = device.screened(arch)
-        except LatencyError as error:
-            print(error, flush=True)
-            continue
-        seen.append((work, latency_ms))
-        yield latency_ms, arch
+        ratio = device.ratio(arch, SCREENED_S).ratio
+        seen.append((work, ratio))
+        yield ratio, arch
 
 
-def add(rows: Rows, arch: Architecture, band: str, held_out: bool, device: Device) -> None:
-    """Measure as a finalist, keep the YAML and the row."""
-    found = device.final(arch)
+def row(arch: Architecture, band: str, held_out: bool, place: int, found: Paired, stock_ms: float) -> dict[str, object]:
+    """A design's row; its YAML is written."""
     counts = count(build(to_yaml(arch, CLASSES), seed=0), arch.imgsz)
-    name = f"{len(rows.all()):02d}.yaml"
+    name = f"{place:02d}.yaml"
     (FOLDER / "models").mkdir(parents=True, exist_ok=True)
     (FOLDER / "models" / name).write_text(to_yaml(arch, CLASSES), encoding="utf-8")
-    row = {
+    return {
         "arch": arch.key,
         "yaml": f"models/{name}",
         "band": band,
         "held_out": int(held_out),
         "imgsz": arch.imgsz,
-        "latency_ms": f"{found.latency_ms:.4f}",
-        "low_ms": f"{found.low_ms:.4f}",
-        "high_ms": f"{found.high_ms:.4f}",
+        "ratio": f"{found.ratio:.4f}",
+        "ratio_low": f"{found.low:.4f}",
+        "ratio_high": f"{found.high:.4f}",
+        "latency_ms": f"{found.ratio * stock_ms:.4f}",
         "params": counts.params,
         "gflops": f"{counts.gflops:.4f}",
-        "device": found.key["device"],
-        "runtime": f"{found.key['runtime']} {found.key['runtime_version']}",
+        "device": machine()["processor"],
+        "runtime": f"onnxruntime {versions()['onnxruntime']}",
     }
-    rows.add(row)
-    print(f"{band:8s} {found.latency_ms:7.3f} ms  {arch.key}", flush=True)
+
+
+class Table:
+    """The rows so far, and the bands that they fill."""
+
+    def __init__(self, rows: Rows, device: Device, stock: Architecture) -> None:
+        """Go on with what there is."""
+        self.rows, self.device = rows, device
+        kept = [one for one in rows.all() if one["arch"] == stock.key]
+        self.stock_ms = float(kept[0]["latency_ms"]) / float(kept[0]["ratio"]) if kept else device.alone_ms()
+        half = math.sqrt(WIDTH)
+        middles = {"target": TARGET_MS / self.stock_ms, "yolo11n": 1.0}
+        self.bands = {name: (middle / half, middle * half) for name, middle in middles.items()}
+
+    def open_bands(self) -> dict[str, tuple[float, float]]:
+        """The bands that still want members."""
+        return {name: limits for name, limits in self.bands.items() if self._members(name) < PER_BAND}
+
+    def add(self, arch: Architecture, band: str) -> None:
+        """Measure a design for longer and keep it, unless it is known or lies outside after all."""
+        if arch.key in {one["arch"] for one in self.rows.all()}:
+            return
+        found = self.device.ratio(arch, FINAL_S)
+        low, high = self.bands.get(band, (0.0, math.inf))
+        if low <= found.ratio <= high:
+            held_out = band in self.bands and self._members(band) % 2 == 1
+            self.rows.add(row(arch, band, held_out, len(self.rows.all()), found, self.stock_ms))
+            print(f"{band:8s} {found.ratio:.3f} ({found.low:.3f} to {found.high:.3f}) {arch.key}", flush=True)
+
+    def _members(self, band: str) -> int:
+        return sum(one["band"] == band for one in self.rows.all())
 
 
 def main() -> None:
     """Choose and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     _, rows = Rows.asked_for(parser, FOLDER / "architectures.csv", HEADER, "rows")
-    space, device = load_space("ghostv2-n"), Device()
-    kept = {row["arch"] for row in rows.all()}
+    space = load_space("ghostv2-n")
+    stock = yolo11("n", max(space.choices["imgsz"]))
+    device = Device(stock)
+    table = Table(rows, device, stock)
     for arch in extremes(space):
-        if arch.key not in kept:
-            add(rows, arch, "extreme", False, device)
-    stock = yolo11("n", max(space.choices["imgsz"])).key
-    middle = {"target": TARGET_MS, "yolo11n": next(float(r["latency_ms"]) for r in rows.all() if r["arch"] == stock)}
-    half = math.sqrt(WIDTH * 0.99)  # a hair narrower: finalists move a little
-    bands = {name: (at / half, at * half) for name, at in middle.items()}
-
-    def full(name: str) -> bool:
-        return sum(row["band"] == name for row in rows.all()) >= PER_BAND
-
-    def wanted() -> list[tuple[float, float]]:
-        return [limits for name, limits in bands.items() if not full(name)]
-
-    for latency_ms, arch in candidates(space, wanted, device) if wanted() else ():
-        for name, (low, high) in bands.items():
-            if low <= latency_ms <= high and not full(name) and arch.key not in {row["arch"] for row in rows.all()}:
-                add(rows, arch, name, sum(row["band"] == name for row in rows.all()) % 2 == 1, device)
-        if not wanted():
-            break
+        table.add(arch, "extreme")
+    drawn = candidates(space, lambda: table.open_bands().values(), device)
+    while table.open_bands():
+        ratio, arch = next(drawn)
+        for name, (low, high) in table.open_bands().items():
+            if low <= ratio <= high:
+                table.add(arch, name)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.latency_parts import Rows
 from benchmarks.paired import Paired, paired
@@ -170,6 +171,7 @@ def main() -> None:
     """Choose and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     _, rows = Rows.asked_for(parser, FOLDER / "architectures.csv", HEADER, "rows")
+    torch.set_num_threads(1)  # counting small nets with more takes longer
     space = load_space("ghostv2-n")
     stock = yolo11("n", max(space.choices["imgsz"]))
     device = Device(stock)

@@ -67,6 +67,7 @@ class Evaluation:
         latency: The screening measurement.
         score: The proxy's score on the selection part, None when it was not trained.
         seconds: Wall time by part: build, latency, proxy.
+        inherited: Share of the parameters that began with known weights; None from scratch.
     """
 
     architecture: Architecture
@@ -79,6 +80,7 @@ class Evaluation:
     latency: Latency
     score: Score | None
     seconds: dict[str, float]
+    inherited: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -93,6 +95,7 @@ class Evaluation:
             "latency": self.latency.to_dict(),
             "score": None if self.score is None else asdict(self.score),
             "seconds": self.seconds,
+            "inherited": self.inherited,
         }
 
     @classmethod
@@ -176,7 +179,8 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
     _keep(architecture, task, label, trained)
     seconds = {**screened.seconds, "proxy": time.monotonic() - started}
     known = {name: getattr(screened, name) for name in Evaluation.__slots__}
-    return Evaluation(**{**known, "status": "trained", "score": result.score, "seconds": seconds})
+    learnt = {"status": "trained", "score": result.score, "seconds": seconds, "inherited": result.inherited}
+    return Evaluation(**{**known, **learnt})
 
 
 def _screen(architecture: Architecture, task: Task, label: str) -> "tuple[Evaluation, nn.Module]":

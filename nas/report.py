@@ -152,7 +152,7 @@ def report(outcome: Outcome) -> str:
         f"- target {s.target_ms:g} ms{_limits(s)}",
         f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.place} {s.device}, scope "
         f"{s.scope}, {_statistic(s)}",
-        f"- proxy: {s.steps} steps of {s.batch} pictures from scratch on {s.train_device}, seed {s.seed}; "
+        f"- proxy: {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}; "
         f"losses {s.class_loss} and {s.box_loss}{'; began with the literals' if s.seed_literals else ''}",
         f"- sampler {s.sampler}, seed {s.seed}",
         "",

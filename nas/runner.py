@@ -1,5 +1,6 @@
 """A whole search, from what was asked to the results folder. The command line is a thin layer over `run_search`."""
 
+import hashlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Protocol
 
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
-from nas.errors import LatencyError, TargetUnreachable, UsageError
+from nas.errors import LatencyError, ModelError, TargetUnreachable, UsageError
 from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
 from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
@@ -124,6 +125,7 @@ def run_search(
     folder = request.out / (request.name or settings.default_name)
     if not (folder / STUDY_FILE).exists():
         _check_heads(request)
+        _check_checkpoints(request)
         _check_device(request.latency)
     writable_dir(folder)
     # Workers run in folders of their own: every path that travels to them is absolute.
@@ -206,7 +208,18 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
         class_loss=request.proxy.losses.classes,
         box_loss=request.proxy.losses.boxes,
         seed_literals=request.seed_literals,
+        weights=None if request.proxy.weights is None else _identity(request.proxy.weights),
+        teacher=None if request.proxy.teacher is None else _identity(request.proxy.teacher),
     )
+
+
+def _identity(checkpoint: str) -> str:
+    """A file's name and what tells its content from any other's."""
+    path = Path(checkpoint)
+    if not path.is_file():
+        raise ModelError(f"there is no checkpoint {path}; --weights and --teacher take files, nothing is downloaded")
+    with path.open("rb") as file:
+        return f"{path.name} ({hashlib.file_digest(file, 'sha256').hexdigest()[:10]})"
 
 
 def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int) -> float:
@@ -265,6 +278,27 @@ def _check_heads(request: Request) -> None:
             f"ncnn cannot run the heads without NMS of {request.space.name} (it has no top-k); write `end2end: false` "
             "in a space file of your own, or choose another --runtime"
         )
+
+
+def _check_checkpoints(request: Request) -> None:
+    """What proxies begin with and learn from is loaded once before anything is written.
+
+    Raises:
+        ModelError: It is no checkpoint of a detector.
+        UsageError: The teacher cannot teach every design of the space.
+    """
+    from nas.build import build
+    from nas.proxy.known import load_known
+    from nas.proxy.objective import check_strides
+    from nas.yolo_yaml import to_yaml
+
+    if request.proxy.weights is not None:
+        load_known(request.proxy.weights)
+    if request.proxy.teacher is not None:
+        teacher = load_known(request.proxy.teacher)
+        for levels in request.space.choices["levels"]:
+            design = replace(request.space.smallest()[0], levels=levels)
+            check_strides(teacher, build(to_yaml(design, 1), seed=0), request.proxy.teacher)
 
 
 def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporter) -> Calibration | None:

@@ -44,6 +44,8 @@ class SearchSettings:
         class_loss: Class loss of the proxies.
         box_loss: Their box loss.
         seed_literals: Whether the shipped literals of the space were tried first.
+        weights: File name and digest of the checkpoint that proxies begin with, None from scratch.
+        teacher: File name and digest of the checkpoint that teaches the proxies, None without.
     """
 
     space: str
@@ -73,6 +75,8 @@ class SearchSettings:
     class_loss: str = "bce"
     box_loss: str = "ciou"
     seed_literals: bool = False
+    weights: str | None = None
+    teacher: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -91,6 +95,12 @@ class SearchSettings:
         said = {name: value for name, value in self.to_dict().items() if value != defaults[name]}
         text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def beginning(self) -> str:
+        """What a proxy begins with and learns from, for a sentence."""
+        begins = "from scratch" if self.weights is None else f"from what fits of {self.weights}"
+        return begins if self.teacher is None else f"{begins}, taught by {self.teacher}"
 
     @property
     def default_name(self) -> str:

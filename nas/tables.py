@@ -73,6 +73,7 @@ TRIALS_HEADER = (
     "build_s",
     "latency_s",
     "proxy_s",
+    "inherited",
     "reason",
     "architecture",
 )
@@ -121,6 +122,7 @@ def _trial_row(record: Record) -> Row:
         "gflops": round(evaluation.gflops, 4),
         "onnx_bytes": evaluation.onnx_bytes,
         "imgsz": evaluation.architecture.imgsz,
+        "inherited": "" if evaluation.inherited is None else round(evaluation.inherited, 4),
         "reason": "; ".join(evaluation.violations),
     }
     return row | {f"{part}_s": round(seconds, 2) for part, seconds in evaluation.seconds.items()}

@@ -179,6 +179,49 @@ def complete(design: Design, arguments: Mapping[str, Any]) -> Training:
     return Training(design.path, data, {**defaults, **asked}, losses)
 
 
+def with_weights(design: Design, arguments: Mapping[str, Any], checkpoint: Path) -> tuple[dict[str, Any], float]:
+    """Training arguments with which a design begins with what fits of a checkpoint, and what share of it that is.
+
+    Args:
+        design: What is trained.
+        arguments: What the user asked for.
+        checkpoint: An Ultralytics checkpoint of a detector.
+
+    Raises:
+        ModelError: The checkpoint cannot be loaded.
+        UsageError: Other weights were asked for as well.
+    """
+    from nas.proxy.known import inherit
+
+    if {"pretrained", "resume"} & arguments.keys():
+        raise UsageError("--weights, pretrained= and resume= all say what a training begins with; give one of them")
+    know_bundled_blocks()
+    share = inherit(load_model(design.path), str(checkpoint)).share
+    return {**arguments, "pretrained": str(checkpoint.absolute())}, share
+
+
+def with_teacher(design: Design, arguments: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
+    """Training arguments with which a checkpoint teaches a design (Ultralytics' distillation).
+
+    Args:
+        design: What is trained.
+        arguments: What the user asked for.
+        checkpoint: An Ultralytics checkpoint of a detector.
+
+    Raises:
+        ModelError: The checkpoint cannot be loaded.
+        UsageError: It cannot teach this design, or another teacher was asked for as well.
+    """
+    from nas.proxy.known import load_known
+    from nas.proxy.objective import check_strides
+
+    if "distill_model" in arguments:
+        raise UsageError("--teacher and distill_model= both name a teacher; give one of them")
+    teacher = load_known(str(checkpoint))
+    check_strides(teacher, load_model(design.path), str(checkpoint))
+    return {**arguments, "distill_model": str(checkpoint.absolute())}
+
+
 def _is_nms_free(design: Design) -> bool:
     know_bundled_blocks()
     return is_nms_free(load_model(design.path))

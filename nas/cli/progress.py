@@ -45,7 +45,7 @@ class ConsoleReporter:
             f"  latency  at most {s.target_ms:g} ms; {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, "
             f"on {s.device}, scope {s.scope}, {s.statistic}"
         )
-        self._say(f"  proxy    {s.steps} steps of {s.batch} pictures from scratch on {s.train_device}, seed {s.seed}")
+        self._say(f"  proxy    {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}")
         if not done:
             self._say("  device   is calibrated, then the corners of the space are measured: one to two minutes")
 
@@ -140,6 +140,8 @@ def _last(progress: "Progress") -> str:
         return f" | {last.label}: failed, {last.reason}"
     latency, score = last.evaluation.latency.latency_ms, last.evaluation.score
     found = f"{latency:.2f} ms" + (f", {score.map50_95:.3f} mAP" if score else ", rejected")
+    if last.evaluation.inherited is not None:
+        found += f", {100 * last.evaluation.inherited:.0f}% of its parameters known"
     return f" | {last.label}: {found}"
 
 

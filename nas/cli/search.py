@@ -49,6 +49,12 @@ def search(
     ),
     class_loss: str = typer.Option("bce", help="Class loss of the proxies: bce or focal."),
     box_loss: str = typer.Option("ciou", help="Box loss of the proxies: ciou or giou."),
+    weights: Path | None = typer.Option(
+        None, help="Ultralytics checkpoint: proxies begin with each of its tensors that fits.", show_default="none"
+    ),
+    teacher: Path | None = typer.Option(
+        None, help="Ultralytics checkpoint: it teaches the proxies (distillation).", show_default="none"
+    ),
     workers: int | None = typer.Option(
         None,
         help="Worker processes, one core each; 0: in this process, without Ray.",
@@ -123,6 +129,8 @@ def search(
             seed=seed,
             device=_train_device(train_device),
             losses=losses,
+            weights=None if weights is None else str(weights.absolute()),
+            teacher=None if teacher is None else str(teacher.absolute()),
         ),
         epochs=epochs,
         sampler=sampler,  # type: ignore[arg-type]

@@ -16,15 +16,27 @@ def train(
     context: typer.Context,
     target: str = typer.Argument(help="A run's name, a results folder, a model YAML, or a checkpoint."),
     trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
+    weights: Path | None = typer.Option(
+        None, help="Ultralytics checkpoint: the design begins with each of its tensors that fits (pretrained=)."
+    ),
+    teacher: Path | None = typer.Option(
+        None, help="Ultralytics checkpoint: it teaches the design (distill_model=; dis= sets how much)."
+    ),
     out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
 ) -> None:
     """Train a design fully; every key=value of `yolo train` may follow, such as epochs=100 data=DATA.yaml."""
     from nas.designs import find_design
 
     design = find_design(target, trial, out)
-    from nas.training import complete, parse_arguments
+    from nas.training import complete, parse_arguments, with_teacher, with_weights
     from nas.training import train as train_fully
 
-    best = train_fully(complete(design, parse_arguments(context.args)))
+    arguments = parse_arguments(context.args)
+    if weights is not None:
+        arguments, share = with_weights(design, arguments, weights)
+        typer.echo(f"{100 * share:.0f}% of the parameters of {design.label} begin with {weights}")
+    if teacher is not None:
+        arguments = with_teacher(design, arguments, teacher)
+    best = train_fully(complete(design, arguments))
     typer.echo(f"best checkpoint: {best}")
     typer.echo(f"deploy it: ghostnas export --format onnx --weights {best}")

@@ -14,8 +14,9 @@ from nas.losses import as_float32
 from nas.proxy.augment import augmented
 from nas.proxy.average import AveragedWeights
 from nas.proxy.machine import StepGate, autocast, find_device, find_precision, passing, threads
+from nas.proxy.objective import loss_of
 from nas.proxy.parent import Parent
-from nas.proxy.train import changed_share, descend, learning_rate, loss_of, optimizer_of, orders
+from nas.proxy.train import changed_share, descend, learning_rate, optimizer_of, orders
 from nas.proxy.values import ProxySettings
 from nas.space import SearchSpace
 

@@ -1,4 +1,4 @@
-"""A short training from scratch, in this process: a lean loop around Ultralytics' detection loss.
+"""A short training, in this process: a lean loop around Ultralytics' detection loss.
 
 No trainer, no files, no second validation: pictures come from memory, the steps are counted, and one score on
 the selection part ends it.
@@ -7,7 +7,6 @@ the selection part ends it.
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +15,11 @@ from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.data.pixels import Pixels, pixels
 from nas.data.values import DetectionData
 from nas.errors import ProxyError
-from nas.losses import as_float32, criterion
 from nas.proxy.augment import augmented
 from nas.proxy.average import AveragedWeights, recalibrate
-from nas.proxy.machine import Precision, StepGate, autocast, find_device, find_precision, passing, threads
+from nas.proxy.known import inherit
+from nas.proxy.machine import StepGate, find_device, find_precision, passing, threads
+from nas.proxy.objective import Objective
 from nas.proxy.score import check_classes, evaluate  # also prepares Ultralytics for offline use
 from nas.proxy.values import ProxyResult, ProxySettings
 
@@ -43,7 +43,8 @@ def train_proxy(
     used.
 
     Args:
-        model: A detection model for the data's classes, freshly initialised; it is trained in place.
+        model: A detection model for the data's classes, freshly initialised; it is trained in place, from the known
+            weights of the settings where they name any.
         data: The data set.
         imgsz: Side of the square input.
         settings: How to train.
@@ -58,6 +59,8 @@ def train_proxy(
     Raises:
         ProxyError: The loss or the outputs are not finite, or the training failed.
         DataError: The pictures cannot be read or do not fit into memory.
+        ModelError: The known weights or the teacher cannot be loaded.
+        UsageError: The teacher cannot teach this model.
     """
     check_classes(model, data)
     device = find_device(settings.device)
@@ -65,16 +68,19 @@ def train_proxy(
     started = time.monotonic()
     with threads(settings.threads):
         source = pixels(data.train, imgsz)
+        inherited = None if settings.weights is None else inherit(model, settings.weights)
         model.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = AveragedWeights(model, settings.ema, settings.ema_tau)
         try:
-            loss = _train(model, average, source, settings, device, precision, turnstile, observe)
+            objective = Objective(model, imgsz, settings, device, precision)
+            loss = _train(model, objective, average, source, settings, turnstile, observe)
             final = average.model
             recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
         except torch.OutOfMemoryError as error:
             raise ProxyError(f"out of memory at batch {settings.batch} and {imgsz} px; use a smaller batch") from error
         score = evaluate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
-    result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings)
+    share = None if inherited is None else inherited.share
+    result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings, share)
     return result, final.cpu()
 
 
@@ -106,18 +112,16 @@ def changed_share(pictures: int, settings: ProxySettings) -> float:
 
 def _train(
     model: nn.Module,
+    objective: Objective,
     average: AveragedWeights,
     source: Pixels,
     settings: ProxySettings,
-    device: torch.device,
-    precision: Precision,
     gate: StepGate | None,
     observe: Observe | None,
 ) -> float:
     """All steps; the mean loss a picture over the last of them."""
-    criterion_of = loss_of(model, settings)
-    parameters = list(model.parameters())
-    optimizer = optimizer_of(model, settings)
+    parameters = [parameter for parameter in objective.learner.parameters() if parameter.requires_grad]
+    optimizer = optimizer_of(objective.learner, settings)
     random = torch.Generator().manual_seed(settings.seed)
     share = changed_share(len(source), settings)
     tail: list[float] = []
@@ -126,18 +130,13 @@ def _train(
             anneal(model, (step + 1) / max(1, round(settings.steps * ANNEALED_IN)))
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, settings)
-            batch = augmented(source, chosen, random, device, share)
-            with autocast(device, precision):
-                predicted = model(batch.images.contiguous(memory_format=torch.channels_last))
-            losses, _ = criterion_of(as_float32(predicted), batch.targets())  # (3,): box, class, DFL, times the batch
-            loss = losses.sum()
+            loss = objective(augmented(source, chosen, random, objective.device, share))
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise ProxyError(f"the training loss became {value} at step {step + 1} of {settings.steps}")
             descend(loss, parameters, optimizer, settings.clip)
             average.update()
-            if hasattr(criterion_of, "update"):  # with one-to-one branches: the one-to-many ones lose weight
-                criterion_of.update()
+            objective.stepped()
         if observe is not None:
             observe(step + 1, average.model)
         if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
@@ -161,21 +160,6 @@ def orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> I
             waiting = torch.cat([waiting, torch.randperm(pictures, generator=random)])
         yield waiting[: settings.batch]
         waiting = waiting[settings.batch :]
-
-
-def loss_of(model: nn.Module, settings: ProxySettings) -> Any:
-    """Ultralytics' detection loss for a model, with the terms of choice; it gives the model its arguments.
-
-    Args:
-        model: A detection model.
-        settings: How to train.
-    """
-    from ultralytics.cfg import get_cfg
-
-    # Ultralytics' default gains (box 7.5, class 0.5, DFL 1.5), which a model made from a YAML lacks; the steps stand
-    # for the epochs in which the loss of one-to-one branches takes over.
-    model.args = get_cfg(overrides={"epochs": settings.steps})
-    return criterion(model, settings.losses)
 
 
 def optimizer_of(model: nn.Module, settings: ProxySettings) -> torch.optim.Optimizer:

@@ -34,6 +34,8 @@ class ProxySettings:
         recalibration: Training pictures from which the BatchNorm statistics are taken anew before the score.
         precision: `auto` (bfloat16 where the device computes in it, else float32), `float32` or `bfloat16`.
         losses: What is penalised.
+        weights: Path of an Ultralytics checkpoint whose tensors the model begins with where they fit, or None.
+        teacher: Path of an Ultralytics checkpoint that teaches the model (distillation), or None.
     """
 
     steps: int = DEFAULT_STEPS
@@ -52,6 +54,8 @@ class ProxySettings:
     recalibration: int = 128
     precision: str = "auto"
     losses: Losses = field(default_factory=Losses)
+    weights: str | None = None
+    teacher: str | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -108,6 +112,7 @@ class ProxyResult:
         train_loss: Mean loss a picture (box + class + DFL) over the last tenth of the steps.
         precision: What the training computed in, `float32` or `bfloat16`.
         settings: The settings it was asked with.
+        inherited: Share of the parameters that began with known weights; None where none were given.
     """
 
     score: Score
@@ -116,6 +121,7 @@ class ProxyResult:
     train_loss: float
     precision: str
     settings: ProxySettings
+    inherited: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

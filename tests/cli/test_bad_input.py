@@ -53,6 +53,8 @@ def space_with(folder: Path, old: str, new: str) -> Path:
         (["--budget", "0"], "--budget must be at least 1"),
         (["--data", "nowhere/data.yaml"], "nowhere/data.yaml"),
         (["--space", "nowhere.yaml"], "nowhere.yaml"),
+        (["--weights", "nowhere.pt"], "there is no checkpoint"),
+        (["--teacher", "nowhere.pt"], "there is no checkpoint"),
         (["--space", "ghostv2-k"], "ghostv2-"),
         (["--runtime", "onnxruntim"], "did you mean 'onnxruntime'"),
         (["--precision", "float8"], "float8"),

@@ -27,7 +27,7 @@ FLOORS: list[set[str]] = [
         "loss_choice",
         "ultralytics_home",
     },
-    {"space", "space_codec", "space_schema", "yaml_file", "space_file", "space_rules", "space_extremes"}
+    {"denoise", "space", "space_codec", "space_schema", "yaml_file", "space_file", "space_rules", "space_extremes"}
     | {"literals", "literal_files", "yolo_rows", "yolo_head", "yolo_yaml", "designs", "rewrite"},
     {"build", "checkpoints", "data", "losses"},
     {"work"},

@@ -1,0 +1,74 @@
+"""Scores without their luck: nearer to the truth than they were, with intervals that hold it."""
+
+import random
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import kendalltau
+
+from nas.architecture import Architecture
+from nas.denoise import LEAST, Estimate, Scored, denoised
+from nas.space import load_space
+
+Values = NDArray[np.float64]
+
+
+def designs(count: int, seed: int) -> list[Architecture]:
+    space, drawn = load_space("ghostv2-n"), random.Random(seed)
+    return [space.decode(space.sample(drawn)) for _ in range(count)]
+
+
+def params(arch: Architecture) -> int:
+    return sum(8 * stage.width**2 * stage.depth for stage in arch.stages) + 40 * arch.neck_width**2
+
+
+def truth(arch: Architecture) -> float:
+    return float(
+        0.03 * np.log(params(arch)) + 0.02 * np.log(arch.imgsz) + 0.01 * (arch.stages[2].block == "ghost") - 0.3
+    )
+
+
+def scored(archs: list[Architecture], scores: Values) -> list[Scored]:
+    return [
+        Scored(arch, params(arch), params(arch) * arch.imgsz**2 / 1e9, float(score))
+        for arch, score in zip(archs, scores, strict=True)
+    ]
+
+
+def estimates(archs: list[Architecture], scores: Values) -> list[Estimate]:
+    found = denoised(scored(archs, scores))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_posteriors_rank_better_than_scores_and_hold_the_truth(seed: int) -> None:
+    archs = designs(50, seed)
+    true = np.array([truth(arch) for arch in archs])
+    noise = 0.7 * true.std() * np.random.default_rng(seed).standard_normal(len(true))
+    found = estimates(archs, true + noise)
+    mean = np.array([one.mean for one in found])
+    assert kendalltau(mean, true)[0] > kendalltau(true + noise, true)[0] + 0.05
+    assert np.abs(mean - true).mean() < 0.8 * np.abs(noise).mean()
+    assert np.mean([one.low <= value <= one.high for one, value in zip(found, true, strict=True)]) >= 0.8
+    assert all(one.low < one.mean < one.high for one in found)
+
+
+def test_more_scores_of_a_design_narrow_its_interval() -> None:
+    archs = designs(20, 9)
+    rng = np.random.default_rng(9)
+    once = np.array([truth(arch) for arch in archs]) + 0.02 * rng.standard_normal(20)
+    more = np.array([truth(archs[0])] * 6) + 0.02 * rng.standard_normal(6)
+    first = estimates(archs, once)[0]
+    again = estimates([*archs, *[archs[0]] * 6], np.concatenate([once, more]))
+    assert again[0] == again[-1]  # one design, one estimate
+    assert again[0].high - again[0].low < first.high - first.low
+
+
+def test_too_little_to_learn_from_gives_no_estimate() -> None:
+    archs = designs(LEAST, 2)
+    scores = np.array([truth(arch) for arch in archs])
+    assert denoised(scored(archs[:-1], scores[:-1])) is None
+    assert denoised(scored(archs, np.full(LEAST, 0.25))) is None
+    assert denoised(scored(archs, scores)) is not None

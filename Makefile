@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.ready
 
-.PHONY: setup search test lint slow clean
+.PHONY: setup search test lint slow proxy-report clean
 
 search: $(READY)
 	$(VENV)/bin/ghostnas search --budget 50 --target-latency 2.5ms
@@ -20,6 +20,11 @@ lint: $(READY)
 
 slow: $(READY)
 	$(VENV)/bin/pytest -m slow
+
+# How well proxies rank the architectures that were trained long (docs/proxies.md); from tables, in seconds.
+proxy-report: $(READY)
+	$(VENV)/bin/python benchmarks/proxy_quality.py
+	$(VENV)/bin/python benchmarks/proxy_quality.py --held-out
 
 setup: $(READY)
 

@@ -6,24 +6,32 @@
 Concordance is Kendall's tau from the pairs within a band, pooled over the bands: (agreeing - disagreeing) / pairs.
 The truth is the mean over the seeds of the longest trainings. `top-1 regret` is how far the truth of the architecture
 that a proxy likes best lies below the best of its band, in points of mAP (0.01), a band. Intervals are 95% bootstraps
-over the architectures of each band; the noise of the truth itself is not in them. For comparison, one seed of the
-long trainings is taken as a proxy for the mean of the others.
+over the architectures of each band; the noise of the truth itself is not in them, but told before the table. A name
+with `, denoised` is the posterior mean of a proxy's scores (nas/denoise.py), learnt from all architectures of the table
+together, as a search does from its trials.
 """
 
 import argparse
 import csv
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.architecture_key import from_key
+from nas.denoise import Scored, denoised
+
 FOLDER = Path("results/reference/ghostbench")
+FREE = ("params", "gflops", "latency_ms")
 REPLICATES = 1000
 BANDS = ("target", "yolo11n")
 Values = NDArray[np.float64]
+Scores = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,6 @@ class Truth:
     band: str
     held_out: bool
     seeds: tuple[float, ...]
-    free: dict[str, float]
 
     @property
     def mean(self) -> float:
@@ -67,7 +74,6 @@ def truths(data: str, steps: str | None) -> list[Truth]:
             band=mine[0]["band"],
             held_out=mine[0]["held_out"] == "1",
             seeds=tuple(float(row["map50_95"]) for row in sorted(mine, key=lambda row: int(row["seed"]))),
-            free={name: float(mine[0][name]) for name in ("params", "gflops", "latency_ms")},
         )
         for arch, mine in found.items()
     ]
@@ -104,11 +110,10 @@ def interval(parts: Sequence[tuple[Values, Values]], of: Callable[..., float]) -
     return float(low), float(high)
 
 
-def scores(data: str, known: Sequence[Truth]) -> dict[str, dict[str, tuple[float, float]]]:
-    """By proxy and architecture: its score (the mean over the seeds) and its cost in seconds."""
-    found: dict[str, dict[str, tuple[float, float]]] = {
-        name: {one.arch: (one.free[name], 0.0) for one in known} for name in ("params", "gflops", "latency_ms")
-    }
+def scores(data: str) -> dict[str, Scores]:
+    """By proxy: what each architecture got (the mean over the seeds), and what it cost in seconds."""
+    chosen = {row["arch"]: row for row in read("architectures.csv")}
+    found: dict[str, Scores] = {name: {arch: (float(row[name]), 0.0) for arch, row in chosen.items()} for name in FREE}
     kept: dict[tuple[str, str], list[dict[str, str]]] = {}
     for row in read("proxies.csv"):
         if row["data"] == data:
@@ -116,6 +121,17 @@ def scores(data: str, known: Sequence[Truth]) -> dict[str, dict[str, tuple[float
     for (proxy, arch), rows in kept.items():
         value, cost = (statistics.mean(float(row[column]) for row in rows) for column in ("score", "seconds"))
         found.setdefault(proxy, {})[arch] = value, cost
+    for proxy in [name for name in found if name not in FREE]:
+        table = found[proxy]
+        scored = [
+            Scored(from_key(arch), int(chosen[arch]["params"]), float(chosen[arch]["gflops"]), value)
+            for arch, (value, _) in table.items()
+        ]
+        better = denoised(scored)
+        if better is not None:
+            found[f"{proxy}, denoised"] = {
+                arch: (one.mean, cost) for (arch, (_, cost)), one in zip(table.items(), better, strict=True)
+            }
     return found
 
 
@@ -131,30 +147,34 @@ def parts_of(
     ]
 
 
-def one_seed(known: Sequence[Truth]) -> float:
-    """How well single seeds of the truth rank the mean of the others."""
-    seeds = min((len(one.seeds) for one in known if one.band in BANDS), default=0)
-    if seeds < 2:
-        return float("nan")
+def seed_against_seed(group: Sequence[Truth]) -> float:
+    """How well one seed of the long trainings ranks another, over all pairs of seeds; NaN with one seed."""
+    seeds = min((len(one.seeds) for one in group), default=0)
     taus = [
-        pooled_tau(
-            parts_of(
-                known,
-                lambda one, at=seed: one.seeds[at],
-                lambda one, at=seed: statistics.mean(value for i, value in enumerate(one.seeds[:seeds]) if i != at),
-            )
-        )
-        for seed in range(seeds)
+        pooled_tau([(np.array([one.seeds[a] for one in group]), np.array([one.seeds[b] for one in group]))])
+        for a, b in combinations(range(seeds), 2)
     ]
-    return statistics.mean(taus)
+    return statistics.mean(taus) if taus else float("nan")
 
 
-def line(name: str, known: Sequence[Truth], found: dict[str, tuple[float, float]]) -> str:
+def ceiling(group: Sequence[Truth]) -> Callable[[int], float]:
+    """What tau a perfect proxy would reach against the mean of so many seeds, were all normal.
+
+    tau = 2/pi asin(rho), with rho the correlation of what the designs are worth with that mean (Kruskal 1958,
+    doi:10.1080/01621459.1958.10501481).
+    """
+    noise = statistics.mean(statistics.variance(one.seeds) for one in group)
+    seen = statistics.variance([one.mean for one in group])
+    real = max(seen - noise * statistics.mean(1 / len(one.seeds) for one in group), 0.0)
+    return lambda seeds: 2 / math.pi * math.asin(math.sqrt(real / (real + noise / seeds))) if real else 0.0
+
+
+def line(name: str, known: Sequence[Truth], found: Scores) -> str:
     """One proxy's row of the table."""
     mine = [one for one in known if one.arch in found]
     parts = parts_of(mine, lambda one: found[one.arch][0])
     if not parts:
-        return f"| {name} | - | - | - | - | - |"
+        return f"| {name} | - | - | - | - | {len(mine)} |"
     within, (low, high) = pooled_tau(parts), interval(parts, pooled_tau)
     every = [(np.array([found[one.arch][0] for one in mine]), np.array([one.mean for one in mine]))]
     cost = statistics.mean(found[one.arch][1] for one in mine)
@@ -165,6 +185,25 @@ def line(name: str, known: Sequence[Truth], found: dict[str, tuple[float, float]
     )
 
 
+def describe(band: str, group: Sequence[Truth]) -> str:
+    """How far apart the truth of a band's architectures lies, how noisy it is, and what that allows."""
+    means = [one.mean for one in group]
+    text = (
+        f"{band}: {len(group)} architectures, mAP50-95 {min(means):.3f} to {max(means):.3f}, sd between them "
+        f"{statistics.stdev(means):.4f}"
+    )
+    several = [one for one in group if len(one.seeds) > 1]
+    if len(several) < 2:
+        return f"{text}; one seed each"
+    noise = math.sqrt(statistics.mean(statistics.variance(one.seeds) for one in several))
+    best = ceiling(several)
+    shown = ", ".join(f"{best(seeds):.2f} of {seeds}" for seeds in (1, 2, 3, 10))
+    return (
+        f"{text}; between seeds {noise:.4f}. One seed ranks another with tau {seed_against_seed(several):.2f}. "
+        f"The most that a proxy can reach against the mean of some seeds: {shown}"
+    )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -172,24 +211,17 @@ def main() -> None:
     parser.add_argument("--steps", help="length of the long trainings; default: the most frequent")
     parser.add_argument("--held-out", action="store_true", help="only the half that is held out from tuning")
     options = parser.parse_args()
-    known = truths(options.data, options.steps)
+    known, found = truths(options.data, options.steps), scores(options.data)
     if options.held_out:
         known = [one for one in known if one.held_out or one.band not in BANDS]
     for band in BANDS:
         group = [one for one in known if one.band == band]
         if len(group) > 1:
-            means = [one.mean for one in group]
-            noise = [statistics.stdev(one.seeds) for one in group if len(one.seeds) > 1]
-            shown = f"{statistics.mean(noise):.4f}" if noise else "unknown (one seed)"
-            print(
-                f"{band}: {len(group)} architectures, mAP50-95 {min(means):.3f} to {max(means):.3f}, sd between them "
-                f"{statistics.stdev(means):.4f}, between seeds {shown}"
-            )
-    print(f"one long training against the mean of the others: {one_seed(known):.2f}\n")
-    print("| proxy | tau within bands | tau overall | top-1 regret a band | cost | architectures |")
+            print(describe(band, group))
+    print("\n| proxy | tau within bands | tau overall | top-1 regret a band | cost | architectures |")
     print("|---|---|---|---|---|---|")
-    for name, found in scores(options.data, known).items():
-        print(line(name, known, found))
+    for name, table in found.items():
+        print(line(name, known, table))
 
 
 if __name__ == "__main__":

@@ -32,11 +32,26 @@ def test_the_bootstrap_holds_the_value() -> None:
     assert -1 <= low < quality.pooled_tau([part]) < high <= 1
 
 
-def test_one_seed_of_the_truth_as_a_proxy() -> None:
+def test_the_ceiling_is_what_the_noise_of_the_truth_allows() -> None:
     quality = script("proxy_quality")
-    known = [quality.Truth(str(i), "target", False, (i / 10, i / 10, i / 10), {}) for i in range(5)]
-    assert quality.one_seed(known) == 1
-    assert np.isnan(quality.one_seed([quality.Truth("a", "target", False, (0.1,), {})]))
+    rng = np.random.default_rng(3)
+    worth = rng.normal(0.4, 0.03, 4000)
+    noisy = worth[:, None] + rng.normal(0, 0.03, (4000, 2))
+    group = [quality.Truth(str(i), "target", False, tuple(map(float, seeds))) for i, seeds in enumerate(noisy[:400])]
+    best = quality.ceiling(group)
+    assert 0.45 < best(1) < best(2) < best(10) < 1
+    measured = quality.pooled_tau([(worth[:2000], noisy[:2000, 0])])
+    assert best(1) == pytest.approx(measured, abs=0.06)
+    again = quality.pooled_tau([(noisy[:400, 0], noisy[:400, 1])])
+    assert quality.seed_against_seed(group) == pytest.approx(again)
+    assert quality.seed_against_seed(group) < best(1)
+
+
+def test_one_seed_tells_no_ceiling() -> None:
+    quality = script("proxy_quality")
+    group = [quality.Truth(str(i), "target", False, (0.1 * i,)) for i in range(3)]
+    assert np.isnan(quality.seed_against_seed(group))
+    assert quality.describe("target", group).endswith("one seed each")
 
 
 def test_a_disturbed_round_does_not_move_a_ratio() -> None:

@@ -15,8 +15,8 @@ import argparse
 import csv
 import math
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -30,18 +30,23 @@ FOLDER = Path("results/reference/ghostbench")
 FREE = ("params", "gflops", "latency_ms")
 REPLICATES = 1000
 BANDS = ("target", "yolo11n")
+HEAD = (
+    "| proxy | tau within bands | tau overall | top-1 regret a band | cost | architectures |\n|---|---|---|---|---|---|"
+)
 Values = NDArray[np.float64]
 Scores = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """An architecture with the scores of its long trainings, one a seed."""
+    """An architecture with the scores of its long trainings, one a seed, and the first seed's curve and seconds."""
 
     arch: str
     band: str
     held_out: bool
     seeds: tuple[float, ...]
+    curve: dict[int, float] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -68,15 +73,28 @@ def truths(data: str, steps: str | None) -> list[Truth]:
     for row in rows:
         if row["steps"] == steps:
             found.setdefault(row["arch"], []).append(row)
-    return [
-        Truth(
-            arch=arch,
-            band=mine[0]["band"],
-            held_out=mine[0]["held_out"] == "1",
-            seeds=tuple(float(row["map50_95"]) for row in sorted(mine, key=lambda row: int(row["seed"]))),
-        )
-        for arch, mine in found.items()
-    ]
+    return [_truth(arch, sorted(mine, key=lambda row: int(row["seed"]))) for arch, mine in found.items()]
+
+
+def _truth(arch: str, rows: Sequence[dict[str, str]]) -> Truth:
+    points = (point.split(":") for point in rows[0]["curve"].split())
+    return Truth(
+        arch=arch,
+        band=rows[0]["band"],
+        held_out=rows[0]["held_out"] == "1",
+        seeds=tuple(float(row["map50_95"]) for row in rows),
+        curve={int(step): float(value) for step, value in points},
+        seconds=float(rows[0]["seconds"]),
+    )
+
+
+def stopped_early(known: Sequence[Truth]) -> Iterator[tuple[str, list[Truth], Scores]]:
+    """The first seed's curve at each of its steps, as a proxy for the mean of the other seeds."""
+    several = [replace(one, seeds=one.seeds[1:]) for one in known if len(one.seeds) > 1]
+    steps = sorted(set[int]().union(*(one.curve for one in several)))
+    for step in steps:
+        scored = {one.arch: (one.curve[step], one.seconds * step / steps[-1]) for one in several if step in one.curve}
+        yield f"{step} of {steps[-1]} steps", several, scored
 
 
 def agreement(score: Values, truth: Values) -> tuple[int, int]:
@@ -218,10 +236,12 @@ def main() -> None:
         group = [one for one in known if one.band == band]
         if len(group) > 1:
             print(describe(band, group))
-    print("\n| proxy | tau within bands | tau overall | top-1 regret a band | cost | architectures |")
-    print("|---|---|---|---|---|---|")
+    print("\n" + HEAD)
     for name, table in found.items():
         print(line(name, known, table))
+    print("\nOne long training, stopped early, against the mean of the other seeds:\n\n" + HEAD)
+    for name, several, table in stopped_early(known):
+        print(line(name, several, table))
 
 
 if __name__ == "__main__":

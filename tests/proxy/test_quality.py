@@ -54,6 +54,20 @@ def test_one_seed_tells_no_ceiling() -> None:
     assert quality.describe("target", group).endswith("one seed each")
 
 
+def test_a_stopped_training_is_judged_by_the_other_seeds() -> None:
+    quality = script("proxy_quality")
+    known = [
+        quality.Truth("a", "target", False, (0.9, 0.1, 0.3), {50: 0.2, 100: 0.9}, 10.0),
+        quality.Truth("b", "target", False, (0.5, 0.4, 0.4), {50: 0.3, 100: 0.5}, 20.0),
+        quality.Truth("c", "target", False, (0.5,), {50: 0.1, 100: 0.5}, 20.0),
+    ]
+    (half, several, scores), (whole, _, last) = quality.stopped_early(known)
+    assert (half, whole) == ("50 of 100 steps", "100 of 100 steps")
+    assert [one.seeds for one in several] == [(0.1, 0.3), (0.4, 0.4)]
+    assert scores == {"a": (0.2, 5.0), "b": (0.3, 10.0)}
+    assert last == {"a": (0.9, 10.0), "b": (0.5, 20.0)}
+
+
 def test_a_disturbed_round_does_not_move_a_ratio() -> None:
     paired = script("paired")
     rounds = np.tile([1.0, 0.8], (21, 1)) * np.linspace(1, 3, 21)[:, None]

@@ -17,6 +17,7 @@ from nas.data.values import DetectionData
 from nas.errors import ProxyError
 from nas.proxy.augment import augmented
 from nas.proxy.average import AveragedWeights, recalibrate
+from nas.proxy.depthwise import quick_depthwise
 from nas.proxy.known import inherit
 from nas.proxy.machine import StepGate, find_device, find_precision, passing, threads
 from nas.proxy.objective import Objective
@@ -73,7 +74,8 @@ def train_proxy(
         average = AveragedWeights(model, settings.ema, settings.ema_tau)
         try:
             objective = Objective(model, imgsz, settings, device, precision)
-            loss = _train(model, objective, average, source, settings, turnstile, observe)
+            with quick_depthwise(model, device, precision):
+                loss = _train(model, objective, average, source, settings, turnstile, observe)
             final = average.model
             recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
         except torch.OutOfMemoryError as error:

@@ -158,7 +158,7 @@ def test_a_head_without_nms_learns_and_is_scored_by_its_own_branches(small_data:
     from ultralytics.utils.loss import E2ELoss
 
     from nas.build import build, is_nms_free
-    from nas.proxy.train import loss_of
+    from nas.proxy.objective import loss_of
 
     settings = ProxySettings(steps=4, batch=8, recalibration=8)
     result, model = train_proxy(build(NMS_FREE, seed=0), small_data, 64, settings)

@@ -11,11 +11,13 @@ from typing import Literal, NoReturn
 
 from nas.architecture import Architecture
 from nas.errors import DeviceLost, ProxyError
+from nas.estimates import contenders
 from nas.evaluate import Evaluation
 from nas.foresight import Foresee
+from nas.proxy import Score
 from nas.search import Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
-from nas.study import Record, StoredStudy
+from nas.study import REPEATS, Record, StoredStudy
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5
@@ -36,12 +38,14 @@ class Assignment:
         label: File stem of its YAML and weights: `trial-7`, or a baseline's name.
         architecture: The design.
         baseline: Whether it is a baseline, which is trained also when it misses a limit.
+        repetition: 0 to evaluate it; else the number of another seed with which it is only trained.
     """
 
     number: int
     label: str
     architecture: Architecture
     baseline: bool = False
+    repetition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Progress:
         last: The trial that finished last.
         seconds: Seconds since the search (re)started.
         left_s: Estimated seconds to the end, None before the first training is done.
+        repeated: Repetitions done with other seeds.
+        to_repeat: Repetitions that there will be; 0 before the budget is spent.
     """
 
     budget: int
@@ -69,6 +75,8 @@ class Progress:
     last: Record | None
     seconds: float
     left_s: float | None
+    repeated: int = 0
+    to_repeat: int = 0
 
 
 End = Literal["budget", "time", "exhausted", "rejections"]
@@ -90,6 +98,7 @@ class Campaign:
         baselines: Mapping[str, Architecture] | None = None,
         seeds: Sequence[Architecture] = (),
         foresee: Foresee = lambda records, design: None,
+        repetitions: int = 0,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -106,6 +115,7 @@ class Campaign:
             baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
             seeds: Named designs that the candidates begin with.
             foresee: Predicts which designs miss the target; they are passed over.
+            repetitions: Other seeds with which the best candidates and the best baseline are trained in the end.
             on_progress: Called after every change.
             clock: Seconds, for tests.
         """
@@ -114,6 +124,9 @@ class Campaign:
         self._seed, self._budget, self._parallel = seed, budget, parallel
         self._max_seconds, self._seeds = max_seconds, tuple(seeds)
         self._foresee = foresee
+        self._repetitions = repetitions
+        self._repeating: set[tuple[str, int]] = set()
+        self._contenders: list[Record] = []
         self._on_progress, self._clock = on_progress, clock
         self._begun = clock()
         self._retry = study.orphans()
@@ -131,12 +144,14 @@ class Campaign:
         busy = len(running) + sum(r.status == "running" for r in self._study.baselines())
         if self._baselines:
             return "wait" if busy >= self._parallel else self._baseline()
-        if trained >= self._budget:
+        if trained >= self._budget and not self._repetitions:
             self.ended = "budget"
             return None
         if self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds:
             self.ended = "time"
             return None
+        if trained >= self._budget:
+            return "wait" if busy else self._repetition()
         if sum(r.status == "rejected" for r in records) >= REJECTED_A_TRAINED * self._budget:
             self.ended = "rejections"
             return None
@@ -151,12 +166,24 @@ class Campaign:
             self._failures = 0
         self._on_progress(self.progress(record))
 
+    def repeated(self, assignment: Assignment, score: Score | None) -> None:
+        """Store what a repetition gave; None where its training failed."""
+        kept = {label: dict(scores) for label, scores in self._study.repeats().items()}
+        value = None if score is None else score.map50_95
+        kept.setdefault(assignment.label, {})[str(assignment.repetition)] = value
+        self._study.keep(REPEATS, kept)
+        self._repeating.discard((assignment.label, assignment.repetition))
+        self._on_progress(self.progress())
+
     def fail(self, assignment: Assignment, reason: str) -> None:
-        """Store that an assignment failed.
+        """Store that an assignment failed; a repetition is then left out of the estimates.
 
         Raises:
             ProxyError: Several trials failed in a row: the fault is not the candidates'.
         """
+        if assignment.repetition:
+            self.repeated(assignment, None)
+            return
         record = self._study.fail(assignment.number, reason, assignment.baseline)
         self._failures += 1
         self._on_progress(self.progress(record))
@@ -187,6 +214,8 @@ class Campaign:
         seconds = self._clock() - self._begun
         here = self._trainings() - self._trained_before
         left = max(self._budget - trained, 0) + len(self._baselines)
+        wanted = self._wanted()
+        repeated = len(wanted) - len(self._open()) - len(self._repeating)
         return Progress(
             budget=self._budget,
             trained=trained,
@@ -197,7 +226,38 @@ class Campaign:
             last=last,
             seconds=seconds,
             left_s=seconds / here * left if here else None,
+            repeated=repeated,
+            to_repeat=len(wanted),
         )
+
+    def _repetition(self) -> Assignment | Literal["wait"] | None:
+        """The next repetition; every trial has ended, so that the contenders are known."""
+        if not self._contenders:
+            self._contenders = contenders(self._study.records(), self._study.baselines())
+        missing = self._open()
+        if not missing and not self._repeating:
+            self.ended = "budget"
+            return None
+        if not missing or len(self._repeating) >= self._parallel:
+            return "wait"
+        label, repetition = missing[0]
+        self._repeating.add((label, repetition))
+        record = next(one for one in self._contenders if one.label == label)
+        assert record.evaluation is not None
+        return Assignment(record.number, label, record.evaluation.architecture, record.baseline, repetition)
+
+    def _wanted(self) -> list[tuple[str, int]]:
+        numbers = range(1, self._repetitions + 1)
+        return [(record.label, number) for number in numbers for record in self._contenders]
+
+    def _open(self) -> list[tuple[str, int]]:
+        """Repetitions that are neither done nor under way; one of every contender before the next."""
+        kept = self._study.repeats()
+        return [
+            (label, number)
+            for label, number in self._wanted()
+            if str(number) not in kept.get(label, {}) and (label, number) not in self._repeating
+        ]
 
     def _trainings(self) -> int:
         """Trainings done so far, baselines included."""

@@ -5,23 +5,29 @@ it was luck: the posterior mean is the better estimate, and its interval says wh
 Method: Rasmussen and Williams 2006, chapter 2, http://gaussianprocess.org/gpml.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import log
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from nas.architecture import LEVELS, Architecture
 
-LEAST = 8
+LEAST = 12
 """Scores below which nothing is learnt from them together."""
 
+# Shares of the scores' variance, and the length scale in typical distances between designs. All combinations are
+# averaged by how probable they make the scores: with as many features as scores, the most probable one alone may take
+# everything for noise, or nothing.
+_NOISES = (0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85)
+_LINEAR = (0.2, 0.5, 0.8)
+_LENGTHS = (0.7, 1.5, 3.0)
+
+_SIZES = ("params", "gflops", "imgsz")
 _Z95 = 1.959964
-_LINEAR, _SMOOTH, _NOISE = 1.0, 1.0, 0.5  # variances to begin with, of scores whose variance is 1
-_LEAST_NOISE = 0.2  # with fewer scores than features, some fit explains them all without any noise
-_FAR = 3.0  # length scale to begin with, in standard deviations of a feature, times the root of their number
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,9 @@ def denoised(scored: Sequence[Scored]) -> list[Estimate] | None:
 
 
 def features(scored: Sequence[Scored]) -> NDArray[np.float64]:
-    """Designs as standardised numbers, (designs, features): sizes as logarithms, kinds as indicators.
+    """Designs as numbers, (designs, features): sizes as logarithms, kinds as indicators.
+
+    Parameters, operations and input size weigh as much as all the rest together.
 
     Args:
         scored: The designs.
@@ -77,8 +85,12 @@ def features(scored: Sequence[Scored]) -> NDArray[np.float64]:
     from sklearn.feature_extraction import DictVectorizer
     from sklearn.preprocessing import StandardScaler
 
-    table = DictVectorizer(sparse=False).fit_transform([_described(one) for one in scored])
-    return np.asarray(StandardScaler().fit_transform(table[:, table.std(axis=0) > 0]))
+    vectorizer = DictVectorizer(sparse=False)
+    table = vectorizer.fit_transform([_described(one) for one in scored])
+    varied = table.std(axis=0) > 0
+    size = np.isin(vectorizer.get_feature_names_out()[varied], _SIZES)
+    weights = np.where(size, 1 / max(size.sum(), 1), 1 / max((~size).sum(), 1)) ** 0.5
+    return np.asarray(StandardScaler().fit_transform(table[:, varied]) * weights)
 
 
 def _described(one: Scored) -> dict[str, float | str]:
@@ -115,19 +127,24 @@ def _described(one: Scored) -> dict[str, float | str]:
 
 def _posterior(table: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Mean and standard deviation of what is behind standardised scores, at the same designs."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 
-    count = table.shape[1]
-    linear = ConstantKernel(_LINEAR / count, (1e-4 / count, 10.0)) * DotProduct(0.0, "fixed")
-    length = _FAR * count**0.5
-    smooth = ConstantKernel(_SMOOTH, (1e-3, 10.0)) * Matern(length, (length / 10, length * 10), nu=2.5)
-    kernel = linear + smooth + WhiteKernel(_NOISE, (_LEAST_NOISE, 1.0))
-    process = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # at a bound: all noise, or no smooth part
-        process.fit(table, values)
-    mean, deviation = process.predict(table, return_std=True)
-    noise = process.kernel_.k2.noise_level  # the prediction's variance is that of a new score, its luck included
-    return mean, np.sqrt(np.clip(deviation**2 - noise, 0.0, None))
+    norm = float((table**2).sum(axis=1).mean())  # 2, or 1 where only sizes or only kinds differ
+    evidence, means, variances = [], [], []
+    for noise, linear, length in product(_NOISES, _LINEAR, _LENGTHS):
+        kernel = (
+            ConstantKernel((1 - noise) * linear / norm, "fixed") * DotProduct(0.0, "fixed")
+            + ConstantKernel((1 - noise) * (1 - linear), "fixed") * Matern(length * norm**0.5, "fixed", nu=2.5)
+            + WhiteKernel(noise, "fixed")
+        )
+        process = GaussianProcessRegressor(kernel, optimizer=None).fit(table, values)
+        mean, deviation = process.predict(table, return_std=True)
+        evidence.append(process.log_marginal_likelihood_value_)
+        means.append(mean)
+        # The prediction's variance is that of a new score, its luck included.
+        variances.append(np.clip(deviation**2 - noise, 0.0, None))
+    weights = softmax(np.array(evidence))
+    mean = weights @ np.array(means)
+    variance = weights @ (np.array(variances) + np.array(means) ** 2) - mean**2
+    return mean, np.sqrt(np.clip(variance, 0.0, None))

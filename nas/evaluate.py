@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -138,6 +138,10 @@ class Task:
 
 
 Evaluator = Callable[[Architecture, Task, str, bool], Evaluation]
+TrainAgain = Callable[[Architecture, Task, int], Score]
+
+_SEEDS_APART = 1000
+"""Between the seeds of a design's repetitions, so that searches with neighbouring seeds share none."""
 
 
 def measure_only(architecture: Architecture, task: Task) -> Evaluation:
@@ -181,6 +185,28 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
     known = {name: getattr(screened, name) for name in Evaluation.__slots__}
     learnt = {"status": "trained", "score": result.score, "seconds": seconds, "inherited": result.inherited}
     return Evaluation(**{**known, **learnt})
+
+
+def train_again(architecture: Architecture, task: Task, repetition: int) -> Score:
+    """Train another proxy of a design that was evaluated already, with another seed.
+
+    Args:
+        architecture: The design.
+        task: How to evaluate.
+        repetition: Number of the repetition, from 1; it changes the weights and the order of the pictures.
+
+    Raises:
+        ProxyError: The proxy gave no usable score.
+    """
+    from nas.build import build
+    from nas.data import load
+    from nas.proxy import train_proxy
+
+    settings = replace(task.proxy, seed=task.proxy.seed + _SEEDS_APART * repetition)
+    with Turnstile().step():
+        model = build(to_yaml(architecture, task.classes), seed=settings.seed)
+    data = load(task.data, fraction=task.fraction)
+    return train_proxy(model, data, architecture.imgsz, settings, Turnstile())[0].score
 
 
 def _screen(architecture: Architecture, task: Task, label: str) -> "tuple[Evaluation, nn.Module]":

@@ -1,8 +1,10 @@
 """The picture of a search: every trained candidate, the front, the baselines and the target."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nas.denoise import Estimate
+from nas.estimates import accuracy
 from nas.finals import Finalist
 from nas.study import Record
 
@@ -12,6 +14,7 @@ def draw_front(
     title: str,
     target_ms: float,
     records: Sequence[Record],
+    known: Mapping[str, Estimate],
     front: Sequence[Finalist],
     baselines: Sequence[Finalist],
 ) -> None:
@@ -23,11 +26,12 @@ def draw_front(
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     members = {finalist.record.number for finalist in front}
-    trained = [r.evaluation for r in records if r.number not in members and r.evaluation and r.evaluation.score]
+    others = [r for r in records if r.number not in members and r.evaluation and r.evaluation.score]
+    trained = [(r.evaluation, known.get(r.label)) for r in others if r.evaluation]
     rejected = [r.evaluation for r in records if r.status == "rejected" and r.evaluation]
     axes.scatter(
-        [e.latency.latency_ms for e in trained],
-        [e.score.map50_95 for e in trained if e.score],
+        [e.latency.latency_ms for e, _ in trained],
+        [accuracy(e, estimate) for e, estimate in trained],
         s=22,
         color="0.65",
         label=f"other trained candidates ({len(trained)})",
@@ -40,8 +44,12 @@ def draw_front(
     ]
     axes.errorbar(
         x,
-        [f.score.map50_95 for f in latencies],
+        [f.accuracy for f in latencies],
         xerr=spread,
+        yerr=[
+            [f.accuracy - f.estimate.low if f.estimate else 0.0 for f in latencies],
+            [f.estimate.high - f.accuracy if f.estimate else 0.0 for f in latencies],
+        ],
         fmt="o-",
         color="C0",
         ms=5,
@@ -51,7 +59,7 @@ def draw_front(
     for finalist, marker in zip(baselines, "*PXDv^", strict=False):
         axes.scatter(
             [finalist.final.latency.latency_ms],
-            [finalist.score.map50_95],
+            [finalist.accuracy],
             marker=marker,
             s=110,
             color="C3",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.finals import COMPARED_ON, Finalist, choose_best
+from nas.estimates import Repeats, estimates
+from nas.finals import COMPARED_ON, Finalist, choose_best, tied
 from nas.formats import FLOAT32_TOLERANCE
 from nas.plot import draw_front
 from nas.provenance import command, machine, versions
@@ -34,6 +35,7 @@ class Outcome:
         budget: Candidates asked for.
         records: Every candidate.
         baseline_records: Every baseline, failed ones included.
+        repeats: Scores of more seeds, by label.
         front: The front's finalists.
         baselines: The baselines' finalists.
         fastest_ms: Latency of the fastest corner of the space.
@@ -50,6 +52,7 @@ class Outcome:
     budget: int
     records: Sequence[Record]
     baseline_records: Sequence[Record]
+    repeats: Repeats
     front: Sequence[Finalist]
     baselines: Sequence[Finalist]
     fastest_ms: float
@@ -90,11 +93,15 @@ def write(outcome: Outcome) -> None:
     (folder / "best.yaml").unlink(missing_ok=True)
     if best is not None:
         shutil.copy(models / f"{best.record.label}.yaml", folder / "best.yaml")
-    write_csv(folder / "trials.csv", trial_rows([*outcome.baseline_records, *outcome.records]), TRIALS_HEADER)
+    every = [*outcome.baseline_records, *outcome.records]
+    known = estimates(every, outcome.repeats)
+    write_csv(folder / "trials.csv", trial_rows(every, known), TRIALS_HEADER)
     write_csv(folder / "front.csv", front_rows(outcome.front), FRONT_HEADER)
     write_csv(folder / "baselines.csv", baseline_rows(outcome.baselines), BASELINE_HEADER)
     title = f"{settings.space} on {settings.data}: {settings.runtime}, {settings.threads} thread(s), {settings.device}"
-    draw_front(folder / "front.png", title, settings.target_ms, outcome.records, outcome.front, outcome.baselines)
+    draw_front(
+        folder / "front.png", title, settings.target_ms, outcome.records, known, outcome.front, outcome.baselines
+    )
     (folder / "run.json").write_text(json.dumps(_provenance(outcome), indent=2) + "\n")
     (folder / "report.md").write_text(report(outcome))
 
@@ -107,16 +114,16 @@ def gain_sentence(outcome: Outcome) -> str:
     rivals = [b for b in outcome.baselines if b.meets_target]
     if best.record.baseline:
         return (
-            f"No candidate beats the baseline {best.record.label} ({best.score.map50_95:.3f} mAP50-95 on the selection "
-            f"part): best.yaml *is* that baseline. The search gained nothing at this budget."
+            f"No candidate beats the baseline {best.record.label} ({_estimated(best)} mAP50-95 on the selection "
+            f"part): best.yaml *is* that baseline. The search gained nothing at this budget.{_ties(outcome, best)}"
         )
     if not rivals:
         return (
             f"best.yaml is {best.record.label}. No baseline meets the target, so there is none to compare with at "
-            "this latency."
+            f"this latency.{_ties(outcome, best)}"
         )
-    rival = max(rivals, key=lambda f: f.score.map50_95)
-    gained = best.score.map50_95 - rival.score.map50_95
+    rival = max(rivals, key=lambda f: f.accuracy)
+    gained = best.accuracy - rival.accuracy
     on_val = best.final.val.map50_95 - rival.final.val.map50_95
     confirmed = (
         f"On val, which chose nothing, the difference is {on_val:+.3f}."
@@ -125,10 +132,29 @@ def gain_sentence(outcome: Outcome) -> str:
     )
     return (
         f"best.yaml is {best.record.label}: {gained:+.3f} mAP50-95 on the selection part against {rival.record.label}, "
-        f"the best baseline that meets the target, at {best.final.latency.latency_ms:.2f} ms against "
-        f"{rival.final.latency.latency_ms:.2f} ms. {confirmed} "
-        "One seed each: differences of one or two points are noise."
+        f"the best baseline that meets the target ({_estimated(best)} against {_estimated(rival)}), at "
+        f"{best.final.latency.latency_ms:.2f} ms against {rival.final.latency.latency_ms:.2f} ms. "
+        f"{confirmed}{_ties(outcome, best)}"
     )
+
+
+def _estimated(finalist: Finalist) -> str:
+    """An accuracy with its interval, or with the warning that it has none."""
+    estimate = finalist.estimate
+    if estimate is None:
+        return f"{finalist.accuracy:.3f}, one seed"
+    return f"{estimate.mean:.3f}, 95% {estimate.low:.3f} to {estimate.high:.3f}"
+
+
+def _ties(outcome: Outcome, best: Finalist) -> str:
+    """Which designs cannot be told apart from the best."""
+    if best.estimate is None:
+        return " One seed each, too few to learn from together: differences of one or two points are noise."
+    others = tied(best, [*outcome.front, *outcome.baselines])
+    if not others:
+        return " Every other finalist that meets the target lies below it by more than its interval."
+    names = ", ".join(other.record.label for other in others)
+    return f" These proxies cannot tell it apart from {names}, whose intervals reach its estimate."
 
 
 def report(outcome: Outcome) -> str:
@@ -163,8 +189,8 @@ def report(outcome: Outcome) -> str:
         "",
         *_table(outcome),
         "",
-        "\\* is `best.yaml`. `select` is the part of *train* on which candidates were compared, so the best of many "
-        "flatters itself there; "
+        "\\* is `best.yaml`. `select` is mAP50-95 on the part of *train* on which candidates were compared, estimated "
+        "from the scores of all designs together (a Gaussian process; `seeds` are its own), with its 95% interval; "
         "`val` is the data set's own val, looked at once, after the search, by the exported file that was timed, in "
         f"its runtime and precision. Latencies of this table were measured in {_processes(s)}; `meets` means that "
         "the upper end of the 95% interval is at or under the target and that every other limit holds.",
@@ -204,17 +230,19 @@ def next_commands(outcome: Outcome) -> list[str]:
 
 
 def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
-    """Front and baselines side by side, as text: name, select, val, latency, interval, meets, params, GFLOPs."""
-    front = sorted(outcome.front, key=lambda f: (not f.meets_target, -f.score.map50_95))
+    """Front and baselines side by side, as text, under `TABLE_HEADER`."""
+    front = sorted(outcome.front, key=lambda f: (not f.meets_target, -f.accuracy))
     best = outcome.best
     rows: list[tuple[str, ...]] = []
     for finalist in [*front, *outcome.baselines]:
-        latency, evaluation = finalist.final.latency, finalist.evaluation
+        latency, evaluation, estimate = finalist.final.latency, finalist.evaluation, finalist.estimate
         mark = BEST_MARK if finalist is best else ""
         rows.append(
             (
                 f"{finalist.record.label}{mark}",
-                f"{finalist.score.map50_95:.3f}",
+                f"{finalist.accuracy:.3f}",
+                f"{estimate.low:.3f}-{estimate.high:.3f}" if estimate else "-",
+                str(finalist.seeds),
                 f"{finalist.final.val.map50_95:.3f}",
                 f"{latency.latency_ms:.2f}",
                 f"{latency.low_ms:.2f}-{latency.high_ms:.2f}",
@@ -230,7 +258,7 @@ def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
 WORST_LOSS = 0.01
 """mAP50-95 that a precision may cost before the report flags it."""
 
-TABLE_HEADER = ("design", "select", "val", "ms", "interval", "meets", "params", "GFLOPs", "imgsz")
+TABLE_HEADER = ("design", "select", "95%", "seeds", "val", "ms", "95%", "meets", "params", "GFLOPs", "imgsz")
 BEST_MARK = " *"
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
 from nas.errors import LatencyError, ModelError, TargetUnreachable, UsageError
+from nas.estimates import CONTENDERS
 from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
 from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
@@ -55,6 +56,7 @@ class Request:
         epochs: Length of a proxy in passes over the data; overrides the proxy's steps.
         sampler: `gp`, `tpe` or `random`.
         seed_literals: Whether the candidates begin with the shipped literals that lie in the space.
+        finalist_seeds: Seeds with which the best candidates and the best baseline are trained.
         workers: Worker processes; 0 runs in this process without Ray.
         max_seconds: No trial begins after this many seconds.
         name: Name of the search, or None for a digest of the settings.
@@ -71,6 +73,7 @@ class Request:
     epochs: float | None
     sampler: Sampler
     seed_literals: bool
+    finalist_seeds: int
     workers: int
     max_seconds: float | None
     name: str | None
@@ -158,6 +161,7 @@ def run_search(
             budget=request.budget,
             records=study.records(),
             baseline_records=study.baselines(),
+            repeats=study.repeats(),
             front=front,
             baselines=baselines,
             fastest_ms=found.fastest_ms,
@@ -242,7 +246,8 @@ def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int)
     proxy = times[1] + (task.proxy.steps - few) * step
     trained = remaining + len(found.baselines)
     screenings = trained / (1 - _EXPECTED_REJECTED) * screening
-    return (trained * proxy + screenings) / max(1, request.workers)
+    repetitions = (request.finalist_seeds - 1) * (CONTENDERS + 1)
+    return ((trained + repetitions) * proxy + screenings) / max(1, request.workers)
 
 
 def _place(place: str) -> str:
@@ -342,6 +347,7 @@ def _carry_out(
         baselines=found.baselines,
         seeds=found.seeds,
         foresee=foresee(task),
+        repetitions=request.finalist_seeds - 1,
         on_progress=reporter.progress,
     )
     try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SEARCH, BASELINES = "search", "baselines"
 INTERRUPTED = "interrupted"
+REPEATS = "repeats"
 
 Status = Literal["trained", "rejected", "failed", "interrupted", "running"]
 
@@ -162,6 +163,10 @@ class StoredStudy:
     def keep(self, name: str, value: Any) -> None:
         """Keep a JSON value with the study."""
         self._studies[SEARCH].set_user_attr(name, value)
+
+    def repeats(self) -> dict[str, dict[str, float | None]]:
+        """Scores of other seeds, by label and number of the repetition; None where a training failed."""
+        return self.attribute(REPEATS) or {}
 
     def start(self, indices: Mapping[str, int], key: str, origin: str, retry_of: int | None = None) -> int:
         """Record that a candidate is being evaluated; returns its trial number."""

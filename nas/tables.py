@@ -4,20 +4,26 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nas.denoise import Estimate
 from nas.finals import Finalist
 from nas.study import Record
 
 Row = Mapping[str, object]
 
 
-def trial_rows(records: Sequence[Record]) -> list[Row]:
-    """One row a trial, in the order given; what was not measured stays empty."""
-    return [_trial_row(record) for record in records]
+def trial_rows(records: Sequence[Record], known: Mapping[str, Estimate]) -> list[Row]:
+    """One row a trial, in the order given; what was not measured stays empty.
+
+    Args:
+        records: Baselines and candidates.
+        known: Estimates by label.
+    """
+    return [_trial_row(record) | _estimated(known.get(record.label)) for record in records]
 
 
 def front_rows(front: Sequence[Finalist]) -> list[Row]:
     """One row a front member: those that meet the target first, each group from the most accurate down."""
-    ordered = sorted(front, key=lambda f: (not f.meets_target, -f.score.map50_95))
+    ordered = sorted(front, key=lambda f: (not f.meets_target, -f.accuracy))
     return [
         {"trial": f.record.number, **_finalist(f), "yaml": f"front/{f.record.label}.yaml", **_design(f)}
         for f in ordered
@@ -44,6 +50,10 @@ FRONT_HEADER = (
     "trial",
     "map50_95",
     "map50",
+    "estimate",
+    "estimate_low",
+    "estimate_high",
+    "seeds",
     "latency_ms",
     "latency_low_ms",
     "latency_high_ms",
@@ -63,6 +73,9 @@ TRIALS_HEADER = (
     "origin",
     "map50_95",
     "map50",
+    "estimate",
+    "estimate_low",
+    "estimate_high",
     "latency_ms",
     "latency_low_ms",
     "latency_high_ms",
@@ -84,6 +97,8 @@ def _finalist(finalist: Finalist) -> dict[str, object]:
     return {
         "map50_95": round(finalist.score.map50_95, 5),
         "map50": round(finalist.score.map50, 5),
+        **_estimated(finalist.estimate),
+        "seeds": finalist.seeds,
         "latency_ms": round(latency.latency_ms, 4),
         "latency_low_ms": round(latency.low_ms, 4),
         "latency_high_ms": round(latency.high_ms, 4),
@@ -95,12 +110,22 @@ def _finalist(finalist: Finalist) -> dict[str, object]:
     }
 
 
+def _estimated(estimate: Estimate | None) -> dict[str, object]:
+    if estimate is None:
+        return {"estimate": "", "estimate_low": "", "estimate_high": ""}
+    return {
+        "estimate": round(estimate.mean, 5),
+        "estimate_low": round(estimate.low, 5),
+        "estimate_high": round(estimate.high, 5),
+    }
+
+
 def _design(finalist: Finalist) -> dict[str, object]:
     architecture = finalist.evaluation.architecture
     return {"imgsz": architecture.imgsz, "architecture": architecture.key}
 
 
-def _trial_row(record: Record) -> Row:
+def _trial_row(record: Record) -> dict[str, object]:
     row: dict[str, object] = dict.fromkeys(TRIALS_HEADER, "")
     row |= {
         "trial": record.label if record.baseline else record.number,

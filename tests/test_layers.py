@@ -34,6 +34,7 @@ FLOORS: list[set[str]] = [
     {"latency", "proxy", "settings"},
     {"evaluate"},
     {"study_file", "study", "search", "feasibility"},
+    {"estimates"},
     {"foresight", "campaign", "finals"},
     {"executors"},
     {"tables", "plot", "report", "export", "bundle", "notes", "dashboard", "training", "yolo"},

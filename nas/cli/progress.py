@@ -95,7 +95,9 @@ class ConsoleReporter:
             if index == len(outcome.front):
                 table.add_row("baselines")
             table.add_row(*row)
-        self._say("\nFront and baselines: mAP50-95 on the selection part and on val, latency with its 95% interval")
+        self._say(
+            "\nFront and baselines: mAP50-95 on the selection part (an estimate from all scores), on val, and latency"
+        )
         self._console.print(table, soft_wrap=False)
         self._say("* best.yaml" if outcome.best else "nothing meets the target")
         rejected, drawn = outcome.random_share_rejected()
@@ -127,6 +129,8 @@ def progress_line(progress: "Progress") -> str:
         parts.append(
             f"best {best.evaluation.score.map50_95:.3f} mAP at {found.latency.latency_ms:.2f} ms ({best.label})"
         )
+    if progress.to_repeat:
+        parts.append(f"the best with other seeds {progress.repeated}/{progress.to_repeat}")
     if progress.left_s is not None:
         parts.append(f"about {_minutes(progress.left_s)} left")
     return ", ".join(parts)

@@ -47,6 +47,9 @@ def search(
     seed_literals: bool = typer.Option(
         False, "--seed-literals", help="Begin with the shipped literals that lie in the space and meet the target."
     ),
+    finalist_seeds: int = typer.Option(
+        3, help="Seeds with which the best candidates and the best baseline are trained; 1: no more than any other."
+    ),
     class_loss: str = typer.Option("bce", help="Class loss of the proxies: bce or focal."),
     box_loss: str = typer.Option("ciou", help="Box loss of the proxies: ciou or giou."),
     weights: Path | None = typer.Option(
@@ -95,6 +98,8 @@ def search(
         raise UsageError(f"--workers must be at least 0, got {workers}")
     if budget < 1:
         raise UsageError(f"--budget must be at least 1 trained candidate, got {budget}")
+    if finalist_seeds < 1:
+        raise UsageError(f"--finalist-seeds must be at least 1, got {finalist_seeds}")
     max_seconds = None if max_time is None else units.duration_s(max_time)
     if scope == "+nms":
         raise UsageError("a search cannot measure +nms: how long NMS takes depends on trained weights; use compute")
@@ -135,6 +140,7 @@ def search(
         epochs=epochs,
         sampler=sampler,  # type: ignore[arg-type]
         seed_literals=seed_literals,
+        finalist_seeds=finalist_seeds,
         workers=_workers() if workers is None else workers,
         max_seconds=max_seconds,
         name=name,

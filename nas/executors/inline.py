@@ -2,22 +2,27 @@
 
 from nas.campaign import Assignment, Campaign
 from nas.errors import DeviceLost
-from nas.evaluate import Evaluator, Task
+from nas.evaluate import Evaluator, Task, TrainAgain, train_again
 
 
-def run(campaign: Campaign, task: Task, evaluator: Evaluator) -> None:
+def run(campaign: Campaign, task: Task, evaluator: Evaluator, again: TrainAgain = train_again) -> None:
     """Evaluate trials until the campaign ends.
 
     Args:
         campaign: What to try.
         task: How to evaluate.
         evaluator: `nas.evaluate.evaluate`, or a stand-in for tests.
+        again: What trains a design with another seed.
 
     Raises:
         GhostnasError: The campaign cannot go on (see `Campaign.fail` and `Campaign.lose`).
     """
     while isinstance(assignment := campaign.next(), Assignment):
         try:
+            if assignment.repetition:
+                score = again(assignment.architecture, task, assignment.repetition)
+                campaign.repeated(assignment, score)
+                continue
             evaluation = evaluator(assignment.architecture, task, assignment.label, assignment.baseline)
         except DeviceLost as error:
             campaign.lose(assignment, str(error))

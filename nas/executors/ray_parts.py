@@ -1,6 +1,7 @@
 """The two ends that Ray Tune talks to: a searcher in this process and workers elsewhere. Imports Ray."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from ray import tune
@@ -9,15 +10,16 @@ from ray.tune.search import Searcher
 from nas.architecture import Architecture
 from nas.campaign import Assignment, Campaign
 from nas.errors import DeviceLost, GhostnasError
-from nas.evaluate import Evaluation, Evaluator, Task
+from nas.evaluate import Evaluation, Evaluator, Task, TrainAgain
+from nas.proxy import Score
 
 
 class Worker(tune.Trainable):  # type: ignore[misc]
     """Evaluates one architecture a trial; the process is reused for the next."""
 
-    def setup(self, config: dict[str, Any], task: Task, evaluator: Evaluator) -> None:
+    def setup(self, config: dict[str, Any], task: Task, evaluator: Evaluator, again: TrainAgain) -> None:
         """Take the first configuration and what stays the same for all."""
-        self._config, self._task, self._evaluator = config, task, evaluator
+        self._config, self._task, self._evaluator, self._again = config, task, evaluator, again
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next configuration."""
@@ -29,6 +31,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         try:
             architecture = Architecture.from_dict(json.loads(self._config["architecture"]))
             label, baseline = self._config["label"], self._config["baseline"]
+            if repetition := self._config["repetition"]:
+                return {"done": True, "score": json.dumps(asdict(self._again(architecture, self._task, repetition)))}
             evaluation = self._evaluator(architecture, self._task, label, baseline)
         except DeviceLost as error:
             return {"done": True, "lost": str(error)}
@@ -63,6 +67,7 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
             "architecture": json.dumps(assignment.architecture.to_dict()),
             "label": assignment.label,
             "baseline": assignment.baseline,
+            "repetition": assignment.repetition,
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -75,6 +80,8 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
                 self._campaign.lose(assignment, result["lost"])
             elif "failed" in result:
                 self._campaign.fail(assignment, result["failed"])
+            elif "score" in result:
+                self._campaign.repeated(assignment, Score(**json.loads(result["score"])))
             else:
                 self._campaign.finish(assignment, Evaluation.from_dict(json.loads(result["evaluation"])))
         except GhostnasError as raised:

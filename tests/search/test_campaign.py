@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from nas.architecture import Architecture
 from nas.campaign import FAILURES_IN_A_ROW, Assignment, Campaign, Progress
 from nas.errors import ProxyError
+from nas.estimates import CONTENDERS, contenders, estimates
 from nas.evaluate import Evaluation, Task
 from nas.executors import inline
 from nas.literals import yolo11
+from nas.proxy import Score
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import StoredStudy
@@ -170,4 +173,52 @@ def test_a_target_that_rejects_nearly_all_ends_with_a_reason(
     campaign = Campaign(study, space, sampler="random", seed=0, budget=1)
     inline.run(campaign, strict, by_formula)
     assert campaign.ended == "rejections"
+    study.close()
+
+
+def test_the_best_are_trained_with_more_seeds(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    asked: list[tuple[str, int]] = []
+
+    def again(architecture: Architecture, task: Task, repetition: int) -> Score:
+        asked.append((architecture.key, repetition))
+        if len(asked) == 3:
+            raise ProxyError("diverged")
+        if len(asked) == 5:
+            raise KeyboardInterrupt
+        return Score(0.5, 0.6)
+
+    def campaign() -> Campaign:
+        baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
+        return Campaign(study, space, sampler="random", seed=0, budget=12, baselines=baselines, repetitions=2)
+
+    with pytest.raises(KeyboardInterrupt):
+        inline.run(campaign(), task, by_formula, again)
+    assert sum(r.status == "trained" for r in study.records()) == 12
+    assert sum(len(scores) for scores in study.repeats().values()) == 4  # the interrupted one left nothing
+    resumed = campaign()
+    inline.run(resumed, task, by_formula, again)
+    assert resumed.ended == "budget"
+
+    chosen = contenders(study.records(), study.baselines())
+    assert len(chosen) == CONTENDERS + 1 and [r.label for r in chosen if r.baseline] == ["yolo11-scaled"]
+    assert all(r.evaluation and not r.evaluation.violations for r in chosen)
+    repeats = study.repeats()
+    assert {label: sorted(scores) for label, scores in repeats.items()} == {r.label: ["1", "2"] for r in chosen}
+    assert [score for scores in repeats.values() for score in scores.values()].count(None) == 1
+    assert len(asked) == len(set(asked)) + 1 == 2 * len(chosen) + 1  # the interrupted one again
+    progress = resumed.progress()
+    assert (progress.repeated, progress.to_repeat) == (len(asked) - 1, len(asked) - 1)
+
+    first = estimates([*study.baselines(), *study.records()], {})
+    after = estimates([*study.baselines(), *study.records()], repeats)
+    for record in chosen:
+        assert after[record.label].mean > first[record.label].mean  # all of their new scores are high
     study.close()

@@ -15,6 +15,8 @@ from nas.campaign import Campaign
 from nas.data import load
 from nas.data.embedded import write_set
 from nas.data.pixels import pixels
+from nas.denoise import Estimate
+from nas.estimates import estimates
 from nas.evaluate import Task
 from nas.executors import inline
 from nas.finals import Final, Finalist, choose_best, conclude
@@ -63,11 +65,13 @@ def test_the_front_holds_by_its_own_fresh_numbers(
 ) -> None:
     monkeypatch.setattr(finals, "_final", slower(1.3))
     front, baselines = conclude(study, task)
-    points = [(f.final.latency.latency_ms, f.score.map50_95) for f in front]
+    points = [(f.final.latency.latency_ms, f.accuracy) for f in front]
+    known = estimates([*study.baselines(), *study.records()], {})
+    assert {f.record.label: f.accuracy for f in front}.items() <= {label: e.mean for label, e in known.items()}.items()
     assert sorted(front_indices(points)) == list(range(len(points)))
     for record in study.records():
         if record.status == "trained" and record.evaluation and record.evaluation.score:
-            latency, accuracy = record.evaluation.latency.latency_ms, record.evaluation.score.map50_95
+            latency, accuracy = record.evaluation.latency.latency_ms, known[record.label].mean
             if record.label not in {f.record.label for f in front}:
                 assert any(m <= latency * 1.31 and a >= accuracy for m, a in points)
     assert [b.record.label for b in baselines] == ["yolo11n", "yolo11-scaled"]
@@ -95,6 +99,7 @@ def outcome(study: StoredStudy, settings: SearchSettings) -> MakeOutcome:
             budget=12,
             records=study.records(),
             baseline_records=study.baselines(),
+            repeats=study.repeats(),
             front=front,
             baselines=baselines,
             fastest_ms=0.5,
@@ -118,11 +123,11 @@ def test_a_baseline_is_best_when_it_is_ahead(
     usual = outcome(front, baselines)
     best = usual.best
     assert best is not None and not best.record.baseline and best.meets_target
-    assert best.score.map50_95 == max(f.score.map50_95 for f in front if f.meets_target)
+    assert best.accuracy == max(f.accuracy for f in front if f.meets_target)
     write(usual)
     assert (study.folder / "best.yaml").exists()
 
-    ahead = [replace(b, score=Score(0.99, 1.0), meets_target=True) for b in baselines]
+    ahead = [replace(b, estimate=Estimate(0.99, 0.98, 1.0), meets_target=True) for b in baselines]
     beaten = outcome(front, ahead)
     assert beaten.best is not None and beaten.best.record.baseline
     assert "*is* that baseline" in gain_sentence(beaten)
@@ -131,6 +136,26 @@ def test_a_baseline_is_best_when_it_is_ahead(
     assert none.best is None and choose_best(none.front, none.baselines) is None
     write(none)
     assert not (study.folder / "best.yaml").exists()
+    study.close()
+
+
+def test_what_cannot_be_told_apart_is_named(
+    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finals, "_final", slower(1.0))
+    front, baselines = conclude(study, task)
+    best = choose_best(front, baselines)
+    assert best is not None
+    sure = replace(best, estimate=Estimate(0.5, 0.49, 0.51))
+    rivals = [replace(f, estimate=Estimate(0.3, 0.2, 0.4)) for f in front if f is not best]
+    apart = outcome([sure, *rivals], baselines)
+    assert "lies below it by more than its interval" in gain_sentence(apart)
+    close = next(rival for rival in rivals if rival.meets_target)
+    near = replace(close, estimate=Estimate(0.4, 0.3, 0.505))
+    text = gain_sentence(outcome([sure, near], baselines))
+    assert f"cannot tell it apart from {near.record.label}," in text and "0.500, 95% 0.490 to 0.510" in text
+    few = [replace(f, estimate=None) for f in front]
+    assert "too few to learn from" in gain_sentence(outcome(few, [replace(b, estimate=None) for b in baselines]))
     study.close()
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from nas.architecture import Architecture
 from nas.campaign import Campaign
+from nas.estimates import CONTENDERS
 from nas.evaluate import Task
 from nas.executors import ray_tune
 from nas.literals import yolo11
+from nas.proxy import Score
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import StoredStudy, read_records
@@ -50,6 +53,10 @@ print("ended", campaign.ended)
 """
 
 
+def again(architecture: Architecture, task: Task, repetition: int) -> Score:
+    return Score(0.1 * repetition, 0.5)
+
+
 def test_tune_carries_out_a_campaign(
     tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
 ) -> None:
@@ -62,14 +69,17 @@ def test_tune_carries_out_a_campaign(
         budget=5,
         parallel=3,
         baselines={"yolo11n": yolo11("n", 160)},
+        repetitions=1,
     )
-    ray_tune.run(campaign, task, formula, workers=2)
+    ray_tune.run(campaign, task, formula, workers=2, again=again)
     records = study.records()
     assert campaign.ended == "budget"
     assert sum(r.status == "trained" for r in records) == 5
     assert [r.status for r in study.baselines()] == ["trained"]
     assert not any(r.status == "running" for r in records)
     assert len({r.key for r in records}) == len(records)
+    repeats = study.repeats()  # the only baseline misses the target
+    assert len(repeats) == CONTENDERS and all(scores == {"1": 0.1} for scores in repeats.values())
     study.close()
 
 

@@ -39,14 +39,15 @@ def trained_parent(options: argparse.Namespace, space: Any, data: Any) -> tuple[
     settings = ProxySettings(
         steps=options.steps, lr=options.lr, seed=FIRST_SEED + options.seed, threads=options.threads, warmup=0.1
     )
-    name = f"{space.digest[:12]}-{data.digest}-{options.steps}-{options.lr:g}-{options.seed}.pt"
+    kind = "sandwich" if options.sandwich else "single"
+    name = f"{space.digest}-{data.digest}-{kind}-{options.steps}-{options.lr:g}-{options.seed}.pt"
     path: Path = cache_subdir("parents", needed_bytes=2**28) / name
     parent = Parent(space, data.nc, seed=options.seed)
     if path.is_file():
         kept = torch.load(path, weights_only=True)
         parent.load_state_dict(kept["weights"])
         return parent, float(kept["seconds"])
-    result, parent = train_parent(parent, space, data, settings, Turnstile())
+    result, parent = train_parent(parent, space, data, settings, Turnstile(), options.sandwich)
     print(f"parent: {result.steps} steps, {result.seconds:.0f} s, loss {result.train_loss:.3f}", flush=True)
     torch.save({"weights": parent.state_dict(), "seconds": result.seconds}, path)
     return parent, result.seconds
@@ -81,6 +82,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--lr", type=float, default=0.006)
     parser.add_argument("--tune", type=int, default=0, help="steps of tuning before the score")
+    parser.add_argument("--sandwich", action="store_true", help="train largest, smallest and two random cuts a step")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     options, rows = Rows.asked_for(parser, FOLDER / "proxies.csv", HEADER, "scores")
@@ -92,7 +94,8 @@ def main() -> None:
     parent, seconds = trained_parent(options, load_space(options.space), data)
     print(f"parent: {seconds:.0f} s of training", flush=True)
     share = seconds / SHARED_BY
-    name = f"parent {options.steps} at {options.lr:g}" + (f" + {options.tune}" if options.tune else "")
+    name = f"{'sandwich' if options.sandwich else 'parent'} {options.steps} at {options.lr:g}"
+    name += f" + {options.tune}" if options.tune else ""
     with (FOLDER / "architectures.csv").open(newline="") as file:
         chosen = list(csv.DictReader(file))
     have = {(row["data"], row["proxy"], row["arch"], row["seed"]) for row in rows.all()}

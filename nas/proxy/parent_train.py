@@ -1,19 +1,24 @@
-"""Training a parent: each step the loss of one design that is cut out at random."""
+"""Training a parent: each step the loss of designs that are cut out at random."""
 
 import math
 import random
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
+from nas.architecture import Architecture
 from nas.data.pixels import pixels
 from nas.data.values import DetectionData
 from nas.errors import ProxyError
 from nas.losses import as_float32
-from nas.proxy.augment import augmented
+from nas.proxy.augment import Batch, augmented
 from nas.proxy.average import AveragedWeights
-from nas.proxy.machine import StepGate, autocast, find_device, find_precision, passing, threads
+from nas.proxy.depthwise import quick_depthwise
+from nas.proxy.machine import Precision, StepGate, autocast, find_device, find_precision, passing, threads
 from nas.proxy.objective import loss_of
 from nas.proxy.parent import Parent
 from nas.proxy.train import changed_share, descend, learning_rate, optimizer_of, orders
@@ -42,8 +47,12 @@ def train_parent(
     data: DetectionData,
     settings: ProxySettings,
     turnstile: StepGate | None = None,
+    sandwich: bool = False,
 ) -> tuple[ParentTraining, Parent]:
-    """Train a parent, one random design of the space a step.
+    """Train a parent: each step the loss of one random design of the space, or of a sandwich.
+
+    A sandwich is a largest design, the smallest and two random ones of one input size; those after the first also learn
+    its class scores (Yu et al. 2020, arXiv 2003.11142, section 3.1). Its step costs about four times as much.
 
     Args:
         parent: The parent, trained in place.
@@ -51,6 +60,7 @@ def train_parent(
         data: The data set.
         settings: How to train; `seed` also draws the designs.
         turnstile: Passed with every batch.
+        sandwich: Whether a step takes a sandwich.
 
     Returns:
         What it took, and the parent with averaged weights.
@@ -71,24 +81,57 @@ def train_parent(
         pictures = len(data.train)
         share = changed_share(pictures, settings)
         for step, chosen in enumerate(orders(pictures, settings, generator)):
-            arch = space.decode(space.sample(drawn))
-            source = pixels(data.train, arch.imgsz)
+            designs = _sandwich(space, drawn) if sandwich else [space.decode(space.sample(drawn))]
+            source = pixels(data.train, designs[0].imgsz)
             with passing(turnstile):
-                child = parent.child(arch)
-                model = child.model.train().to(device)
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(step, settings)
                 batch = augmented(source, chosen, generator, device, share)
-                with autocast(device, precision):
-                    predicted = child(batch.images.contiguous(memory_format=torch.channels_last))
-                losses, _ = loss_of(model, settings)(as_float32(predicted), batch.targets())
-                loss = losses.sum()
-                value = float(loss.detach())
+                value = _gradients(parent, designs, batch, settings, device, precision)
                 if not math.isfinite(value):
-                    raise ProxyError(f"the parent's loss became {value} at step {step + 1} ({arch.key})")
-                descend(loss, parameters, optimizer, settings.clip)
+                    raise ProxyError(f"the parent's loss became {value} at step {step + 1} ({designs[0].key})")
+                descend(parameters, optimizer, settings.clip)
                 average.update()
             if step >= settings.steps - max(1, settings.steps // 10):
                 tail.append(value / settings.batch)
     trained: Parent = average.model  # type: ignore[assignment]
     return ParentTraining(settings.steps, time.monotonic() - started, sum(tail) / len(tail)), trained
+
+
+def _sandwich(space: SearchSpace, drawn: random.Random) -> list[Architecture]:
+    """A largest design, the smallest, two random ones; all of one input size."""
+    largest, *others = (space.decode(space.sample(drawn)) for _ in range(3))
+    corners = [drawn.choice(space.largest()), space.smallest()[0], *others]
+    return [replace(one, imgsz=largest.imgsz) for one in corners]
+
+
+def _gradients(
+    parent: Parent,
+    designs: Sequence[Architecture],
+    batch: Batch,
+    settings: ProxySettings,
+    device: torch.device,
+    precision: Precision,
+) -> float:
+    """Add up the designs' gradients, each of its share; returns the mean loss of a batch."""
+    images, total = batch.images.contiguous(memory_format=torch.channels_last), 0.0
+    wanted: Tensor | None = None
+    for arch in designs:
+        child = parent.child(arch)
+        model = child.model.train().to(device)
+        with autocast(device, precision), quick_depthwise(model, device, precision):
+            predicted = as_float32(child(images))
+        losses, _ = loss_of(model, settings, arch.imgsz)(predicted, batch.targets())
+        loss = losses.sum()
+        total += float(loss.detach())
+        if wanted is not None:
+            loss = loss + _soft(predicted["scores"], wanted) * settings.batch
+        elif len(designs) > 1:
+            wanted = predicted["scores"].detach().sigmoid()
+        (loss / len(designs)).backward()
+    return total / len(designs)
+
+
+def _soft(scores: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy to another design's class scores, (B, classes, anchors), normalised by what that one has found."""
+    return functional.binary_cross_entropy_with_logits(scores, wanted, reduction="sum") / wanted.sum().clamp(min=1)

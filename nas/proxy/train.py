@@ -136,7 +136,8 @@ def _train(
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise ProxyError(f"the training loss became {value} at step {step + 1} of {settings.steps}")
-            descend(loss, parameters, optimizer, settings.clip)
+            loss.backward()  # type: ignore[no-untyped-call]
+            descend(parameters, optimizer, settings.clip)
             average.update()
             objective.stepped()
         if observe is not None:
@@ -146,9 +147,8 @@ def _train(
     return sum(tail) / len(tail)
 
 
-def descend(loss: Tensor, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, clip: float) -> None:
-    """One step down a loss, the gradients' norm clipped."""
-    loss.backward()  # type: ignore[no-untyped-call]
+def descend(parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, clip: float) -> None:
+    """One step along the gradients, their norm clipped; they are forgotten."""
     torch.nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

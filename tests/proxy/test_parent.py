@@ -59,15 +59,16 @@ def test_the_largest_cut_is_the_whole(space: SearchSpace, parent: Parent) -> Non
     assert whole and all(whole)
 
 
-def test_a_parent_learns(space: SearchSpace) -> None:
+@pytest.mark.parametrize("sandwich", [False, True])
+def test_a_parent_learns(space: SearchSpace, sandwich: bool) -> None:
     data = load(None)
     parent = Parent(space, data.nc, seed=0)
     before = parent.rows["0-Conv"].conv.weight.detach().clone()
     settings = ProxySettings(steps=2, batch=2, recalibration=2, seed=3)
-    result, trained = train_parent(parent, space, data, settings)
+    result, trained = train_parent(parent, space, data, settings, sandwich=sandwich)
     assert result.steps == 2 and 0 < result.train_loss < 1e4
     assert not torch.equal(parent.rows["0-Conv"].conv.weight, before)
-    again, same = train_parent(Parent(space, data.nc, seed=0), space, data, settings)
+    again, same = train_parent(Parent(space, data.nc, seed=0), space, data, settings, sandwich=sandwich)
     assert again.train_loss == result.train_loss
     assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), same.parameters(), strict=True))
 

@@ -13,10 +13,11 @@ together, as a search does from its trials.
 
 import argparse
 import csv
+import json
 import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -25,6 +26,9 @@ from numpy.typing import NDArray
 
 from nas.architecture_key import from_key
 from nas.denoise import Scored, denoised
+from nas.proxy import DEFAULT_STEPS
+from nas.ranking import MEASURED, Ranking, measured
+from nas.space import load_space
 
 FOLDER = Path("results/reference/ghostbench")
 FREE = ("params", "gflops", "latency_ms")
@@ -222,12 +226,52 @@ def describe(band: str, group: Sequence[Truth]) -> str:
     )
 
 
+def keep(data: str, known: Sequence[Truth], found: dict[str, Scores]) -> None:
+    """What a search's report says of its proxies."""
+    space = load_space("ghostv2-n")
+    bands = [one for one in known if one.band in BANDS]
+    rows = [row for row in read("trainings.csv") if row["data"] == data]
+    seeds = min(len(one.seeds) for one in bands)
+
+    def within(name: str) -> float:
+        return pooled_tau(parts_of(bands, lambda one: found[name][one.arch][0]))
+
+    proxy = parts_of(bands, lambda one: found["search"][one.arch][0])
+    low, high = interval(proxy, pooled_tau)
+    best = (
+        statistics.mean(ceiling([one for one in bands if one.band == band])(seeds) for band in BANDS)
+        if seeds > 1
+        else None
+    )
+    estimated = np.array([found["search, denoised"][one.arch][0] for one in known])
+    one = Ranking(
+        space=space.name,
+        space_digest=space.digest,
+        data=data,
+        steps=DEFAULT_STEPS,
+        architectures=len(bands),
+        truth=f"{statistics.mode(row['steps'] for row in rows)} steps and {seeds} seed{'s' if seeds > 1 else ''}",
+        within=round(pooled_tau(proxy), 3),
+        within_low=round(low, 3),
+        within_high=round(high, 3),
+        denoised=round(within("search, denoised"), 3),
+        params=round(within("params"), 3),
+        overall=round(pooled_tau([(estimated, np.array([one.mean for one in known]))]), 3),
+        ceiling=None if best is None else round(best, 3),
+    )
+    others = [
+        kept for kept in measured() if (kept.space_digest, kept.data, kept.steps) != (space.digest, data, one.steps)
+    ]
+    MEASURED.write_text(json.dumps([asdict(kept) for kept in (*others, one)], indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="bccd", help="name of the data in the tables")
     parser.add_argument("--steps", help="length of the long trainings; default: the most frequent")
     parser.add_argument("--held-out", action="store_true", help="only the half that is held out from tuning")
+    parser.add_argument("--keep", action="store_true", help="write what reports of searches tell (nas/ranking.json)")
     options = parser.parse_args()
     known, found = truths(options.data, options.steps), scores(options.data)
     if options.held_out:
@@ -242,6 +286,8 @@ def main() -> None:
     print("\nOne long training, stopped early, against the mean of the other seeds:\n\n" + HEAD)
     for name, several, table in stopped_early(known):
         print(line(name, several, table))
+    if options.keep:
+        keep(options.data, known, found)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from nas.finals import COMPARED_ON, Finalist, choose_best, tied
 from nas.formats import FLOAT32_TOLERANCE
 from nas.plot import draw_front
 from nas.provenance import command, machine, versions
+from nas.ranking import told
 from nas.settings import SearchSettings
 from nas.study import Record
 from nas.tables import (
@@ -202,6 +203,10 @@ def report(outcome: Outcome) -> str:
         "## Gained",
         "",
         gain_sentence(outcome),
+        "",
+        "## How far to trust the order",
+        "",
+        *told(s),
         "",
         "## Where the numbers come from",
         "",

@@ -32,6 +32,7 @@ FLOORS: list[set[str]] = [
     {"build", "checkpoints", "data", "losses"},
     {"work"},
     {"latency", "proxy", "settings"},
+    {"ranking"},
     {"evaluate"},
     {"study_file", "study", "search", "feasibility"},
     {"estimates"},

@@ -1,0 +1,43 @@
+"""A report tells how well its proxies rank, or that nobody measured it."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from nas import ranking
+from nas.ranking import Ranking, measured, told
+from nas.settings import SearchSettings
+
+KNOWN = Ranking("ghostv2-n", "0", "cells", 10, 32, "1200 steps and 2 seeds", 0.41, 0.3, 0.52, 0.55, 0.2, 0.7, 0.8)
+
+
+@pytest.fixture
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ranking.json"
+    file.write_text(json.dumps([asdict(KNOWN)]))
+    monkeypatch.setattr(ranking, "MEASURED", file)
+
+
+@pytest.mark.usefixtures("known")
+def test_what_was_measured_is_told_with_its_conditions(settings: SearchSettings) -> None:
+    (sentence,) = told(replace(settings, data="cells"))
+    for text in ("32 designs of ghostv2-n", "cells", "10 steps", "tau 0.41 (95% 0.30 to 0.52)", "0.55", "allows 0.80"):
+        assert text in sentence
+    on_other_data = told(settings)
+    assert on_other_data == [sentence, "On embedded it was not measured."]
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize(
+    "change", [{"steps": 11}, {"space_digest": "1"}, {"weights": "a.pt (0)"}, {"teacher": "b.pt (0)"}]
+)
+def test_what_was_not_measured_is_told_too(settings: SearchSettings, change: dict[str, object]) -> None:
+    (sentence,) = told(replace(settings, **change))  # type: ignore[arg-type]
+    assert "was not measured" in sentence and "Kendall" not in sentence
+
+
+def test_what_is_shipped_can_be_read() -> None:
+    for one in measured():
+        assert -1 <= one.within_low <= one.within <= one.within_high <= 1

@@ -238,11 +238,8 @@ def keep(data: str, known: Sequence[Truth], found: dict[str, Scores]) -> None:
 
     proxy = parts_of(bands, lambda one: found["search"][one.arch][0])
     low, high = interval(proxy, pooled_tau)
-    best = (
-        statistics.mean(ceiling([one for one in bands if one.band == band])(seeds) for band in BANDS)
-        if seeds > 1
-        else None
-    )
+    groups = [group for group in ([one for one in bands if one.band == band] for band in BANDS) if len(group) > 1]
+    best = statistics.mean(ceiling(group)(seeds) for group in groups) if seeds > 1 else None
     estimated = np.array([found["search, denoised"][one.arch][0] for one in known])
     one = Ranking(
         space=space.name,

@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--tune", type=int, default=0, help="steps of tuning before the score")
     parser.add_argument("--sandwich", action="store_true", help="train largest, smallest and two random cuts a step")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--band", help="only this band: target, yolo11n or extreme")
     parser.add_argument("--threads", type=int, default=1)
     options, rows = Rows.asked_for(parser, FOLDER / "proxies.csv", HEADER, "scores")
     from nas.data import load
@@ -97,7 +98,7 @@ def main() -> None:
     name = f"{'sandwich' if options.sandwich else 'parent'} {options.steps} at {options.lr:g}"
     name += f" + {options.tune}" if options.tune else ""
     with (FOLDER / "architectures.csv").open(newline="") as file:
-        chosen = list(csv.DictReader(file))
+        chosen = [row for row in csv.DictReader(file) if options.band in (None, row["band"])]
     have = {(row["data"], row["proxy"], row["arch"], row["seed"]) for row in rows.all()}
     todo = [row for row in chosen if (data.name, name, row["arch"], str(options.seed)) not in have]
     for row in todo[: options.at_most if options.at_most >= 0 else None]:

@@ -116,12 +116,13 @@ def main() -> None:
     parser.add_argument("--data", help="data YAML; default: the embedded set")
     parser.add_argument("--proxy", choices=PROXIES, required=True)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--band", help="only this band: target, yolo11n or extreme")
     parser.add_argument("--jobs", type=int, default=2, help="scores side by side, one thread each")
     options, rows = Rows.asked_for(parser, FOLDER / "proxies.csv", HEADER, "scores")
     from nas.data import load
 
     with (FOLDER / "architectures.csv").open(newline="") as file:
-        chosen = list(csv.DictReader(file))
+        chosen = [row for row in csv.DictReader(file) if options.band in (None, row["band"])]
     name = load(options.data).name
     have = {(row["data"], row["proxy"], row["arch"], row["seed"]) for row in rows.all()}
     todo = [

@@ -55,23 +55,18 @@ def trained_parent(options: argparse.Namespace, space: Any, data: Any) -> tuple[
 
 def score(parent: Any, key: str, data: Any, tune: int, seed: int) -> float:
     """A design's mAP50-95 on the selection part with the parent's weights, tuned for some steps or as they are."""
-    from nas.data.pixels import pixels
-    from nas.proxy import ProxySettings, evaluate, train_proxy
-    from nas.proxy.average import recalibrate
-    from nas.proxy.machine import find_device, find_precision
+    from nas.proxy import ProxySettings, train_proxy
+    from nas.proxy.parent_score import score_cut
     from nas.turnstile import Turnstile
 
     arch, gate = from_key(key), Turnstile()
-    model = parent.child(arch).standalone().requires_grad_(True)
     settings = ProxySettings(steps=max(1, tune), lr=0.002, seed=seed, warmup=0.1)
-    if tune:
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_("dfl" not in name)
-        return train_proxy(model, data, arch.imgsz, settings, gate)[0].score.map50_95
-    device = find_device("cpu")
-    precision = find_precision(settings.precision, device)
-    recalibrate(model, pixels(data.train, arch.imgsz), settings.recalibration, settings.batch, device, precision, gate)
-    return evaluate(model, data.select, data, arch.imgsz, turnstile=gate).map50_95
+    if not tune:
+        return score_cut(parent, arch, data, settings, gate).map50_95
+    model = parent.child(arch).standalone()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("dfl" not in name)
+    return train_proxy(model, data, arch.imgsz, settings, gate)[0].score.map50_95
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The weight-sharing parent: every cut is a standalone net with the same weights."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,10 +10,12 @@ from torch import nn
 from nas.architecture import Architecture
 from nas.build import build
 from nas.data import load
+from nas.data.values import Split
 from nas.errors import UsageError
 from nas.proxy import ProxySettings
 from nas.proxy.cut import blocks, halves
 from nas.proxy.parent import Parent
+from nas.proxy.parent_score import score_cut
 from nas.proxy.parent_train import train_parent
 from nas.space import SearchSpace, load_space
 from nas.yolo_yaml import to_yaml
@@ -71,6 +74,18 @@ def test_a_parent_learns(space: SearchSpace, sandwich: bool) -> None:
     again, same = train_parent(Parent(space, data.nc, seed=0), space, data, settings, sandwich=sandwich)
     assert again.train_loss == result.train_loss
     assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), same.parameters(), strict=True))
+
+
+def test_a_cut_is_scored_without_touching_the_parent(space: SearchSpace) -> None:
+    data, settings = load(None), ProxySettings(recalibration=16)
+    select = Split("select", data.select.images[:16], data.select.labels[:16], f"{data.select.key}, 16")
+    parent, few = Parent(space, data.nc, seed=2), replace(data, select=select)
+    before = {name: value.clone() for name, value in parent.state_dict().items()}
+    arch = space.smallest()[0]
+    first = score_cut(parent, arch, few, settings)
+    assert first == score_cut(parent, arch, few, settings)
+    assert 0 <= first.map50_95 <= first.map50 <= 1
+    assert all(torch.equal(value, before[name]) for name, value in parent.state_dict().items())
 
 
 def test_a_space_whose_c3k_varies_is_refused() -> None:

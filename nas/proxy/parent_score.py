@@ -1,0 +1,42 @@
+"""The score of a design with a parent's weights as they are: what a search could ask of hundreds of designs.
+
+A fine-tuning of a few dozen steps makes the score higher and its order worse (docs/log.md), so there is none.
+"""
+
+from nas.architecture import Architecture
+from nas.data.pixels import pixels
+from nas.data.values import DetectionData
+from nas.proxy.average import recalibrate
+from nas.proxy.machine import StepGate, find_device, find_precision, threads
+from nas.proxy.parent import Parent
+from nas.proxy.score import evaluate
+from nas.proxy.values import ProxySettings, Score
+
+
+def score_cut(
+    parent: Parent,
+    arch: Architecture,
+    data: DetectionData,
+    settings: ProxySettings,
+    turnstile: StepGate | None = None,
+) -> Score:
+    """Score a design on the selection part with a parent's weights, its BatchNorm statistics taken anew.
+
+    Args:
+        parent: The trained parent, on the CPU.
+        arch: A design of the parent's space.
+        data: The data set.
+        settings: `recalibration`, `batch`, `precision`, `device` and `threads` are used.
+        turnstile: Passed with every batch.
+
+    Raises:
+        ProxyError: The outputs are not finite.
+        DataError: The pictures cannot be read or do not fit into memory.
+    """
+    device = find_device(settings.device)
+    precision = find_precision(settings.precision, device)
+    with threads(settings.threads):
+        model = parent.child(arch).standalone().to(device)
+        source = pixels(data.train, arch.imgsz)
+        recalibrate(model, source, settings.recalibration, settings.batch, device, precision, turnstile)
+        return evaluate(model, data.select, data, arch.imgsz, device=settings.device, turnstile=turnstile)

@@ -67,12 +67,17 @@ def read(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def truths(data: str, steps: str | None) -> list[Truth]:
-    """The architectures that are trained on the data, with their scores at the most frequent length."""
-    rows = [row for row in read("trainings.csv") if row["data"] == data]
-    if not rows:
+def usual_steps(data: str) -> str:
+    """The most frequent length of the trainings on the data."""
+    steps = [row["steps"] for row in read("trainings.csv") if row["data"] == data]
+    if not steps:
         raise SystemExit(f"no trainings on {data} in {FOLDER / 'trainings.csv'}: python -m benchmarks.ghostbench.train")
-    steps = steps or statistics.mode(row["steps"] for row in rows)
+    return statistics.mode(steps)
+
+
+def truths(data: str, steps: str) -> list[Truth]:
+    """The architectures that are trained on the data for so many steps, with their scores."""
+    rows = [row for row in read("trainings.csv") if row["data"] == data]
     found: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         if row["steps"] == steps:
@@ -132,13 +137,13 @@ def interval(parts: Sequence[tuple[Values, Values]], of: Callable[..., float]) -
     return float(low), float(high)
 
 
-def scores(data: str) -> dict[str, Scores]:
-    """By proxy: what each architecture got (the mean over the seeds), and what it cost in seconds."""
+def scores(data: str, seeds: int | None = None) -> dict[str, Scores]:
+    """By proxy: what each architecture got (the mean over the seeds, or over the first so many), and its seconds."""
     chosen = {row["arch"]: row for row in read("architectures.csv")}
     found: dict[str, Scores] = {name: {arch: (float(row[name]), 0.0) for arch, row in chosen.items()} for name in FREE}
     kept: dict[tuple[str, str], list[dict[str, str]]] = {}
     for row in read("proxies.csv"):
-        if row["data"] == data:
+        if row["data"] == data and (seeds is None or int(row["seed"]) < seeds):
             kept.setdefault((row["proxy"], row["arch"]), []).append(row)
     for (proxy, arch), rows in kept.items():
         value, cost = (statistics.mean(float(row[column]) for row in rows) for column in ("score", "seconds"))
@@ -152,7 +157,7 @@ def scores(data: str) -> dict[str, Scores]:
         better = denoised(scored)
         if better is not None:
             found[f"{proxy}, denoised"] = {
-                arch: (one.mean, cost) for (arch, (_, cost)), one in zip(table.items(), better, strict=True)
+                arch: (one.mean, cost) for (arch, (_, cost)), one in zip(table.items(), better.estimates, strict=True)
             }
     return found
 
@@ -226,11 +231,11 @@ def describe(band: str, group: Sequence[Truth]) -> str:
     )
 
 
-def keep(data: str, known: Sequence[Truth], found: dict[str, Scores]) -> None:
-    """What a search's report says of its proxies."""
+def keep(data: str, steps: str, known: Sequence[Truth]) -> None:
+    """Write what a search's report says of its proxies, one seed each."""
+    found = scores(data, seeds=1)
     space = load_space("ghostv2-n")
     bands = [one for one in known if one.band in BANDS]
-    rows = [row for row in read("trainings.csv") if row["data"] == data]
     seeds = min(len(one.seeds) for one in bands)
 
     def within(name: str) -> float:
@@ -247,7 +252,7 @@ def keep(data: str, known: Sequence[Truth], found: dict[str, Scores]) -> None:
         data=data,
         steps=DEFAULT_STEPS,
         architectures=len(bands),
-        truth=f"{statistics.mode(row['steps'] for row in rows)} steps and {seeds} seed{'s' if seeds > 1 else ''}",
+        truth=f"{steps} steps and {seeds} seed{'s' if seeds > 1 else ''}",
         within=round(pooled_tau(proxy), 3),
         within_low=round(low, 3),
         within_high=round(high, 3),
@@ -270,7 +275,8 @@ def main() -> None:
     parser.add_argument("--held-out", action="store_true", help="only the half that is held out from tuning")
     parser.add_argument("--keep", action="store_true", help="write what reports of searches tell (nas/ranking.json)")
     options = parser.parse_args()
-    known, found = truths(options.data, options.steps), scores(options.data)
+    steps = options.steps or usual_steps(options.data)
+    known, found = truths(options.data, steps), scores(options.data)
     if options.held_out:
         known = [one for one in known if one.held_out or one.band not in BANDS]
     for band in BANDS:
@@ -284,7 +290,7 @@ def main() -> None:
     for name, several, table in stopped_early(known):
         print(line(name, several, table))
     if options.keep:
-        keep(options.data, known, found)
+        keep(options.data, steps, known)
 
 
 if __name__ == "__main__":

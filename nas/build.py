@@ -173,6 +173,7 @@ def _load_checkpoint(path: Path) -> DetectionModel:
         model, _ = tasks.load_checkpoint(path)
     except Exception as error:  # a file of another kind, or one that names classes that are not here
         raise ModelError(f"{path} is not a readable checkpoint: {type(error).__name__}: {error}") from error
+    model = getattr(model, "student_model", model)  # of an interrupted distillation
     _check_detector(model, str(path))
     return model
 

@@ -11,13 +11,14 @@ from typing import Literal, NoReturn
 
 from nas.architecture import Architecture
 from nas.errors import DeviceLost, ProxyError
-from nas.estimates import contenders
+from nas.estimates import CONTENDERS
 from nas.evaluate import Evaluation
 from nas.foresight import Foresee
 from nas.proxy import Score
+from nas.repetitions import Repetitions
 from nas.search import Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
-from nas.study import REPEATS, Record, StoredStudy
+from nas.study import Record, StoredStudy
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5
@@ -63,7 +64,8 @@ class Progress:
         seconds: Seconds since the search (re)started.
         left_s: Estimated seconds to the end, None before the first training is done.
         repeated: Repetitions done with other seeds.
-        to_repeat: Repetitions that there will be; 0 before the budget is spent.
+        to_repeat: Repetitions that there will be; 0 before the trials have ended.
+        repetitions_failed: Repetitions that failed.
     """
 
     budget: int
@@ -77,6 +79,7 @@ class Progress:
     left_s: float | None
     repeated: int = 0
     to_repeat: int = 0
+    repetitions_failed: int = 0
 
 
 End = Literal["budget", "time", "exhausted", "rejections"]
@@ -124,16 +127,15 @@ class Campaign:
         self._seed, self._budget, self._parallel = seed, budget, parallel
         self._max_seconds, self._seeds = max_seconds, tuple(seeds)
         self._foresee = foresee
-        self._repetitions = repetitions
-        self._repeating: set[tuple[str, int]] = set()
-        self._contenders: list[Record] = []
+        self._expected_repetitions = repetitions * (CONTENDERS + 1)
+        self._repetitions = Repetitions(study, repetitions)
         self._on_progress, self._clock = on_progress, clock
         self._begun = clock()
         self._retry = study.orphans()
         done = {r.label for r in study.baselines() if r.status == "trained"}
         self._baselines = [(label, a) for label, a in (baselines or {}).items() if label not in done]
         self._trained_before = self._trainings()
-        self._failures = 0
+        self._failures, self._exhausted = 0, False
         self.ended: End | None = None
 
     def next(self) -> Assignment | Literal["wait"] | None:
@@ -144,20 +146,23 @@ class Campaign:
         busy = len(running) + sum(r.status == "running" for r in self._study.baselines())
         if self._baselines:
             return "wait" if busy >= self._parallel else self._baseline()
-        if trained >= self._budget and not self._repetitions:
-            self.ended = "budget"
-            return None
-        if self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds:
+        late = self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds
+        rejected = sum(r.status == "rejected" for r in records)
+        if trained >= self._budget:
+            return "wait" if busy else self._repeat("budget", late)
+        if late:
             self.ended = "time"
             return None
-        if trained >= self._budget:
-            return "wait" if busy else self._repetition()
-        if sum(r.status == "rejected" for r in records) >= REJECTED_A_TRAINED * self._budget:
-            self.ended = "rejections"
-            return None
+        if rejected >= REJECTED_A_TRAINED * self._budget:
+            return "wait" if busy else self._repeat("rejections", late)
         if busy >= self._parallel or trained + len(running) >= self._budget:
             return "wait"
-        return self._retried() if self._retry else self._proposed(records, running)
+        if self._retry:
+            return self._retried()
+        if not self._exhausted and (proposed := self._proposed(records, running)):
+            return proposed
+        self._exhausted = True
+        return "wait" if busy else self._repeat("exhausted", late)
 
     def finish(self, assignment: Assignment, evaluation: Evaluation) -> None:
         """Store an assignment's evaluation."""
@@ -166,25 +171,23 @@ class Campaign:
             self._failures = 0
         self._on_progress(self.progress(record))
 
-    def repeated(self, assignment: Assignment, score: Score | None) -> None:
-        """Store what a repetition gave; None where its training failed."""
-        kept = {label: dict(scores) for label, scores in self._study.repeats().items()}
-        value = None if score is None else score.map50_95
-        kept.setdefault(assignment.label, {})[str(assignment.repetition)] = value
-        self._study.keep(REPEATS, kept)
-        self._repeating.discard((assignment.label, assignment.repetition))
+    def repeated(self, assignment: Assignment, score: Score) -> None:
+        """Store what a repetition gave."""
+        self._repetitions.done(assignment.label, assignment.repetition, score.map50_95)
+        self._failures = 0
         self._on_progress(self.progress())
 
     def fail(self, assignment: Assignment, reason: str) -> None:
-        """Store that an assignment failed; a repetition is then left out of the estimates.
+        """Store that an assignment failed; of a failed repetition nothing is stored.
 
         Raises:
             ProxyError: Several trials failed in a row: the fault is not the candidates'.
         """
+        record = None
         if assignment.repetition:
-            self.repeated(assignment, None)
-            return
-        record = self._study.fail(assignment.number, reason, assignment.baseline)
+            self._repetitions.fail(assignment.label, assignment.repetition)
+        else:
+            record = self._study.fail(assignment.number, reason, assignment.baseline)
         self._failures += 1
         self._on_progress(self.progress(record))
         if self._failures >= FAILURES_IN_A_ROW:
@@ -212,10 +215,13 @@ class Campaign:
         status = [r.status for r in records]
         trained = status.count("trained")
         seconds = self._clock() - self._begun
-        here = self._trainings() - self._trained_before
+        repetitions = self._repetitions
+        here = self._trainings() - self._trained_before + repetitions.finished_here
         left = max(self._budget - trained, 0) + len(self._baselines)
-        wanted = self._wanted()
-        repeated = len(wanted) - len(self._open()) - len(self._repeating)
+        if repetitions.wanted:
+            left += repetitions.wanted - repetitions.finished - repetitions.failures
+        else:
+            left += self._expected_repetitions
         return Progress(
             budget=self._budget,
             trained=trained,
@@ -226,38 +232,22 @@ class Campaign:
             last=last,
             seconds=seconds,
             left_s=seconds / here * left if here else None,
-            repeated=repeated,
-            to_repeat=len(wanted),
+            repeated=repetitions.finished,
+            to_repeat=repetitions.wanted,
+            repetitions_failed=repetitions.failures,
         )
 
-    def _repetition(self) -> Assignment | Literal["wait"] | None:
-        """The next repetition; every trial has ended, so that the contenders are known."""
-        if not self._contenders:
-            self._contenders = contenders(self._study.records(), self._study.baselines())
-        missing = self._open()
-        if not missing and not self._repeating:
-            self.ended = "budget"
+    def _repeat(self, end: End, late: bool) -> Assignment | Literal["wait"] | None:
+        """The next repetition, or the search's end; no trial is running."""
+        found = self._repetitions.next(0 if late else self._parallel)
+        if found is None or late:
+            self.ended = end if found is None else "time"
             return None
-        if not missing or len(self._repeating) >= self._parallel:
+        if found == "wait":
             return "wait"
-        label, repetition = missing[0]
-        self._repeating.add((label, repetition))
-        record = next(one for one in self._contenders if one.label == label)
+        record, number = found
         assert record.evaluation is not None
-        return Assignment(record.number, label, record.evaluation.architecture, record.baseline, repetition)
-
-    def _wanted(self) -> list[tuple[str, int]]:
-        numbers = range(1, self._repetitions + 1)
-        return [(record.label, number) for number in numbers for record in self._contenders]
-
-    def _open(self) -> list[tuple[str, int]]:
-        """Repetitions that are neither done nor under way; one of every contender before the next."""
-        kept = self._study.repeats()
-        return [
-            (label, number)
-            for label, number in self._wanted()
-            if str(number) not in kept.get(label, {}) and (label, number) not in self._repeating
-        ]
+        return Assignment(record.number, record.label, record.evaluation.architecture, record.baseline, number)
 
     def _trainings(self) -> int:
         """Trainings done so far, baselines included."""
@@ -276,7 +266,6 @@ class Campaign:
     def _proposed(self, records: Sequence[Record], running: Sequence[Record]) -> Assignment | None:
         proposal = self._hopeful(records, running)
         if proposal is None:
-            self.ended = "exhausted"
             return None
         architecture = self._space.decode(proposal.indices)
         number = self._study.start(proposal.indices, architecture.key, proposal.origin)

@@ -56,22 +56,44 @@ class Estimate:
     high: float
 
 
-def denoised(scored: Sequence[Scored]) -> list[Estimate] | None:
-    """The posterior of each score, in the order given; a design may come several times.
+@dataclass(frozen=True, slots=True, eq=False)
+class Denoised:
+    """The joint posterior of scored designs, in the order given.
+
+    Attributes:
+        estimates: One a score, equal for equal designs.
+        covariance: Of what is behind the scores, (scores, scores).
+    """
+
+    estimates: tuple[Estimate, ...]
+    covariance: NDArray[np.float64]
+
+    def apart(self, first: int, second: int) -> bool:
+        """Whether the 95% interval of the difference of two designs excludes zero."""
+        together = self.covariance[first, second]
+        variance = self.covariance[first, first] + self.covariance[second, second] - 2 * together
+        difference = abs(self.estimates[first].mean - self.estimates[second].mean)
+        return bool(difference > _Z95 * max(variance, 0.0) ** 0.5)
+
+
+def denoised(scored: Sequence[Scored]) -> Denoised | None:
+    """The posterior of scores; a design may come several times.
 
     Args:
         scored: Designs and their scores.
 
     Returns:
-        An estimate a score, equal for equal designs; None where there are fewer than `LEAST` scores, or all are equal.
+        The posterior; None where there are fewer than `LEAST` scores, or all are equal.
     """
     values = np.array([one.score for one in scored])
     if len(values) < LEAST or values.std() == 0:
         return None
     centre, unit = values.mean(), values.std()
-    mean, deviation = _posterior(features(scored), (values - centre) / unit)
-    mean, half = centre + unit * mean, unit * _Z95 * deviation
-    return [Estimate(float(m), float(m - h), float(m + h)) for m, h in zip(mean, half, strict=True)]
+    mean, covariance = _posterior(features(scored), (values - centre) / unit)
+    mean, covariance = centre + unit * mean, unit**2 * covariance
+    half = _Z95 * np.sqrt(np.clip(np.diag(covariance), 0.0, None))
+    found = tuple(Estimate(float(m), float(m - h), float(m + h)) for m, h in zip(mean, half, strict=True))
+    return Denoised(found, covariance)
 
 
 def features(scored: Sequence[Scored]) -> NDArray[np.float64]:
@@ -87,7 +109,7 @@ def features(scored: Sequence[Scored]) -> NDArray[np.float64]:
 
     vectorizer = DictVectorizer(sparse=False)
     table = vectorizer.fit_transform([_described(one) for one in scored])
-    varied = table.std(axis=0) > 0
+    varied = np.ptp(table, axis=0) > 0  # the deviation of equal numbers need not be zero
     size = np.isin(vectorizer.get_feature_names_out()[varied], _SIZES)
     weights = np.where(size, 1 / max(size.sum(), 1), 1 / max((~size).sum(), 1)) ** 0.5
     return np.asarray(StandardScaler().fit_transform(table[:, varied]) * weights)
@@ -126,12 +148,12 @@ def _described(one: Scored) -> dict[str, float | str]:
 
 
 def _posterior(table: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Mean and standard deviation of what is behind standardised scores, at the same designs."""
+    """Mean and covariance of what is behind standardised scores, at the same designs."""
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 
     norm = float((table**2).sum(axis=1).mean())  # 2, or 1 where only sizes or only kinds differ
-    evidence, means, variances = [], [], []
+    evidence, means, moments = [], [], []
     for noise, linear, length in product(_NOISES, _LINEAR, _LENGTHS):
         kernel = (
             ConstantKernel((1 - noise) * linear / norm, "fixed") * DotProduct(0.0, "fixed")
@@ -139,12 +161,11 @@ def _posterior(table: NDArray[np.float64], values: NDArray[np.float64]) -> tuple
             + WhiteKernel(noise, "fixed")
         )
         process = GaussianProcessRegressor(kernel, optimizer=None).fit(table, values)
-        mean, deviation = process.predict(table, return_std=True)
+        mean, covariance = process.predict(table, return_cov=True)
         evidence.append(process.log_marginal_likelihood_value_)
         means.append(mean)
-        # The prediction's variance is that of a new score, its luck included.
-        variances.append(np.clip(deviation**2 - noise, 0.0, None))
+        # The prediction's covariance is that of new scores, their luck included.
+        moments.append(covariance - noise * np.eye(len(values)) + np.outer(mean, mean))
     weights = softmax(np.array(evidence))
     mean = weights @ np.array(means)
-    variance = weights @ (np.array(variances) + np.array(means) ** 2) - mean**2
-    return mean, np.sqrt(np.clip(variance, 0.0, None))
+    return mean, np.tensordot(weights, np.array(moments), 1) - np.outer(mean, mean)

@@ -1,46 +1,73 @@
 """What a study says of its designs' accuracy: every score together, and which designs are worth more seeds."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
 
-from nas.denoise import Estimate, Scored, denoised
-from nas.evaluate import Evaluation
+from nas.denoise import Denoised, Estimate, Scored, denoised
 from nas.study import Record
 
 CONTENDERS = 4
 """Candidates that are trained with more seeds: the most accurate ones that meet every limit."""
 
-Repeats = Mapping[str, Mapping[str, float | None]]
-"""By label and number of the repetition: the score of another seed; None where its training failed."""
+Repeats = Mapping[str, Mapping[str, float]]
+"""By label and number of the repetition: the score of another seed."""
 
 
-def estimates(records: Sequence[Record], repeats: Repeats) -> dict[str, Estimate]:
-    """The posterior of every trained design, by label; empty where there are too few scores to learn from.
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """The accuracy of every trained design, by label.
+
+    Attributes:
+        scores: The design's own scores, one a seed.
+        together: What all scores say together, a row a score; None where there are too few to learn from.
+    """
+
+    scores: Mapping[str, tuple[float, ...]]
+    together: Denoised | None
+
+    def accuracy(self, label: str) -> float:
+        """What a design is compared by: its posterior mean, or the mean of its own scores.
+
+        Raises:
+            KeyError: It was not trained.
+        """
+        estimate = self.interval(label)
+        return mean(self.scores[label]) if estimate is None else estimate.mean
+
+    def interval(self, label: str) -> Estimate | None:
+        """A design's estimate; None where nothing could be learnt, or it was not trained."""
+        return None if self.together is None or label not in self.scores else self.together.estimates[self._row(label)]
+
+    def seeds(self, label: str) -> int:
+        """How many proxies of a design there are."""
+        return len(self.scores.get(label, ()))
+
+    def apart(self, first: str, second: str) -> bool:
+        """Whether the 95% interval of two designs' difference excludes zero; False where nothing could be learnt."""
+        return self.together is not None and self.together.apart(self._row(first), self._row(second))
+
+    def _row(self, label: str) -> int:
+        labels = list(self.scores)
+        return sum(len(self.scores[one]) for one in labels[: labels.index(label)])
+
+
+def estimates(records: Sequence[Record], repeats: Repeats) -> Estimates:
+    """The accuracy of every trained design.
 
     Args:
         records: Candidates and baselines; those that were not trained are left out.
         repeats: More scores of some of them.
     """
-    trained = [(record.label, record.evaluation) for record in records if record.status == "trained"]
-    scored, labels = [], []
-    for label, evaluation in trained:
-        if evaluation is None or evaluation.score is None:
+    scores: dict[str, tuple[float, ...]] = {}
+    scored = []
+    for record in records:
+        evaluation = record.evaluation
+        if record.status != "trained" or evaluation is None or evaluation.score is None:
             continue
-        more = (score for score in repeats.get(label, {}).values() if score is not None)
-        for score in (evaluation.score.map50_95, *more):
-            scored.append(Scored(evaluation.architecture, evaluation.params, evaluation.gflops, score))
-            labels.append(label)
-    return dict(zip(labels, denoised(scored) or (), strict=False))
-
-
-def accuracy(evaluation: Evaluation, estimate: Estimate | None) -> float:
-    """What a design is compared by: its estimate, or its one score where nothing could be estimated.
-
-    Raises:
-        ValueError: It was not trained.
-    """
-    if evaluation.score is None:
-        raise ValueError(f"{evaluation.architecture.key} was not trained")
-    return evaluation.score.map50_95 if estimate is None else estimate.mean
+        mine = scores[record.label] = (evaluation.score.map50_95, *repeats.get(record.label, {}).values())
+        scored += [Scored(evaluation.architecture, evaluation.params, evaluation.gflops, score) for score in mine]
+    return Estimates(scores, denoised(scored))
 
 
 def contenders(records: Sequence[Record], baselines: Sequence[Record]) -> list[Record]:
@@ -55,11 +82,7 @@ def contenders(records: Sequence[Record], baselines: Sequence[Record]) -> list[R
     known = estimates([*baselines, *records], {})
 
     def by_accuracy(among: Sequence[Record]) -> list[Record]:
-        meeting = [
-            (accuracy(record.evaluation, known.get(record.label)), -record.number, record)
-            for record in among
-            if record.evaluation is not None and record.status == "trained" and not record.evaluation.violations
-        ]
-        return [record for *_, record in sorted(meeting, key=lambda one: one[:2], reverse=True)]
+        meeting = [r for r in among if r.status == "trained" and r.evaluation and not r.evaluation.violations]
+        return sorted(meeting, key=lambda record: (-known.accuracy(record.label), record.number))
 
     return [*by_accuracy(records)[:CONTENDERS], *by_accuracy(baselines)[:1]]

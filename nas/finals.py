@@ -5,14 +5,14 @@ candidates are chosen by. Both flatter the chosen. So every member of the front 
 a new process, and scored once on the data set's own *val*.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.denoise import Estimate
-from nas.estimates import accuracy, estimates
+from nas.estimates import Estimates, estimates
 from nas.evaluate import Evaluation, Task, calibration_pictures
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
@@ -88,8 +88,9 @@ class Finalist:
         final: Its fresh latency and its score on val.
         meets_target: Whether the upper end of the fresh latency's interval is at or under the target and no other
             limit is broken.
-        estimate: Its accuracy from every score of the search (`nas/estimates.py`), mAP50-95; None where there were too
-            few to learn from.
+        accuracy: What it is compared by, mAP50-95 on the selection part: its estimate, or the mean of its own scores.
+        estimate: Its accuracy from every score of the search (`nas/estimates.py`); None where there were too few to
+            learn from.
         seeds: Proxies that were trained of it.
     """
 
@@ -98,13 +99,9 @@ class Finalist:
     score: Score
     final: Final
     meets_target: bool
+    accuracy: float
     estimate: Estimate | None
     seeds: int
-
-    @property
-    def accuracy(self) -> float:
-        """What it is compared by."""
-        return accuracy(self.evaluation, self.estimate)
 
 
 def conclude(
@@ -143,8 +140,7 @@ def conclude(
     for record in baselines:
         settle(record)
     trained = [r for r in study.records() if r.status == "trained"]
-    repeats = study.repeats()
-    known = estimates([*baselines, *trained], repeats)
+    known = estimates([*baselines, *trained], study.repeats())
     while True:
         front = _front(trained, finals, known)
         missing = [record for record in front if record.label not in finals]
@@ -154,8 +150,7 @@ def conclude(
             settle(record)
 
     def finalist(record: Record) -> Finalist:
-        final, seeds = finals[record.label], 1 + _successes(repeats.get(record.label, {}))
-        return _finalist(record, final, task.limits.target_ms, known.get(record.label), seeds)
+        return _finalist(record, finals[record.label], task.limits.target_ms, known)
 
     return [finalist(record) for record in front], [finalist(record) for record in baselines]
 
@@ -170,30 +165,12 @@ def choose_best(front: Sequence[Finalist], baselines: Sequence[Finalist]) -> Fin
     return max(meeting, key=lambda f: (f.accuracy, -f.final.latency.latency_ms), default=None)
 
 
-def tied(best: Finalist, others: Sequence[Finalist]) -> list[Finalist]:
-    """Finalists that meet the target and whose interval of accuracy reaches the best one's estimate.
-
-    Args:
-        best: The best.
-        others: Finalists, the best possibly among them.
-    """
-    return [
-        other
-        for other in others
-        if other.meets_target and other is not best and other.estimate and other.estimate.high >= best.accuracy
-    ]
-
-
-def _successes(scores: Mapping[str, float | None]) -> int:
-    return sum(score is not None for score in scores.values())
-
-
-def _front(trained: Sequence[Record], finals: dict[str, Final], known: Mapping[str, Estimate]) -> list[Record]:
+def _front(trained: Sequence[Record], finals: dict[str, Final], known: Estimates) -> list[Record]:
     points = []
     for record in trained:
         evaluation, _ = _known(record)
         latency = finals[record.label].latency if record.label in finals else evaluation.latency
-        points.append((latency.latency_ms, accuracy(evaluation, known.get(record.label))))
+        points.append((latency.latency_ms, known.accuracy(record.label)))
     return [trained[index] for index in front_indices(points)]
 
 
@@ -203,11 +180,13 @@ def _known(record: Record) -> tuple[Evaluation, Score]:
     return record.evaluation, record.evaluation.score
 
 
-def _finalist(record: Record, final: Final, target_ms: float, estimate: Estimate | None, seeds: int) -> Finalist:
+def _finalist(record: Record, final: Final, target_ms: float, known: Estimates) -> Finalist:
     evaluation, score = _known(record)
     other_limits = [text for text in evaluation.violations if not text.startswith("latency")]
     meets = final.latency.meets(target_ms) and not other_limits
-    return Finalist(record, evaluation, score, final, meets, estimate, seeds)
+    label = record.label
+    told = known.accuracy(label), known.interval(label), known.seeds(label)
+    return Finalist(record, evaluation, score, final, meets, *told)
 
 
 def _final(record: Record, task: Task, on_wait: Callable[[str], None]) -> Final:

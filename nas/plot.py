@@ -1,10 +1,9 @@
 """The picture of a search: every trained candidate, the front, the baselines and the target."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from nas.denoise import Estimate
-from nas.estimates import accuracy
+from nas.estimates import Estimates
 from nas.finals import Finalist
 from nas.study import Record
 
@@ -14,7 +13,7 @@ def draw_front(
     title: str,
     target_ms: float,
     records: Sequence[Record],
-    known: Mapping[str, Estimate],
+    known: Estimates,
     front: Sequence[Finalist],
     baselines: Sequence[Finalist],
 ) -> None:
@@ -27,11 +26,11 @@ def draw_front(
     axes = figure.add_subplot()
     members = {finalist.record.number for finalist in front}
     others = [r for r in records if r.number not in members and r.evaluation and r.evaluation.score]
-    trained = [(r.evaluation, known.get(r.label)) for r in others if r.evaluation]
+    trained = [(r.evaluation, known.accuracy(r.label)) for r in others if r.evaluation]
     rejected = [r.evaluation for r in records if r.status == "rejected" and r.evaluation]
     axes.scatter(
         [e.latency.latency_ms for e, _ in trained],
-        [accuracy(e, estimate) for e, estimate in trained],
+        [accuracy for _, accuracy in trained],
         s=22,
         color="0.65",
         label=f"other trained candidates ({len(trained)})",

@@ -22,6 +22,8 @@ PACKAGES = (
     "onnxruntime",
     "openvino",
     "numpy",
+    "scipy",
+    "scikit-learn",
 )
 
 

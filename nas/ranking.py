@@ -60,7 +60,8 @@ def told(settings: SearchSettings) -> list[str]:
     """
     known = [one for one in measured() if one.space_digest == settings.space_digest]
     same = [one for one in known if one.steps == settings.steps]
-    if not same or settings.weights or settings.teacher:
+    usual = (settings.weights, settings.teacher, settings.class_loss, settings.box_loss, settings.fraction)
+    if not same or usual != (None, None, "bce", "ciou", 1.0):
         return [
             f"How well proxies of {settings.steps} steps {settings.beginning} rank designs of this space was not "
             "measured: take the order as a hint, and train several of the front fully."

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.estimates import Repeats, estimates
-from nas.finals import COMPARED_ON, Finalist, choose_best, tied
+from nas.estimates import Estimates, Repeats, estimates
+from nas.finals import COMPARED_ON, Finalist, choose_best
 from nas.formats import FLOAT32_TOLERANCE
 from nas.plot import draw_front
 from nas.provenance import command, machine, versions
@@ -69,6 +69,11 @@ class Outcome:
         """The most accurate finalist or baseline that meets the target."""
         return choose_best(self.front, self.baselines)
 
+    @property
+    def known(self) -> Estimates:
+        """What all scores say of every design."""
+        return estimates([*self.baseline_records, *self.records], self.repeats)
+
     def count(self, status: str) -> int:
         """Candidates with a status."""
         return sum(r.status == status for r in self.records)
@@ -95,7 +100,7 @@ def write(outcome: Outcome) -> None:
     if best is not None:
         shutil.copy(models / f"{best.record.label}.yaml", folder / "best.yaml")
     every = [*outcome.baseline_records, *outcome.records]
-    known = estimates(every, outcome.repeats)
+    known = outcome.known
     write_csv(folder / "trials.csv", trial_rows(every, known), TRIALS_HEADER)
     write_csv(folder / "front.csv", front_rows(outcome.front), FRONT_HEADER)
     write_csv(folder / "baselines.csv", baseline_rows(outcome.baselines), BASELINE_HEADER)
@@ -143,19 +148,22 @@ def _estimated(finalist: Finalist) -> str:
     """An accuracy with its interval, or with the warning that it has none."""
     estimate = finalist.estimate
     if estimate is None:
-        return f"{finalist.accuracy:.3f}, one seed"
+        return f"{finalist.accuracy:.3f}, {finalist.seeds} seed{'s' if finalist.seeds > 1 else ''}"
     return f"{estimate.mean:.3f}, 95% {estimate.low:.3f} to {estimate.high:.3f}"
 
 
 def _ties(outcome: Outcome, best: Finalist) -> str:
     """Which designs cannot be told apart from the best."""
     if best.estimate is None:
-        return " One seed each, too few to learn from together: differences of one or two points are noise."
-    others = tied(best, [*outcome.front, *outcome.baselines])
+        return " That is too few scores to learn from together: differences of one or two points are noise."
+    label, known = best.record.label, outcome.known
+    others = [f.record.label for f in [*outcome.front, *outcome.baselines] if f.meets_target and f is not best]
     if not others:
-        return " Every other finalist that meets the target lies below it by more than its interval."
-    names = ", ".join(other.record.label for other in others)
-    return f" These proxies cannot tell it apart from {names}, whose intervals reach its estimate."
+        return " No other finalist meets the target."
+    same = [other for other in others if not known.apart(label, other)]
+    if not same:
+        return " All other finalists that meet the target differ from it by more than these proxies' noise."
+    return f" These proxies cannot tell it apart from {', '.join(same)}: the 95% interval of the difference holds zero."
 
 
 def report(outcome: Outcome) -> str:
@@ -343,6 +351,7 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "data_yaml": outcome.data_yaml,
         "data_pictures": outcome.data_sizes,
         "proxy": outcome.protocol,
+        "repeats": outcome.repeats,
         "counting_rule": _counting_rule(outcome),
         "machine": machine(),
         "versions": versions(),

@@ -164,8 +164,8 @@ class StoredStudy:
         """Keep a JSON value with the study."""
         self._studies[SEARCH].set_user_attr(name, value)
 
-    def repeats(self) -> dict[str, dict[str, float | None]]:
-        """Scores of other seeds, by label and number of the repetition; None where a training failed."""
+    def repeats(self) -> dict[str, dict[str, float]]:
+        """Scores of other seeds, by label and number of the repetition."""
         return self.attribute(REPEATS) or {}
 
     def start(self, indices: Mapping[str, int], key: str, origin: str, retry_of: int | None = None) -> int:

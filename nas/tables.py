@@ -5,20 +5,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nas.denoise import Estimate
+from nas.estimates import Estimates
 from nas.finals import Finalist
 from nas.study import Record
 
 Row = Mapping[str, object]
 
 
-def trial_rows(records: Sequence[Record], known: Mapping[str, Estimate]) -> list[Row]:
+def trial_rows(records: Sequence[Record], known: Estimates) -> list[Row]:
     """One row a trial, in the order given; what was not measured stays empty.
 
     Args:
         records: Baselines and candidates.
-        known: Estimates by label.
+        known: What all scores say.
     """
-    return [_trial_row(record) | _estimated(known.get(record.label)) for record in records]
+    return [_trial_row(record) | _told(record, known) for record in records]
 
 
 def front_rows(front: Sequence[Finalist]) -> list[Row]:
@@ -76,6 +77,7 @@ TRIALS_HEADER = (
     "estimate",
     "estimate_low",
     "estimate_high",
+    "seeds",
     "latency_ms",
     "latency_low_ms",
     "latency_high_ms",
@@ -118,6 +120,10 @@ def _estimated(estimate: Estimate | None) -> dict[str, object]:
         "estimate_low": round(estimate.low, 5),
         "estimate_high": round(estimate.high, 5),
     }
+
+
+def _told(record: Record, known: Estimates) -> dict[str, object]:
+    return {**_estimated(known.interval(record.label)), "seeds": known.seeds(record.label) or ""}
 
 
 def _design(finalist: Finalist) -> dict[str, object]:

@@ -20,6 +20,8 @@ from nas.designs import Design
 from nas.errors import GhostnasError, ModelError, UsageError
 from nas.loss_choice import Losses
 from nas.losses import criterion
+from nas.proxy.known import inherit, load_known
+from nas.proxy.objective import check_strides
 from nas.turnstile import Turnstile
 from nas.ultralytics_home import use_current_folder, without_trackers
 
@@ -80,7 +82,7 @@ def anneal_activations(trainer: Any) -> None:
     share = (trainer.epoch + 1) / max(1, round(trainer.epochs * ANNEALED_IN))
     for model in (trainer.model, trainer.ema and trainer.ema.ema):
         if model is not None:
-            anneal(model, share)
+            anneal(_student(model), share)
 
 
 def penalise(losses: Losses, trainer: Any) -> None:
@@ -88,9 +90,7 @@ def penalise(losses: Losses, trainer: Any) -> None:
 
     The choice is kept beside Ultralytics' arguments, which have no word for it, for whoever resumes.
     """
-    from ultralytics.utils.torch_utils import unwrap_model
-
-    model = unwrap_model(trainer.model)
+    model = _student(trainer.model)
     updates = getattr(getattr(model, "criterion", None), "updates", None)
     model.criterion = criterion(model, losses)
     chosen = dict(zip(_LOSS_WORDS, (losses.classes, losses.boxes), strict=True))
@@ -98,6 +98,24 @@ def penalise(losses: Losses, trainer: Any) -> None:
     if updates is not None:  # resumed: as far as one-to-one branches had taken over
         model.criterion.updates = updates - 1
         model.criterion.update()
+
+
+def begin_with(checkpoint: Path, trainer: Any) -> None:
+    """The training begins: the model and its average take what fits of a checkpoint, and the share is told."""
+    from ultralytics.utils import LOGGER, RANK
+
+    models = [trainer.model, *([trainer.ema.ema] if trainer.ema else [])]
+    taken = [inherit(_student(model), str(checkpoint)) for model in models]
+    if RANK in (-1, 0):
+        LOGGER.info(f"{100 * taken[0].share:.0f}% of the parameters begin with {checkpoint}")
+
+
+def _student(model: Any) -> Any:
+    """The detector in training, which a distillation and a training on several devices wrap."""
+    from ultralytics.utils.torch_utils import unwrap_model
+
+    plain = unwrap_model(model)
+    return getattr(plain, "student_model", plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +127,14 @@ class Training:
         data: Data YAML, None for the embedded set.
         arguments: Ultralytics arguments, complete.
         losses: What is penalised.
+        weights: Checkpoint that the design begins with, where it fits; None from scratch.
     """
 
     model: Path
     data: str | None
     arguments: Mapping[str, Any]
     losses: Losses
+    weights: Path | None = None
 
 
 def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
@@ -155,16 +175,22 @@ def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
     return arguments
 
 
-def complete(design: Design, arguments: Mapping[str, Any]) -> Training:
+def complete(design: Design, arguments: Mapping[str, Any], weights: Path | None = None) -> Training:
     """A training with defaults filled in: the design's input size, its run's data, a folder for the results.
 
     Args:
         design: What to train.
         arguments: What the user asked for, which always wins.
+        weights: An Ultralytics checkpoint that the design begins with, where it fits.
 
     Raises:
-        UsageError: There is no data: neither given nor known from a run.
+        UsageError: There is no data, neither given nor known from a run; or other weights were asked for as well.
+        ModelError: The weights are no checkpoint of a detector.
     """
+    if weights is not None:
+        if {"pretrained", "resume"} & arguments.keys():
+            raise UsageError("--weights, pretrained= and resume= all say what a training begins with; give one of them")
+        load_known(str(weights))
     resume = bool(arguments.get("resume"))
     defaults: dict[str, Any] = {} if resume else {"name": design.label}
     if not resume and _is_nms_free(design):
@@ -176,28 +202,7 @@ def complete(design: Design, arguments: Mapping[str, Any]) -> Training:
     asked = {**arguments} if resume else {**arguments, "project": str(project.absolute())}
     data = None if resume else _data(design, arguments)
     losses = _losses(design, asked)
-    return Training(design.path, data, {**defaults, **asked}, losses)
-
-
-def with_weights(design: Design, arguments: Mapping[str, Any], checkpoint: Path) -> tuple[dict[str, Any], float]:
-    """Training arguments with which a design begins with what fits of a checkpoint, and what share of it that is.
-
-    Args:
-        design: What is trained.
-        arguments: What the user asked for.
-        checkpoint: An Ultralytics checkpoint of a detector.
-
-    Raises:
-        ModelError: The checkpoint cannot be loaded.
-        UsageError: Other weights were asked for as well.
-    """
-    from nas.proxy.known import inherit
-
-    if {"pretrained", "resume"} & arguments.keys():
-        raise UsageError("--weights, pretrained= and resume= all say what a training begins with; give one of them")
-    know_bundled_blocks()
-    share = inherit(load_model(design.path), str(checkpoint)).share
-    return {**arguments, "pretrained": str(checkpoint.absolute())}, share
+    return Training(design.path, data, {**defaults, **asked}, losses, weights)
 
 
 def with_teacher(design: Design, arguments: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
@@ -212,9 +217,6 @@ def with_teacher(design: Design, arguments: Mapping[str, Any], checkpoint: Path)
         ModelError: The checkpoint cannot be loaded.
         UsageError: It cannot teach this design, or another teacher was asked for as well.
     """
-    from nas.proxy.known import load_known
-    from nas.proxy.objective import check_strides
-
     if "distill_model" in arguments:
         raise UsageError("--teacher and distill_model= both name a teacher; give one of them")
     teacher = load_known(str(checkpoint))
@@ -277,6 +279,8 @@ def train(training: Training) -> Path:
     for event, callback in StepGate(Turnstile()).callbacks().items():
         model.add_callback(event, callback)
     model.add_callback("on_train_epoch_start", anneal_activations)
+    if training.weights is not None:
+        model.add_callback("on_train_start", partial(begin_with, training.weights.absolute()))
     if training.losses != Losses():
         model.add_callback("on_train_start", partial(penalise, training.losses))
     try:

@@ -36,6 +36,7 @@ FLOORS: list[set[str]] = [
     {"evaluate"},
     {"study_file", "study", "search", "feasibility"},
     {"estimates"},
+    {"repetitions"},
     {"foresight", "campaign", "finals"},
     {"executors"},
     {"tables", "plot", "report", "export", "bundle", "notes", "dashboard", "training", "yolo"},

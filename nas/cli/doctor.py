@@ -16,6 +16,7 @@ _REQUIRED = (
     "ultralytics-thop",
     "optuna",
     "scipy",
+    "scikit-learn",
     "ray",
     "onnx",
     "onnxruntime",

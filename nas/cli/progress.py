@@ -130,7 +130,8 @@ def progress_line(progress: "Progress") -> str:
             f"best {best.evaluation.score.map50_95:.3f} mAP at {found.latency.latency_ms:.2f} ms ({best.label})"
         )
     if progress.to_repeat:
-        parts.append(f"the best with other seeds {progress.repeated}/{progress.to_repeat}")
+        failed = f" ({progress.repetitions_failed} failed)" if progress.repetitions_failed else ""
+        parts.append(f"the best with other seeds {progress.repeated}/{progress.to_repeat}{failed}")
     if progress.left_s is not None:
         parts.append(f"about {_minutes(progress.left_s)} left")
     return ", ".join(parts)

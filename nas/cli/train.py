@@ -17,7 +17,7 @@ def train(
     target: str = typer.Argument(help="A run's name, a results folder, a model YAML, or a checkpoint."),
     trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
     weights: Path | None = typer.Option(
-        None, help="Ultralytics checkpoint: the design begins with each of its tensors that fits (pretrained=)."
+        None, help="Ultralytics checkpoint: the design begins with each of its tensors that fits; the share is told."
     ),
     teacher: Path | None = typer.Option(
         None, help="Ultralytics checkpoint: it teaches the design (distill_model=; dis= sets how much)."
@@ -28,15 +28,12 @@ def train(
     from nas.designs import find_design
 
     design = find_design(target, trial, out)
-    from nas.training import complete, parse_arguments, with_teacher, with_weights
+    from nas.training import complete, parse_arguments, with_teacher
     from nas.training import train as train_fully
 
     arguments = parse_arguments(context.args)
-    if weights is not None:
-        arguments, share = with_weights(design, arguments, weights)
-        typer.echo(f"{100 * share:.0f}% of the parameters of {design.label} begin with {weights}")
     if teacher is not None:
         arguments = with_teacher(design, arguments, teacher)
-    best = train_fully(complete(design, arguments))
+    best = train_fully(complete(design, arguments, weights))
     typer.echo(f"best checkpoint: {best}")
     typer.echo(f"deploy it: ghostnas export --format onnx --weights {best}")

@@ -3,6 +3,7 @@
 from nas.campaign import Assignment, Campaign
 from nas.errors import DeviceLost
 from nas.evaluate import Evaluator, Task, TrainAgain, train_again
+from nas.proxy import Score
 
 
 def run(campaign: Campaign, task: Task, evaluator: Evaluator, again: TrainAgain = train_again) -> None:
@@ -19,15 +20,18 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, again: TrainAgain 
     """
     while isinstance(assignment := campaign.next(), Assignment):
         try:
-            if assignment.repetition:
-                score = again(assignment.architecture, task, assignment.repetition)
-                campaign.repeated(assignment, score)
-                continue
-            evaluation = evaluator(assignment.architecture, task, assignment.label, assignment.baseline)
+            found = (
+                again(assignment.architecture, task, assignment.repetition)
+                if assignment.repetition
+                else evaluator(assignment.architecture, task, assignment.label, assignment.baseline)
+            )
         except DeviceLost as error:
             campaign.lose(assignment, str(error))
         except Exception as error:
             # Whatever a candidate's build or training raises is that candidate's failure, stored with its reason.
             campaign.fail(assignment, f"{type(error).__name__}: {error}")
         else:
-            campaign.finish(assignment, evaluation)
+            if isinstance(found, Score):
+                campaign.repeated(assignment, found)
+            else:
+                campaign.finish(assignment, found)

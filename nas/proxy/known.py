@@ -8,6 +8,7 @@ import torch
 
 from nas.build import load_model
 from nas.checkpoints import know_bundled_blocks
+from nas.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ def load_known(checkpoint: str) -> Any:
     Raises:
         ModelError: It cannot be loaded, or holds no detector.
     """
+    if Path(checkpoint).suffix != ".pt":
+        raise ModelError(f"{checkpoint} is no checkpoint: give the .pt file of a trained detector")
     know_bundled_blocks()
     return load_model(Path(checkpoint))
 

@@ -100,15 +100,15 @@ def test_defaults_come_from_the_design_and_its_run(results: Path, data_yaml: Pat
 
 
 def test_known_weights_and_a_teacher_become_arguments(results: Path, trained: Path) -> None:
-    from nas.training import with_teacher, with_weights
+    from nas.training import complete, with_teacher
 
     design = find_design("small", None, results)
-    arguments, share = with_weights(design, {"epochs": 2}, trained)
-    assert arguments == {"epochs": 2, "pretrained": str(trained)} and share == 1.0
+    training = complete(design, {"epochs": 2}, trained)
+    assert training.weights == trained and "pretrained" not in training.arguments
     assert with_teacher(design, {}, trained) == {"distill_model": str(trained)}
     for asked in ({"pretrained": "other.pt"}, {"resume": True}):
         with pytest.raises(UsageError, match="give one of them"):
-            with_weights(design, asked, trained)
+            complete(design, asked, trained)
     with pytest.raises(UsageError, match="give one of them"):
         with_teacher(design, {"distill_model": "other.pt"}, trained)
 

@@ -95,7 +95,9 @@ def test_what_is_no_checkpoint_is_told(
 ) -> None:
     other = tmp_path / "other.pt"
     other.write_text("not a checkpoint")
-    for path in (other, tmp_path / "missing.pt"):
+    design = tmp_path / "design.yaml"
+    design.write_text(to_yaml(yolo11("n", 64, 0.0625), 6))  # would be built with random weights
+    for path in (other, tmp_path / "missing.pt", design):
         with pytest.raises(ModelError, match=path.name) as caught:
             train_proxy(make_model(), small_data, 64, replace(FEW, **{field: str(path)}))
         assert isinstance(caught.value, GhostnasError)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -195,30 +196,77 @@ def test_the_best_are_trained_with_more_seeds(
             raise KeyboardInterrupt
         return Score(0.5, 0.6)
 
-    def campaign() -> Campaign:
+    def campaign(**more: Any) -> Campaign:
         baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
-        return Campaign(study, space, sampler="random", seed=0, budget=12, baselines=baselines, repetitions=2)
+        return Campaign(study, space, sampler="random", seed=0, budget=12, baselines=baselines, repetitions=2, **more)
 
+    first = campaign()
     with pytest.raises(KeyboardInterrupt):
-        inline.run(campaign(), task, by_formula, again)
+        inline.run(first, task, by_formula, again)
     assert sum(r.status == "trained" for r in study.records()) == 12
-    assert sum(len(scores) for scores in study.repeats().values()) == 4  # the interrupted one left nothing
+    assert sum(len(scores) for scores in study.repeats().values()) == 3
+    assert first.progress().repetitions_failed == 1
+
+    late = campaign(max_seconds=0.0)
+    inline.run(late, task, by_formula, again)
+    assert late.ended == "time"
     resumed = campaign()
     inline.run(resumed, task, by_formula, again)
     assert resumed.ended == "budget"
+    again_late = campaign(max_seconds=0.0)  # nothing is left to do: that is no early end
+    inline.run(again_late, task, by_formula, again)
+    assert again_late.ended == "budget"
 
     chosen = contenders(study.records(), study.baselines())
     assert len(chosen) == CONTENDERS + 1 and [r.label for r in chosen if r.baseline] == ["yolo11-scaled"]
     assert all(r.evaluation and not r.evaluation.violations for r in chosen)
     repeats = study.repeats()
     assert {label: sorted(scores) for label, scores in repeats.items()} == {r.label: ["1", "2"] for r in chosen}
-    assert [score for scores in repeats.values() for score in scores.values()].count(None) == 1
-    assert len(asked) == len(set(asked)) + 1 == 2 * len(chosen) + 1  # the interrupted one again
+    assert len(asked) == len(set(asked)) + 2 == 2 * len(chosen) + 2  # the failed and the interrupted one again
     progress = resumed.progress()
-    assert (progress.repeated, progress.to_repeat) == (len(asked) - 1, len(asked) - 1)
+    assert (progress.repeated, progress.to_repeat, progress.left_s) == (10, 10, 0)
 
-    first = estimates([*study.baselines(), *study.records()], {})
-    after = estimates([*study.baselines(), *study.records()], repeats)
+    first_known = estimates([*study.baselines(), *study.records()], {})
+    known = estimates([*study.baselines(), *study.records()], repeats)
     for record in chosen:
-        assert after[record.label].mean > first[record.label].mean  # all of their new scores are high
+        assert known.accuracy(record.label) > first_known.accuracy(record.label)  # all of their new scores are high
+        assert known.seeds(record.label) == 3
+    study.close()
+
+
+def test_repetitions_that_all_fail_stop_the_search(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+
+    def broken(architecture: Architecture, task: Task, repetition: int) -> Score:
+        raise MemoryError("no memory")
+
+    campaign = Campaign(study, space, sampler="random", seed=0, budget=8, repetitions=2)
+    with pytest.raises(ProxyError, match="in a row, the last with: MemoryError: no memory"):
+        inline.run(campaign, task, by_formula, broken)
+    assert study.repeats() == {}
+    study.close()
+
+
+def test_without_enough_scores_a_design_counts_by_the_mean_of_its_own(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    inline.run(Campaign(study, space, sampler="random", seed=0, budget=2), task, by_formula)
+    record = next(r for r in study.records() if r.status == "trained")
+    assert record.evaluation and record.evaluation.score
+    known = estimates(study.records(), {record.label: {"1": 0.5, "2": 0.6}})
+    assert known.interval(record.label) is None and known.seeds(record.label) == 3
+    assert known.accuracy(record.label) == pytest.approx((record.evaluation.score.map50_95 + 1.1) / 3)
     study.close()

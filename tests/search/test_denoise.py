@@ -1,6 +1,7 @@
 """Scores without their luck: nearer to the truth than they were, with intervals that hold it."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from nas.architecture import Architecture
-from nas.denoise import LEAST, Estimate, Scored, denoised
+from nas.denoise import LEAST, Estimate, Scored, denoised, features
 from nas.space import load_space
 
 Values = NDArray[np.float64]
@@ -39,7 +40,7 @@ def scored(archs: list[Architecture], scores: Values) -> list[Scored]:
 def estimates(archs: list[Architecture], scores: Values) -> list[Estimate]:
     found = denoised(scored(archs, scores))
     assert found is not None
-    return found
+    return list(found.estimates)
 
 
 @pytest.mark.parametrize(("count", "noise"), [(LEAST, 0.7), (20, 1.5), (50, 0.1), (50, 0.7), (50, 1.5)])
@@ -77,3 +78,25 @@ def test_too_little_to_learn_from_gives_no_estimate() -> None:
     assert denoised(scored(archs[:-1], scores[:-1])) is None
     assert denoised(scored(archs, np.full(LEAST, 0.25))) is None
     assert denoised(scored(archs, scores)) is not None
+
+
+def test_a_feature_that_never_varies_changes_nothing() -> None:
+    for count in (13, 25, 50):  # the deviation of that many equal logarithms is zero for some counts only
+        same_size = [replace(arch, imgsz=160) for arch in designs(count, 4)]
+        table = features(scored(same_size, np.zeros(count)))
+        assert (table**2).sum(axis=1).mean() == pytest.approx(2.0)  # sizes weigh 1, the rest weighs 1
+
+
+def test_two_designs_are_apart_only_when_their_difference_is_sure() -> None:
+    archs = designs(50, 5)
+    true = np.array([truth(arch) for arch in archs])
+    found = denoised(scored(archs, true + 0.7 * true.std() * np.random.default_rng(5).standard_normal(50)))
+    assert found is not None
+    best, worst = int(true.argmax()), int(true.argmin())
+    assert found.apart(best, worst) and found.apart(worst, best)
+    assert not found.apart(best, best)
+    order = np.argsort([one.mean for one in found.estimates])
+    wrong = sum(
+        found.apart(high, low) and true[low] > true[high] for at, high in enumerate(order) for low in order[:at]
+    )
+    assert wrong <= 0.025 * 50 * 49 / 2

@@ -15,7 +15,6 @@ from nas.campaign import Campaign
 from nas.data import load
 from nas.data.embedded import write_set
 from nas.data.pixels import pixels
-from nas.denoise import Estimate
 from nas.estimates import estimates
 from nas.evaluate import Task
 from nas.executors import inline
@@ -67,11 +66,11 @@ def test_the_front_holds_by_its_own_fresh_numbers(
     front, baselines = conclude(study, task)
     points = [(f.final.latency.latency_ms, f.accuracy) for f in front]
     known = estimates([*study.baselines(), *study.records()], {})
-    assert {f.record.label: f.accuracy for f in front}.items() <= {label: e.mean for label, e in known.items()}.items()
+    assert all(f.accuracy == known.accuracy(f.record.label) for f in front)
     assert sorted(front_indices(points)) == list(range(len(points)))
     for record in study.records():
         if record.status == "trained" and record.evaluation and record.evaluation.score:
-            latency, accuracy = record.evaluation.latency.latency_ms, known[record.label].mean
+            latency, accuracy = record.evaluation.latency.latency_ms, known.accuracy(record.label)
             if record.label not in {f.record.label for f in front}:
                 assert any(m <= latency * 1.31 and a >= accuracy for m, a in points)
     assert [b.record.label for b in baselines] == ["yolo11n", "yolo11-scaled"]
@@ -127,7 +126,7 @@ def test_a_baseline_is_best_when_it_is_ahead(
     write(usual)
     assert (study.folder / "best.yaml").exists()
 
-    ahead = [replace(b, estimate=Estimate(0.99, 0.98, 1.0), meets_target=True) for b in baselines]
+    ahead = [replace(b, accuracy=0.99, meets_target=True) for b in baselines]
     beaten = outcome(front, ahead)
     assert beaten.best is not None and beaten.best.record.baseline
     assert "*is* that baseline" in gain_sentence(beaten)
@@ -143,19 +142,18 @@ def test_what_cannot_be_told_apart_is_named(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finals, "_final", slower(1.0))
-    front, baselines = conclude(study, task)
-    best = choose_best(front, baselines)
-    assert best is not None
-    sure = replace(best, estimate=Estimate(0.5, 0.49, 0.51))
-    rivals = [replace(f, estimate=Estimate(0.3, 0.2, 0.4)) for f in front if f is not best]
-    apart = outcome([sure, *rivals], baselines)
-    assert "lies below it by more than its interval" in gain_sentence(apart)
-    close = next(rival for rival in rivals if rival.meets_target)
-    near = replace(close, estimate=Estimate(0.4, 0.3, 0.505))
-    text = gain_sentence(outcome([sure, near], baselines))
-    assert f"cannot tell it apart from {near.record.label}," in text and "0.500, 95% 0.490 to 0.510" in text
-    few = [replace(f, estimate=None) for f in front]
-    assert "too few to learn from" in gain_sentence(outcome(few, [replace(b, estimate=None) for b in baselines]))
+    finished = outcome(*conclude(study, task))
+    best, known = finished.best, finished.known
+    assert best is not None and best.estimate is not None
+    others = [f.record.label for f in [*finished.front, *finished.baselines] if f.meets_target and f is not best]
+    same = [label for label in others if not known.apart(best.record.label, label)]
+    text = gain_sentence(finished)
+    assert f"{best.estimate.mean:.3f}, 95% {best.estimate.low:.3f} to {best.estimate.high:.3f}" in text
+    assert (f"cannot tell it apart from {', '.join(same)}:" in text) if same else ("more than these proxies'" in text)
+    alone = outcome([best], [])
+    assert "No other finalist meets the target." in gain_sentence(alone)
+    few = replace(best, estimate=None, accuracy=0.4, seeds=3)
+    assert "too few scores to learn from" in gain_sentence(outcome([few], []))
     study.close()
 
 

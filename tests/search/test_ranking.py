@@ -31,7 +31,15 @@ def test_what_was_measured_is_told_with_its_conditions(settings: SearchSettings)
 
 @pytest.mark.usefixtures("known")
 @pytest.mark.parametrize(
-    "change", [{"steps": 11}, {"space_digest": "1"}, {"weights": "a.pt (0)"}, {"teacher": "b.pt (0)"}]
+    "change",
+    [
+        {"steps": 11},
+        {"space_digest": "1"},
+        {"weights": "a.pt (0)"},
+        {"fraction": 0.5},
+        {"class_loss": "focal"},
+        {"teacher": "b.pt (0)"},
+    ],
 )
 def test_what_was_not_measured_is_told_too(settings: SearchSettings, change: dict[str, object]) -> None:
     (sentence,) = told(replace(settings, **change))  # type: ignore[arg-type]

@@ -127,7 +127,7 @@ def progress_line(progress: "Progress") -> str:
     if best is not None and best.evaluation is not None and best.evaluation.score is not None:
         found = best.evaluation
         parts.append(
-            f"best {best.evaluation.score.map50_95:.3f} mAP at {found.latency.latency_ms:.2f} ms ({best.label})"
+            f"highest {best.evaluation.score.map50_95:.3f} mAP at {found.latency.latency_ms:.2f} ms ({best.label})"
         )
     if progress.to_repeat:
         failed = f" ({progress.repetitions_failed} failed)" if progress.repetitions_failed else ""

@@ -43,7 +43,7 @@ def status(
         counts = [r.status for r in records]
         scores = [r.evaluation.score.map50_95 for r in records if r.evaluation and r.evaluation.score]
         found = ", ".join(f"{counts.count(kind)} {kind}" for kind in ("trained", "rejected", "failed"))
-        best = f", best {max(scores):.3f} mAP50-95" if scores else ""
+        best = f", highest score {max(scores):.3f} mAP50-95" if scores else ""
         changed = _when(folder / "study.db")
         console.print(
             f"{folder.name}\n  target {settings.target_ms:g} ms: {found}{best} (last change {changed})", markup=False
@@ -71,7 +71,7 @@ def _show(folder: Path, console: "Console") -> None:
         best = max(trained, key=lambda r: r.evaluation.score.map50_95 if r.evaluation and r.evaluation.score else 0)
         if best.evaluation and best.evaluation.score:
             console.print(
-                f"  best           {best.label}: {best.evaluation.score.map50_95:.3f} mAP50-95 at "
+                f"  highest score  {best.label}: {best.evaluation.score.map50_95:.3f} mAP50-95 at "
                 f"{best.evaluation.latency.latency_ms:.2f} ms",
                 markup=False,
             )

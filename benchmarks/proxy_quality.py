@@ -137,13 +137,13 @@ def interval(parts: Sequence[tuple[Values, Values]], of: Callable[..., float]) -
     return float(low), float(high)
 
 
-def scores(data: str, seeds: int | None = None) -> dict[str, Scores]:
-    """By proxy: what each architecture got (the mean over the seeds, or over the first so many), and its seconds."""
+def scores(data: str, seed: int | None = None) -> dict[str, Scores]:
+    """By proxy: what each architecture got (the mean over the seeds, or by one seed), and its seconds."""
     chosen = {row["arch"]: row for row in read("architectures.csv")}
     found: dict[str, Scores] = {name: {arch: (float(row[name]), 0.0) for arch, row in chosen.items()} for name in FREE}
     kept: dict[tuple[str, str], list[dict[str, str]]] = {}
     for row in read("proxies.csv"):
-        if row["data"] == data and (seeds is None or int(row["seed"]) < seeds):
+        if row["data"] == data and (seed is None or int(row["seed"]) == seed):
             kept.setdefault((row["proxy"], row["arch"]), []).append(row)
     for (proxy, arch), rows in kept.items():
         value, cost = (statistics.mean(float(row[column]) for row in rows) for column in ("score", "seconds"))
@@ -199,11 +199,11 @@ def ceiling(group: Sequence[Truth]) -> Callable[[int], float]:
 def line(name: str, known: Sequence[Truth], found: Scores) -> str:
     """One proxy's row of the table."""
     mine = [one for one in known if one.arch in found]
-    parts = parts_of(mine, lambda one: found[one.arch][0])
+    parts = parts_of(mine, at(found))
     if not parts:
         return f"| {name} | - | - | - | - | {len(mine)} |"
     within, (low, high) = pooled_tau(parts), interval(parts, pooled_tau)
-    every = [(np.array([found[one.arch][0] for one in mine]), np.array([one.mean for one in mine]))]
+    every = [(np.array([at(found)(one) for one in mine]), np.array([one.mean for one in mine]))]
     cost = statistics.mean(found[one.arch][1] for one in mine)
     regrets = " / ".join(f"{regret(*part):.1f}" for part in parts)
     return (
@@ -232,20 +232,22 @@ def describe(band: str, group: Sequence[Truth]) -> str:
 
 
 def keep(data: str, steps: str, known: Sequence[Truth]) -> None:
-    """Write what a search's report says of its proxies, one seed each."""
-    found = scores(data, seeds=1)
+    """Write what a search's report says of its proxies: of one seed each, the mean over the seeds there are."""
     space = load_space("ghostv2-n")
     bands = [one for one in known if one.band in BANDS]
     seeds = min(len(one.seeds) for one in bands)
+    tables = [found for found in (scores(data, seed) for seed in range(9)) if covers(found, bands)]
 
     def within(name: str) -> float:
-        return pooled_tau(parts_of(bands, lambda one: found[name][one.arch][0]))
+        return round(statistics.mean(pooled_tau(parts_of(bands, at(found[name]))) for found in tables), 3)
 
-    proxy = parts_of(bands, lambda one: found["search"][one.arch][0])
-    low, high = interval(proxy, pooled_tau)
+    low, high = interval(parts_of(bands, at(tables[0]["search"])), pooled_tau)
     groups = [group for group in ([one for one in bands if one.band == band] for band in BANDS) if len(group) > 1]
     best = statistics.mean(ceiling(group)(seeds) for group in groups) if seeds > 1 else None
-    estimated = np.array([found["search, denoised"][one.arch][0] for one in known])
+    overall = None
+    if len(bands) < len(known):
+        estimated = np.array([at(tables[0]["search, denoised"])(one) for one in known])
+        overall = pooled_tau([(estimated, np.array([one.mean for one in known]))])
     one = Ranking(
         space=space.name,
         space_digest=space.digest,
@@ -253,18 +255,27 @@ def keep(data: str, steps: str, known: Sequence[Truth]) -> None:
         steps=DEFAULT_STEPS,
         architectures=len(bands),
         truth=f"{steps} steps and {seeds} seed{'s' if seeds > 1 else ''}",
-        within=round(pooled_tau(proxy), 3),
+        within=within("search"),
         within_low=round(low, 3),
         within_high=round(high, 3),
-        denoised=round(within("search, denoised"), 3),
-        params=round(within("params"), 3),
-        overall=round(pooled_tau([(estimated, np.array([one.mean for one in known]))]), 3),
+        denoised=within("search, denoised"),
+        params=within("params"),
+        overall=None if overall is None else round(overall, 3),
         ceiling=None if best is None else round(best, 3),
     )
-    others = [
-        kept for kept in measured() if (kept.space_digest, kept.data, kept.steps) != (space.digest, data, one.steps)
-    ]
+    mine = (one.space_digest, one.data, one.steps)
+    others = [kept for kept in measured() if (kept.space_digest, kept.data, kept.steps) != mine]
     MEASURED.write_text(json.dumps([asdict(kept) for kept in (*others, one)], indent=2) + "\n", encoding="utf-8")
+
+
+def covers(found: dict[str, Scores], known: Sequence[Truth]) -> bool:
+    """Whether the search's proxies scored all of these architectures."""
+    return all(one.arch in found.get("search, denoised", {}) for one in known)
+
+
+def at(table: Scores) -> Callable[[Truth], float]:
+    """An architecture's score in a table."""
+    return lambda one: table[one.arch][0]
 
 
 def main() -> None:

@@ -23,8 +23,9 @@ LEAST = 12
 # averaged by how probable they make the scores: with as many features as scores, the most probable one alone may take
 # everything for noise, or nothing.
 _NOISES = (0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85)
-_LINEAR = (0.2, 0.5, 0.8)
+_PARTS = ((0.6, 0.3, 0.1), (0.3, 0.6, 0.1), (0.3, 0.3, 0.4))  # linear, smooth, and what a design shares with no other
 _LENGTHS = (0.7, 1.5, 3.0)
+_SELF = 1e-3  # a length that reaches no other design
 
 _SIZES = ("params", "gflops", "imgsz")
 _Z95 = 1.959964
@@ -150,14 +151,15 @@ def _described(one: Scored) -> dict[str, float | str]:
 def _posterior(table: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Mean and covariance of what is behind standardised scores, at the same designs."""
     from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Matern, WhiteKernel
 
     norm = float((table**2).sum(axis=1).mean())  # 2, or 1 where only sizes or only kinds differ
     evidence, means, moments = [], [], []
-    for noise, linear, length in product(_NOISES, _LINEAR, _LENGTHS):
+    for noise, (linear, smooth, own), length in product(_NOISES, _PARTS, _LENGTHS):
         kernel = (
             ConstantKernel((1 - noise) * linear / norm, "fixed") * DotProduct(0.0, "fixed")
-            + ConstantKernel((1 - noise) * (1 - linear), "fixed") * Matern(length * norm**0.5, "fixed", nu=2.5)
+            + ConstantKernel((1 - noise) * smooth, "fixed") * Matern(length * norm**0.5, "fixed", nu=2.5)
+            + ConstantKernel((1 - noise) * own, "fixed") * RBF(_SELF, "fixed")
             + WhiteKernel(noise, "fixed")
         )
         process = GaussianProcessRegressor(kernel, optimizer=None).fit(table, values)

@@ -28,7 +28,7 @@ class Ranking:
         within_high: Upper end.
         denoised: The same of the estimates that a search compares by.
         params: The same of the parameter count.
-        overall: Tau over all pairs, of the estimates.
+        overall: Tau over all pairs, of the estimates; None where only bands were trained.
         ceiling: What a perfect proxy would reach within bands, for the noise of the long trainings; None where unknown.
     """
 
@@ -43,7 +43,7 @@ class Ranking:
     within_high: float
     denoised: float
     params: float
-    overall: float
+    overall: float | None
     ceiling: float | None
 
 
@@ -74,10 +74,10 @@ def told(settings: SearchSettings) -> list[str]:
 
 def _sentence(one: Ranking) -> str:
     ceiling = "" if one.ceiling is None else f" (the noise of those trainings allows {one.ceiling:.2f})"
+    overall = "" if one.overall is None else f"; over all latencies the estimates reach {one.overall:.2f}"
     return (
         f"Among {one.architectures} designs of {one.space} of nearly equal latency, trained on {one.data} with "
         f"{one.truth}, single proxies of {one.steps} steps order pairs with Kendall tau {one.within:.2f} (95% "
         f"{one.within_low:.2f} to {one.within_high:.2f}), the estimates used here with {one.denoised:.2f}, the number "
-        f"of parameters with {one.params:.2f}{ceiling}; over all latencies the estimates reach {one.overall:.2f}. 1 is "
-        "the same order, 0 chance."
+        f"of parameters with {one.params:.2f}{ceiling}{overall}. 1 is the same order, 0 chance."
     )

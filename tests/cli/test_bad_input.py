@@ -194,6 +194,7 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
         None,
         "gp",
         False,
+        3,
         0,
         None,
         "mine",

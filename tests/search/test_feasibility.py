@@ -45,6 +45,7 @@ def test_literals_are_tried_at_the_largest_size_that_meets(space: SearchSpace, t
     assert len(seeded.seeds) == len(set(seeded.seeds))
 
 
+@pytest.mark.slow
 def test_of_a_space_of_many_families_few_corners_are_measured(task: Task) -> None:
     seen: list[Architecture] = []
 

@@ -27,8 +27,8 @@ ARCH = Architecture(64, "relu", 8, (STAGE, STAGE, STAGE, STAGE), 16, 16, 24, 4)
 @pytest.mark.parametrize(
     ("space", "n"),
     [
-        ("ghostv2-n", 10),
-        ("mixed-n", 10),
+        ("ghostv2-n", 5),
+        ("mixed-n", 5),
         *(pytest.param(name, 10, marks=pytest.mark.slow) for name in ("ghostv2-s", "ghostv2-m", "mixed-s")),
     ],
 )

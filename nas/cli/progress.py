@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from nas.settings import SearchSettings
 
 
+_IN_THE_REPORT_ONLY = ("GFLOPs", "imgsz")
+"""Columns that a terminal of 80 characters has no room for."""
+
+
 class ConsoleReporter:
     """Shows a search on the console."""
 
@@ -87,14 +91,15 @@ class ConsoleReporter:
         from nas.report import TABLE_HEADER, gain_sentence, next_commands, table_rows
 
         self._stop()
-        table = Table(box=None, pad_edge=False, padding=(0, 1))
-        for index, column in enumerate(TABLE_HEADER):
-            table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        shown = [index for index, column in enumerate(TABLE_HEADER) if column not in _IN_THE_REPORT_ONLY]
+        for index in shown:
+            table.add_column(TABLE_HEADER[index], justify="left" if index == 0 else "right", no_wrap=True)
         rows = table_rows(outcome)
         for index, row in enumerate(rows):
             if index == len(outcome.front):
                 table.add_row("baselines")
-            table.add_row(*row)
+            table.add_row(*(row[index] for index in shown))
         self._say(
             "\nFront and baselines: mAP50-95 on the selection part (an estimate from all scores), on val, and latency"
         )

@@ -1,5 +1,6 @@
 """Which finalist is best, what the front is after fresh measurements, and what file a finalist's numbers are of."""
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from rich.console import Console
 
 from nas import finals
 from nas.campaign import Campaign
+from nas.cli.progress import ConsoleReporter
 from nas.data import load
 from nas.data.embedded import write_set
 from nas.data.pixels import pixels
@@ -154,6 +157,19 @@ def test_what_cannot_be_told_apart_is_named(
     assert "No other finalist meets the target." in gain_sentence(alone)
     few = replace(best, estimate=None, accuracy=0.4, seeds=3)
     assert "too few scores to learn from" in gain_sentence(outcome([few], []))
+    study.close()
+
+
+def test_the_table_fits_80_characters(
+    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finals, "_final", slower(1.0))
+    front, baselines = conclude(study, task)
+    wide = replace(baselines[0].final.latency, latency_ms=12.34, low_ms=12.01, high_ms=12.67)
+    slow = replace(baselines[0], final=replace(baselines[0].final, latency=wide))
+    text = io.StringIO()
+    ConsoleReporter(Console(file=text, width=80, soft_wrap=True)).concluded(outcome(front, [slow, *baselines[1:]]))
+    assert "12.01-12.67" in text.getvalue() and "…" not in text.getvalue()
     study.close()
 
 

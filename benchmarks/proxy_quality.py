@@ -278,6 +278,30 @@ def at(table: Scores) -> Callable[[Truth], float]:
     return lambda one: table[one.arch][0]
 
 
+def noise(data: str, known: Sequence[Truth]) -> Iterator[str]:
+    """How well single seeds of a proxy rank, and each other; and what other pictures than val make of the truth."""
+    bands = [one for one in known if one.band in BANDS]
+    seeded = [scores(data, seed) for seed in range(9)]
+    for proxy in seeded[0]:
+        mine = [found[proxy] for found in seeded if all(one.arch in found.get(proxy, {}) for one in bands)]
+        if proxy in FREE or len(mine) < 2:
+            continue
+        single = ", ".join(f"{pooled_tau(parts_of(bands, at(table))):.2f}" for table in mine)
+        each_other = statistics.mean(pooled_tau(parts_of(bands, at(a), at(b))) for a, b in combinations(mine, 2))
+        values = [[at(table)(one) for table in mine] for one in bands]
+        between = statistics.stdev(statistics.mean(one) for one in values)
+        within = math.sqrt(statistics.mean(statistics.variance(one) for one in values))
+        yield (
+            f"{proxy}: single seeds rank with tau {single}, each other with {each_other:.2f}; standard deviation "
+            f"{within:.3f} between seeds, {between:.3f} between designs"
+        )
+    rows = [row for row in read("trainings.csv") if row["data"] == data and row["seed"] == "0"]
+    pairs = {row["arch"]: (float(row["select_map50_95"]), float(row["map50_95"])) for row in rows}
+    if all(one.arch in pairs for one in bands):
+        tau = pooled_tau(parts_of(bands, lambda one: pairs[one.arch][0], lambda one: pairs[one.arch][1]))
+        yield f"the long trainings' own scores on the selection part rank those on val with tau {tau:.2f}"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -297,6 +321,9 @@ def main() -> None:
     print("\n" + HEAD)
     for name, table in found.items():
         print(line(name, known, table))
+    print()
+    for text in noise(options.data, known):
+        print(text)
     print("\nOne long training, stopped early, against the mean of the other seeds:\n\n" + HEAD)
     for name, several, table in stopped_early(known):
         print(line(name, several, table))

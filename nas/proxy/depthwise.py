@@ -1,8 +1,7 @@
 """Depthwise convolutions that a CPU trains slowly in bfloat16, computed another way.
 
-oneDNN has no fast gradient in bfloat16 for depthwise kernels wider than 3 (1x7: 35 ms where 7x1 takes 6, 144 channels
-at 40x40, batch 16) and for stride 2 (44 ms where float32 takes 4). So the gradient of 1xk is taken of kx1 on the
-transposed maps, and the others are computed in float32. Nothing stays behind in the model. `python
+oneDNN has no fast gradient in bfloat16 for depthwise kernels wider than 3 and for stride 2. So the gradient of 1xk is
+taken of kx1 on the transposed maps, and the others are computed in float32. Nothing stays behind in the model. `python
 benchmarks/depthwise.py` times whole steps.
 """
 

@@ -1,8 +1,8 @@
 """What trials say together: a Gaussian process over designs, whose posterior is a trial's score without its luck.
 
 One short training is one noisy number. Designs that are alike score alike, so the scores of the others tell how much of
-it was luck: the posterior mean is nearer to the truth, and its interval says which designs cannot be told apart. Whether
-it also ranks better was measured (docs/proxies.md): with several seeds of a design, not with one each.
+it was luck: the posterior mean is nearer to the truth, and its interval says which designs cannot be told apart.
+Whether it also ranks better was measured (docs/proxies.md): with several seeds of a design, not with one each.
 Method: Rasmussen and Williams 2006, chapter 2, http://gaussianprocess.org/gpml.
 """
 

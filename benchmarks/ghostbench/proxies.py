@@ -15,6 +15,7 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ HEADER = ("data", "proxy", "arch", "band", "held_out", "seed", "score", "seconds
 FIRST_SEED = 100
 """Weights and orders of pictures that no training of the truth has."""
 _NWOT_PICTURES = 16
+_MOMENTS = (30, 45, 60)
 
 
 def _model(arch: Architecture, nc: int, seed: int) -> nn.Module:
@@ -41,8 +43,8 @@ def _model(arch: Architecture, nc: int, seed: int) -> nn.Module:
     return build(to_yaml(arch, nc), seed=seed)
 
 
-def short_training(steps: int, lr: float, by_loss: bool = False) -> Callable[[Architecture, Any, int], float]:
-    """A short training from scratch as a search makes it, scored on the selection part, or by its last loss."""
+def short_training(steps: int, lr: float) -> Callable[[Architecture, Any, int], float]:
+    """A short training from scratch as a search makes it, scored on the selection part."""
 
     def score(arch: Architecture, data: Any, seed: int) -> float:
         from nas.proxy import ProxySettings, train_proxy
@@ -50,9 +52,36 @@ def short_training(steps: int, lr: float, by_loss: bool = False) -> Callable[[Ar
 
         settings = ProxySettings(steps=steps, seed=seed, lr=lr)
         result, _ = train_proxy(_model(arch, data.nc, seed), data, arch.imgsz, settings, Turnstile())
-        return -result.train_loss if by_loss else result.score.map50_95
+        return result.score.map50_95
 
     return score
+
+
+def moments(arch: Architecture, data: Any, seed: int) -> dict[str, float]:
+    """What one training of a search's kind says at several moments, on several pictures, and by its losses."""
+    from nas.data.pixels import pixels
+    from nas.proxy import ProxySettings, evaluate, train_proxy
+    from nas.proxy.average import recalibrate
+    from nas.proxy.machine import find_device, find_precision
+    from nas.turnstile import Turnstile
+
+    settings = ProxySettings(steps=90, seed=seed)
+    device, gate = find_device("cpu"), Turnstile()
+    precision = find_precision(settings.precision, device)
+    found: dict[str, float] = {}
+
+    def observe(step: int, average: nn.Module) -> None:
+        if step in _MOMENTS:
+            model, source = deepcopy(average), pixels(data.train, arch.imgsz)
+            recalibrate(model, source, settings.recalibration, settings.batch, device, precision, gate)
+            found[f"after {step}"] = evaluate(model, data.select, data, arch.imgsz, turnstile=gate).map50_95
+
+    model = _model(arch, data.nc, seed)
+    result, final = train_proxy(model, data, arch.imgsz, settings, gate, observe)
+    found["in the end"] = result.score.map50_95
+    found["by the last losses"] = -result.train_loss
+    found["on train"] = evaluate(final, data.train, data, arch.imgsz, turnstile=gate).map50_95
+    return found
 
 
 @torch.no_grad()
@@ -80,34 +109,39 @@ def nwot(arch: Architecture, data: Any, seed: int) -> float:
     return float(torch.linalg.slogdet(kernel)[1])
 
 
-PROXIES: dict[str, Callable[[Architecture, Any, int], float]] = {
+PROXIES: dict[str, Callable[[Architecture, Any, int], float | dict[str, float]]] = {
     "search": short_training(90, 0.012),
     "search, half the learning rate": short_training(90, 0.006),
-    "search, training loss": short_training(90, 0.012, by_loss=True),
+    "moments": moments,
     "40 steps": short_training(40, 0.012),
+    "60 steps": short_training(60, 0.012),
     "200 steps": short_training(200, 0.012),
     "nwot": nwot,
 }
 
 
-def scored(name: str, row: dict[str, str], seed: int, source: str | None) -> dict[str, Any]:
-    """One score and what it cost."""
+def scored(name: str, row: dict[str, str], seed: int, source: str | None) -> list[dict[str, Any]]:
+    """The scores of one run and what it cost."""
     from nas.data import load
 
     torch.set_num_threads(1)
     data, arch = load(source), from_key(row["arch"])
     begun = time.monotonic()
-    score = PROXIES[name](arch, data, FIRST_SEED + seed)
-    if not math.isfinite(score):
-        raise SystemExit(f"{name} gave {score} for {arch.key}")
-    return {
-        "data": data.name,
-        "proxy": name,
-        **{column: row[column] for column in ("arch", "band", "held_out")},
-        "seed": seed,
-        "score": f"{score:.6g}",
-        "seconds": f"{time.monotonic() - begun:.2f}",
-    }
+    answer = PROXIES[name](arch, data, FIRST_SEED + seed)
+    scores = {f"{name}, {of}": score for of, score in answer.items()} if isinstance(answer, dict) else {name: answer}
+    if not all(map(math.isfinite, scores.values())):
+        raise SystemExit(f"{name} gave {scores} for {arch.key}")
+    return [
+        {
+            "data": data.name,
+            "proxy": proxy,
+            **{column: row[column] for column in ("arch", "band", "held_out")},
+            "seed": seed,
+            "score": f"{score:.6g}",
+            "seconds": f"{time.monotonic() - begun:.2f}",
+        }
+        for proxy, score in scores.items()
+    ]
 
 
 def main() -> None:
@@ -124,7 +158,8 @@ def main() -> None:
     with (FOLDER / "architectures.csv").open(newline="") as file:
         chosen = [row for row in csv.DictReader(file) if options.band in (None, row["band"])]
     name = load(options.data).name
-    have = {(row["data"], row["proxy"], row["arch"], row["seed"]) for row in rows.all()}
+    have = {(row["data"], row["proxy"].split(", ")[0], row["arch"], row["seed"]) for row in rows.all()}
+    have |= {(row["data"], row["proxy"], row["arch"], row["seed"]) for row in rows.all()}
     todo = [
         (options.proxy, row, seed, options.data)
         for seed in range(options.seeds)
@@ -135,8 +170,9 @@ def main() -> None:
         for done in as_completed(
             [pool.submit(scored, *one) for one in todo[: options.at_most if options.at_most >= 0 else None]]
         ):
-            rows.add(done.result())
-            print(" ".join(rows.all()[-1].values()), flush=True)
+            for row in done.result():
+                rows.add(row)
+                print(" ".join(rows.all()[-1].values()), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,24 @@
 """The two ends that Ray Tune talks to: a searcher in this process and workers elsewhere. Imports Ray."""
 
-import json
-from dataclasses import asdict
+import base64
+import pickle
 from typing import Any
 
 from ray import tune
 from ray.tune.search import Searcher
 
-from nas.architecture import Architecture
-from nas.campaign import Assignment, Campaign
+from nas.campaign import Campaign
 from nas.errors import DeviceLost, GhostnasError
-from nas.evaluate import Evaluation, Evaluator, Task, TrainAgain
-from nas.proxy import Score
+from nas.evaluate import Task
+from nas.jobs import Crew, Job
 
 
 class Worker(tune.Trainable):  # type: ignore[misc]
-    """Evaluates one architecture a trial; the process is reused for the next."""
+    """Does one job a trial; the process is reused for the next."""
 
-    def setup(self, config: dict[str, Any], task: Task, evaluator: Evaluator, again: TrainAgain) -> None:
+    def setup(self, config: dict[str, Any], task: Task, crew: Crew) -> None:
         """Take the first configuration and what stays the same for all."""
-        self._config, self._task, self._evaluator, self._again = config, task, evaluator, again
+        self._config, self._task, self._crew = config, task, crew
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next configuration."""
@@ -27,18 +26,14 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """Evaluate; a failure is an answer too, with its reason."""
+        """Do the job; a failure is an answer too, with its reason."""
         try:
-            architecture = Architecture.from_dict(json.loads(self._config["architecture"]))
-            label, baseline = self._config["label"], self._config["baseline"]
-            if repetition := self._config["repetition"]:
-                return {"done": True, "score": json.dumps(asdict(self._again(architecture, self._task, repetition)))}
-            evaluation = self._evaluator(architecture, self._task, label, baseline)
+            answer = self._crew.carry_out(_unpacked(self._config["job"]), self._task)
         except DeviceLost as error:
             return {"done": True, "lost": str(error)}
         except Exception as error:
             return {"done": True, "failed": f"{type(error).__name__}: {error}"}
-        return {"done": True, "evaluation": json.dumps(evaluation.to_dict())}
+        return {"done": True, "answer": _packed(answer)}
 
 
 class CampaignSearcher(Searcher):  # type: ignore[misc]
@@ -52,38 +47,31 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
         """Ask this campaign."""
         super().__init__()
         self._campaign = campaign
-        self._assigned: dict[str, Assignment] = {}
+        self._assigned: dict[str, Job] = {}
         self.error: GhostnasError | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next configuration, None for not now, or FINISHED."""
-        assignment = None if self.error else self._campaign.next()
-        if assignment == "wait":
+        job = None if self.error else self._campaign.next()
+        if job == "wait":
             return None
-        if not isinstance(assignment, Assignment):
+        if job is None:
             return str(Searcher.FINISHED)
-        self._assigned[trial_id] = assignment
-        return {
-            "architecture": json.dumps(assignment.architecture.to_dict()),
-            "label": assignment.label,
-            "baseline": assignment.baseline,
-            "repetition": assignment.repetition,
-        }
+        self._assigned[trial_id] = job
+        return {"job": _packed(job)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Store what a worker answered."""
-        assignment = self._assigned.pop(trial_id)
+        job = self._assigned.pop(trial_id)
         try:
             if error or result is None:
-                self._campaign.fail(assignment, "the worker process died (out of memory?)")
+                self._campaign.fail(job, "the worker process died (out of memory?)")
             elif "lost" in result:
-                self._campaign.lose(assignment, result["lost"])
+                self._campaign.lose(job, result["lost"])
             elif "failed" in result:
-                self._campaign.fail(assignment, result["failed"])
-            elif "score" in result:
-                self._campaign.repeated(assignment, Score(**json.loads(result["score"])))
+                self._campaign.fail(job, result["failed"])
             else:
-                self._campaign.finish(assignment, Evaluation.from_dict(json.loads(result["evaluation"])))
+                self._campaign.done(job, _unpacked(result["answer"]))
         except GhostnasError as raised:
             # Tune would log it and go on; keep it, suggest nothing more, and let run() raise it.
             self.error = raised
@@ -97,3 +85,12 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore: the study is the state."""
+
+
+def _packed(value: Any) -> str:
+    """A value of ours as text, which Tune carries without a look into it; only these processes read it."""
+    return base64.b64encode(pickle.dumps(value)).decode("ascii")
+
+
+def _unpacked(text: str) -> Any:
+    return pickle.loads(base64.b64decode(text))

@@ -49,7 +49,7 @@ class Parent(nn.Module):
 
     def __init__(self, space: SearchSpace, classes: int, seed: int = 0) -> None:
         super().__init__()
-        _check(space)
+        check_shares(space)
         self.classes = classes
         self.rows = nn.ModuleDict()
         self.widths: dict[int, int] = {}
@@ -117,7 +117,15 @@ class Child:
         return self.model
 
 
-def _check(space: SearchSpace) -> None:
+def check_shares(space: SearchSpace) -> None:
+    """Refuse a space whose designs cannot share one parent's weights.
+
+    Args:
+        space: The space.
+
+    Raises:
+        UsageError: It holds something that no rule cuts.
+    """
     for name, choices in space.choices.items():
         if name == "c3k" and len(choices) > 1:
             raise UsageError(f"{space.name}: c3k {' and '.join(choices)} build other blocks, which share no weights")

@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -48,6 +48,7 @@ def train_parent(
     settings: ProxySettings,
     turnstile: StepGate | None = None,
     sandwich: bool = False,
+    observe: Callable[[int], None] = lambda step: None,
 ) -> tuple[ParentTraining, Parent]:
     """Train a parent: each step the loss of one random design of the space, or of a sandwich.
 
@@ -61,6 +62,7 @@ def train_parent(
         settings: How to train; `seed` also draws the designs.
         turnstile: Passed with every batch.
         sandwich: Whether a step takes a sandwich.
+        observe: Called with the number of steps done, after each.
 
     Returns:
         What it took, and the parent with averaged weights.
@@ -92,6 +94,7 @@ def train_parent(
                     raise ProxyError(f"the parent's loss became {value} at step {step + 1} ({designs[0].key})")
                 descend(parameters, optimizer, settings.clip)
                 average.update()
+            observe(step + 1)
             if step >= settings.steps - max(1, settings.steps // 10):
                 tail.append(value / settings.batch)
     trained: Parent = average.model  # type: ignore[assignment]

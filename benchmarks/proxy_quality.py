@@ -16,6 +16,7 @@ import csv
 import json
 import math
 import statistics
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
@@ -43,7 +44,7 @@ Scores = dict[str, tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """An architecture with the scores of its long trainings, one a seed, and the first seed's curve and seconds."""
+    """An architecture with the scores of its long trainings, one a seed; the first seed's curve, seconds and loss."""
 
     arch: str
     band: str
@@ -51,6 +52,7 @@ class Truth:
     seeds: tuple[float, ...]
     curve: dict[int, float] = field(default_factory=dict)
     seconds: float = 0.0
+    train_loss: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -94,6 +96,7 @@ def _truth(arch: str, rows: Sequence[dict[str, str]]) -> Truth:
         seeds=tuple(float(row["map50_95"]) for row in rows),
         curve={int(step): float(value) for step, value in points},
         seconds=float(rows[0]["seconds"]),
+        train_loss=float(rows[0]["train_loss"]),
     )
 
 
@@ -104,6 +107,43 @@ def stopped_early(known: Sequence[Truth]) -> Iterator[tuple[str, list[Truth], Sc
     for step in steps:
         scored = {one.arch: (one.curve[step], one.seconds * step / steps[-1]) for one in several if step in one.curve}
         yield f"{step} of {steps[-1]} steps", several, scored
+
+
+def beginnings(known: Sequence[Truth]) -> Iterator[tuple[str, Scores]]:
+    """What the first seed's curve, its extrapolations and its last losses say of its own end, which favours them."""
+    curves = [one for one in known if one.curve]
+    steps = sorted(set[int]().union(*(one.curve for one in curves)))
+
+    def cost(one: Truth, step: int) -> float:
+        return one.seconds * step / steps[-1]
+
+    for step in steps:
+        yield f"{step} of {steps[-1]} steps", {one.arch: (one.curve[step], cost(one, step)) for one in curves}
+    for points in (3, 4, 6):
+        first = steps[:points]
+        table = {
+            one.arch: (extrapolated([one.curve[at] for at in first], first, steps[-1]), cost(one, first[-1]))
+            for one in curves
+        }
+        yield f"extrapolated from {first[-1]} steps", table
+    yield "the last losses", {one.arch: (-one.train_loss, cost(one, steps[-1])) for one in curves}
+
+
+def extrapolated(values: Sequence[float], steps: Sequence[int], wanted: int) -> float:
+    """A curve's value later on by the law a - b step^-c that fits its beginning; the last value where none does."""
+    from scipy.optimize import OptimizeWarning, curve_fit
+
+    def law(step: Values, a: float, b: float, c: float) -> Values:
+        return a - b * step**-c
+
+    bounds = ([0.0, 0.0, 0.1], [1.0, 50.0, 3.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OptimizeWarning)
+        try:
+            found, _ = curve_fit(law, np.array(steps, float), values, p0=(0.5, 1.0, 0.5), bounds=bounds, maxfev=5000)
+        except RuntimeError:
+            return values[-1]
+    return float(law(np.array(wanted, float), *found))
 
 
 def agreement(score: Values, truth: Values) -> tuple[int, int]:
@@ -327,6 +367,9 @@ def main() -> None:
     print("\nOne long training, stopped early, against the mean of the other seeds:\n\n" + HEAD)
     for name, several, table in stopped_early(known):
         print(line(name, several, table))
+    print("\nThe beginnings of the long trainings, against their own ends:\n\n" + HEAD)
+    for name, table in beginnings(known):
+        print(line(name, known, table))
     if options.keep:
         keep(options.data, steps, known)
 

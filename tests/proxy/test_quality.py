@@ -74,3 +74,10 @@ def test_a_disturbed_round_does_not_move_a_ratio() -> None:
     rounds[3, 1] = 9  # something else ran
     found = paired._summary(rounds, 1)
     assert found.ratio == pytest.approx(0.8) and found.low == pytest.approx(0.8) == found.high
+
+
+def test_a_curve_is_extrapolated_by_its_law() -> None:
+    quality = script("proxy_quality")
+    steps = (100, 200, 300, 400)
+    values = [0.5 - 2.0 * step**-0.6 for step in steps]
+    assert quality.extrapolated(values, steps, 1200) == pytest.approx(0.5 - 2.0 * 1200**-0.6, abs=1e-3)

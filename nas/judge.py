@@ -45,7 +45,8 @@ def prepare_parent(space: SearchSpace, steps: int, task: Task) -> float:
     from nas.proxy.parent import Parent
     from nas.proxy.parent_train import train_parent
 
-    settings = replace(task.proxy.with_steps(steps), lr=_LEARNING_RATE, warmup=_WARM_UP, weights=None, teacher=None)
+    course = replace(task.proxy.with_steps(steps), lr=_LEARNING_RATE, horizon=1.0, warmup=_WARM_UP)
+    settings = replace(course, weights=None, teacher=None)
     marks = {steps * part // _TOLD for part in range(1, _TOLD)}
 
     def observe(step: int) -> None:

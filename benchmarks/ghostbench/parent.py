@@ -37,7 +37,12 @@ def trained_parent(options: argparse.Namespace, space: Any, data: Any) -> tuple[
     from nas.turnstile import Turnstile
 
     settings = ProxySettings(
-        steps=options.steps, lr=options.lr, seed=FIRST_SEED + options.seed, threads=options.threads, warmup=0.1
+        steps=options.steps,
+        lr=options.lr,
+        seed=FIRST_SEED + options.seed,
+        threads=options.threads,
+        warmup=0.1,
+        horizon=1,
     )
     kind = "sandwich" if options.sandwich else "single"
     name = f"{space.digest}-{data.digest}-{kind}-{options.steps}-{options.lr:g}-{options.seed}.pt"
@@ -60,7 +65,7 @@ def score(parent: Any, key: str, data: Any, tune: int, seed: int) -> float:
     from nas.turnstile import Turnstile
 
     arch, gate = from_key(key), Turnstile()
-    settings = ProxySettings(steps=max(1, tune), lr=0.002, seed=seed, warmup=0.1)
+    settings = ProxySettings(steps=max(1, tune), lr=0.002, seed=seed, warmup=0.1, horizon=1)
     if not tune:
         return score_cut(parent, arch, data, settings, gate).map50_95
     model = parent.child(arch).standalone()

@@ -43,14 +43,14 @@ def _model(arch: Architecture, nc: int, seed: int) -> nn.Module:
     return build(to_yaml(arch, nc), seed=seed)
 
 
-def short_training(steps: int, lr: float) -> Callable[[Architecture, Any, int], float]:
+def short_training(steps: int, lr: float = 0.012, horizon: float = 1) -> Callable[[Architecture, Any, int], float]:
     """A short training from scratch as a search makes it, scored on the selection part."""
 
     def score(arch: Architecture, data: Any, seed: int) -> float:
         from nas.proxy import ProxySettings, train_proxy
         from nas.turnstile import Turnstile
 
-        settings = ProxySettings(steps=steps, seed=seed, lr=lr)
+        settings = ProxySettings(steps=steps, seed=seed, lr=lr, horizon=horizon)
         result, _ = train_proxy(_model(arch, data.nc, seed), data, arch.imgsz, settings, Turnstile())
         return result.score.map50_95
 
@@ -58,14 +58,14 @@ def short_training(steps: int, lr: float) -> Callable[[Architecture, Any, int], 
 
 
 def moments(arch: Architecture, data: Any, seed: int) -> dict[str, float]:
-    """What one training of a search's kind says at several moments, on several pictures, and by its losses."""
+    """What one training says at several moments, on other pictures, and by its losses."""
     from nas.data.pixels import pixels
     from nas.proxy import ProxySettings, evaluate, train_proxy
     from nas.proxy.average import recalibrate
     from nas.proxy.machine import find_device, find_precision
     from nas.turnstile import Turnstile
 
-    settings = ProxySettings(steps=90, seed=seed)
+    settings = ProxySettings(steps=90, seed=seed, horizon=1)
     device, gate = find_device("cpu"), Turnstile()
     precision = find_precision(settings.precision, device)
     found: dict[str, float] = {}
@@ -110,12 +110,11 @@ def nwot(arch: Architecture, data: Any, seed: int) -> float:
 
 
 PROXIES: dict[str, Callable[[Architecture, Any, int], float | dict[str, float]]] = {
-    "search": short_training(90, 0.012),
-    "search, half the learning rate": short_training(90, 0.006),
-    "moments": moments,
-    "40 steps": short_training(40, 0.012),
-    "60 steps": short_training(60, 0.012),
-    "200 steps": short_training(200, 0.012),
+    "search": short_training(45, horizon=2),
+    "90 steps": short_training(90),
+    "90 steps at half the learning rate": short_training(90, 0.006),
+    "moments of 90 steps": moments,
+    "40 steps": short_training(40),
     "nwot": nwot,
 }
 

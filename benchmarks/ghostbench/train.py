@@ -49,7 +49,7 @@ def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> d
     from nas.yolo_yaml import to_yaml
 
     data, arch = load(source), from_key(row["arch"])
-    settings = ProxySettings(steps=steps, seed=seed, lr=LEARNING_RATE, warmup=0.1)
+    settings = ProxySettings(steps=steps, seed=seed, lr=LEARNING_RATE, horizon=1, warmup=0.1)
     device = find_device("cpu")
     precision = find_precision(settings.precision, device)
     gate, curve = Turnstile(), []

@@ -87,16 +87,16 @@ def train_proxy(
 
 
 def learning_rate(step: int, settings: ProxySettings) -> float:
-    """The learning rate of a step (from 0): a linear rise, then a cosine down to `final_lr`.
+    """The learning rate of a step (from 0): a linear rise, then a cosine down to `final_lr` at the end of the course.
 
     Args:
         step: Number of the step.
         settings: How to train.
     """
-    rise = max(1, round(settings.warmup * settings.steps))
+    rise = max(1, round(settings.warmup * settings.course))
     if step < rise:
         return settings.lr * (step + 1) / rise
-    done = (step - rise + 1) / max(1, settings.steps - rise)
+    done = (step - rise + 1) / max(1, settings.course - rise)
     return settings.lr * (settings.final_lr + (1 - settings.final_lr) * (1 + math.cos(math.pi * done)) / 2)
 
 
@@ -109,7 +109,7 @@ def changed_share(pictures: int, settings: ProxySettings) -> float:
     """
     if settings.augment is not None:
         return settings.augment
-    return min(1.0, settings.steps * settings.batch / pictures / _ALL_CHANGED)
+    return min(1.0, settings.course * settings.batch / pictures / _ALL_CHANGED)
 
 
 def _train(

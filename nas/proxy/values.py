@@ -6,7 +6,7 @@ from typing import Any, Self
 from nas.errors import UsageError
 from nas.loss_choice import Losses
 
-DEFAULT_STEPS = 90
+DEFAULT_STEPS = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,15 @@ class ProxySettings:
         seed: Seed of the order of the pictures and of the augmentation (the weights' seed is the builder's).
         threads: Torch threads; with one thread on a CPU the same seed gives the same bits.
         device: `cpu`, `cuda` or `cuda:N`.
-        warmup: Share of the steps in which the learning rate rises linearly.
-        final_lr: Learning rate at the end, as a share of `lr`; between the two it follows a cosine.
+        horizon: Length of the learning rate's course, in trainings, at least 1. At 2 a training is the first half of
+            one that is twice as long: it ranks as well as the whole (docs/proxies.md). At 1 the rate falls to its end.
+        warmup: Share of the course in which the learning rate rises linearly.
+        final_lr: Learning rate at the end of the course, as a share of `lr`; between the two it follows a cosine.
         weight_decay: Weight decay of AdamW, on convolution weights only.
         clip: Largest norm of the gradients.
         augment: Share of the pictures changed in size, place and colour, from 0 (mirrored only) to 1;
-            None takes the passes over the pictures divided by 40: a short training sees no picture often
-            enough to learn it by heart, and learns faster from pictures as they are.
+            None takes the passes over the pictures in the whole course divided by 40: a short training sees no picture
+            often enough to learn it by heart, and learns faster from pictures as they are.
         ema: Decay of the averaged weights, reached as `1 - exp(-step / ema_tau)`.
         ema_tau: Steps in which the average's memory grows.
         recalibration: Training pictures from which the BatchNorm statistics are taken anew before the score.
@@ -44,6 +46,7 @@ class ProxySettings:
     seed: int = 0
     threads: int = 1
     device: str = "cpu"
+    horizon: float = 2.0
     warmup: float = 0.2
     final_lr: float = 0.02
     weight_decay: float = 5e-4
@@ -69,10 +72,17 @@ class ProxySettings:
         for name in ("warmup", "final_lr", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"proxy setting `{name}` must lie in [0, 1), got {getattr(self, name)}")
+        if not self.horizon >= 1:
+            raise UsageError(f"proxy setting `horizon` must be at least 1, got {self.horizon}")
         if self.augment is not None and not 0 <= self.augment <= 1:
             raise UsageError(f"proxy setting `augment` must lie in [0, 1], got {self.augment}")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise UsageError(f"proxy setting `precision` must be auto, float32 or bfloat16, got {self.precision!r}")
+
+    @property
+    def course(self) -> int:
+        """Steps of the learning rate's whole course."""
+        return round(self.steps * self.horizon)
 
     def with_steps(self, steps: int) -> Self:
         """The same settings with another length."""

@@ -84,16 +84,31 @@ def test_more_pictures_a_batch_than_there_are(small_data: DetectionData, make_mo
 
 
 def test_learning_rate_rises_and_falls() -> None:
-    settings = ProxySettings(steps=100, lr=0.01, warmup=0.1, final_lr=0.1)
+    settings = ProxySettings(steps=100, lr=0.01, horizon=1, warmup=0.1, final_lr=0.1)
     rates = [learning_rate(step, settings) for step in range(100)]
     assert rates[:10] == pytest.approx([0.001 * (step + 1) for step in range(10)])
     assert rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[-1] == pytest.approx(0.001)
-    assert learning_rate(0, ProxySettings(steps=1, lr=0.01)) == 0.01
+    assert learning_rate(0, ProxySettings(steps=1, lr=0.01, horizon=1)) == 0.01
+    half = replace(settings, steps=50, horizon=2)
+    assert [learning_rate(step, half) for step in range(50)] == rates[:50]
+
+
+def test_a_proxy_is_the_first_half_of_a_longer_training(small_data: DetectionData, make_model: MakeModel) -> None:
+    middle: list[torch.Tensor] = []
+
+    def observe(step: int, average: torch.nn.Module) -> None:
+        if step == 2:
+            middle.extend(parameter.detach().clone() for parameter in average.parameters())
+
+    whole = ProxySettings(steps=4, batch=8, recalibration=8, horizon=1)
+    train_proxy(make_model(), small_data, 32, whole, observe=observe)
+    _, half = train_proxy(make_model(), small_data, 32, replace(whole, steps=2, horizon=2))
+    assert all(torch.equal(one, other) for one, other in zip(middle, half.parameters(), strict=True))
 
 
 def test_augmentation_grows_with_the_passes() -> None:
-    assert changed_share(160, ProxySettings(steps=100, batch=16)) == pytest.approx(0.25)
+    assert changed_share(160, ProxySettings(steps=50, batch=16)) == pytest.approx(0.25)
     assert changed_share(160, ProxySettings(steps=10_000, batch=16)) == 1.0
     assert changed_share(160, ProxySettings(steps=10_000, augment=0.0)) == 0.0
 

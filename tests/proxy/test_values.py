@@ -18,6 +18,7 @@ from nas.proxy import ProxyResult, ProxySettings, Score, steps_for_epochs
         {"threads": 0},
         {"lr": 0.0},
         {"lr": float("nan")},
+        {"horizon": 0.5},
         {"warmup": 1.0},
         {"ema": -0.1},
         {"augment": 1.5},

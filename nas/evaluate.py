@@ -218,12 +218,8 @@ def _screen(architecture: Architecture, task: Task, label: str) -> "tuple[Evalua
         counts = count(model, architecture.imgsz)
         onnx = to_onnx(model, architecture.imgsz)
         remember_features(architecture, task.classes, onnx)  # what the latencies of other designs are predicted from
-        artefact = prepare(
-            model,
-            architecture.imgsz,
-            task.latency,
-            calibration_pictures(task, architecture.imgsz, ROUGHLY_QUANTISED_WITH),
-        )
+        pictures = calibration_pictures(task, architecture.imgsz, ROUGHLY_QUANTISED_WITH)
+        artefact = prepare(model, architecture.imgsz, task.latency, pictures, onnx)
     built = time.monotonic()
     subject = Sized(artefact, architecture.imgsz)
     latency = patiently(

@@ -85,7 +85,11 @@ class ModelBytes:
 
 
 def prepare(
-    model: "nn.Module | ModelFile", imgsz: int, settings: LatencySettings, calibration: Pictures | None = None
+    model: "nn.Module | ModelFile",
+    imgsz: int,
+    settings: LatencySettings,
+    calibration: Pictures | None = None,
+    onnx: bytes | None = None,
 ) -> ModelBytes:
     """Make the file that the settings' runtime reads, in their precision.
 
@@ -95,6 +99,7 @@ def prepare(
         imgsz: Square input size in pixels.
         settings: Runtime and precision; neither the runtime nor the device need be here.
         calibration: Pictures that INT8 scales are taken from; only `int8` needs them.
+        onnx: The model's float32 graph, where it was exported already.
 
     Raises:
         ModelError: The model cannot be built, exported or converted.
@@ -108,7 +113,7 @@ def prepare(
         if _is_onnx(model):
             raise UsageError(f"runtime {settings.runtime} measures a .yaml or .pt file, got an .onnx file")
         return ModelBytes("pt", to_pt(_loaded(model)))
-    onnx = _onnx(model, imgsz)
+    onnx = _onnx(model, imgsz) if onnx is None else onnx
     if kind == "ncnn":
         from nas.latency.ncnn_files import to_ncnn
 

@@ -1,7 +1,7 @@
 """A search in progress: which trial comes next, when the budget is spent, and how far it has come.
 
-A campaign joins what to try (`search`) with what is known (`study`). It does not know how jobs are done: an executor
-asks `next()`, has the job done somewhere, and answers with `done()`, `fail()` or `lose()`.
+A campaign joins what to try (`search`) with what is known (`study`). It does not know how trials run: an executor asks
+`next()`, evaluates the assignment somewhere, and answers with `finish()`, `fail()` or `lose()`.
 """
 
 import time
@@ -14,11 +14,9 @@ from nas.errors import DeviceLost, ProxyError
 from nas.estimates import CONTENDERS
 from nas.evaluate import Evaluation
 from nas.foresight import Foresee
-from nas.jobs import Answer, Assignment, Job
 from nas.proxy import Score
 from nas.repetitions import Repetitions
-from nas.scouting import Scouting
-from nas.search import STARTUP_TRAINED, Observation, Proposal, Sampler, propose
+from nas.search import Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
 from nas.study import Record, StoredStudy
 
@@ -30,6 +28,25 @@ sampler's, which take longer than a measurement, one."""
 
 # Apart from every trial number, so that attempts of one trial and first attempts of others draw different designs.
 _ATTEMPT = 1_000_003
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """An architecture to evaluate.
+
+    Attributes:
+        number: Trial number inside its study.
+        label: File stem of its YAML and weights: `trial-7`, or a baseline's name.
+        architecture: The design.
+        baseline: Whether it is a baseline, which is trained also when it misses a limit.
+        repetition: 0 to evaluate it; else the number of another seed with which it is only trained.
+    """
+
+    number: int
+    label: str
+    architecture: Architecture
+    baseline: bool = False
+    repetition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +66,6 @@ class Progress:
         repeated: Repetitions done with other seeds.
         to_repeat: Repetitions that there will be; 0 before the trials have ended.
         repetitions_failed: Repetitions that failed.
-        scored: Designs scored with a parent's weights.
-        to_score: Designs that there will be; 0 without a parent.
     """
 
     budget: int
@@ -65,8 +80,6 @@ class Progress:
     repeated: int = 0
     to_repeat: int = 0
     repetitions_failed: int = 0
-    scored: int = 0
-    to_score: int = 0
 
 
 End = Literal["budget", "time", "exhausted", "rejections"]
@@ -89,7 +102,6 @@ class Campaign:
         seeds: Sequence[Architecture] = (),
         foresee: Foresee = lambda records, design: None,
         repetitions: int = 0,
-        scouting: Scouting | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -107,7 +119,6 @@ class Campaign:
             seeds: Named designs that the candidates begin with.
             foresee: Predicts which designs miss the target; they are passed over.
             repetitions: Other seeds with which the best candidates and the best baseline are trained in the end.
-            scouting: What a parent finds; at most half of the budget is trained before, and the rest begins with it.
             on_progress: Called after every change.
             clock: Seconds, for tests.
         """
@@ -118,7 +129,6 @@ class Campaign:
         self._foresee = foresee
         self._expected_repetitions = repetitions * (CONTENDERS + 1)
         self._repetitions = Repetitions(study, repetitions)
-        self._scouting = scouting
         self._on_progress, self._clock = on_progress, clock
         self._begun = clock()
         self._retry = study.orphans()
@@ -128,14 +138,12 @@ class Campaign:
         self._failures, self._exhausted = 0, False
         self.ended: End | None = None
 
-    def next(self) -> Job | Literal["wait"] | None:
-        """The next job, `wait` while the running ones decide, or None when the search is over."""
+    def next(self) -> Assignment | Literal["wait"] | None:
+        """The next assignment, `wait` while the running trials decide, or None when the search is over."""
         records = self._study.records()
         trained = sum(r.status == "trained" for r in records)
         running = [r for r in records if r.status == "running"]
-        busy = len(running) + sum(r.status == "running" for r in self._study.baselines()) + self._scouts
-        if trained < self._budget and busy < self._parallel and self._scouting and (job := self._scouting.parent()):
-            return job
+        busy = len(running) + sum(r.status == "running" for r in self._study.baselines())
         if self._baselines:
             return "wait" if busy >= self._parallel else self._baseline()
         late = self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds
@@ -151,23 +159,10 @@ class Campaign:
             return "wait"
         if self._retry:
             return self._retried()
-        if (scout := self._scout(trained + len(running))) is not None:
-            return scout
         if not self._exhausted and (proposed := self._proposed(records, running)):
             return proposed
         self._exhausted = True
         return "wait" if busy else self._repeat("exhausted", late)
-
-    def done(self, job: Job, answer: Answer) -> None:
-        """Store what a job gave."""
-        match job, answer:
-            case Assignment(), Evaluation():
-                self.finish(job, answer)
-            case Assignment(), Score():
-                self.repeated(job, answer)
-            case _ if self._scouting is not None:
-                self._scouting.done(answer if isinstance(answer, tuple) else None)
-                self._on_progress(self.progress())
 
     def finish(self, assignment: Assignment, evaluation: Evaluation) -> None:
         """Store an assignment's evaluation."""
@@ -182,19 +177,13 @@ class Campaign:
         self._failures = 0
         self._on_progress(self.progress())
 
-    def fail(self, assignment: Job, reason: str) -> None:
-        """Store that a job failed; of a failed repetition nothing is stored.
+    def fail(self, assignment: Assignment, reason: str) -> None:
+        """Store that an assignment failed; of a failed repetition nothing is stored.
 
         Raises:
-            ProxyError: Several trials failed in a row: the fault is not the candidates'; or it was the parent's job,
-                without which the search would be another.
+            ProxyError: Several trials failed in a row: the fault is not the candidates'.
         """
         record = None
-        if not isinstance(assignment, Assignment):
-            raise ProxyError(
-                f"{assignment.label}: {reason}. The search was stopped; what is finished is kept, and the same command "
-                "goes on; without --parent it is another search"
-            )
         if assignment.repetition:
             self._repetitions.fail(assignment.label, assignment.repetition)
         else:
@@ -207,7 +196,7 @@ class Campaign:
                 "The search was stopped; what is finished is kept, and the same command goes on"
             )
 
-    def lose(self, assignment: Job, reason: str) -> NoReturn:
+    def lose(self, assignment: Assignment, reason: str) -> NoReturn:
         """Stop the search because its device is gone; the assignment did not fail, and is repeated when it goes on.
 
         The trial stays as it is in the study, running: the next search that opens it finds an orphan (`StoredStudy`).
@@ -246,8 +235,6 @@ class Campaign:
             repeated=repetitions.finished,
             to_repeat=repetitions.wanted,
             repetitions_failed=repetitions.failures,
-            scored=self._scouting.scored if self._scouting else 0,
-            to_score=self._scouting.wanted if self._scouting else 0,
         )
 
     def _repeat(self, end: End, late: bool) -> Assignment | Literal["wait"] | None:
@@ -261,19 +248,6 @@ class Campaign:
         record, number = found
         assert record.evaluation is not None
         return Assignment(record.number, record.label, record.evaluation.architecture, record.baseline, number)
-
-    @property
-    def _scouts(self) -> int:
-        return self._scouting.busy if self._scouting else 0
-
-    def _scout(self, begun: int) -> Job | Literal["wait"] | None:
-        """The next designs to judge; `wait` where half of the budget would be begun without them."""
-        if self._scouting is None or self._scouting.over or begun < STARTUP_TRAINED:
-            return None
-        found = self._scouting.next([*self._study.baselines(), *self._study.records()])
-        if found is None and not self._scouting.over and self._scouts and begun >= self._budget // 2:
-            return "wait"
-        return found
 
     def _trainings(self) -> int:
         """Trainings done so far, baselines included."""
@@ -314,7 +288,6 @@ class Campaign:
                 number=len(records) + passed_over * _ATTEMPT,
                 known=known,
                 seeds=self._seeds,
-                promising=self._scouting.promising(self._budget // 2) if self._scouting else (),
             )
             if proposal is None or passed_over == (PASSED_OVER if proposal.origin == "random" else 1):
                 return proposal

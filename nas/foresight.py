@@ -31,11 +31,12 @@ def foresee(task: Task) -> Foresee:
     """
 
     def above_target(records: Sequence[Record], design: Architecture) -> float | None:
-        if sum(record.evaluation is not None for record in records) < LEAST_SAMPLES:
+        measured = [record.evaluation for record in records if record.evaluation is not None][-LEARNT_FROM:]
+        if len(measured) < LEAST_SAMPLES:
             return None
         try:
             with Turnstile().step():  # building a graph keeps a core busy
-                known = samples(records, task.classes)
+                known = [_sample(one, task.classes) for one in measured]
                 wanted = features_of(design, task.classes)
             found = Predictor.fit(known).predict(wanted)
         except (GhostnasError, np.linalg.LinAlgError):
@@ -44,20 +45,6 @@ def foresee(task: Task) -> Foresee:
         return found.latency_ms if hopeless else None
 
     return above_target
-
-
-def samples(records: Sequence[Record], classes: int) -> list[Sample]:
-    """The latest measured designs, to predict others from.
-
-    Args:
-        records: Trials.
-        classes: Number of classes.
-
-    Raises:
-        ModelError: The graph of one is not kept, and cannot be built or exported any more.
-    """
-    measured = [record.evaluation for record in records if record.evaluation is not None]
-    return [_sample(one, classes) for one in measured[-LEARNT_FROM:]]
 
 
 def _sample(evaluation: Evaluation, classes: int) -> Sample:

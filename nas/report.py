@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from nas.estimates import Estimates, Repeats, estimates
-from nas.exploration import Judged
 from nas.finals import COMPARED_ON, Finalist, choose_best
 from nas.formats import FLOAT32_TOLERANCE
 from nas.plot import draw_front
@@ -19,11 +18,9 @@ from nas.study import Record
 from nas.tables import (
     BASELINE_HEADER,
     FRONT_HEADER,
-    JUDGED_HEADER,
     TRIALS_HEADER,
     baseline_rows,
     front_rows,
-    judged_rows,
     trial_rows,
     write_csv,
 )
@@ -49,7 +46,6 @@ class Outcome:
         data_sizes: Pictures in train, select and val.
         protocol: How proxies train.
         data_yaml: The data YAML as it was given, None for the embedded set.
-        judged: What was judged with a parent's weights; nothing without a parent.
     """
 
     folder: Path
@@ -67,7 +63,6 @@ class Outcome:
     data_sizes: dict[str, int]
     protocol: dict[str, Any]
     data_yaml: str | None
-    judged: Sequence[Judged] = ()
 
     @property
     def best(self) -> Finalist | None:
@@ -109,8 +104,6 @@ def write(outcome: Outcome) -> None:
     write_csv(folder / "trials.csv", trial_rows(every, known), TRIALS_HEADER)
     write_csv(folder / "front.csv", front_rows(outcome.front), FRONT_HEADER)
     write_csv(folder / "baselines.csv", baseline_rows(outcome.baselines), BASELINE_HEADER)
-    if settings.parent_steps:
-        write_csv(folder / "judged.csv", judged_rows(outcome.judged), JUDGED_HEADER)
     title = f"{settings.space} on {settings.data}: {settings.runtime}, {settings.threads} thread(s), {settings.device}"
     draw_front(
         folder / "front.png", title, settings.target_ms, outcome.records, known, outcome.front, outcome.baselines
@@ -197,13 +190,11 @@ def report(outcome: Outcome) -> str:
         f"- proxy: {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}; "
         f"losses {s.class_loss} and {s.box_loss}{'; began with the literals' if s.seed_literals else ''}",
         f"- sampler {s.sampler}, seed {s.seed}",
-        *([f"- a weight-sharing parent, trained for {s.parent_steps} steps"] if s.parent_steps else []),
         "",
         "## Found",
         "",
         f"The space reaches from {outcome.fastest_ms:.2f} ms to {outcome.slowest_ms:.2f} ms. "
         f"The gate rejected {share}.",
-        *_scouted(outcome),
         "",
         *_table(outcome),
         "",
@@ -238,19 +229,6 @@ def report(outcome: Outcome) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _scouted(outcome: Outcome) -> list[str]:
-    """What a parent was asked, and what became of its answers."""
-    if not outcome.settings.parent_steps:
-        return []
-    scored = sum(one.score is not None for one in outcome.judged)
-    liked = [r for r in outcome.records if r.origin == "parent" and r.status in ("trained", "rejected")]
-    trained = sum(r.status == "trained" for r in liked)
-    told = f"Of {len(outcome.judged)} evolved designs {scored} were scored with the parent's weights (`judged.csv`)"
-    of_best = [f.record.label for f in outcome.front if f.record.origin == "parent"]
-    kept = f"; on the front are {', '.join(of_best)}" if of_best else "; none is on the front"
-    return ["", f"{told}. {len(liked)} of them were measured and {trained} trained{kept}."]
 
 
 def next_commands(outcome: Outcome) -> list[str]:

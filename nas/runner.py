@@ -10,12 +10,11 @@ from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
 from nas.errors import LatencyError, ModelError, TargetUnreachable, UsageError
 from nas.estimates import CONTENDERS
-from nas.evaluate import Limits, Task, measure_only
+from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
 from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
 from nas.finals import conclude
 from nas.foresight import foresee
-from nas.jobs import Crew
 from nas.latency import LatencySettings
 from nas.latency.artifact import prepare_reference
 from nas.latency.estimate import Calibration
@@ -31,8 +30,7 @@ from nas.notices import shown
 from nas.paths import writable_dir
 from nas.proxy import ProxySettings, steps_for_epochs
 from nas.report import Outcome, write
-from nas.scouting import EXPLORED, Scouting, kept_judgements
-from nas.search import STARTUP_TRAINED, Sampler
+from nas.search import Sampler
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import Annotate, StoredStudy
@@ -41,8 +39,6 @@ from nas.study_file import STUDY_FILE
 # Rough share of candidates that the gate rejects, for the estimate before anything is known.
 _EXPECTED_REJECTED = 0.5
 _CALIBRATION_STEPS = (2, 8)
-# A parent's step is a random design's, which is built and cut for it; a judgement exports and scores.
-_PARENT_STEP, _JUDGED_S = 1.8, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,6 @@ class Request:
         sampler: `gp`, `tpe` or `random`.
         seed_literals: Whether the candidates begin with the shipped literals that lie in the space.
         finalist_seeds: Seeds with which the best candidates and the best baseline are trained.
-        parent_steps: Steps of a weight-sharing parent that finds what to begin with; 0 for none.
         workers: Worker processes; 0 runs in this process without Ray.
         max_seconds: No trial begins after this many seconds.
         name: Name of the search, or None for a digest of the settings.
@@ -79,7 +74,6 @@ class Request:
     sampler: Sampler
     seed_literals: bool
     finalist_seeds: int
-    parent_steps: int
     workers: int
     max_seconds: float | None
     name: str | None
@@ -112,7 +106,7 @@ class Reporter(Protocol):
 
 
 def run_search(
-    request: Request, reporter: Reporter, annotate: Annotate | None = None, crew: Crew | None = None
+    request: Request, reporter: Reporter, annotate: Annotate | None = None, evaluator: Evaluator = evaluate
 ) -> Outcome:
     """Run a search, or take it up where it stands, and write its results folder.
 
@@ -120,7 +114,7 @@ def run_search(
         request: What is asked.
         reporter: Shows progress.
         annotate: Notes finished trials for the dashboard.
-        crew: What does the jobs; by default ours.
+        evaluator: How one architecture is evaluated.
 
     Raises:
         GhostnasError: The search cannot be carried out as asked.
@@ -134,7 +128,6 @@ def run_search(
     folder = request.out / (request.name or settings.default_name)
     if not (folder / STUDY_FILE).exists():
         _check_heads(request)
-        _check_parent(request)
         _check_checkpoints(request)
         _check_device(request.latency)
     writable_dir(folder)
@@ -160,7 +153,7 @@ def run_search(
             reporter.feasible(found)
             if done < request.budget:
                 reporter.estimated(estimate_s(request, task, found, request.budget - done))
-            ended = _carry_out(study, request, task, found, reporter, crew or Crew())
+            ended = _carry_out(study, request, task, found, reporter, evaluator)
         front, baselines = conclude(study, task, reporter.finalist, reporter.waiting)
         outcome = Outcome(
             folder=folder,
@@ -178,7 +171,6 @@ def run_search(
             data_sizes={part.name: len(part) for part in (data.train, data.select, data.val)},
             protocol=request.proxy.to_dict(),
             data_yaml=request.data,
-            judged=kept_judgements(study),
         )
         write(outcome)
         return outcome
@@ -222,7 +214,6 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
         seed_literals=request.seed_literals,
         weights=None if request.proxy.weights is None else _identity(request.proxy.weights),
         teacher=None if request.proxy.teacher is None else _identity(request.proxy.teacher),
-        parent_steps=request.parent_steps,
     )
 
 
@@ -256,8 +247,7 @@ def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int)
     trained = remaining + len(found.baselines)
     screenings = trained / (1 - _EXPECTED_REJECTED) * screening
     repetitions = (request.finalist_seeds - 1) * (CONTENDERS + 1)
-    parent = request.parent_steps * step * _PARENT_STEP + EXPLORED * _JUDGED_S if request.parent_steps else 0.0
-    return ((trained + repetitions) * proxy + screenings + parent) / max(1, request.workers)
+    return ((trained + repetitions) * proxy + screenings) / max(1, request.workers)
 
 
 def _place(place: str) -> str:
@@ -293,24 +283,6 @@ def _check_heads(request: Request) -> None:
             f"ncnn cannot run the heads without NMS of {request.space.name} (it has no top-k); write `end2end: false` "
             "in a space file of your own, or choose another --runtime"
         )
-
-
-def _check_parent(request: Request) -> None:
-    """A parent's promises come after the random start, and need a space whose designs share weights.
-
-    Raises:
-        UsageError: They never come, or the space holds something that no rule cuts.
-    """
-    if not request.parent_steps:
-        return
-    if request.budget // 2 <= STARTUP_TRAINED:
-        raise UsageError(
-            f"--parent finds what the second half of the candidates begins with, after {STARTUP_TRAINED} at random: "
-            f"--budget must be at least {2 * STARTUP_TRAINED + 2}, got {request.budget}"
-        )
-    from nas.proxy.parent import check_shares
-
-    check_shares(request.space)
 
 
 def _check_checkpoints(request: Request) -> None:
@@ -361,18 +333,8 @@ def _carry_out(
     task: Task,
     found: Feasibility,
     reporter: Reporter,
-    crew: Crew,
+    evaluator: Evaluator,
 ) -> str:
-    scouting = None
-    if request.parent_steps:
-        scouting = Scouting(
-            study,
-            request.space,
-            task,
-            steps=request.parent_steps,
-            seed=request.proxy.seed,
-            begin_with=[*found.baselines.values(), *found.seeds],
-        )
     campaign = Campaign(
         study,
         request.space,
@@ -386,14 +348,13 @@ def _carry_out(
         seeds=found.seeds,
         foresee=foresee(task),
         repetitions=request.finalist_seeds - 1,
-        scouting=scouting,
         on_progress=reporter.progress,
     )
     try:
         if request.workers:
-            ray_tune.run(campaign, task, crew, request.workers)
+            ray_tune.run(campaign, task, evaluator, request.workers)
         else:
-            inline.run(campaign, task, crew)
+            inline.run(campaign, task, evaluator)
     except KeyboardInterrupt:
         reporter.interrupted()
         return "interrupted"

@@ -39,7 +39,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A point to evaluate next, and where it came from: `seed`, `random`, `parent`, `gp` or `tpe`."""
+    """A point to evaluate next, and where it came from: `seed`, `random`, `gp` or `tpe`."""
 
     indices: dict[str, int]
     origin: str
@@ -55,13 +55,11 @@ def propose(
     number: int,
     known: Iterable[str] = (),
     seeds: Sequence[Architecture] = (),
-    promising: Sequence[Architecture] = (),
 ) -> Proposal | None:
     """Propose the next point.
 
     First the seed designs that lie in the space, then random points until `STARTUP_TRAINED` points have been trained,
-    then what a parent finds promising, then the sampler. A proposal whose architecture is known already is moved to a
-    random unknown neighbour.
+    then the sampler. A proposal whose architecture is known already is moved to a random unknown neighbour.
 
     Args:
         space: The search space.
@@ -72,30 +70,23 @@ def propose(
         number: Number of the trial to be proposed; with `seed` it fixes the random stream.
         known: Canonical keys that must not be proposed again (every trial and baseline so far).
         seeds: Named designs to begin with.
-        promising: Designs that a parent likes.
 
     Returns:
         The proposal, or None when no unknown architecture could be found: the space is exhausted.
     """
     taken = set(known)
-    if planned := _first_unknown(space, seeds, taken):
-        return Proposal(planned, "seed")
+    for design in seeds:
+        indices = space.encode(design)
+        if indices is not None and design.canonical().key not in taken:
+            return Proposal(indices, "seed")
     rng = random.Random(f"{seed}/{number}")
     trained = sum(point.accuracy is not None for point in history)
-    if trained >= STARTUP_TRAINED and (planned := _first_unknown(space, promising, taken)):
-        return Proposal(planned, "parent")
     if sampler == "random" or trained < STARTUP_TRAINED:
         point, origin = space.sample(rng), "random"
     else:
         point, origin = _ask(space, history, pending, sampler, rng.randrange(2**31)), sampler
     fresh = _unknown(space, point, taken, rng)
     return None if fresh is None else Proposal(fresh, origin)
-
-
-def _first_unknown(space: SearchSpace, designs: Sequence[Architecture], taken: set[str]) -> dict[str, int] | None:
-    """The point of the first design of the space that was not tried."""
-    points = (space.encode(design) for design in designs if design.canonical().key not in taken)
-    return next((point for point in points if point is not None), None)
 
 
 def _unknown(space: SearchSpace, point: dict[str, int], taken: set[str], rng: random.Random) -> dict[str, int] | None:
@@ -118,7 +109,7 @@ def _ask(
     from optuna.trial import TrialState, create_trial
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    names = distributions(space)
+    distributions = _distributions(space)
     worst = min(point.accuracy for point in history if point.accuracy is not None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -127,16 +118,18 @@ def _ask(
             # A rejected point was never trained. Telling it as pruned would hide its latency from the sampler, so it
             # is told with the worst accuracy seen: dominated, and known to be slow.
             accuracy = worst if point.accuracy is None else point.accuracy
-            params = {name: point.indices[name] for name in names}
-            study.add_trial(create_trial(params=params, distributions=names, values=[accuracy, point.latency_ms]))
+            params = {name: point.indices[name] for name in distributions}
+            study.add_trial(
+                create_trial(params=params, distributions=distributions, values=[accuracy, point.latency_ms])
+            )
         for waiting in pending:
-            params = {name: waiting[name] for name in names}
-            study.add_trial(create_trial(params=params, distributions=names, state=TrialState.RUNNING))
-        asked = study.ask(names).params
+            params = {name: waiting[name] for name in distributions}
+            study.add_trial(create_trial(params=params, distributions=distributions, state=TrialState.RUNNING))
+        asked = study.ask(distributions).params
     return {dimension.name: asked.get(dimension.name, 0) for dimension in space.dimensions}
 
 
-def distributions(space: SearchSpace) -> "dict[str, optuna.distributions.BaseDistribution]":
+def _distributions(space: SearchSpace) -> "dict[str, optuna.distributions.BaseDistribution]":
     """Ordered and two-valued dimensions as integers, the others as categories; single values are left out."""
     from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 

@@ -46,7 +46,6 @@ class SearchSettings:
         seed_literals: Whether the shipped literals of the space were tried first.
         weights: File name and digest of the checkpoint that proxies begin with, None from scratch.
         teacher: File name and digest of the checkpoint that teaches the proxies, None without.
-        parent_steps: Steps of the weight-sharing parent that was asked what to begin with, 0 without.
     """
 
     space: str
@@ -78,7 +77,6 @@ class SearchSettings:
     seed_literals: bool = False
     weights: str | None = None
     teacher: str | None = None
-    parent_steps: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from nas.denoise import Estimate
 from nas.estimates import Estimates
-from nas.exploration import Judged
 from nas.finals import Finalist
 from nas.study import Record
 
@@ -40,18 +39,6 @@ def baseline_rows(baselines: Sequence[Finalist]) -> list[Row]:
     ]
 
 
-def judged_rows(judged: Sequence[Judged]) -> list[Row]:
-    """One row a design that was judged with a parent's weights, in the order of judgement."""
-    return [
-        {
-            "latency_ms": f"{one.latency_ms:.4f}",
-            "score": "" if one.score is None else f"{one.score:.4f}",
-            "architecture": one.architecture.key,
-        }
-        for one in judged
-    ]
-
-
 def write_csv(path: Path, rows: Sequence[Row], header: Sequence[str]) -> None:
     """Write rows to a CSV file; an empty table still has its header."""
     with path.open("w", newline="") as file:
@@ -59,8 +46,6 @@ def write_csv(path: Path, rows: Sequence[Row], header: Sequence[str]) -> None:
         writer.writeheader()
         writer.writerows(rows)
 
-
-JUDGED_HEADER = ("latency_ms", "score", "architecture")
 
 FRONT_HEADER = (
     "trial",

@@ -50,8 +50,6 @@ class ConsoleReporter:
             f"on {s.device}, scope {s.scope}, {s.statistic}"
         )
         self._say(f"  proxy    {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}")
-        if s.parent_steps:
-            self._say(f"  parent   {s.parent_steps} steps beside the first candidates")
         if not done:
             self._say("  device   is calibrated, then the corners of the space are measured: one to two minutes")
 
@@ -130,8 +128,6 @@ def progress_line(progress: "Progress") -> str:
     parts = [f"trained {progress.trained}/{progress.budget}", f"rejected {progress.rejected}"]
     if progress.failed:
         parts.append(f"failed {progress.failed}")
-    if progress.scored > 0:
-        parts.append(f"scored with the parent {progress.scored}/{progress.to_score}")
     best = progress.best
     if best is not None and best.evaluation is not None and best.evaluation.score is not None:
         found = best.evaluation

@@ -50,9 +50,6 @@ def search(
     finalist_seeds: int = typer.Option(
         3, help="Seeds with which the best candidates and the best baseline are trained; 1: no more than any other."
     ),
-    parent: int = typer.Option(
-        0, min=0, help="Steps of a weight-sharing parent, which is asked what to train first; 0: none is trained."
-    ),
     class_loss: str = typer.Option("bce", help="Class loss of the proxies: bce or focal."),
     box_loss: str = typer.Option("ciou", help="Box loss of the proxies: ciou or giou."),
     weights: Path | None = typer.Option(
@@ -144,7 +141,6 @@ def search(
         sampler=sampler,  # type: ignore[arg-type]
         seed_literals=seed_literals,
         finalist_seeds=finalist_seeds,
-        parent_steps=parent,
         workers=_workers() if workers is None else workers,
         max_seconds=max_seconds,
         name=name,

@@ -1,29 +1,37 @@
-"""Runs a campaign in this process, one job at a time."""
+"""Runs a campaign in this process, one trial at a time."""
 
-from nas.campaign import Campaign
+from nas.campaign import Assignment, Campaign
 from nas.errors import DeviceLost
-from nas.evaluate import Task
-from nas.jobs import Crew
+from nas.evaluate import Evaluator, Task, TrainAgain, train_again
+from nas.proxy import Score
 
 
-def run(campaign: Campaign, task: Task, crew: Crew) -> None:
-    """Do jobs until the campaign ends.
+def run(campaign: Campaign, task: Task, evaluator: Evaluator, again: TrainAgain = train_again) -> None:
+    """Evaluate trials until the campaign ends.
 
     Args:
-        campaign: What to do.
+        campaign: What to try.
         task: How to evaluate.
-        crew: What does it.
+        evaluator: `nas.evaluate.evaluate`, or a stand-in for tests.
+        again: What trains a design with another seed.
 
     Raises:
         GhostnasError: The campaign cannot go on (see `Campaign.fail` and `Campaign.lose`).
     """
-    while (job := campaign.next()) is not None and job != "wait":
+    while isinstance(assignment := campaign.next(), Assignment):
         try:
-            answer = crew.carry_out(job, task)
+            found = (
+                again(assignment.architecture, task, assignment.repetition)
+                if assignment.repetition
+                else evaluator(assignment.architecture, task, assignment.label, assignment.baseline)
+            )
         except DeviceLost as error:
-            campaign.lose(job, str(error))
+            campaign.lose(assignment, str(error))
         except Exception as error:
             # Whatever a candidate's build or training raises is that candidate's failure, stored with its reason.
-            campaign.fail(job, f"{type(error).__name__}: {error}")
+            campaign.fail(assignment, f"{type(error).__name__}: {error}")
         else:
-            campaign.done(job, answer)
+            if isinstance(found, Score):
+                campaign.repeated(assignment, found)
+            else:
+                campaign.finish(assignment, found)

@@ -1,24 +1,25 @@
 """The two ends that Ray Tune talks to: a searcher in this process and workers elsewhere. Imports Ray."""
 
-import base64
-import pickle
+import json
+from dataclasses import asdict
 from typing import Any
 
 from ray import tune
 from ray.tune.search import Searcher
 
-from nas.campaign import Campaign
+from nas.architecture import Architecture
+from nas.campaign import Assignment, Campaign
 from nas.errors import DeviceLost, GhostnasError
-from nas.evaluate import Task
-from nas.jobs import Crew, Job
+from nas.evaluate import Evaluation, Evaluator, Task, TrainAgain
+from nas.proxy import Score
 
 
 class Worker(tune.Trainable):  # type: ignore[misc]
-    """Does one job a trial; the process is reused for the next."""
+    """Evaluates one architecture a trial; the process is reused for the next."""
 
-    def setup(self, config: dict[str, Any], task: Task, crew: Crew) -> None:
+    def setup(self, config: dict[str, Any], task: Task, evaluator: Evaluator, again: TrainAgain) -> None:
         """Take the first configuration and what stays the same for all."""
-        self._config, self._task, self._crew = config, task, crew
+        self._config, self._task, self._evaluator, self._again = config, task, evaluator, again
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next configuration."""
@@ -26,14 +27,18 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """Do the job; a failure is an answer too, with its reason."""
+        """Evaluate; a failure is an answer too, with its reason."""
         try:
-            answer = self._crew.carry_out(_unpacked(self._config["job"]), self._task)
+            architecture = Architecture.from_dict(json.loads(self._config["architecture"]))
+            label, baseline = self._config["label"], self._config["baseline"]
+            if repetition := self._config["repetition"]:
+                return {"done": True, "score": json.dumps(asdict(self._again(architecture, self._task, repetition)))}
+            evaluation = self._evaluator(architecture, self._task, label, baseline)
         except DeviceLost as error:
             return {"done": True, "lost": str(error)}
         except Exception as error:
             return {"done": True, "failed": f"{type(error).__name__}: {error}"}
-        return {"done": True, "answer": _packed(answer)}
+        return {"done": True, "evaluation": json.dumps(evaluation.to_dict())}
 
 
 class CampaignSearcher(Searcher):  # type: ignore[misc]
@@ -47,31 +52,38 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
         """Ask this campaign."""
         super().__init__()
         self._campaign = campaign
-        self._assigned: dict[str, Job] = {}
+        self._assigned: dict[str, Assignment] = {}
         self.error: GhostnasError | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next configuration, None for not now, or FINISHED."""
-        job = None if self.error else self._campaign.next()
-        if job == "wait":
+        assignment = None if self.error else self._campaign.next()
+        if assignment == "wait":
             return None
-        if job is None:
+        if not isinstance(assignment, Assignment):
             return str(Searcher.FINISHED)
-        self._assigned[trial_id] = job
-        return {"job": _packed(job)}
+        self._assigned[trial_id] = assignment
+        return {
+            "architecture": json.dumps(assignment.architecture.to_dict()),
+            "label": assignment.label,
+            "baseline": assignment.baseline,
+            "repetition": assignment.repetition,
+        }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Store what a worker answered."""
-        job = self._assigned.pop(trial_id)
+        assignment = self._assigned.pop(trial_id)
         try:
             if error or result is None:
-                self._campaign.fail(job, "the worker process died (out of memory?)")
+                self._campaign.fail(assignment, "the worker process died (out of memory?)")
             elif "lost" in result:
-                self._campaign.lose(job, result["lost"])
+                self._campaign.lose(assignment, result["lost"])
             elif "failed" in result:
-                self._campaign.fail(job, result["failed"])
+                self._campaign.fail(assignment, result["failed"])
+            elif "score" in result:
+                self._campaign.repeated(assignment, Score(**json.loads(result["score"])))
             else:
-                self._campaign.done(job, _unpacked(result["answer"]))
+                self._campaign.finish(assignment, Evaluation.from_dict(json.loads(result["evaluation"])))
         except GhostnasError as raised:
             # Tune would log it and go on; keep it, suggest nothing more, and let run() raise it.
             self.error = raised
@@ -85,12 +97,3 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore: the study is the state."""
-
-
-def _packed(value: Any) -> str:
-    """A value of ours as text, which Tune carries without a look into it; only these processes read it."""
-    return base64.b64encode(pickle.dumps(value)).decode("ascii")
-
-
-def _unpacked(text: str) -> Any:
-    return pickle.loads(base64.b64decode(text))

@@ -17,8 +17,7 @@ from pathlib import Path
 import psutil
 
 from nas.campaign import Campaign
-from nas.evaluate import Task
-from nas.jobs import Crew
+from nas.evaluate import Evaluator, Task, TrainAgain, train_again
 from nas.paths import cache_subdir
 
 OBJECT_STORE_BYTES = 80 * 2**20
@@ -26,14 +25,15 @@ OBJECT_STORE_BYTES = 80 * 2**20
 _LONGEST_RAY_FOLDER = 38
 
 
-def run(campaign: Campaign, task: Task, crew: Crew, workers: int) -> None:
-    """Do jobs in `workers` processes until the campaign ends.
+def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int, again: TrainAgain = train_again) -> None:
+    """Evaluate trials in `workers` processes until the campaign ends.
 
     Args:
-        campaign: What to do.
+        campaign: What to try.
         task: How to evaluate; sent to every worker.
-        crew: What does it; functions that workers can import.
+        evaluator: A function that workers can import.
         workers: Worker processes, one core each.
+        again: What trains a design with another seed; a function that workers can import.
 
     Raises:
         GhostnasError: The campaign cannot go on (see `Campaign.fail` and `Campaign.lose`).
@@ -45,7 +45,7 @@ def run(campaign: Campaign, task: Task, crew: Crew, workers: int) -> None:
         from nas.executors.ray_parts import CampaignSearcher, Worker
 
         searcher = CampaignSearcher(campaign)
-        worker = tune.with_parameters(Worker, task=task, crew=crew)
+        worker = tune.with_parameters(Worker, task=task, evaluator=evaluator, again=again)
         tuner = tune.Tuner(
             tune.with_resources(worker, {"cpu": 1}),
             tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),

@@ -196,7 +196,6 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
         False,
         3,
         0,
-        0,
         None,
         "mine",
         tmp_path,

@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.parent.cut import blocks, halves
+from benchmarks.parent.net import Parent
+from benchmarks.parent.score import score_cut
+from benchmarks.parent.train import train_parent
 from nas.architecture import Architecture
 from nas.build import build
 from nas.data import load
 from nas.data.values import Split
 from nas.errors import UsageError
 from nas.proxy import ProxySettings
-from nas.proxy.cut import blocks, halves
-from nas.proxy.parent import Parent
-from nas.proxy.parent_score import score_cut
-from nas.proxy.parent_train import train_parent
 from nas.space import SearchSpace, load_space
 from nas.yolo_yaml import to_yaml
 

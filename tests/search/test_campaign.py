@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from nas.architecture import Architecture
-from nas.campaign import FAILURES_IN_A_ROW, Campaign, Progress
+from nas.campaign import FAILURES_IN_A_ROW, Assignment, Campaign, Progress
 from nas.errors import ProxyError
 from nas.estimates import CONTENDERS, contenders, estimates
 from nas.evaluate import Evaluation, Task
 from nas.executors import inline
-from nas.jobs import Assignment, Crew
 from nas.literals import yolo11
 from nas.proxy import Score
 from nas.settings import SearchSettings
@@ -46,7 +45,7 @@ def test_a_budget_counts_trained_candidates_only(
         baselines={"yolo11n": yolo11("n", 160)},
         on_progress=seen.append,
     )
-    inline.run(campaign, task, Crew(by_formula))
+    inline.run(campaign, task, by_formula)
     records = study.records()
     assert campaign.ended == "budget"
     assert sum(r.status == "trained" for r in records) == 8
@@ -70,7 +69,7 @@ def test_a_resumed_search_proposes_what_an_uninterrupted_one_does(
     def run(folder: Path, budgets: list[int]) -> list[str]:
         for budget in budgets:
             study = open_study(folder, settings, sizes)
-            inline.run(Campaign(study, space, sampler="gp", seed=3, budget=budget), task, Crew(by_formula))
+            inline.run(Campaign(study, space, sampler="gp", seed=3, budget=budget), task, by_formula)
             keys = [record.key for record in study.records()]
             study.close()
         return keys
@@ -93,7 +92,7 @@ def test_an_orphan_is_tried_again_and_counted_once(
     study.close()  # the process died while the first trial ran
 
     study = open_study(tmp_path, settings, sizes)
-    inline.run(Campaign(study, space, sampler="random", seed=0, budget=3), task, Crew(by_formula))
+    inline.run(Campaign(study, space, sampler="random", seed=0, budget=3), task, by_formula)
     records = study.records()
     assert records[0].status == "interrupted"
     assert records[1].key == first.architecture.key and records[1].retried == 0
@@ -136,7 +135,7 @@ def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
 
     study = open_study(tmp_path, settings, sizes)
     with pytest.raises(ProxyError, match=r"5 trainings failed in a row.*no memory left"):
-        inline.run(Campaign(study, space, sampler="random", seed=0, budget=9), task, Crew(broken))
+        inline.run(Campaign(study, space, sampler="random", seed=0, budget=9), task, broken)
     records = study.records()
     assert [r.status for r in records] == ["failed"] * FAILURES_IN_A_ROW
     assert all(r.reason == "RuntimeError: no memory left" and r.evaluation is None for r in records)
@@ -156,7 +155,7 @@ def test_time_ends_a_search(
     campaign = Campaign(
         study, space, sampler="random", seed=0, budget=500, max_seconds=200, clock=lambda: float(next(ticks))
     )
-    inline.run(campaign, task, Crew(by_formula))
+    inline.run(campaign, task, by_formula)
     assert campaign.ended == "time"
     assert 0 < sum(r.status == "trained" for r in study.records()) < 500
     study.close()
@@ -173,7 +172,7 @@ def test_a_target_that_rejects_nearly_all_ends_with_a_reason(
     study = open_study(tmp_path, settings, sizes)
     strict = replace(task, limits=replace(task.limits, target_ms=0.01))
     campaign = Campaign(study, space, sampler="random", seed=0, budget=1)
-    inline.run(campaign, strict, Crew(by_formula))
+    inline.run(campaign, strict, by_formula)
     assert campaign.ended == "rejections"
     study.close()
 
@@ -203,19 +202,19 @@ def test_the_best_are_trained_with_more_seeds(
 
     first = campaign()
     with pytest.raises(KeyboardInterrupt):
-        inline.run(first, task, Crew(by_formula, again))
+        inline.run(first, task, by_formula, again)
     assert sum(r.status == "trained" for r in study.records()) == 12
     assert sum(len(scores) for scores in study.repeats().values()) == 3
     assert first.progress().repetitions_failed == 1
 
     late = campaign(max_seconds=0.0)
-    inline.run(late, task, Crew(by_formula, again))
+    inline.run(late, task, by_formula, again)
     assert late.ended == "time"
     resumed = campaign()
-    inline.run(resumed, task, Crew(by_formula, again))
+    inline.run(resumed, task, by_formula, again)
     assert resumed.ended == "budget"
     again_late = campaign(max_seconds=0.0)  # nothing is left to do: that is no early end
-    inline.run(again_late, task, Crew(by_formula, again))
+    inline.run(again_late, task, by_formula, again)
     assert again_late.ended == "budget"
 
     chosen = contenders(study.records(), study.baselines())
@@ -250,7 +249,7 @@ def test_repetitions_that_all_fail_stop_the_search(
 
     campaign = Campaign(study, space, sampler="random", seed=0, budget=8, repetitions=2)
     with pytest.raises(ProxyError, match="in a row, the last with: MemoryError: no memory"):
-        inline.run(campaign, task, Crew(by_formula, broken))
+        inline.run(campaign, task, by_formula, broken)
     assert study.repeats() == {}
     study.close()
 
@@ -264,7 +263,7 @@ def test_without_enough_scores_a_design_counts_by_the_mean_of_its_own(
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    inline.run(Campaign(study, space, sampler="random", seed=0, budget=2), task, Crew(by_formula))
+    inline.run(Campaign(study, space, sampler="random", seed=0, budget=2), task, by_formula)
     record = next(r for r in study.records() if r.status == "trained")
     assert record.evaluation and record.evaluation.score
     known = estimates(study.records(), {record.label: {"1": 0.5, "2": 0.6}})

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from nas.architecture import Architecture
-from nas.campaign import Campaign
+from nas.campaign import Assignment, Campaign
 from nas.errors import DeviceLost
 from nas.evaluate import Evaluation, Task
 from nas.executors import inline, ray_tune
-from nas.jobs import Assignment, Crew
 from nas.literals import yolo11
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
@@ -40,7 +39,7 @@ def test_the_search_stops_and_goes_on_with_the_same_trial(
     study = StoredStudy(tmp_path, settings, sizes)
     campaign = Campaign(study, space, sampler="random", seed=0, budget=9)
     with pytest.raises(DeviceLost, match=r"stopped at trial-3.*pi@board was lost.*the same command goes on"):
-        inline.run(campaign, task, Crew(Unplugged(after=3)))
+        inline.run(campaign, task, Unplugged(after=3))
     assert [r.status for r in study.records()][3] == "running"
     assert not any(r.status == "failed" for r in study.records())
     lost = study.records()[3].key
@@ -51,7 +50,7 @@ def test_the_search_stops_and_goes_on_with_the_same_trial(
     first = again.next()
     assert isinstance(first, Assignment) and first.architecture.key == lost
     again.finish(first, formula(first.architecture, task, first.label))
-    inline.run(again, task, Crew(formula))
+    inline.run(again, task, formula)
     records = study.records()
     assert sum(r.status == "trained" for r in records) == 9
     assert not any(r.status == "failed" for r in records)
@@ -65,10 +64,10 @@ def test_a_baseline_is_repeated_too(
         study = StoredStudy(tmp_path, settings, sizes)
         campaign = Campaign(study, space, sampler="random", seed=0, budget=1, baselines={"yolo11n": yolo11("n", 160)})
         if evaluator is formula:
-            inline.run(campaign, task, Crew(evaluator))
+            inline.run(campaign, task, evaluator)
         else:
             with pytest.raises(DeviceLost, match="stopped at yolo11n"):
-                inline.run(campaign, task, Crew(evaluator))
+                inline.run(campaign, task, evaluator)
         found = [r.status for r in study.baselines()]
         study.close()
     assert found == ["trained"]
@@ -81,7 +80,7 @@ def test_workers_lose_it_too(
     study = StoredStudy(tmp_path, settings, sizes)
     campaign = Campaign(study, space, sampler="random", seed=0, budget=5, parallel=3)
     with pytest.raises(DeviceLost, match="pi@board was lost"):
-        ray_tune.run(campaign, task, Crew(gone), workers=2)
+        ray_tune.run(campaign, task, gone, workers=2)
     assert {r.status for r in study.records()} == {"running"}
     study.close()
 

@@ -22,7 +22,6 @@ from nas.estimates import estimates
 from nas.evaluate import Task
 from nas.executors import inline
 from nas.finals import Final, Finalist, choose_best, conclude
-from nas.jobs import Crew
 from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes
 from nas.latency.measure import Comparison
@@ -44,7 +43,7 @@ def study(
 ) -> StoredStudy:
     study = StoredStudy(tmp_path, settings, sizes)
     baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
-    inline.run(Campaign(study, space, sampler="random", seed=0, budget=12, baselines=baselines), task, Crew(formula))
+    inline.run(Campaign(study, space, sampler="random", seed=0, budget=12, baselines=baselines), task, formula)
     for record in [*study.records(), *study.baselines()]:
         (tmp_path / "models").mkdir(exist_ok=True)
         (tmp_path / "models" / f"{record.label}.yaml").write_text("nc: 6\n")

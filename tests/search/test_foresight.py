@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from nas.architecture import Architecture
-from nas.campaign import Campaign
+from nas.campaign import Assignment, Campaign
 from nas.errors import ModelError
 from nas.evaluate import Evaluation, Limits, Task
 from nas.foresight import foresee
-from nas.jobs import Assignment
 from nas.latency.features import Features
 from nas.latency.predictor import LEAST_SAMPLES
 from nas.settings import SearchSettings

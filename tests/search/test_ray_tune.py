@@ -14,7 +14,6 @@ from nas.campaign import Campaign
 from nas.estimates import CONTENDERS
 from nas.evaluate import Task
 from nas.executors import ray_tune
-from nas.jobs import Crew
 from nas.literals import yolo11
 from nas.proxy import Score
 from nas.settings import SearchSettings
@@ -29,7 +28,6 @@ import sys
 from pathlib import Path
 from tests.search import conftest
 from nas.campaign import Campaign
-from nas.jobs import Crew
 from nas.evaluate import Limits, Task
 from nas.executors import ray_tune
 from nas.latency import LatencySettings
@@ -50,7 +48,7 @@ space = load_space("ghostv2-n")
 study = StoredStudy(folder, settings, {d.name: len(d.choices) for d in space.dimensions})
 campaign = Campaign(study, space, sampler="random", seed=0, budget=budget, parallel=3)
 task = Task(Limits(2.5), LatencySettings(), conftest.CALIBRATION, ProxySettings(), None, 1.0, 6, folder)
-ray_tune.run(campaign, task, Crew(slow), workers=2)
+ray_tune.run(campaign, task, slow, workers=2)
 print("ended", campaign.ended)
 """
 
@@ -73,7 +71,7 @@ def test_tune_carries_out_a_campaign(
         baselines={"yolo11n": yolo11("n", 160)},
         repetitions=1,
     )
-    ray_tune.run(campaign, task, Crew(formula, again), workers=2)
+    ray_tune.run(campaign, task, formula, workers=2, again=again)
     records = study.records()
     assert campaign.ended == "budget"
     assert sum(r.status == "trained" for r in records) == 5

@@ -3,12 +3,12 @@
 A fine-tuning of a few dozen steps makes the score higher and its order worse (docs/log.md), so there is none.
 """
 
+from benchmarks.parent.net import Parent
 from nas.architecture import Architecture
 from nas.data.pixels import pixels
 from nas.data.values import DetectionData
 from nas.proxy.average import recalibrate
 from nas.proxy.machine import StepGate, find_device, find_precision, threads
-from nas.proxy.parent import Parent
 from nas.proxy.score import evaluate
 from nas.proxy.values import ProxySettings, Score
 

@@ -1,7 +1,7 @@
 """Weight sharing as a proxy: one parent trained once, every architecture of ghostbench scored with its weights.
 
-    python -m benchmarks.ghostbench.parent --data DATA.yaml --steps 1200              # trains, scores, keeps the parent
-    python -m benchmarks.ghostbench.parent --data DATA.yaml --steps 1200 --tune 30    # its weights, tuned for 30 steps
+    python -m benchmarks.parent.rank --data DATA.yaml --steps 1200              # trains, scores, keeps the parent
+    python -m benchmarks.parent.rank --data DATA.yaml --steps 1200 --tune 30    # its weights, tuned for 30 steps
 
 Rows go to `results/reference/ghostbench/proxies.csv`, as proxy `parent 1200 at 0.006` and `parent 1200 at 0.006 +
 30`. The seconds of a row are those of the score and a fiftieth of the parent's training, as in a search of 50
@@ -31,9 +31,9 @@ SHARED_BY = 50
 
 def trained_parent(options: argparse.Namespace, space: Any, data: Any) -> tuple[Any, float]:
     """The parent, trained now or before, and the seconds that its training took."""
+    from benchmarks.parent.net import Parent
+    from benchmarks.parent.train import train_parent
     from nas.proxy import ProxySettings
-    from nas.proxy.parent import Parent
-    from nas.proxy.parent_train import train_parent
     from nas.turnstile import Turnstile
 
     settings = ProxySettings(
@@ -60,8 +60,8 @@ def trained_parent(options: argparse.Namespace, space: Any, data: Any) -> tuple[
 
 def score(parent: Any, key: str, data: Any, tune: int, seed: int) -> float:
     """A design's mAP50-95 on the selection part with the parent's weights, tuned for some steps or as they are."""
+    from benchmarks.parent.score import score_cut
     from nas.proxy import ProxySettings, train_proxy
-    from nas.proxy.parent_score import score_cut
     from nas.turnstile import Turnstile
 
     arch, gate = from_key(key), Turnstile()

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from benchmarks.parent.cut import Cut, Taken, is_head, takes_no_weights
 from nas.architecture import Architecture, Downsample, Stage
 from nas.build import build
 from nas.errors import UsageError
-from nas.proxy.cut import Cut, Taken, is_head, takes_no_weights
 from nas.space import SearchSpace
 from nas.yolo_yaml import to_yaml
 
@@ -49,7 +49,7 @@ class Parent(nn.Module):
 
     def __init__(self, space: SearchSpace, classes: int, seed: int = 0) -> None:
         super().__init__()
-        check_shares(space)
+        _check(space)
         self.classes = classes
         self.rows = nn.ModuleDict()
         self.widths: dict[int, int] = {}
@@ -117,15 +117,7 @@ class Child:
         return self.model
 
 
-def check_shares(space: SearchSpace) -> None:
-    """Refuse a space whose designs cannot share one parent's weights.
-
-    Args:
-        space: The space.
-
-    Raises:
-        UsageError: It holds something that no rule cuts.
-    """
+def _check(space: SearchSpace) -> None:
     for name, choices in space.choices.items():
         if name == "c3k" and len(choices) > 1:
             raise UsageError(f"{space.name}: c3k {' and '.join(choices)} build other blocks, which share no weights")

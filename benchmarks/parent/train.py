@@ -3,13 +3,14 @@
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.parent.net import Parent
 from nas.architecture import Architecture
 from nas.data.pixels import pixels
 from nas.data.values import DetectionData
@@ -20,7 +21,6 @@ from nas.proxy.average import AveragedWeights
 from nas.proxy.depthwise import quick_depthwise
 from nas.proxy.machine import Precision, StepGate, autocast, find_device, find_precision, passing, threads
 from nas.proxy.objective import loss_of
-from nas.proxy.parent import Parent
 from nas.proxy.train import changed_share, descend, learning_rate, optimizer_of, orders
 from nas.proxy.values import ProxySettings
 from nas.space import SearchSpace
@@ -48,7 +48,6 @@ def train_parent(
     settings: ProxySettings,
     turnstile: StepGate | None = None,
     sandwich: bool = False,
-    observe: Callable[[int], None] = lambda step: None,
 ) -> tuple[ParentTraining, Parent]:
     """Train a parent: each step the loss of one random design of the space, or of a sandwich.
 
@@ -62,7 +61,6 @@ def train_parent(
         settings: How to train; `seed` also draws the designs.
         turnstile: Passed with every batch.
         sandwich: Whether a step takes a sandwich.
-        observe: Called with the number of steps done, after each.
 
     Returns:
         What it took, and the parent with averaged weights.
@@ -94,7 +92,6 @@ def train_parent(
                     raise ProxyError(f"the parent's loss became {value} at step {step + 1} ({designs[0].key})")
                 descend(parameters, optimizer, settings.clip)
                 average.update()
-            observe(step + 1)
             if step >= settings.steps - max(1, settings.steps // 10):
                 tail.append(value / settings.batch)
     trained: Parent = average.model  # type: ignore[assignment]

@@ -342,6 +342,16 @@ def noise(data: str, known: Sequence[Truth]) -> Iterator[str]:
         yield f"the long trainings' own scores on the selection part rank those on val with tau {tau:.2f}"
 
 
+def elsewhere(data: str, steps: str, known: Sequence[Truth]) -> Iterator[str]:
+    """How well long trainings on other data rank those on this."""
+    for other in sorted({row["data"] for row in read("trainings.csv")} - {data}):
+        there = {one.arch: one.mean for one in truths(other, steps)}
+        both = [one for one in known if one.arch in there]
+        if len(both) > 2:
+            tau = pooled_tau(parts_of(both, lambda one, there=there: there[one.arch]))
+            yield f"long trainings on {other} rank those on {data} with tau {tau:.2f} ({len(both)} architectures)"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -362,7 +372,7 @@ def main() -> None:
     for name, table in found.items():
         print(line(name, known, table))
     print()
-    for text in noise(options.data, known):
+    for text in (*noise(options.data, known), *elsewhere(options.data, steps, known)):
         print(text)
     print("\nOne long training, stopped early, against the mean of the other seeds:\n\n" + HEAD)
     for name, several, table in stopped_early(known):

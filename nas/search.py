@@ -108,6 +108,8 @@ def _ask(
     import optuna
     from optuna.trial import TrialState, create_trial
 
+    from nas.proxy.machine import threads
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions = _distributions(space)
     worst = min(point.accuracy for point in history if point.accuracy is not None)
@@ -125,7 +127,8 @@ def _ask(
         for waiting in pending:
             params = {name: waiting[name] for name in distributions}
             study.add_trial(create_trial(params=params, distributions=distributions, state=TrialState.RUNNING))
-        asked = study.ask(distributions).params
+        with threads(1):  # small matrices: a second thread takes twice the time, and a core from the trainings
+            asked = study.ask(distributions).params
     return {dimension.name: asked.get(dimension.name, 0) for dimension in space.dimensions}
 
 

@@ -111,7 +111,7 @@ class StoredStudy:
         self.folder = writable_dir(folder)
         self._sizes = dict(sizes)
         self._annotate = annotate
-        self._target_ms = settings.target_ms
+        self.target_ms = settings.target_ms
         self._lock = lock(folder)
         try:
             check_intact(folder / STUDY_FILE)
@@ -190,7 +190,7 @@ class StoredStudy:
         if evaluation.violations:
             self._storage.set_trial_user_attr(trial_id, "violations", list(evaluation.violations))
         # The dashboard reads feasibility from this list: a value above zero is infeasible.
-        over_ms = evaluation.latency.latency_ms - self._target_ms
+        over_ms = evaluation.latency.latency_ms - self.target_ms
         margin = max(over_ms, 1e-9) if evaluation.violations else min(over_ms, 0.0)
         self._storage.set_trial_system_attr(trial_id, "constraints", [margin])
         if evaluation.score is None:

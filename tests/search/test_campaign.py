@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from nas.architecture import Architecture
-from nas.campaign import FAILURES_IN_A_ROW, Assignment, Campaign, Progress
+from nas.campaign import FAILURES_IN_A_ROW, FAST_ENOUGH, Assignment, Campaign, Progress
 from nas.errors import ProxyError
 from nas.estimates import CONTENDERS, contenders, estimates
 from nas.evaluate import Evaluation, Task
 from nas.executors import inline
 from nas.literals import yolo11
 from nas.proxy import Score
+from nas.search import Observation, Proposal, propose
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import StoredStudy
@@ -269,4 +270,28 @@ def test_without_enough_scores_a_design_counts_by_the_mean_of_its_own(
     known = estimates(study.records(), {record.label: {"1": 0.5, "2": 0.6}})
     assert known.interval(record.label) is None and known.seeds(record.label) == 3
     assert known.accuracy(record.label) == pytest.approx((record.evaluation.score.map50_95 + 1.1) / 3)
+    study.close()
+
+
+def test_the_sampler_gains_nothing_by_designs_far_below_the_target(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[float] = []
+
+    def proposing(space: SearchSpace, history: list[Observation], *args: Any, **options: Any) -> Proposal | None:
+        told.extend(point.latency_ms for point in history)
+        return propose(space, history, *args, **options)
+
+    monkeypatch.setattr("nas.campaign.propose", proposing)
+    study = open_study(tmp_path, settings, sizes)
+    inline.run(Campaign(study, space, sampler="random", seed=0, budget=8), task, by_formula)
+    measured = [r.evaluation.latency.latency_ms for r in study.records() if r.evaluation]
+    assert min(measured) < FAST_ENOUGH * 2.5 == min(told)
+    assert {ms for ms in told if ms > FAST_ENOUGH * 2.5} <= set(measured)
     study.close()

@@ -300,3 +300,11 @@ def test_differences() -> None:
     assert difference(lambda batch: one + np.float32(next(shifts)), lambda batch: one, pictures) == pytest.approx(0.3)
     with pytest.raises(ModelError, match="shape"):
         difference(lambda batch: batch, lambda batch: one, pictures)
+
+
+def test_a_graph_that_is_there_is_not_exported_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> bytes:
+        raise AssertionError("exported again")
+
+    monkeypatch.setattr("nas.build.to_onnx", never)
+    assert prepare(torch.nn.Identity(), 96, LatencySettings(), onnx=b"a graph").data == b"a graph"

@@ -2,7 +2,8 @@
 
 During a search a candidate's latency is a screening measurement and its accuracy a score on the part of *train* that
 candidates are chosen by. Both flatter the chosen. So every member of the front and every baseline is measured again in
-a new process, and scored once on the data set's own *val*.
+a new process, and scored once on the data set's own *val*. Where the device is too disturbed for that, the screening
+stays, is called unconfirmed, and does not count as meeting the target.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.denoise import Estimate
+from nas.errors import Unmeasurable
 from nas.estimates import Estimates, estimates
 from nas.evaluate import Evaluation, Task, calibration_pictures
 from nas.latency import Latency, LatencySettings
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
 _KEPT_AS = "finals"
 
 _PAUSES_S = (*DISTURBED_PAUSES_S, 60.0, 120.0)
-"""Without its finalists a search has no report, so they wait longer for a quiet device than other measurements."""
+"""What a search claims is worth a longer wait for a quiet device than other measurements."""
+
+_PAUSES_AFTER_S = DISTURBED_PAUSES_S[:1]
+"""Once it was waited for in vain, the others do not wait as long again, each for itself."""
 
 COMPARED_ON = 8
 """Pictures on which a file's outputs are compared with torch's."""
@@ -47,7 +52,7 @@ class Final:
     """What is claimed of a finalist: its latency in fresh processes and its score on val, both of one exported file.
 
     Attributes:
-        latency: The finalist measurement.
+        latency: The finalist measurement; where the device was too disturbed for one, the search's screening.
         val: The file's score on val, computed in the runtime and precision that were timed.
         val_float: The float32 torch model's score on val, where the file has another precision.
         difference: Largest difference of the file's raw outputs from the float32 torch model's on pictures of val,
@@ -60,6 +65,11 @@ class Final:
     val_float: Score | None
     difference: float
     file: str
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the latency was measured in fresh processes, and not only when the search screened the design."""
+        return self.latency.level == "finalist"
 
     @property
     def precision_lost(self) -> float | None:
@@ -85,9 +95,9 @@ class Finalist:
         record: The stored trial.
         evaluation: Its evaluation.
         score: Its score on the selection part.
-        final: Its fresh latency and its score on val.
-        meets_target: Whether the upper end of the fresh latency's interval is at or under the target and no other
-            limit is broken.
+        final: Its latency and its score on val.
+        meets_target: Whether its latency is confirmed, the upper end of its interval at or under the target, and no
+            other limit broken.
         accuracy: What it is compared by, mAP50-95 on the selection part: its estimate, or the mean of its own scores.
         estimate: Its accuracy from every score of the search (`nas/estimates.py`); None where there were too few to
             learn from.
@@ -116,16 +126,16 @@ def conclude(
     is measured too, until every member of the front has a fresh latency.
 
     Args:
-        study: The stored study; finals are kept with it and not repeated.
+        study: The stored study; confirmed finals are kept with it and not repeated.
         task: How the search evaluates.
         on_step: Called with the label of each finalist before it is measured.
-        on_wait: Told why a finalist's latency has to wait.
+        on_wait: Told why a finalist's latency has to wait, or stays unconfirmed.
 
     Returns:
         The front, from the fastest to the most accurate, and the baselines.
 
     Raises:
-        LatencyError: A finalist could not be measured.
+        LatencyError: A finalist could not be measured, for another reason than a disturbed device.
     """
     kept: dict[str, dict[str, Any]] = study.attribute(_KEPT_AS) or {}
     finals = {label: Final.from_dict(value) for label, value in kept.items()}
@@ -133,8 +143,9 @@ def conclude(
     def settle(record: Record) -> None:
         if record.label not in finals:
             on_step(record.label)
-            finals[record.label] = _final(record, task, on_wait)
-            study.keep(_KEPT_AS, {label: final.to_dict() for label, final in finals.items()})
+            steady = all(final.confirmed for final in finals.values())
+            finals[record.label] = _final(record, task, on_wait, _PAUSES_S if steady else _PAUSES_AFTER_S)
+            study.keep(_KEPT_AS, {label: final.to_dict() for label, final in finals.items() if final.confirmed})
 
     baselines = [r for r in study.baselines() if r.status == "trained"]
     for record in baselines:
@@ -183,13 +194,13 @@ def _known(record: Record) -> tuple[Evaluation, Score]:
 def _finalist(record: Record, final: Final, target_ms: float, known: Estimates) -> Finalist:
     evaluation, score = _known(record)
     other_limits = [text for text in evaluation.violations if not text.startswith("latency")]
-    meets = final.latency.meets(target_ms) and not other_limits
+    meets = final.confirmed and final.latency.meets(target_ms) and not other_limits
     label = record.label
     told = known.accuracy(label), known.interval(label), known.seeds(label)
     return Finalist(record, evaluation, score, final, meets, *told)
 
 
-def _final(record: Record, task: Task, on_wait: Callable[[str], None]) -> Final:
+def _final(record: Record, task: Task, on_wait: Callable[[str], None], pauses_s: Sequence[float]) -> Final:
     """Measure and score one file: what is claimed of a finalist's latency and of its accuracy is true of the same."""
     from nas.data import load
     from nas.proxy import evaluate
@@ -199,7 +210,20 @@ def _final(record: Record, task: Task, on_wait: Callable[[str], None]) -> Final:
     model = _trained(task.folder / "models" / f"{record.label}.yaml", task)
     data = load(task.data, fraction=task.fraction)
     file = Sized(prepare(model, imgsz, task.latency, calibration_pictures(task, imgsz, QUANTISED_WITH)), imgsz)
+    try:
+        latency = _fresh(file, task, on_wait, pauses_s)
+    except Unmeasurable as error:
+        on_wait(f"{error}: {record.label} stays unconfirmed")
+        latency = evaluation.latency
+    val = score_file(file, data.val, task.latency)
+    val_float = None
+    if task.latency.precision != "float32":
+        val_float = evaluate(model, data.val, data, imgsz, device=task.proxy.device, turnstile=Turnstile())
+    seen = sample_pictures(task.data, imgsz, COMPARED_ON, "val", task.fraction)
+    return Final(latency, val, val_float, _difference(file, model, seen, task.latency), file.model.digest)
 
+
+def _fresh(file: Sized, task: Task, on_wait: Callable[[str], None], pauses_s: Sequence[float]) -> Latency:
     def measured() -> Comparison:
         return compare([file], task.latency, task.calibration, level="finalist")
 
@@ -209,15 +233,9 @@ def _final(record: Record, task: Task, on_wait: Callable[[str], None]) -> Final:
         return task.latency.statistic != "quiet" or one.meets(target_ms) or one.low_ms > target_ms
 
     found = patiently(
-        lambda: surely(measured, lambda one: one.width, decided, notice=on_wait), pauses_s=_PAUSES_S, notice=on_wait
+        lambda: surely(measured, lambda one: one.width, decided, notice=on_wait), pauses_s=pauses_s, notice=on_wait
     )
-    (latency,) = found.latencies
-    val = score_file(file, data.val, task.latency)
-    val_float = None
-    if task.latency.precision != "float32":
-        val_float = evaluate(model, data.val, data, imgsz, device=task.proxy.device, turnstile=Turnstile())
-    seen = sample_pictures(task.data, imgsz, COMPARED_ON, "val", task.fraction)
-    return Final(latency, val, val_float, _difference(file, model, seen, task.latency), file.model.digest)
+    return found.latencies[0]
 
 
 def _difference(file: Sized, model: "nn.Module", pictures: "NDArray[np.float32]", latency: LatencySettings) -> float:

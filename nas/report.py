@@ -114,6 +114,10 @@ def write(outcome: Outcome) -> None:
 
 def gain_sentence(outcome: Outcome) -> str:
     """What the search gained over the best baseline that meets the target, in one honest paragraph."""
+    return f"{_gained(outcome)}{_unconfirmed(outcome)}"
+
+
+def _gained(outcome: Outcome) -> str:
     best = outcome.best
     if best is None:
         return "Nothing that was trained meets the target in a fresh process; there is no best.yaml."
@@ -141,6 +145,18 @@ def gain_sentence(outcome: Outcome) -> str:
         f"the best baseline that meets the target ({_estimated(best)} against {_estimated(rival)}), at "
         f"{best.final.latency.latency_ms:.2f} ms against {rival.final.latency.latency_ms:.2f} ms. "
         f"{confirmed}{_ties(outcome, best)}"
+    )
+
+
+def _unconfirmed(outcome: Outcome) -> str:
+    """Which finalists have the search's own latency only, and what to do about it."""
+    labels = [f.record.label for f in [*outcome.front, *outcome.baselines] if not f.final.confirmed]
+    if not labels:
+        return ""
+    return (
+        f" The device was too disturbed to measure {', '.join(labels)} in fresh processes: the latency shown is the "
+        "search's own, and does not count as meeting the target. When the device is quiet, the same command measures "
+        "what is missing."
     )
 
 
@@ -202,7 +218,8 @@ def report(outcome: Outcome) -> str:
         "from the scores of all designs together (a Gaussian process; `seeds` are its own), with its 95% interval; "
         "`val` is the data set's own val, looked at once, after the search, by the exported file that was timed, in "
         f"its runtime and precision. Latencies of this table were measured in {_processes(s)}; `meets` means that "
-        "the upper end of the 95% interval is at or under the target and that every other limit holds.",
+        "the upper end of the 95% interval is at or under the target and that every other limit holds; `?` stands "
+        "where the device was too disturbed for fresh processes.",
         *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
         "",
@@ -259,13 +276,19 @@ def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
                 f"{finalist.final.val.map50_95:.3f}",
                 f"{latency.latency_ms:.2f}",
                 f"{latency.low_ms:.2f}-{latency.high_ms:.2f}",
-                "yes" if finalist.meets_target else "no",
+                _meets(finalist),
                 f"{evaluation.params / 1e6:.2f}M",
                 f"{evaluation.gflops:.2f}",
                 str(evaluation.architecture.imgsz),
             )
         )
     return rows
+
+
+def _meets(finalist: Finalist) -> str:
+    if not finalist.final.confirmed:
+        return "?"
+    return "yes" if finalist.meets_target else "no"
 
 
 WORST_LOSS = 0.01

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,12 @@ from nas.cli.progress import ConsoleReporter
 from nas.data import load
 from nas.data.embedded import write_set
 from nas.data.pixels import pixels
+from nas.errors import Unmeasurable
 from nas.estimates import estimates
 from nas.evaluate import Task
 from nas.executors import inline
 from nas.finals import Final, Finalist, choose_best, conclude
-from nas.latency import LatencySettings
+from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import ModelBytes
 from nas.latency.measure import Comparison
 from nas.latency.sized import Sized
@@ -30,6 +32,7 @@ from nas.literals import yolo11
 from nas.pareto import front_indices
 from nas.proxy import Score
 from nas.report import Outcome, gain_sentence, report, write
+from nas.runs import table
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import Record, StoredStudy
@@ -51,7 +54,7 @@ def study(
 
 
 def slower(factor: float) -> object:
-    def final(record: Record, task: Task, on_wait: object) -> Final:
+    def final(record: Record, task: Task, *_: object) -> Final:
         assert record.evaluation is not None and record.evaluation.score is not None
         latency = record.evaluation.latency
         # Every other finalist turns out slower than its screening said.
@@ -79,7 +82,7 @@ def test_the_front_holds_by_its_own_fresh_numbers(
     assert [b.record.label for b in baselines] == ["yolo11n", "yolo11-scaled"]
     assert not baselines[0].meets_target and baselines[1].meets_target
 
-    def never(record: Record, task: Task) -> Final:
+    def never(*_: object) -> Final:
         raise AssertionError("a kept final was measured again")
 
     monkeypatch.setattr(finals, "_final", never)
@@ -173,6 +176,46 @@ def test_the_table_fits_80_characters(
     study.close()
 
 
+def test_a_finalist_that_stays_unmeasurable_is_unconfirmed_and_measured_later(
+    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience: list[int] = []
+
+    def disturbed(file: object, task: Task, on_wait: object, pauses_s: Sequence[float]) -> Latency:
+        patience.append(len(pauses_s))
+        raise Unmeasurable("unmeasurable: the device is not steady")
+
+    monkeypatch.setattr(finals, "_trained", lambda *_: None)
+    monkeypatch.setattr(finals, "prepare", lambda *_: ModelBytes("onnx", b""))
+    monkeypatch.setattr("nas.data.load", lambda *_, **__: SimpleNamespace(val=None))
+    monkeypatch.setattr(finals, "score_file", lambda *_: Score(0.2, 0.3))
+    monkeypatch.setattr(finals, "sample_pictures", lambda *_: None)
+    monkeypatch.setattr(finals, "_difference", lambda *_: 0.0)
+    monkeypatch.setattr(finals, "_fresh", disturbed)
+    said: list[str] = []
+    front, baselines = conclude(study, task, on_wait=said.append)
+
+    everyone = [*baselines, *front]
+    assert not any(f.final.confirmed or f.meets_target for f in everyone)
+    assert all(f.final.latency == f.evaluation.latency for f in everyone)
+    assert patience[0] > patience[1] == patience[-1]  # the first is waited for, the others not as long again
+    assert any("stays unconfirmed" in text for text in said)
+    finished = outcome(front, baselines)
+    write(finished)
+    assert not (study.folder / "best.yaml").exists()
+    assert "too disturbed to measure" in gain_sentence(finished) and "| ? |" in report(finished)
+    assert {row["latency_level"] for row in table(study.folder, "front.csv")} == {"screening"}
+
+    def quiet(file: object, task: Task, *_: object) -> Latency:
+        return replace(formula_latency(yolo11("n", 96, 0.25), task), level="finalist")
+
+    monkeypatch.setattr(finals, "_fresh", quiet)
+    front, baselines = conclude(study, task)
+    assert all(f.final.confirmed and f.meets_target for f in [*baselines, *front])
+    assert "too disturbed" not in gain_sentence(outcome(front, baselines))
+    study.close()
+
+
 # --- one file
 
 
@@ -246,7 +289,7 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
         return 0.25
 
     monkeypatch.setattr(finals, "_difference", difference)
-    final = finals._final(record, task, print)
+    final = finals._final(record, task, print, ())
     assert differed == [file.digest] and final.difference == 0.25
     assert [one.model.digest for one in timed] == [file.digest] == [final.file]
     # The file knows the truth, the torch model beside it nothing: the score is the file's.
@@ -271,7 +314,7 @@ def test_the_report_tells_what_the_precision_costs_and_flags_more_than_a_point(
     lost: float,
     says: str,
 ) -> None:
-    def final(record: Record, task: Task, on_wait: object) -> Final:
+    def final(record: Record, task: Task, *_: object) -> Final:
         assert record.evaluation is not None
         return Final(record.evaluation.latency, Score(0.2, 0.3), Score(0.2 + lost, 0.3), 0.1, "digest")
 

@@ -18,7 +18,7 @@ from nas.proxy import Score
 from nas.repetitions import Repetitions
 from nas.search import Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
-from nas.study import Record, StoredStudy
+from nas.study import Record, StoredStudy, evaluated
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5
@@ -249,8 +249,8 @@ class Campaign:
         if found == "wait":
             return "wait"
         record, number = found
-        assert record.evaluation is not None
-        return Assignment(record.number, record.label, record.evaluation.architecture, record.baseline, number)
+        design = evaluated(record)[0].architecture
+        return Assignment(record.number, record.label, design, record.baseline, number)
 
     def _trainings(self) -> int:
         """Trainings done so far, baselines included."""
@@ -319,6 +319,4 @@ class Campaign:
 
 
 def _accuracy(record: Record) -> float:
-    if record.evaluation is None or record.evaluation.score is None:
-        raise ValueError(f"{record.label} is {record.status}; only a trained trial has an accuracy")
-    return record.evaluation.score.map50_95
+    return evaluated(record)[1].map50_95

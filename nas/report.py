@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas.confirm import COMPARED_ON
 from nas.estimates import Estimates, Repeats, estimates
-from nas.finals import COMPARED_ON, Finalist, choose_best
+from nas.finals import Finalist, choose_best
 from nas.formats import FLOAT32_TOLERANCE
 from nas.plot import draw_front
 from nas.provenance import command, machine, versions

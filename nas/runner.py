@@ -101,8 +101,8 @@ class Reporter(Protocol):
     def interrupted(self) -> None:
         """Ctrl-C was pressed; the front so far is being finished."""
 
-    def finalist(self, label: str) -> None:
-        """A finalist is being measured."""
+    def finalists(self, labels: str) -> None:
+        """Finalists are being measured together."""
 
 
 def run_search(
@@ -154,7 +154,7 @@ def run_search(
             if done < request.budget:
                 reporter.estimated(estimate_s(request, task, found, request.budget - done))
             ended = _carry_out(study, request, task, found, reporter, evaluator)
-        front, baselines = conclude(study, task, reporter.finalist, reporter.waiting)
+        front, baselines = conclude(study, task, reporter.finalists, reporter.waiting)
         outcome = Outcome(
             folder=folder,
             settings=settings,

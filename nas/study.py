@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from nas.errors import StudyError
 from nas.evaluate import Evaluation
 from nas.paths import writable_dir
+from nas.proxy import Score
 from nas.settings import SearchSettings
 from nas.study_file import LOCK_FILE, STUDY_FILE, check_intact, lock, open_storage
 
@@ -84,6 +85,17 @@ class Record:
 
 
 Annotate = Callable[["optuna.Study", Record], None]
+
+
+def evaluated(record: Record) -> tuple[Evaluation, Score]:
+    """What is known of a trained design.
+
+    Raises:
+        ValueError: It was not trained.
+    """
+    if record.evaluation is None or record.evaluation.score is None:
+        raise ValueError(f"{record.label} is {record.status}; only a trained design has an accuracy")
+    return record.evaluation, record.evaluation.score
 
 
 class StoredStudy:

@@ -81,10 +81,10 @@ class ConsoleReporter:
         self._stop()
         self._say("interrupted: finishing the front so far (Ctrl-C again stops at once; nothing finished is lost)")
 
-    def finalist(self, label: str) -> None:
-        """Say which finalist is being measured."""
+    def finalists(self, labels: str) -> None:
+        """Say which finalists are being measured."""
         self._stop()
-        self._say(f"finalist {label}: latency in a fresh process, mAP on val")
+        self._say(f"finalists {labels}: latency in fresh processes, mAP on val")
 
     def concluded(self, outcome: "Outcome") -> None:
         """Show the front against the baselines and what to type next."""

@@ -3,9 +3,9 @@
     python benchmarks/latency_cost.py --n 20
 
 Random designs of the default space, screened with an agent that is open already, as in a search, without a target and
-with one of half their latency, which is a clear reject; then three finalist measurements, and three screenings of each
-stock model of the other benchmarks. Medians and ranges in seconds; what went into disturbed slices and into leaving
-the device alone is apart.
+with one of half their latency, which is a clear reject; then, three times in turn, finalist measurements of four of
+them alone and together, and three screenings of each stock model of the other benchmarks. Medians and ranges in
+seconds; what went into disturbed slices and into leaving the device alone is apart. Below, how sure finalists are.
 """
 
 import argparse
@@ -13,12 +13,15 @@ import random
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 
 from latency_parts import MODELS, stock
 
 from nas.build import build, to_onnx
+from nas.confirm import TOGETHER
 from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes
+from nas.latency.estimate import Calibration
 from nas.latency.measure import calibration, compare, screen
 from nas.latency.patience import patiently
 from nas.latency.predictions import opened_for_pictures
@@ -30,11 +33,12 @@ from nas.yolo_yaml import to_yaml
 def main() -> None:
     """Time the parts and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n", type=int, default=20)
+    parser.add_argument("--n", type=int, default=20, help="designs, at least 4")
     arguments = parser.parse_args()
     settings = LatencySettings()
     calibrated = calibration(settings)
     space, rng = load_space("ghostv2-n"), random.Random(1)
+    models: list[Sized] = []
     seconds: dict[str, list[float]] = defaultdict(list)
 
     def timed(part: str, begun: float) -> float:
@@ -59,15 +63,11 @@ def main() -> None:
         now = timed("export to ONNX", now)
         with opened_for_pictures(model, settings):
             now = timed("session (ONNX Runtime), first run", now)
+        models.append(model)
         screened("screening", model, now)
         if number == 0:
             seconds.clear()  # what is loaded once
-    for _ in range(3):
-        now = time.monotonic()
-        found = patiently(lambda model=model: compare([model], settings, calibrated)).latencies[0]
-        timed("finalist, all of it (three processes)", now)
-        seconds["finalist, timing"].append(found.seconds - found.waited_s)
-        seconds["finalist, waiting for quiet"].append(found.waited_s)
+    widths = finalists(models[-TOGETHER:], settings, calibrated, seconds)
     for name, width, imgsz in MODELS:
         for _ in range(3):
             screened(f"screening of {name}", stock(width, imgsz), time.monotonic())
@@ -75,6 +75,31 @@ def main() -> None:
     print("|---|---|---|")
     for part, times in seconds.items():
         print(f"| {part} | {statistics.median(times):.2f} | {min(times):.2f} to {max(times):.2f} |")
+    for way, halves in widths.items():
+        print(
+            f"half widths of finalists measured {way}: {statistics.median(halves):.1%} in the median, "
+            f"{min(halves):.1%} to {max(halves):.1%}"
+        )
+
+
+def finalists(
+    models: Sequence[Sized], settings: LatencySettings, calibrated: Calibration, seconds: dict[str, list[float]]
+) -> dict[str, list[float]]:
+    """Measure models as finalists, three times alone and together in turn; the intervals' half widths, as shares."""
+    widths: dict[str, list[float]] = defaultdict(list)
+    for _ in range(3):
+        for way, groups in (("alone", [[one] for one in models]), ("together", [models])):
+            begun = time.monotonic()
+            for group in groups:
+                now = time.monotonic()
+                found = patiently(lambda group=group: compare(group, settings, calibrated)).latencies
+                widths[way] += [(one.high_ms - one.low_ms) / 2 / one.latency_ms for one in found]
+                if way == "alone":
+                    seconds["finalist, all of it (three processes)"].append(time.monotonic() - now)
+                    seconds["finalist, timing"].append(found[0].seconds - found[0].waited_s)
+                    seconds["finalist, waiting for quiet"].append(found[0].waited_s)
+            seconds[f"{len(models)} finalists, {way}, all of it"].append(time.monotonic() - begun)
+    return widths
 
 
 if __name__ == "__main__":

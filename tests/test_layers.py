@@ -37,7 +37,7 @@ FLOORS: list[set[str]] = [
     {"study_file", "study", "search", "feasibility"},
     {"estimates"},
     {"repetitions"},
-    {"foresight", "campaign", "finals"},
+    {"foresight", "campaign", "confirm", "finals"},
     {"executors"},
     {"tables", "plot", "report", "export", "bundle", "notes", "dashboard", "training", "yolo"},
     {"runner"},

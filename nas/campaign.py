@@ -22,9 +22,6 @@ from nas.study import Record, StoredStudy, evaluated
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5
-FAST_ENOUGH = 0.5
-"""Share of the target below which the sampler is told of no gain in latency: whoever asks for 2.5 ms wants accuracy at
-2.5 ms, and a sampler that is paid for every faster design as well looks for those most of the time."""
 PASSED_OVER = 3
 """Random proposals in a row that a prediction may pass over before the next is measured whatever is predicted; of the
 sampler's, which take longer than a measurement, one."""
@@ -286,6 +283,7 @@ class Campaign:
                 history,
                 [r.indices for r in running],
                 sampler=self._sampler,
+                target_ms=self._study.target_ms,
                 seed=self._seed,
                 # A number of its own for each attempt, so that a random start draws another design.
                 number=len(records) + passed_over * _ATTEMPT,
@@ -313,8 +311,7 @@ class Campaign:
             if indices is not None:
                 score = record.evaluation.score
                 accuracy = None if score is None else score.map50_95
-                latency_ms = max(record.evaluation.latency.latency_ms, FAST_ENOUGH * self._study.target_ms)
-                observed.append(Observation(indices, latency_ms, accuracy))
+                observed.append(Observation(indices, record.evaluation.latency.latency_ms, accuracy))
         return observed
 
 

@@ -112,14 +112,15 @@ def features(scored: Sequence[Scored]) -> NDArray[np.float64]:
     from sklearn.preprocessing import StandardScaler
 
     vectorizer = DictVectorizer(sparse=False)
-    table = vectorizer.fit_transform([_described(one) for one in scored])
+    table = vectorizer.fit_transform([described(one) for one in scored])
     varied = np.ptp(table, axis=0) > 0  # the deviation of equal numbers need not be zero
     size = np.isin(vectorizer.get_feature_names_out()[varied], _SIZES)
     weights = np.where(size, 1 / max(size.sum(), 1), 1 / max((~size).sum(), 1)) ** 0.5
     return np.asarray(StandardScaler().fit_transform(table[:, varied]) * weights)
 
 
-def _described(one: Scored) -> dict[str, float | str]:
+def described(one: Scored) -> dict[str, float | str]:
+    """A design as named numbers and kinds; sizes are logarithms."""
     arch = one.architecture.canonical()
     described: dict[str, float | str] = {
         "params": log(one.params),

@@ -16,6 +16,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,10 +187,16 @@ def simulated(stand_in: StandIn, sampler: search.Sampler, seed: int, budget: int
 
 def _latency(latency_ms: float, imgsz: int, settings: LatencySettings) -> Latency:
     low_ms, high_ms = latency_ms * (1 - _HALF_INTERVAL), latency_ms * (1 + _HALF_INTERVAL)
-    known = {"dropped": {}, "conditions": {}, "calibration": "", "settings": settings, "imgsz": imgsz, "key": {}}
-    return Latency(
-        latency_ms, low_ms, high_ms, seconds=0.0, processes=1, slices_ms=(), samples=(), level="screening", **known
-    )
+    nothing: dict[str, Any] = {
+        "dropped": {},
+        "conditions": {},
+        "calibration": "",
+        "key": {},
+        "slices_ms": (),
+        "samples": (),
+    }
+    known = {"seconds": 0.0, "processes": 1, "settings": settings, "imgsz": imgsz, "level": "screening"}
+    return Latency(latency_ms, low_ms, high_ms, **known, **nothing)
 
 
 def _settings(sampler: str, seed: int) -> SearchSettings:

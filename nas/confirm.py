@@ -36,9 +36,6 @@ TOGETHER = 4
 COMPARED_ON = 8
 """Pictures on which a file's outputs are compared with torch's."""
 
-_PAUSES_S = (*DISTURBED_PAUSES_S, 60.0, 120.0)
-"""What a search claims is worth a longer wait for a quiet device than other measurements."""
-
 _PAUSES_AFTER_S = DISTURBED_PAUSES_S[:1]
 """Once it was waited for in vain, the others do not wait as long again, each for itself."""
 
@@ -92,7 +89,7 @@ def confirm(
         records: The designs; `TOGETHER` at a time are as many as have been tried.
         task: How the search evaluates.
         on_wait: Told why a latency has to wait, or stays unconfirmed.
-        patient: Whether to wait for minutes where the device is disturbed.
+        patient: Whether to wait for a minute where the device is disturbed.
 
     Returns:
         One a design.
@@ -104,7 +101,7 @@ def confirm(
     together = _together([file for _, file in exported], task, on_wait)
     finals = []
     for record, (model, file), latency in zip(records, exported, together, strict=True):
-        found = _sure(file, latency, task, on_wait, _PAUSES_S if patient else _PAUSES_AFTER_S)
+        found = _sure(file, latency, task, on_wait, DISTURBED_PAUSES_S if patient else _PAUSES_AFTER_S)
         if found is None:
             on_wait(f"{record.label} stays unconfirmed: the device is too disturbed")
             patient = False

@@ -1,6 +1,5 @@
 """What file a finalist's numbers are of, and what happens where the device gives none."""
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -134,7 +133,11 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(confirm, "_export", export)
     monkeypatch.setattr(confirm, "_scored", scored)
-    for pauses in ("nas.confirm._PAUSES_S", "nas.confirm._PAUSES_AFTER_S", "nas.latency.patience._UNSURE_PAUSES_S"):
+    for pauses in (
+        "nas.confirm.DISTURBED_PAUSES_S",
+        "nas.confirm._PAUSES_AFTER_S",
+        "nas.latency.patience._UNSURE_PAUSES_S",
+    ):
         module, name = pauses.rsplit(".", 1)
         monkeypatch.setattr(pauses, (0.0,) * len(getattr(importlib.import_module(module), name)))
 
@@ -185,11 +188,11 @@ def test_where_the_device_gives_no_answer_the_screening_stays_and_is_called_unco
 ) -> None:
     records = [trained(yolo11("n", 96, 0.25), task, label) for label in ("a", "b", "c")]
     asked: list[int] = []
-    # Together; a alone, once and after five pauses; b, for which is not waited as long, once and after one; c succeeds.
-    monkeypatch.setattr(confirm, "compare", answering(task, [None] * (1 + 6 + 2) + [0.001], asked))
+    # Together; a alone, once and after three pauses; b, not waited for as long, once and after one; c succeeds.
+    monkeypatch.setattr(confirm, "compare", answering(task, [None] * (1 + 4 + 2) + [0.001], asked))
     said: list[str] = []
     finals = confirm.confirm(records, task, said.append)
-    assert asked == [3, *[1] * 9]
+    assert asked == [3, *[1] * 7]
     assert [final.confirmed for final in finals] == [False, False, True]
     assert finals[0].latency == formula_latency(yolo11("n", 96, 0.25), task)
     assert [text.split()[0] for text in said if "stays unconfirmed" in text] == ["a", "b"]

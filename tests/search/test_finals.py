@@ -166,20 +166,24 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patience: list[bool] = []
+    asked: list[int] = []
 
     def disturbed(records: Sequence[Record], *_: object, patient: bool) -> list[Final]:
         patience.append(patient)
+        asked.append(len(records))
         latencies = [evaluated(record)[0].latency for record in records]
         return [Final(one, Score(0.2, 0.3), None, 0.0, "digest") for one in latencies]
 
     monkeypatch.setattr(finals, "confirm", disturbed)
     front, baselines = conclude(study, task)
-    assert not any(f.final.confirmed or f.meets_target for f in [*baselines, *front])
+    assert not any(f.final.confirmed for f in [*baselines, *front])
+    assert all(f.meets_target == f.evaluation.latency.meets(2.5) for f in front)
     assert patience[0] and not any(patience[1:])  # the first are waited for, the others not as long again
+    assert sum(asked) == 2 * len([*baselines, *front])  # all are asked once more in the end
     finished = outcome(front, baselines)
     write(finished)
-    assert not (study.folder / "best.yaml").exists()
-    assert "too disturbed to measure" in gain_sentence(finished) and "| ? |" in report(finished)
+    assert (study.folder / "best.yaml").exists()
+    assert "too disturbed to measure" in gain_sentence(finished) and "| yes? |" in report(finished)
     assert {row["latency_level"] for row in table(study.folder, "front.csv")} == {"screening"}
 
     monkeypatch.setattr(finals, "confirm", slower(1.0))

@@ -133,13 +133,12 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(confirm, "_export", export)
     monkeypatch.setattr(confirm, "_scored", scored)
-    for pauses in (
-        "nas.confirm.DISTURBED_PAUSES_S",
-        "nas.confirm._PAUSES_AFTER_S",
-        "nas.latency.patience._UNSURE_PAUSES_S",
+    for module, name in (
+        (confirm, "DISTURBED_PAUSES_S"),
+        (confirm, "_PAUSES_AFTER_S"),
+        (patience, "_UNSURE_PAUSES_S"),
     ):
-        module, name = pauses.rsplit(".", 1)
-        monkeypatch.setattr(pauses, (0.0,) * len(getattr(importlib.import_module(module), name)))
+        monkeypatch.setattr(module, name, (0.0,) * len(getattr(module, name)))
 
 
 def answering(task: Task, answers: Sequence[float | None], asked: list[int]) -> Any:

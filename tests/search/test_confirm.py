@@ -18,7 +18,7 @@ from nas.data.embedded import write_set
 from nas.data.pixels import pixels
 from nas.errors import Unmeasurable
 from nas.evaluate import Task
-from nas.latency import LatencySettings
+from nas.latency import LatencySettings, patience
 from nas.latency.artifact import ModelBytes
 from nas.latency.measure import Comparison
 from nas.latency.sized import Sized

@@ -232,6 +232,7 @@ def report(outcome: Outcome) -> str:
         "## How far to trust the order",
         "",
         *told(s),
+        *_late_learners(outcome),
         "",
         "## Where the numbers come from",
         "",
@@ -246,6 +247,23 @@ def report(outcome: Outcome) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _late_learners(outcome: Outcome) -> list[str]:
+    """What short trainings do to baselines whose box branch has more to learn than the best's (docs/proxies.md)."""
+    best = outcome.best
+    if best is None:
+        return []
+    bins = best.evaluation.architecture.reg_max
+    late = [b.record.label for b in outcome.baselines if b.evaluation.architecture.reg_max > bins]
+    if not late:
+        return []
+    return [
+        "",
+        f"Short trainings underrate heads that learn a distribution over many distances: {', '.join(late)} with "
+        f"reg_max above the {bins} of {best.record.label}. A long training leaves less of its lead over them: train "
+        "both before you rely on it.",
+    ]
 
 
 def next_commands(outcome: Outcome) -> list[str]:

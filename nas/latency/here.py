@@ -115,7 +115,7 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         if settings.statistic != "quiet":
             return {"keys": keys, "build_s": builds, "observations": _observations(runs, settings)}
         calibration = Calibration.from_dict(request["calibration"])
-        plan = PLANS[_level(request["level"])]
+        plan = PLANS[_level(request["level"])].shared_by(len(models))
         judge = _Judge(plan, calibration, [len(one.model.data) for one in models], request.get("target_ms"))
         counters = probe(settings.threads)
         stack.enter_context(Turnstile().measuring())

@@ -8,7 +8,8 @@ import gc
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from nas.latency.values import Level
 
 _NS_PER_MS = 1e6
 _NS_PER_S = 1e9
+
+REFERENCES = 2
+"""Networks that are measured in turn with the models."""
 
 PROTOCOL = 2
 """Raised when what the figures mean changes: calibrations of another protocol are not used."""
@@ -76,6 +80,10 @@ class Plan:
     first_look: int = 4
     block_ms: float = 20.0
     agree: float = 0.03
+
+    def shared_by(self, models: int) -> Self:
+        """The plan for several models together: a slice takes longer, so it may take longer until enough are kept."""
+        return replace(self, patience_s=self.patience_s * (models + REFERENCES) / (1 + REFERENCES))
 
 
 PLANS: dict[Level, Plan] = {

@@ -319,3 +319,10 @@ def test_garbage_collection_rests_and_is_as_before(was_on: bool) -> None:
     finally:
         gc.enable()
     assert not any(seen)
+
+
+def test_several_models_are_as_patient_as_one_in_slices() -> None:
+    plan = PLANS["finalist"]
+    assert plan.shared_by(1) == plan
+    assert plan.shared_by(4).patience_s == pytest.approx(2 * plan.patience_s)  # six contestants instead of three
+    assert plan.shared_by(4).measure_s == plan.measure_s

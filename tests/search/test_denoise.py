@@ -43,14 +43,17 @@ def estimates(archs: list[Architecture], scores: Values) -> list[Estimate]:
     return list(found.estimates)
 
 
+@pytest.mark.parametrize("repeated", [0, 5])
 @pytest.mark.parametrize(("count", "noise"), [(LEAST, 0.7), (20, 1.5), (50, 0.1), (50, 0.7), (50, 1.5)])
-def test_posteriors_rank_better_than_scores_and_hold_the_truth(count: int, noise: float) -> None:
+def test_posteriors_rank_better_than_scores_and_hold_the_truth(count: int, noise: float, repeated: int) -> None:
     gains, errors, held = [], [], []
     for seed in range(4):
-        archs = designs(count, seed)
+        archs, rng = designs(count, seed), np.random.default_rng(seed)
         true = np.array([truth(arch) for arch in archs])
-        luck = noise * true.std() * np.random.default_rng(seed).standard_normal(count)
-        found = estimates(archs, true + luck)
+        luck = noise * true.std() * rng.standard_normal(count)
+        again = [at for at in np.argsort(-(true + luck))[:repeated] for _ in range(2)]  # as a search does
+        more = true[again] + noise * true.std() * rng.standard_normal(len(again))
+        found = estimates([*archs, *[archs[at] for at in again]], np.concatenate([true + luck, more]))[:count]
         mean = np.array([one.mean for one in found])
         gains.append(kendalltau(mean, true)[0] - kendalltau(true + luck, true)[0])
         errors.append(np.abs(mean - true).mean() / np.abs(luck).mean())
@@ -58,7 +61,8 @@ def test_posteriors_rank_better_than_scores_and_hold_the_truth(count: int, noise
         assert all(one.low < one.mean < one.high for one in found)
     assert np.mean(gains) > (0.01 if noise > 0.5 else -0.01)
     assert np.mean(errors) < (0.9 if noise > 0.5 else 1.1)
-    assert np.mean(held) >= 0.85
+    # With one score each nothing tells luck from what is a design's own.
+    assert np.mean(held) >= (0.9 if repeated else 0.75)
 
 
 def test_more_scores_of_a_design_narrow_its_interval() -> None:

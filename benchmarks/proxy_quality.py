@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata, spearmanr
 
 from nas.architecture_key import from_key
 from nas.denoise import Scored, denoised
@@ -342,6 +343,19 @@ def noise(data: str, known: Sequence[Truth]) -> Iterator[str]:
         yield f"the long trainings' own scores on the selection part rank those on val with tau {tau:.2f}"
 
 
+def misplaced(known: Sequence[Truth], found: Scores) -> Iterator[str]:
+    """How many places too low a proxy ranks architectures, by `reg_max`: heads with more distances learn later."""
+    mine = [one for one in known if one.arch in found]
+    bins = np.array([from_key(one.arch).reg_max for one in mine])
+    true = rankdata([one.mean for one in mine])
+    lost = true - rankdata([at(found)(one) for one in mine])
+    for value in np.unique(bins):
+        here = bins == value
+        yield f"reg_max {value}: {lost[here].mean():+.1f} places of {len(mine)} ({here.sum()} architectures)"
+    together = spearmanr(bins, lost)
+    yield f"Spearman correlation of reg_max and the places {together.statistic:.2f} (p {together.pvalue:.1g})"
+
+
 def elsewhere(data: str, steps: str, known: Sequence[Truth]) -> Iterator[str]:
     """How well long trainings on other data rank those on this."""
     for other in sorted({row["data"] for row in read("trainings.csv")} - {data}):
@@ -375,6 +389,9 @@ def main() -> None:
         print(line(name, known, table))
     print()
     for text in (*noise(options.data, known), *elsewhere(options.data, steps, known)):
+        print(text)
+    print("\nHow many places too low `search` ranks architectures:")
+    for text in misplaced(known, found["search"]):
         print(text)
     print("\nOne long training, stopped early, against the mean of the other seeds:\n\n" + HEAD)
     for name, several, table in stopped_early(known):

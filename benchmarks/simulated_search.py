@@ -31,6 +31,7 @@ from nas.evaluate import Evaluation, Limits, Task
 from nas.executors import inline
 from nas.latency import Latency, LatencySettings
 from nas.literals import yolo11
+from nas.pareto import hypervolume
 from nas.proxy import ProxySettings, Score
 from nas.settings import SearchSettings
 from nas.space import load_space
@@ -155,8 +156,6 @@ def simulated(stand_in: StandIn, sampler: search.Sampler, seed: int, budget: int
         seed: Seed of proposals and luck.
         budget: Trainings.
     """
-    from optuna._hypervolume import compute_hypervolume
-
     luck, space = np.random.default_rng(seed), load_space("ghostv2-n")
     truth: dict[str, tuple[float, float]] = {}
 
@@ -179,10 +178,9 @@ def simulated(stand_in: StandIn, sampler: search.Sampler, seed: int, budget: int
         study.close()
     met = [r for r in records if truth[r.label][0] <= TARGET_MS]
     best = max(met, key=lambda record: evaluated(record)[1].map50_95)
-    points = np.array([(-truth[r.label][1], truth[r.label][0]) for r in met])
-    hypervolume = float(compute_hypervolume(points, np.array([0.0, TARGET_MS])))
+    volume = hypervolume([truth[r.label] for r in met], (TARGET_MS, 0.0))
     near = statistics.mean(truth[r.label][0] > TARGET_MS / 2 for r in asked)
-    return Found(truth[best.label][1], hypervolume, near)
+    return Found(truth[best.label][1], volume, near)
 
 
 def _latency(latency_ms: float, imgsz: int, settings: LatencySettings) -> Latency:

@@ -260,9 +260,9 @@ def _late_learners(outcome: Outcome) -> list[str]:
         return []
     return [
         "",
-        f"Short trainings underrate heads that learn a distribution over many distances: {', '.join(late)} with "
-        f"reg_max above the {bins} of {best.record.label}. A long training leaves less of its lead over them: train "
-        "both before you rely on it.",
+        f"Short trainings were seen to underrate heads with a large reg_max: {', '.join(late)} with reg_max above the "
+        f"{bins} of {best.record.label}. A long training may leave less of its lead over them: train both before you "
+        "rely on it.",
     ]
 
 

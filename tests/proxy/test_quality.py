@@ -1,8 +1,11 @@
 """How proxies are judged: concordance within bands, regret, and ratios from disturbed rounds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from nas.literals import yolo11
 from tests.scripts import script
 
 
@@ -45,6 +48,18 @@ def test_the_ceiling_is_what_the_noise_of_the_truth_allows() -> None:
     again = quality.pooled_tau([(noisy[:400, 0], noisy[:400, 1])])
     assert quality.seed_against_seed(group) == pytest.approx(again)
     assert quality.seed_against_seed(group) < best(1)
+
+
+def test_places_are_counted_by_what_the_head_has_to_learn() -> None:
+    quality = script("proxy_quality")
+    keys = [yolo11("n", size).canonical().key for size in (96, 128)]
+    keys += [replace(yolo11("n", size), reg_max=1).canonical().key for size in (96, 128)]
+    known = [quality.Truth(key, "target", False, (0.1 * place,)) for place, key in enumerate(keys, 1)]
+    turned = {key: (score, 1.0) for key, score in zip(keys, (0.3, 0.4, 0.1, 0.2), strict=True)}
+    few, many, together = quality.misplaced(known, turned)
+    assert few == "reg_max 1: +2.0 places of 4 (2 architectures)"
+    assert many == "reg_max 16: -2.0 places of 4 (2 architectures)"
+    assert "reg_max and the places -1.00" in together
 
 
 def test_one_seed_tells_no_ceiling() -> None:

@@ -11,7 +11,7 @@ from typing import Literal, NoReturn
 
 from nas.architecture import Architecture
 from nas.errors import DeviceLost, ProxyError
-from nas.estimates import CONTENDERS
+from nas.estimates import FAVOURITES
 from nas.evaluate import Evaluation
 from nas.foresight import Foresee
 from nas.proxy import Score
@@ -127,7 +127,7 @@ class Campaign:
         self._seed, self._budget, self._parallel = seed, budget, parallel
         self._max_seconds, self._seeds = max_seconds, tuple(seeds)
         self._foresee = foresee
-        self._expected_repetitions = repetitions * (CONTENDERS + 1)
+        self._expected_repetitions = repetitions * (FAVOURITES + 1)
         self._repetitions = Repetitions(study, repetitions)
         self._on_progress, self._clock = on_progress, clock
         self._begun = clock()

@@ -7,8 +7,8 @@ from statistics import mean
 from nas.denoise import Denoised, Estimate, Scored, denoised
 from nas.study import Record
 
-CONTENDERS = 4
-"""Candidates that are trained with more seeds: the most accurate ones that meet every limit."""
+FAVOURITES = 3
+"""Candidates whose place is to rest on several seeds: the most accurate ones that meet every limit."""
 
 Repeats = Mapping[str, Mapping[str, float]]
 """By label and number of the repetition: the score of another seed."""
@@ -70,19 +70,18 @@ def estimates(records: Sequence[Record], repeats: Repeats) -> Estimates:
     return Estimates(scores, denoised(scored))
 
 
-def contenders(records: Sequence[Record], baselines: Sequence[Record]) -> list[Record]:
-    """The candidates that may turn out to be the best, and the baseline that they have to beat.
-
-    Only first scores count, so that a search that goes on finds the same ones.
+def favourites(records: Sequence[Record], baselines: Sequence[Record], repeats: Repeats) -> list[Record]:
+    """The candidates that are the best by every score so far, and the baseline that they have to beat.
 
     Args:
         records: The candidates.
         baselines: The baselines.
+        repeats: More scores of some of them.
     """
-    known = estimates([*baselines, *records], {})
+    known = estimates([*baselines, *records], repeats)
 
     def by_accuracy(among: Sequence[Record]) -> list[Record]:
         meeting = [r for r in among if r.status == "trained" and r.evaluation and not r.evaluation.violations]
         return sorted(meeting, key=lambda record: (-known.accuracy(record.label), record.number))
 
-    return [*by_accuracy(records)[:CONTENDERS], *by_accuracy(baselines)[:1]]
+    return [*by_accuracy(records)[:FAVOURITES], *by_accuracy(baselines)[:1]]

@@ -1,47 +1,46 @@
-"""The last phase of a search: the best candidates and the best baseline are trained with other seeds.
+"""The last phase of a search: its favourites are trained with other seeds, until they have all of theirs.
 
-What is done stands in the study; a repetition that was interrupted or failed is tried again by the next search that
-opens it.
+A score that was luck sends its design back, and another takes its place among the favourites; so this ends when the
+best designs are the best by several seeds each. What is done stands in the study; a repetition that was interrupted or
+failed is tried again by the next search that opens it.
 """
 
 from typing import Literal
 
-from nas.estimates import contenders
+from nas.estimates import favourites
 from nas.study import REPEATS, Record, StoredStudy
 
 
 class Repetitions:
-    """Which contender is trained with which other seed next."""
+    """Which favourite is trained with which other seed next."""
 
     def __init__(self, study: StoredStudy, number: int) -> None:
         """Begin.
 
         Args:
             study: The stored study.
-            number: Other seeds a contender; 0 for none.
+            number: Other seeds a favourite; 0 for none.
         """
         self._study, self._number = study, number
-        self._contenders: list[Record] | None = None
+        self._favourites: tuple[int, list[Record]] | None = None
         self._running: set[tuple[str, int]] = set()
         self._failed: set[tuple[str, int]] = set()
-        self._before = self._stored()
+        self._before = self.finished
 
     def next(self, parallel: int) -> tuple[Record, int] | Literal["wait"] | None:
-        """The next contender and the number of its repetition, or None when all are done.
+        """The next favourite and the number of its repetition, or None when all are done.
 
         Args:
             parallel: How many may be under way at once.
         """
-        if self._contenders is None:  # every trial has ended
-            self._contenders = contenders(self._study.records(), self._study.baselines()) if self._number else []
-        missing = self._missing()
+        missing = self._missing(self._now()) if self._number else []  # every trial has ended
         if not missing:
             return "wait" if self._running else None
         if len(self._running) >= parallel:
             return "wait"
-        label, number = missing[0]
-        self._running.add((label, number))
-        return next(record for record in self._contenders if record.label == label), number
+        record, number = missing[0]
+        self._running.add((record.label, number))
+        return record, number
 
     def done(self, label: str, number: int, score: float) -> None:
         """Keep a score."""
@@ -57,13 +56,15 @@ class Repetitions:
 
     @property
     def wanted(self) -> int:
-        """Repetitions that there will be; 0 before they begin."""
-        return len(self._all())
+        """Repetitions that there will be if no other design becomes a favourite; 0 before they begin."""
+        if self._favourites is None:
+            return 0
+        return self.finished + self.failures + len(self._running) + len(self._missing(self._now()))
 
     @property
     def finished(self) -> int:
         """Repetitions that have a score."""
-        return len(self._all()) - len(self._missing()) - len(self._running) - len(self._failed)
+        return sum(map(len, self._study.repeats().values()))
 
     @property
     def failures(self) -> int:
@@ -73,16 +74,22 @@ class Repetitions:
     @property
     def finished_here(self) -> int:
         """Scores since the search (re)started."""
-        return self._stored() - self._before
+        return self.finished - self._before
 
-    def _all(self) -> list[tuple[str, int]]:
-        """One of every contender before the next."""
-        numbers = range(1, self._number + 1)
-        return [(record.label, number) for number in numbers for record in self._contenders or ()]
+    def _now(self) -> list[Record]:
+        """The favourites by the scores that are stored."""
+        scores = self.finished
+        if self._favourites is None or self._favourites[0] != scores:
+            study = self._study
+            self._favourites = scores, favourites(study.records(), study.baselines(), study.repeats())
+        return self._favourites[1]
 
-    def _missing(self) -> list[tuple[str, int]]:
+    def _missing(self, records: list[Record]) -> list[tuple[Record, int]]:
+        """One of every favourite before the next."""
         kept, taken = self._study.repeats(), self._running | self._failed
-        return [key for key in self._all() if str(key[1]) not in kept.get(key[0], {}) and key not in taken]
-
-    def _stored(self) -> int:
-        return sum(map(len, self._study.repeats().values()))
+        every = [(record, number) for number in range(1, self._number + 1) for record in records]
+        return [
+            (record, number)
+            for record, number in every
+            if str(number) not in kept.get(record.label, {}) and (record.label, number) not in taken
+        ]

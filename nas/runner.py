@@ -9,7 +9,7 @@ from typing import Protocol
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
 from nas.errors import LatencyError, ModelError, TargetUnreachable, UsageError
-from nas.estimates import CONTENDERS
+from nas.estimates import FAVOURITES
 from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
 from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
@@ -246,7 +246,7 @@ def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int)
     proxy = times[1] + (task.proxy.steps - few) * step
     trained = remaining + len(found.baselines)
     screenings = trained / (1 - _EXPECTED_REJECTED) * screening
-    repetitions = (request.finalist_seeds - 1) * (CONTENDERS + 1)
+    repetitions = (request.finalist_seeds - 1) * (FAVOURITES + 1)
     return ((trained + repetitions) * proxy + screenings) / max(1, request.workers)
 
 

@@ -58,7 +58,7 @@ def test_a_search_is_killed_resumed_and_concluded(tmp_path: Path) -> None:
         assert 0 < low <= middle <= high
         assert row["meets_target"] == ("true" if high <= 50 else "false")
         assert (folder / row["yaml"]).is_file()
-        assert row["seeds"] == "3"  # both candidates are contenders
+        assert row["seeds"] == "3"  # both candidates are favourites
     best = yaml.safe_load((folder / "best.yaml").read_text())
     assert best["imgsz"] == 64
     for name in ("report.md", "front.png", "study.db", "baselines.csv"):

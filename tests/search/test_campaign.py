@@ -11,7 +11,7 @@ import pytest
 from nas.architecture import Architecture
 from nas.campaign import FAILURES_IN_A_ROW, Assignment, Campaign, Progress
 from nas.errors import ProxyError
-from nas.estimates import CONTENDERS, contenders, estimates
+from nas.estimates import FAVOURITES, estimates, favourites
 from nas.evaluate import Evaluation, Task
 from nas.executors import inline
 from nas.literals import yolo11
@@ -219,20 +219,47 @@ def test_the_best_are_trained_with_more_seeds(
     inline.run(again_late, task, by_formula, again)
     assert again_late.ended == "budget"
 
-    chosen = contenders(study.records(), study.baselines())
-    assert len(chosen) == CONTENDERS + 1 and [r.label for r in chosen if r.baseline] == ["yolo11-scaled"]
+    chosen = favourites(study.records(), study.baselines(), study.repeats())
+    assert len(chosen) == FAVOURITES + 1 and [r.label for r in chosen if r.baseline] == ["yolo11-scaled"]
     assert all(r.evaluation and not r.evaluation.violations for r in chosen)
     repeats = study.repeats()
     assert {label: sorted(scores) for label, scores in repeats.items()} == {r.label: ["1", "2"] for r in chosen}
     assert len(asked) == len(set(asked)) + 2 == 2 * len(chosen) + 2  # the failed and the interrupted one again
     progress = resumed.progress()
-    assert (progress.repeated, progress.to_repeat, progress.left_s) == (10, 10, 0)
+    assert (progress.repeated, progress.to_repeat, progress.left_s) == (8, 8, 0)
 
     first_known = estimates([*study.baselines(), *study.records()], {})
     known = estimates([*study.baselines(), *study.records()], repeats)
     for record in chosen:
         assert known.accuracy(record.label) > first_known.accuracy(record.label)  # all of their new scores are high
         assert known.seeds(record.label) == 3
+    study.close()
+
+
+def test_whoever_takes_the_place_of_a_lucky_one_is_trained_with_other_seeds_too(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    campaign = Campaign(study, space, sampler="random", seed=0, budget=12, repetitions=2)
+    asked: list[str] = []
+
+    def again(architecture: Architecture, task: Task, repetition: int) -> Score:
+        first = next(r for r in study.records() if r.key == architecture.key)
+        assert first.evaluation and first.evaluation.score
+        asked.append(first.label)
+        return Score(0.0, 0.0) if first.label == asked[0] else first.evaluation.score
+
+    inline.run(campaign, task, by_formula, again)
+    repeats = study.repeats()
+    chosen = [r.label for r in favourites(study.records(), study.baselines(), repeats)]
+    assert asked[0] not in chosen
+    assert len(chosen) == FAVOURITES and all(sorted(repeats[label]) == ["1", "2"] for label in chosen)
+    assert campaign.progress().to_repeat == campaign.progress().repeated == sum(map(len, repeats.values()))
     study.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from nas.architecture import Architecture
 from nas.campaign import Campaign
-from nas.estimates import CONTENDERS
+from nas.estimates import FAVOURITES
 from nas.evaluate import Task
 from nas.executors import ray_tune
 from nas.literals import yolo11
@@ -79,7 +79,7 @@ def test_tune_carries_out_a_campaign(
     assert not any(r.status == "running" for r in records)
     assert len({r.key for r in records}) == len(records)
     repeats = study.repeats()  # the only baseline misses the target
-    assert len(repeats) == CONTENDERS and all(scores == {"1": 0.1} for scores in repeats.values())
+    assert len(repeats) >= FAVOURITES and all(scores == {"1": 0.1} for scores in repeats.values())
     study.close()
 
 

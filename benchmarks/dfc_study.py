@@ -175,7 +175,8 @@ def trained(name: str, key: str, seed: int, steps: int, source: str | None, thre
     """One training and what it gave."""
     data, arch = load(source), from_key(key)
     model = build.build(to_yaml(arch, data.nc), seed=seed)
-    settings = ProxySettings(steps=steps, seed=seed, threads=threads, horizon=1)
+    plain = {"first_boxes": None, "lr_inputs": None}
+    settings = ProxySettings(steps=steps, seed=seed, threads=threads, horizon=1, **plain)
     result, final = train_proxy(model, data, arch.imgsz, settings)
     score = evaluate(final, data.val, data, arch.imgsz)
     images = plain_images(pixels(data.val, arch.imgsz), torch.arange(PICTURES), torch.device("cpu"))

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from benchmarks.ghostbench.architectures import FOLDER
+from benchmarks.ghostbench.train import PLAIN
 from benchmarks.latency_parts import Rows
 from nas import offline
 from nas.architecture import Architecture
@@ -43,15 +44,15 @@ def _model(arch: Architecture, nc: int, seed: int) -> nn.Module:
     return build(to_yaml(arch, nc), seed=seed)
 
 
-def short_training(steps: int, lr: float = 0.012, horizon: float = 1) -> Callable[[Architecture, Any, int], float]:
-    """A short training from scratch as a search makes it, scored on the selection part."""
+def short_training(**settings: Any) -> Callable[[Architecture, Any, int], float]:
+    """A short training from scratch, scored on the selection part: as a search makes it but for some settings."""
 
     def score(arch: Architecture, data: Any, seed: int) -> float:
         from nas.proxy import ProxySettings, train_proxy
         from nas.turnstile import Turnstile
 
-        settings = ProxySettings(steps=steps, seed=seed, lr=lr, horizon=horizon)
-        result, _ = train_proxy(_model(arch, data.nc, seed), data, arch.imgsz, settings, Turnstile())
+        asked = ProxySettings(seed=seed, **settings)
+        result, _ = train_proxy(_model(arch, data.nc, seed), data, arch.imgsz, asked, Turnstile())
         return result.score.map50_95
 
     return score
@@ -65,7 +66,7 @@ def moments(arch: Architecture, data: Any, seed: int) -> dict[str, float]:
     from nas.proxy.machine import find_device, find_precision
     from nas.turnstile import Turnstile
 
-    settings = ProxySettings(steps=90, seed=seed, horizon=1)
+    settings = ProxySettings(steps=90, seed=seed, horizon=1, **PLAIN)
     device, gate = find_device("cpu"), Turnstile()
     precision = find_precision(settings.precision, device)
     found: dict[str, float] = {}
@@ -110,11 +111,14 @@ def nwot(arch: Architecture, data: Any, seed: int) -> float:
 
 
 PROXIES: dict[str, Callable[[Architecture, Any, int], float | dict[str, float]]] = {
-    "search": short_training(45, horizon=2),
-    "90 steps": short_training(90),
-    "90 steps at half the learning rate": short_training(90, 0.006),
+    "search": short_training(),
+    "45 of 90 steps": short_training(steps=45, horizon=2, **PLAIN),
+    "45 of 90 steps from even boxes": short_training(steps=45, horizon=2, lr_inputs=None),
+    "45 of 90 steps at even rates": short_training(steps=45, horizon=2, first_boxes=None),
+    "90 steps": short_training(steps=90, horizon=1, **PLAIN),
+    "90 steps at half the learning rate": short_training(steps=90, lr=0.006, horizon=1, **PLAIN),
     "moments of 90 steps": moments,
-    "40 steps": short_training(40),
+    "40 steps": short_training(steps=40, horizon=1, **PLAIN),
     "nwot": nwot,
 }
 

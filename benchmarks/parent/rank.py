@@ -43,6 +43,7 @@ def trained_parent(options: argparse.Namespace, space: Any, data: Any) -> tuple[
         threads=options.threads,
         warmup=0.1,
         horizon=1,
+        lr_inputs=None,
     )
     kind = "sandwich" if options.sandwich else "single"
     name = f"{space.digest}-{data.digest}-{kind}-{options.steps}-{options.lr:g}-{options.seed}.pt"
@@ -65,7 +66,8 @@ def score(parent: Any, key: str, data: Any, tune: int, seed: int) -> float:
     from nas.turnstile import Turnstile
 
     arch, gate = from_key(key), Turnstile()
-    settings = ProxySettings(steps=max(1, tune), lr=0.002, seed=seed, warmup=0.1, horizon=1)
+    plain = {"first_boxes": None, "lr_inputs": None}  # the weights are no fresh ones
+    settings = ProxySettings(steps=max(1, tune), lr=0.002, seed=seed, warmup=0.1, horizon=1, **plain)
     if not tune:
         return score_cut(parent, arch, data, settings, gate).map50_95
     model = parent.child(arch).standalone()

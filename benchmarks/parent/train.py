@@ -21,7 +21,7 @@ from nas.proxy.average import AveragedWeights
 from nas.proxy.depthwise import quick_depthwise
 from nas.proxy.machine import Precision, StepGate, autocast, find_device, find_precision, passing, threads
 from nas.proxy.objective import loss_of
-from nas.proxy.train import changed_share, descend, learning_rate, optimizer_of, orders
+from nas.proxy.train import changed_share, descend, learning_rate, optimizer_of, orders, set_learning_rate
 from nas.proxy.values import ProxySettings
 from nas.space import SearchSpace
 
@@ -84,8 +84,7 @@ def train_parent(
             designs = _sandwich(space, drawn) if sandwich else [space.decode(space.sample(drawn))]
             source = pixels(data.train, designs[0].imgsz)
             with passing(turnstile):
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(step, settings)
+                set_learning_rate(optimizer, learning_rate(step, settings))
                 batch = augmented(source, chosen, generator, device, share)
                 value = _gradients(parent, designs, batch, settings, device, precision)
                 if not math.isfinite(value):

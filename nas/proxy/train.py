@@ -18,6 +18,7 @@ from nas.errors import ProxyError
 from nas.proxy.augment import augmented
 from nas.proxy.average import AveragedWeights, recalibrate
 from nas.proxy.depthwise import quick_depthwise
+from nas.proxy.first_boxes import begin_with_boxes
 from nas.proxy.known import inherit
 from nas.proxy.machine import StepGate, find_device, find_precision, passing, threads
 from nas.proxy.objective import Objective
@@ -69,6 +70,8 @@ def train_proxy(
     started = time.monotonic()
     with threads(settings.threads):
         source = pixels(data.train, imgsz)
+        if settings.first_boxes is not None:
+            begin_with_boxes(model, settings.first_boxes)
         inherited = None if settings.weights is None else inherit(model, settings.weights)
         model.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = AveragedWeights(model, settings.ema, settings.ema_tau)
@@ -130,8 +133,7 @@ def _train(
     for step, chosen in enumerate(orders(len(source), settings, random)):
         with passing(gate):
             anneal(model, (step + 1) / max(1, round(settings.steps * ANNEALED_IN)))
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, settings)
+            set_learning_rate(optimizer, learning_rate(step, settings))
             loss = objective(augmented(source, chosen, random, objective.device, share))
             value = float(loss.detach())
             if not math.isfinite(value):
@@ -165,11 +167,29 @@ def orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> I
 
 
 def optimizer_of(model: nn.Module, settings: ProxySettings) -> torch.optim.Optimizer:
-    """Fused AdamW; weight decay on matrices and kernels, none on biases and norms."""
-    kernels = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim <= 1]
-    groups = [
-        {"params": kernels, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.999), fused=True)
+    """Fused AdamW with a group of parameters a learning rate; weight decay on kernels, none on biases and norms."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((decay, _pace(parameter, settings.lr_inputs)), []).append(parameter)
+    asked = [{"params": some, "weight_decay": decay, "pace": pace} for (decay, pace), some in groups.items()]
+    return torch.optim.AdamW(asked, lr=settings.lr, betas=(0.9, 0.999), fused=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give every group its learning rate.
+
+    Args:
+        optimizer: One of `optimizer_of`.
+        lr: Of layers with `lr_inputs` inputs.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["pace"]
+
+
+def _pace(parameter: nn.Parameter, lr_inputs: float | None) -> float:
+    """A parameter's share of the learning rate: kernels of few inputs have large weights and take large steps."""
+    if lr_inputs is None or parameter.ndim == 1:
+        return 1.0
+    return math.sqrt(lr_inputs / parameter[0].numel())

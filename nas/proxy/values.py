@@ -18,7 +18,10 @@ class ProxySettings:
     Attributes:
         steps: Optimiser steps.
         batch: Pictures a step.
-        lr: Peak learning rate of AdamW.
+        lr: Peak learning rate of AdamW, of layers with `lr_inputs` inputs a unit.
+        lr_inputs: Layers with n inputs a unit learn at `lr` times the root of `lr_inputs` / n. The more inputs, the
+            smaller are fresh weights, and Adam moves all weights as far; so every layer moves by the same share of its
+            weights, and wide layers get no head start. None: all layers learn at `lr`.
         seed: Seed of the order of the pictures and of the augmentation (the weights' seed is the builder's).
         threads: Torch threads; with one thread on a CPU the same seed gives the same bits.
         device: `cpu`, `cuda` or `cuda:N`.
@@ -34,6 +37,8 @@ class ProxySettings:
         ema: Decay of the averaged weights, reached as `1 - exp(-step / ema_tau)`.
         ema_tau: Steps in which the average's memory grows.
         recalibration: Training pictures from which the BatchNorm statistics are taken anew before the score.
+        first_boxes: Cells from the centre to the sides of the boxes that an untrained model predicts, so that heads of
+            every `reg_max` begin alike (nas/proxy/first_boxes.py); None leaves Ultralytics' beginning.
         precision: `auto` (bfloat16 where the device computes in it, else float32), `float32` or `bfloat16`.
         losses: What is penalised.
         weights: Path of an Ultralytics checkpoint whose tensors the model begins with where they fit, or None.
@@ -43,6 +48,7 @@ class ProxySettings:
     steps: int = DEFAULT_STEPS
     batch: int = 16
     lr: float = 0.012
+    lr_inputs: float | None = 256.0
     seed: int = 0
     threads: int = 1
     device: str = "cpu"
@@ -55,6 +61,7 @@ class ProxySettings:
     ema: float = 0.998
     ema_tau: float = 60.0
     recalibration: int = 128
+    first_boxes: float | None = 1.5
     precision: str = "auto"
     losses: Losses = field(default_factory=Losses)
     weights: str | None = None
@@ -66,9 +73,10 @@ class ProxySettings:
             value = getattr(self, name)
             if value < 1:
                 raise UsageError(f"proxy setting `{name}` must be at least 1, got {value}")
-        for name in ("lr", "clip", "ema_tau"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"proxy setting `{name}` must be above zero, got {getattr(self, name)}")
+        for name in ("lr", "lr_inputs", "clip", "ema_tau", "first_boxes"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"proxy setting `{name}` must be above zero, got {value}")
         for name in ("warmup", "final_lr", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"proxy setting `{name}` must lie in [0, 1), got {getattr(self, name)}")

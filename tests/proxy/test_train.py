@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from nas.data import DetectionData
 from nas.errors import ProxyError
 from nas.proxy import ProxySettings, train_proxy
 from nas.proxy.average import AveragedWeights
-from nas.proxy.train import changed_share, learning_rate
+from nas.proxy.train import changed_share, learning_rate, optimizer_of, set_learning_rate
 
 from .conftest import MakeModel
 
@@ -197,3 +198,30 @@ def test_the_losses_of_choice_are_trained_with(small_data: DetectionData, make_m
     plain, _ = train_proxy(make_model(), small_data, 64, settings)
     other, _ = train_proxy(make_model(), small_data, 64, replace(settings, losses=Losses("focal", "giou")))
     assert other.train_loss != plain.train_loss and other.settings.losses == Losses("focal", "giou")
+
+
+def test_every_layer_moves_by_the_same_share_of_its_fresh_weights() -> None:
+    torch.manual_seed(0)
+    wide, narrow = nn.Conv2d(256, 8, 3), nn.Conv2d(64, 64, 3, groups=64)
+    model = nn.Sequential(narrow, nn.Conv2d(64, 256, 1), wide)
+
+    def moved(settings: ProxySettings) -> list[float]:
+        kernels = [layer.weight.data for layer in model]
+        before = [kernel.clone() for kernel in kernels]
+        optimizer = optimizer_of(model, replace(settings, weight_decay=0.0))
+        set_learning_rate(optimizer, 1e-4)
+        for parameter in model.parameters():
+            parameter.grad = torch.rand_like(parameter) + 0.1
+        optimizer.step()
+        return [float((kernel - old).norm() / old.norm()) for kernel, old in zip(kernels, before, strict=True)]
+
+    even = moved(ProxySettings(lr_inputs=256.0))
+    assert even == pytest.approx([1e-4 * (3 * 256) ** 0.5] * 3, rel=0.1)  # torch draws weights of sd (3 inputs)^-0.5
+    usual = moved(ProxySettings(lr_inputs=None))
+    assert usual[2] / usual[0] == pytest.approx((256 * 9 / 9) ** 0.5, rel=0.1)
+
+
+def test_weights_decay_but_biases_do_not(make_model: MakeModel) -> None:
+    optimizer = optimizer_of(make_model(), ProxySettings())
+    for group in optimizer.param_groups:
+        assert {parameter.ndim > 1 for parameter in group["params"]} == {group["weight_decay"] > 0}

@@ -22,6 +22,8 @@ from nas.proxy import ProxyResult, ProxySettings, Score, steps_for_epochs
         {"warmup": 1.0},
         {"ema": -0.1},
         {"augment": 1.5},
+        {"first_boxes": 0.0},
+        {"lr_inputs": -1.0},
         {"precision": "float16"},
     ],
 )

@@ -345,11 +345,15 @@ def _check(tally: _Tally, least: int) -> None:
     """Refuse what is too little or too disturbed."""
     if len(tally.slices) >= least and tally.runs_preempted <= MOST_DROPPED * tally.runs:
         return
+    causes = {
+        "to preemption": tally.slices_preempted,
+        "to the hypervisor": tally.slices_stolen,
+        "to throttling": tally.slices_throttled,
+        "to a contended device": tally.slices_contended,
+    }
+    lost = ", ".join(f"{count} {cause}" for cause, count in causes.items() if count)
     because = f" ({tally.objection})" if tally.objection else ""
-    raise Unmeasurable(
-        f"unmeasurable: of {tally.runs} runs {tally.runs_preempted} were preempted, and of the slices "
-        f"{tally.slices_preempted} were lost to preemption, {tally.slices_stolen} to the hypervisor, "
-        f"{tally.slices_throttled} to throttling and {tally.slices_contended} to a contended device{because}; "
-        f"{len(tally.slices)} slices are left (at least {least} are needed, with at most {MOST_DROPPED:.0%} "
-        "of the runs dropped); stop other programs there and try again"
-    )
+    text = f"{len(tally.slices)} slices are left (at least {least} are needed), lost: {lost or 'none'}{because}"
+    if tally.runs_preempted:
+        text += f"; {tally.runs_preempted} of {tally.runs} runs were preempted (at most {MOST_DROPPED:.0%})"
+    raise Unmeasurable(f"unmeasurable: {text}; stop other programs there and try again")

@@ -279,10 +279,14 @@ def test_a_very_slow_model_gets_its_slices_all_the_same_and_a_disturbed_one_a_se
 @pytest.mark.parametrize(
     ("disturbance", "contended", "message"),
     [
-        ({"preempt": lambda run: 3.0}, False, r"of (\d+) runs \1 were preempted, and of the slices [1-9]\d* were lost"),
-        ({"steal": lambda run: True}, False, r" [1-9]\d* to the hypervisor, 0 to throttling and 0 to a contended"),
-        ({"throttle": lambda run: True}, False, r" 0 to the hypervisor, [1-9]\d* to throttling and 0 to a contended"),
-        ({}, True, r" [1-9]\d* to a contended device \(a neighbour\); 0 slices are left \(at least 4"),
+        ({"preempt": lambda run: 3.0}, False, r"lost: [1-9]\d* to preemption; (\d+) of \1 runs were preempted"),
+        ({"steal": lambda run: True}, False, r"lost: [1-9]\d* to the hypervisor"),
+        ({"throttle": lambda run: True}, False, r"lost: [1-9]\d* to throttling"),
+        (
+            {},
+            True,
+            r"0 slices are left \(at least 4 are needed\), lost: [1-9]\d* to a contended device \(a neighbour\)",
+        ),
     ],
     ids=["preempted", "stolen", "throttled", "contended"],
 )
@@ -295,7 +299,7 @@ def test_too_little_left_is_refused_with_the_counts(
 
 
 def test_too_few_undisturbed_runs_are_refused_even_when_they_agree() -> None:
-    with pytest.raises(Unmeasurable, match="at most 90% of the runs"):
+    with pytest.raises(Unmeasurable, match=r"[1-9]\d* of \d+ runs were preempted \(at most 90%\)"):
         _collect(FakeMachine.steady(0.2, preempt=lambda run: 0.0 if run % 20 == 0 else 3.0))
 
 

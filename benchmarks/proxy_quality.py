@@ -166,6 +166,21 @@ def regret(score: Values, truth: Values) -> float:
     return float(truth.max() - truth[int(score.argmax())]) * 100
 
 
+def usual_regret(score: Values, truth: Values) -> float:
+    """The mean regret among random halves of a band: less a matter of which design happens to be its best."""
+    rng, values = np.random.default_rng(0), []
+    for _ in range(REPLICATES):
+        drawn = rng.choice(len(score), len(score) // 2, replace=False)
+        values.append(regret(score[drawn], truth[drawn]))
+    return statistics.mean(values)
+
+
+def correlation(parts: Sequence[tuple[Values, Values]]) -> float:
+    """Pearson's, of what deviates from the mean of each part."""
+    score, truth = (np.concatenate([part[of] - part[of].mean() for part in parts]) for of in (0, 1))
+    return float(np.corrcoef(score, truth)[0, 1])
+
+
 def interval(parts: Sequence[tuple[Values, Values]], of: Callable[..., float]) -> tuple[float, float]:
     """95% bootstrap over the architectures of each part."""
     rng, values = np.random.default_rng(0), []
@@ -332,9 +347,12 @@ def noise(data: str, known: Sequence[Truth]) -> Iterator[str]:
         values = [[at(table)(one) for table in mine] for one in bands]
         between = statistics.stdev(statistics.mean(one) for one in values)
         within = math.sqrt(statistics.mean(statistics.variance(one) for one in values))
+        parts = parts_of(bands, lambda one, mine=mine: statistics.mean(at(table)(one) for table in mine))
+        halves = " / ".join(f"{usual_regret(*part):.1f}" for part in parts)
         yield (
             f"{proxy}: single seeds rank with tau {single}, each other with {each_other:.2f}; standard deviation "
-            f"{within:.3f} between seeds, {between:.3f} between designs"
+            f"{within:.3f} between seeds, {between:.3f} between designs; their mean correlates within bands with "
+            f"{correlation(parts):.2f}, regret among random halves {halves}"
         )
     rows = [row for row in read("trainings.csv") if row["data"] == data and row["seed"] == "0"]
     pairs = {row["arch"]: (float(row["select_map50_95"]), float(row["map50_95"])) for row in rows}

@@ -26,6 +26,16 @@ def test_regret_is_in_points_of_map() -> None:
     assert quality.regret(truth, truth) == 0
 
 
+def test_regret_among_halves_and_correlation_within_parts() -> None:
+    quality = script("proxy_quality")
+    truth = np.array([0.40, 0.42, 0.44, 0.46])
+    assert quality.usual_regret(truth, truth) == 0
+    # The pairs of four, 2 points apart a place, of which the worse is always liked best: (3 x 2 + 2 x 4 + 1 x 6) / 6.
+    assert quality.usual_regret(-truth, truth) == pytest.approx(20 / 6, rel=0.1)
+    assert quality.correlation([(truth, truth), (truth + 1, truth * 2)]) == pytest.approx(0.95, abs=0.05)
+    assert quality.correlation([(-truth, truth)]) == pytest.approx(-1)
+
+
 def test_the_bootstrap_holds_the_value() -> None:
     quality = script("proxy_quality")
     rng = np.random.default_rng(1)

@@ -232,7 +232,6 @@ def report(outcome: Outcome) -> str:
         "## How far to trust the order",
         "",
         *told(s),
-        *_late_learners(outcome),
         "",
         "## Where the numbers come from",
         "",
@@ -247,23 +246,6 @@ def report(outcome: Outcome) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _late_learners(outcome: Outcome) -> list[str]:
-    """What short trainings do to baselines whose box branch has more to learn than the best's (docs/proxies.md)."""
-    best = outcome.best
-    if best is None:
-        return []
-    bins = best.evaluation.architecture.reg_max
-    late = [b.record.label for b in outcome.baselines if b.evaluation.architecture.reg_max > bins]
-    if not late:
-        return []
-    return [
-        "",
-        f"Short trainings were seen to underrate heads with a large reg_max: {', '.join(late)} with reg_max above the "
-        f"{bins} of {best.record.label}. A long training may leave less of its lead over them: train both before you "
-        "rely on it.",
-    ]
 
 
 def next_commands(outcome: Outcome) -> list[str]:

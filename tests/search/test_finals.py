@@ -149,25 +149,6 @@ def test_what_cannot_be_told_apart_is_named(
     study.close()
 
 
-def test_the_report_warns_of_baselines_that_learn_late(
-    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
-    front, baselines = conclude(study, task)
-
-    def text(reg_max: int) -> str:
-        heads = [replace(f.evaluation.architecture, reg_max=reg_max) for f in front]
-        changed = [
-            replace(f, evaluation=replace(f.evaluation, architecture=head))
-            for f, head in zip(front, heads, strict=True)
-        ]
-        return report(outcome(changed, baselines))
-
-    assert "yolo11n, yolo11-scaled with reg_max above the 1 of trial-" in text(1)
-    assert "reg_max above" not in text(16)
-    study.close()
-
-
 def test_the_table_fits_80_characters(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

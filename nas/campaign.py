@@ -14,6 +14,7 @@ from nas.errors import DeviceLost, ProxyError
 from nas.estimates import FAVOURITES
 from nas.evaluate import Evaluation
 from nas.foresight import Foresee
+from nas.latency.predictor import Prediction
 from nas.proxy import Score
 from nas.repetitions import Repetitions
 from nas.search import Observation, Proposal, Sampler, propose
@@ -22,12 +23,15 @@ from nas.study import Record, StoredStudy, evaluated
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5
-PASSED_OVER = 3
+PASSED_OVER = 5
 """Random proposals in a row that a prediction may pass over before the next is measured whatever is predicted; of the
 sampler's, which take longer than a measurement, one."""
+NEAR = 0.6
+"""Random proposals beside a sampler's are drawn above this share of the target: there the most accurate designs are."""
 
-# Apart from every trial number, so that attempts of one trial and first attempts of others draw different designs.
-_ATTEMPT = 1_000_003
+# Apart from every trial number, so that attempts of one trial and first attempts of others draw different designs; a
+# multiple of search's cycles, so that all attempts of one trial look for the same.
+_ATTEMPT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ class Campaign:
             max_seconds: No trial begins later than this many seconds from now.
             baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
             seeds: Named designs that the candidates begin with.
-            foresee: Predicts which designs miss the target; they are passed over.
+            foresee: Predicts latencies; designs that miss the target are passed over, and random ones far below it.
             repetitions: Other seeds with which the best candidates and the best baseline are trained in the end.
             on_progress: Called after every change.
             clock: Seconds, for tests.
@@ -293,13 +297,19 @@ class Campaign:
             if proposal is None or passed_over == (PASSED_OVER if proposal.origin == "random" else 1):
                 return proposal
             architecture = self._space.decode(proposal.indices)
-            predicted_ms = self._foresee([*baselines, *records], architecture)
-            if predicted_ms is None:
+            predicted = self._foresee([*baselines, *records], architecture)
+            if predicted is None or not self._in_vain(predicted, proposal):
                 return proposal
             # The sampler learns of it as of a rejected design; only for this proposal, because it was not measured.
-            history = [*history, Observation(proposal.indices, predicted_ms, None)]
+            history = [*history, Observation(proposal.indices, predicted.latency_ms, None)]
             known = [*known, architecture.key]
             passed_over += 1
+
+    def _in_vain(self, predicted: Prediction, proposal: Proposal) -> bool:
+        """Whether a proposal misses the target by all of its interval, or is a random one that is far too fast."""
+        target_ms = self._study.target_ms
+        beside_a_sampler = proposal.origin == "random" and self._sampler != "random"
+        return predicted.low_ms > target_ms or (beside_a_sampler and predicted.high_ms < NEAR * target_ms)
 
     def _history(self, records: Sequence[Record], baselines: Sequence[Record]) -> list[Observation]:
         """Every evaluated point of the space; baselines that lie in it teach the sampler too."""

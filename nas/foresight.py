@@ -1,4 +1,4 @@
-"""Designs that need not even be built for a measurement: their predicted latency lies wholly above the target.
+"""Latencies that are predicted before anything is built for a measurement, from what a search has measured.
 
 A prediction only chooses what is measured next; it rejects nothing. A proposal that it passes over is not a trial, is
 not stored, and may come again once more is known.
@@ -12,15 +12,15 @@ from nas.architecture import Architecture
 from nas.errors import GhostnasError
 from nas.evaluate import Evaluation, Task
 from nas.latency.known_features import features_of
-from nas.latency.predictor import LEAST_SAMPLES, Predictor, Sample
+from nas.latency.predictor import LEAST_SAMPLES, Prediction, Predictor, Sample
 from nas.study import Record
 from nas.turnstile import Turnstile
 
 LEARNT_FROM = 32
 """Measured designs that the predictor is fitted to, the latest ones."""
 
-Foresee = Callable[[Sequence[Record], Architecture], float | None]
-"""From what was measured and a design to its predicted latency in ms, when all of its interval misses the target."""
+Foresee = Callable[[Sequence[Record], Architecture], Prediction | None]
+"""From what was measured and a design to its predicted latency; None where nothing can be foretold."""
 
 
 def foresee(task: Task) -> Foresee:
@@ -30,7 +30,7 @@ def foresee(task: Task) -> Foresee:
         task: How the search evaluates; its latencies are what is predicted.
     """
 
-    def above_target(records: Sequence[Record], design: Architecture) -> float | None:
+    def predicted(records: Sequence[Record], design: Architecture) -> Prediction | None:
         measured = [record.evaluation for record in records if record.evaluation is not None][-LEARNT_FROM:]
         if len(measured) < LEAST_SAMPLES:
             return None
@@ -41,10 +41,9 @@ def foresee(task: Task) -> Foresee:
             found = Predictor.fit(known).predict(wanted)
         except (GhostnasError, np.linalg.LinAlgError):
             return None  # what cannot be foretold is measured, as everything was before the eighth measurement
-        hopeless = found.low_ms > task.limits.target_ms and not found.outside
-        return found.latency_ms if hopeless else None
+        return None if found.outside else found
 
-    return above_target
+    return predicted
 
 
 def _sample(evaluation: Evaluation, classes: int) -> Sample:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 STARTUP_TRAINED = 10
 FRONT_EVERY = 4
 """Of so many proposals of a sampler one looks for the whole front, the others for the best design below the target."""
+RANDOM_EVERY = 4
+"""Of so many proposals one is drawn at random: from noisy scores a sampler learns late that others are better."""
 _MAX_DRAWS = 2000
 _MISSED = 0.01
 """The least by which a rejected design is told to miss, whatever limit it missed."""
@@ -70,7 +72,8 @@ def propose(
     """Propose the next point.
 
     First the seed designs that lie in the space, then random points until `STARTUP_TRAINED` points have been trained,
-    then the sampler. A proposal whose architecture is known already is moved to a random unknown neighbour.
+    then the sampler, and every `RANDOM_EVERY`th time a random point again. A proposal whose architecture is known
+    already is moved to a random unknown neighbour.
 
     Args:
         space: The search space.
@@ -93,7 +96,7 @@ def propose(
             return Proposal(indices, "seed")
     rng = random.Random(f"{seed}/{number}")
     trained = sum(point.accuracy is not None for point in history)
-    if sampler == "random" or trained < STARTUP_TRAINED:
+    if sampler == "random" or trained < STARTUP_TRAINED or number % RANDOM_EVERY == 1:
         point, origin = space.sample(rng), "random"
     else:
         front = number % FRONT_EVERY == FRONT_EVERY - 1

@@ -16,7 +16,7 @@ from nas.evaluate import Evaluation, Task
 from nas.executors import inline
 from nas.literals import yolo11
 from nas.proxy import Score
-from nas.search import FRONT_EVERY
+from nas.search import FRONT_EVERY, RANDOM_EVERY
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import StoredStudy
@@ -312,11 +312,14 @@ def test_the_sampler_looks_for_accuracy_below_the_target_and_now_and_then_for_th
     study = open_study(tmp_path, settings, sizes)
     inline.run(Campaign(study, space, sampler="tpe", seed=0, budget=50), task, by_formula)
     near, front = [], []
+    started = min(record.number for record in study.records() if record.origin == "tpe")
+    drawn = [record.number for record in study.records() if record.origin == "random" and record.number > started]
     for record in study.records():
         if record.origin == "tpe" and record.evaluation is not None:
             aim = front if record.number % FRONT_EVERY == FRONT_EVERY - 1 else near
             aim.append(record.evaluation.latency.latency_ms)
     study.close()
-    assert len(near) > 2 * len(front) > 10
+    assert len(near) >= 2 * len(front) > 10
+    assert len(drawn) > 5 and all(number % RANDOM_EVERY == 1 for number in drawn)
     assert min(near) > 0.5 * 2.5 and 0.75 * 2.5 < statistics.median(near) <= 2.5
     assert min(front) < min(near)

@@ -1,19 +1,19 @@
-"""Predictions pass over designs that miss the target by all of their interval, and nothing else."""
+"""Predictions pass over designs that miss the target by all of their interval, and random ones far below it."""
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nas.architecture import Architecture
-from nas.campaign import Assignment, Campaign
+from nas.campaign import NEAR, PASSED_OVER, Assignment, Campaign
 from nas.errors import ModelError
-from nas.evaluate import Evaluation, Limits, Task
+from nas.evaluate import Evaluation, Task
 from nas.foresight import foresee
 from nas.latency.features import Features
-from nas.latency.predictor import LEAST_SAMPLES
+from nas.latency.predictor import LEAST_SAMPLES, Prediction
+from nas.search import Sampler
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import Record, StoredStudy
@@ -44,14 +44,12 @@ def work_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("work_is_known")
-def test_only_what_all_of_the_interval_misses_is_passed_over(
-    records: list[Record], space: SearchSpace, task: Task
-) -> None:
-    design = records[0].evaluation.architecture  # type: ignore[union-attr]
-    hopeless = replace(task, limits=Limits(0.001))
-    easy = replace(task, limits=Limits(1000.0))
-    assert (foresee(hopeless)(records, design) or 0.0) > 0.001
-    assert foresee(easy)(records, design) is None
+def test_a_latency_is_foretold_with_its_interval(records: list[Record], task: Task) -> None:
+    known = records[0].evaluation
+    assert known is not None
+    found = foresee(task)(records, known.architecture)
+    assert found is not None
+    assert found.low_ms < found.latency_ms < found.high_ms and found.low_ms < known.latency.latency_ms < found.high_ms
 
 
 def test_what_cannot_be_foretold_is_measured(
@@ -62,13 +60,17 @@ def test_what_cannot_be_foretold_is_measured(
 
     monkeypatch.setattr("nas.foresight.features_of", broken)
     design = records[0].evaluation.architecture  # type: ignore[union-attr]
-    assert foresee(replace(task, limits=Limits(0.001)))(records, design) is None
+    assert foresee(task)(records, design) is None
 
 
 @pytest.mark.usefixtures("work_is_known")
 def test_too_few_measurements_foresee_nothing(records: list[Record], task: Task) -> None:
     design = records[0].evaluation.architecture  # type: ignore[union-attr]
-    assert foresee(replace(task, limits=Limits(0.001)))(records[:-1], design) is None
+    assert foresee(task)(records[:-1], design) is None
+
+
+def prediction(latency_ms: float) -> Prediction:
+    return Prediction(latency_ms, 0.9 * latency_ms, 1.1 * latency_ms, 0.0)
 
 
 def test_a_campaign_passes_over_and_then_measures_all_the_same(
@@ -76,15 +78,37 @@ def test_a_campaign_passes_over_and_then_measures_all_the_same(
 ) -> None:
     asked: list[str] = []
 
-    def never(records: object, design: Architecture) -> float:
+    def never(records: object, design: Architecture) -> Prediction:
         asked.append(design.key)
-        return 99.0
+        return prediction(99.0)
 
     study = StoredStudy(tmp_path, settings, sizes)
     campaign = Campaign(study, space, sampler="random", seed=0, budget=2, foresee=never)
     assignment = campaign.next()
     assert isinstance(assignment, Assignment)
-    assert len(asked) == len(set(asked)) == 3
+    assert len(asked) == len(set(asked)) == PASSED_OVER
     assert assignment.architecture.key not in asked
     assert [record.status for record in study.records()] == ["running"]
+    study.close()
+
+
+@pytest.mark.parametrize(("sampler", "passed_over"), [("gp", True), ("random", False)])
+def test_beside_a_sampler_random_draws_are_near_the_target(
+    sampler: Sampler,
+    passed_over: bool,
+    tmp_path: Path,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    space: SearchSpace,
+) -> None:
+    asked: list[str] = []
+
+    def fast_at_first(records: object, design: Architecture) -> Prediction:
+        asked.append(design.key)
+        return prediction(settings.target_ms * NEAR * (0.8 if len(asked) == 1 else 1.2))
+
+    study = StoredStudy(tmp_path, settings, sizes)
+    assignment = Campaign(study, space, sampler=sampler, seed=0, budget=2, foresee=fast_at_first).next()
+    assert isinstance(assignment, Assignment)
+    assert assignment.architecture.key == asked[1 if passed_over else 0] == asked[-1]
     study.close()

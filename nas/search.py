@@ -3,10 +3,11 @@
 The history is replayed into an in-memory Optuna study and its sampler is asked once. Nothing is kept between calls, so
 the same seed and the same recorded history propose the same candidate, in this process or after a restart.
 
-Whoever names a target latency wants the most accurate design that meets it. So most proposals maximise the accuracy
-alone, under the constraint that the latency is at most the target (Gelbart et al. 2014, https://arxiv.org/abs/1403.5607;
-for TPE Watanabe and Hutter 2023, https://arxiv.org/abs/2211.14411), and some look for the whole Pareto front. A sampler
-that looks for the front alone spends most of its budget far below the target (docs/log.md).
+Whoever names a target latency wants the most accurate design that meets it. So half of the proposals maximise the
+accuracy alone, under the constraint that the latency is at most the target (Gelbart et al. 2014, https://arxiv.org/abs/1403.5607;
+for TPE Watanabe and Hutter 2023, https://arxiv.org/abs/2211.14411), a quarter looks for the whole Pareto front, and a
+quarter is drawn at random. A sampler that looks for the front alone spends most of its budget far below the target, and
+one without random draws may stay where it began (docs/log.md).
 """
 
 import math
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 STARTUP_TRAINED = 10
 FRONT_EVERY = 4
-"""Of so many proposals of a sampler one looks for the whole front, the others for the best design below the target."""
+"""Of so many proposals one looks for the whole front, the sampler's others for the best design below the target."""
 RANDOM_EVERY = 4
 """Of so many proposals one is drawn at random: from noisy scores a sampler learns late that others are better."""
 _MAX_DRAWS = 2000

@@ -1,6 +1,6 @@
 """Whether what a search found holds in long trainings: its best design beside its baselines, trained as ghostbench is.
 
-    python -m benchmarks.ghostbench.winner results/reference/embedded --designs trial-49 yolo11-scaled
+    python -m benchmarks.ghostbench.winner results/reference/embedded --designs trial-25 yolo11-scaled
 
 On the embedded set by default, or on the search's own `--data`; `--jobs` trainings of one thread side by side, six to
 nine minutes each on an AMD EPYC core. Prints a table.

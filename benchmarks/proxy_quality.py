@@ -408,10 +408,8 @@ def main() -> None:
     print()
     for text in (*noise(options.data, known), *elsewhere(options.data, steps, known)):
         print(text)
-    for name in (one for one in ("search", "45 of 90 steps") if one in found):
-        print(f"\nHow many places too low `{name}` ranks architectures:")
-        for text in misplaced(known, found[name]):
-            print(text)
+    for name in ("search", "45 of 90 steps"):
+        print(f"\nHow many places too low `{name}` ranks architectures:", *misplaced(known, found[name]), sep="\n")
     print("\nOne long training, stopped early, against the mean of the other seeds:\n\n" + HEAD)
     for name, several, table in stopped_early(known):
         print(line(name, several, table))

@@ -166,6 +166,12 @@ def regret(score: Values, truth: Values) -> float:
     return float(truth.max() - truth[int(score.argmax())]) * 100
 
 
+def mean_tau(parts: Sequence[tuple[Values, Values]]) -> float:
+    """The mean concordance of several scores, (architectures, scores) a part."""
+    count = parts[0][0].shape[1]
+    return statistics.mean(pooled_tau([(score[:, one], truth) for score, truth in parts]) for one in range(count))
+
+
 def usual_regret(score: Values, truth: Values) -> float:
     """The mean regret among random halves of a band: less a matter of which design happens to be its best."""
     rng, values = np.random.default_rng(0), []
@@ -288,22 +294,29 @@ def describe(band: str, group: Sequence[Truth]) -> str:
 
 
 def keep(data: str, steps: str, known: Sequence[Truth]) -> None:
-    """Write what a search's report says of its proxies: of one seed each, the mean over the seeds there are."""
+    """Write what a search's report says of its proxies: of one seed each, the mean over the seeds and its interval."""
     space = load_space("ghostv2-n")
     bands = [one for one in known if one.band in BANDS]
     seeds = min(len(one.seeds) for one in bands)
     tables = [found for found in (scores(data, seed) for seed in range(9)) if covers(found, bands)]
 
-    def within(name: str) -> float:
-        return round(statistics.mean(pooled_tau(parts_of(bands, at(found[name]))) for found in tables), 3)
+    def every_seed(name: str, among: Sequence[Truth]) -> tuple[Values, Values]:
+        each = [[at(found[name])(one) for found in tables] for one in among]
+        return np.array(each), np.array([one.mean for one in among])
 
-    low, high = interval(parts_of(bands, at(tables[0]["search"])), pooled_tau)
+    def by_band(name: str) -> list[tuple[Values, Values]]:
+        among = ([one for one in bands if one.band == band] for band in BANDS)
+        return [every_seed(name, group) for group in among if len(group) > 1]
+
+    def within(name: str) -> float:
+        return round(mean_tau(by_band(name)), 3)
+
+    low, high = interval(by_band("search"), mean_tau)
     groups = [group for group in ([one for one in bands if one.band == band] for band in BANDS) if len(group) > 1]
     best = statistics.mean(ceiling(group)(seeds) for group in groups) if seeds > 1 else None
     overall = None
     if len(bands) < len(known):
-        estimated = np.array([at(tables[0]["search, denoised"])(one) for one in known])
-        overall = pooled_tau([(estimated, np.array([one.mean for one in known]))])
+        overall = mean_tau([every_seed("search, denoised", known)])
     one = Ranking(
         space=space.name,
         space_digest=space.digest,

@@ -36,6 +36,17 @@ def test_regret_among_halves_and_correlation_within_parts() -> None:
     assert quality.correlation([(-truth, truth)]) == pytest.approx(-1)
 
 
+def test_the_interval_of_several_seeds_holds_their_mean() -> None:
+    quality = script("proxy_quality")
+    rng = np.random.default_rng(2)
+    truth = rng.random(16)
+    seeds = np.stack([truth, -truth, truth + rng.normal(0, 0.3, 16)], axis=1)  # right, wrong, and between
+    mean = quality.mean_tau([(seeds, truth)])
+    assert mean == pytest.approx(quality.pooled_tau([(seeds[:, 2], truth)]) / 3)
+    low, high = quality.interval([(seeds, truth)], quality.mean_tau)
+    assert low < mean < high < 0.5
+
+
 def test_the_bootstrap_holds_the_value() -> None:
     quality = script("proxy_quality")
     rng = np.random.default_rng(1)

@@ -4,6 +4,7 @@ This package is the only place that prints to the user and sets exit codes: 0 do
 as given (one message, no traceback), 130 interrupted. Heavy libraries are imported inside the commands.
 """
 
+import signal
 import sys
 
 from nas.cli.app import build_app
@@ -12,6 +13,7 @@ from nas.errors import GhostnasError
 
 def main() -> None:
     """Entry point of the `ghostnas` command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's warning is a Ctrl-C
     try:
         build_app()()
     except GhostnasError as error:

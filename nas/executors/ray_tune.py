@@ -8,6 +8,7 @@ folder that is deleted at the end.
 import logging
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -78,6 +79,7 @@ def _ray(workers: int) -> Iterator[Path]:
     import ray
 
     session, scratch = _session_folder(), Path(tempfile.mkdtemp(prefix="tune-", dir=cache_subdir("tune")))
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -90,6 +92,7 @@ def _ray(workers: int) -> Iterator[Path]:
                 configure_logging=True,
                 _temp_dir=str(session),
             )
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a trace of its C++ and leaves its folders
         yield scratch
     finally:
         ray.shutdown()

@@ -72,7 +72,10 @@ def test_a_runtime_without_the_precision_is_advice_not_an_error(space: SearchSpa
         check(space, strict, formula)
 
 
-def test_an_unreachable_target_says_what_is_reachable(space: SearchSpace, task: Task) -> None:
+def test_an_unreachable_target_says_what_is_reachable(
+    space: SearchSpace, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.feasibility.needed_calibration", lambda settings: task.calibration)
     strict = replace(task, limits=replace(task.limits, target_ms=0.4))
     with pytest.raises(TargetUnreachable) as refusal:
         check(space, strict, formula)

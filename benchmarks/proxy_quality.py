@@ -293,11 +293,18 @@ def describe(band: str, group: Sequence[Truth]) -> str:
     )
 
 
+def one_or_more(least: int, most: int) -> str:
+    """A number of seeds in words."""
+    if least < most:
+        return f"{least} to {most} seeds"
+    return f"{most} seed{'s' if most > 1 else ''}"
+
+
 def keep(data: str, steps: str, known: Sequence[Truth]) -> None:
     """Write what a search's report says of its proxies: of one seed each, the mean over the seeds and its interval."""
     space = load_space("ghostv2-n")
     bands = [one for one in known if one.band in BANDS]
-    seeds = min(len(one.seeds) for one in bands)
+    seeds, most = (which(len(one.seeds) for one in bands) for which in (min, max))
     tables = [found for found in (scores(data, seed) for seed in range(9)) if covers(found, bands)]
 
     def every_seed(name: str, among: Sequence[Truth]) -> tuple[Values, Values]:
@@ -323,7 +330,7 @@ def keep(data: str, steps: str, known: Sequence[Truth]) -> None:
         data=data,
         steps=DEFAULT_STEPS,
         architectures=len(bands),
-        truth=f"{steps} steps and {seeds} seed{'s' if seeds > 1 else ''}",
+        truth=f"{steps} steps and {one_or_more(seeds, most)}",
         within=within("search"),
         within_low=round(low, 3),
         within_high=round(high, 3),

@@ -410,6 +410,7 @@ def main() -> None:
     parser.add_argument("--data", default="bccd", help="name of the data in the tables")
     parser.add_argument("--steps", help="length of the long trainings; default: the most frequent")
     parser.add_argument("--held-out", action="store_true", help="only the half that is held out from tuning")
+    parser.add_argument("--band", choices=BANDS, help="only the architectures of this band")
     parser.add_argument("--without", help="leave out architectures whose key holds this: box16")
     parser.add_argument("--keep", action="store_true", help="write what reports of searches tell (nas/ranking.json)")
     options = parser.parse_args()
@@ -417,6 +418,7 @@ def main() -> None:
     known, found = truths(options.data, steps), scores(options.data)
     if options.held_out:
         known = [one for one in known if one.held_out or one.band not in BANDS]
+    known = [one for one in known if options.band in (None, one.band)]
     known = [one for one in known if options.without is None or options.without not in one.arch]
     for band in BANDS:
         group = [one for one in known if one.band == band]

@@ -78,7 +78,7 @@ def _ray(workers: int) -> Iterator[Path]:
         os.environ.setdefault(name, value)
     import ray
 
-    session, scratch = _session_folder(), Path(tempfile.mkdtemp(prefix="tune-", dir=cache_subdir("tune")))
+    session, scratch = _session_folder(), _own_folder(cache_subdir("tune"))
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         with warnings.catch_warnings():
@@ -101,17 +101,22 @@ def _ray(workers: int) -> Iterator[Path]:
 
 
 def _session_folder() -> Path:
-    """A folder for this process's Ray session; what killed processes left behind is deleted.
+    """A folder for this process's Ray session.
 
     It lies in the cache folder, or in the system's temporary folder when the cache folder's path is too long for
     Ray's sockets.
     """
     home = cache_subdir("ray")
-    for left in home.iterdir():
-        if left.name.isdigit() and not psutil.pid_exists(int(left.name)):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = home / str(os.getpid())
-    if len(str(folder)) > _LONGEST_RAY_FOLDER:
+    if len(str(home / str(os.getpid()))) > _LONGEST_RAY_FOLDER:
         return Path(tempfile.mkdtemp(prefix="ghostnas-ray-"))
-    folder.mkdir(exist_ok=True)
+    return _own_folder(home)
+
+
+def _own_folder(home: Path) -> Path:
+    """This process's empty folder in `home`; those that killed processes left behind are deleted."""
+    folder = home / str(os.getpid())
+    for left in home.iterdir():
+        if left == folder or (left.name.isdigit() and not psutil.pid_exists(int(left.name))):
+            shutil.rmtree(left, ignore_errors=True)
+    folder.mkdir()
     return folder

@@ -110,3 +110,14 @@ def test_kill_9_loses_no_finished_trial_and_counts_none_twice(tmp_path: Path, se
     assert len(set(trained)) == len(trained)
     for orphan in (r for r in after if r.status == "interrupted"):
         assert any(r.retried == orphan.number for r in after)
+
+
+def test_the_folders_of_killed_processes_are_deleted(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead, alive, another = (tmp_path / str(name) for name in (gone.pid, 1, "kept"))
+    for folder in (dead, alive, another):
+        folder.mkdir()
+    (tmp_path / str(os.getpid()) / "of an earlier process").mkdir(parents=True)
+    mine = ray_tune._own_folder(tmp_path)
+    assert set(tmp_path.iterdir()) == {mine, alive, another} and not any(mine.iterdir())

@@ -44,7 +44,7 @@ def test_a_search_is_killed_resumed_and_concluded(tmp_path: Path) -> None:
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.2)
             process.send_signal(which)
-            process.wait()
+            assert process.wait() == (0 if which == signal.SIGTERM else -which)
         return log.read_text()
 
     terminated = ended_by(signal.SIGTERM, "yolo11n: ")  # a job scheduler's warning; workers are running

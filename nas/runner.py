@@ -8,6 +8,7 @@ from typing import Protocol
 
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
+from nas.data.readable import check_pictures
 from nas.errors import LatencyError, ModelError, TargetUnreachable, UsageError
 from nas.estimates import FAVOURITES
 from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
@@ -129,6 +130,7 @@ def run_search(
     if not (folder / STUDY_FILE).exists():
         _check_heads(request)
         _check_checkpoints(request)
+        check_pictures(data)
         _check_device(request.latency)
     writable_dir(folder)
     # Workers run in folders of their own: every path that travels to them is absolute.

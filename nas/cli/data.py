@@ -24,11 +24,13 @@ def add_to(app: typer.Typer) -> None:
         out: Path = typer.Option(Path("preview.png"), "--out", help="The PNG to write."),
         n: int = typer.Option(16, "--n", min=1, max=400, help="How many pictures to show."),
     ) -> None:
-        """Write a PNG of labelled training pictures, after checking every label."""
+        """Write a PNG of labelled training pictures, after checking every label and picture."""
         from nas.data import load
         from nas.data.preview import write_preview
+        from nas.data.readable import check_pictures
 
         loaded = load(data)
+        check_pictures(loaded)
         shown = write_preview(loaded, out, n)
         parts = [loaded.train, loaded.select, loaded.val]
         pictures = ", ".join(f"{len(part)} {part.name}" for part in parts)

@@ -1,0 +1,24 @@
+"""Whether every picture can be read, before hours are spent on the others."""
+
+from PIL import Image
+
+from nas.data.pixels import read_picture
+from nas.data.values import DetectionData
+
+
+def check_pictures(data: DetectionData) -> None:
+    """Read the beginning of every picture (0.2 ms each); those that Pillow doubts are decoded as a training would.
+
+    Args:
+        data: Its three parts are checked.
+
+    Raises:
+        DataError: A picture cannot be read; the message names the file.
+    """
+    for part in (data.train, data.select, data.val):
+        for path in part.images:
+            try:
+                with Image.open(path) as picture:
+                    picture.verify()
+            except Exception:  # Pillow's plugins raise many kinds, and OpenCV reads formats it does not
+                read_picture(path)

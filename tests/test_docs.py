@@ -40,10 +40,19 @@ def test_every_column_of_the_front_is_explained() -> None:
     assert not missing
 
 
+def anchors(file: Path) -> set[str]:
+    """What a link may name in a page: its headings as GitHub writes them."""
+    headings = re.findall(r"^#+ (.+)$", file.read_text(), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_between_documents_hold() -> None:
     broken = []
     for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#\s]+)", file.read_text()):
-            if not target.startswith("http") and not (file.parent / target).exists():
-                broken.append(f"{file.name}: {target}")
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", file.read_text()):
+            if target.startswith("http"):
+                continue
+            place = file.parent / target if target else file
+            if not place.exists() or (anchor and anchor not in anchors(place)):
+                broken.append(f"{file.name}: {target}#{anchor}")
     assert not broken

@@ -244,11 +244,11 @@ class Campaign:
     def _repeat(self, end: End, late: bool) -> Assignment | Literal["wait"] | None:
         """The next repetition, or the search's end; no trial is running."""
         found = self._repetitions.next(0 if late else self._parallel)
-        if found is None or late:
+        if found == "wait" and (self._repetitions.running or not late):
+            return "wait"
+        if found is None or found == "wait":
             self.ended = end if found is None else "time"
             return None
-        if found == "wait":
-            return "wait"
         record, number = found
         design = evaluated(record)[0].architecture
         return Assignment(record.number, record.label, design, record.baseline, number)
@@ -276,11 +276,14 @@ class Campaign:
         return Assignment(number, f"trial-{number}", architecture)
 
     def _hopeful(self, records: Sequence[Record], running: Sequence[Record]) -> Proposal | None:
-        """The first proposal that is not predicted to miss the target, or the last of those that may be passed over."""
+        """The first proposal that is not predicted to miss the target.
+
+        When so many are passed over it is the last of them, when nothing else is left the first.
+        """
         baselines = self._study.baselines()
         history = self._history(records, baselines)
         known = [r.key for r in [*records, *baselines]]
-        passed_over = 0
+        passed_over: list[Proposal] = []
         while True:
             proposal = propose(
                 self._space,
@@ -290,20 +293,22 @@ class Campaign:
                 target_ms=self._study.target_ms,
                 seed=self._seed,
                 # A number of its own for each attempt, so that a random start draws another design.
-                number=len(records) + passed_over * _ATTEMPT,
+                number=len(records) + len(passed_over) * _ATTEMPT,
                 known=known,
                 seeds=self._seeds,
             )
-            if proposal is None or passed_over == (PASSED_OVER if proposal.origin == "random" else 1):
+            if proposal is None:
+                return passed_over[0] if passed_over else None
+            if len(passed_over) == (PASSED_OVER if proposal.origin == "random" else 1):
                 return proposal
             architecture = self._space.decode(proposal.indices)
             predicted = self._foresee([*baselines, *records], architecture)
             if predicted is None or not self._in_vain(predicted, proposal):
                 return proposal
             # The sampler learns of it as of a rejected design; only for this proposal, because it was not measured.
-            history = [*history, Observation(proposal.indices, predicted.latency_ms, None)]
+            history = [*history, Observation(proposal.indices, predicted.latency_ms, None, meets=False)]
             known = [*known, architecture.key]
-            passed_over += 1
+            passed_over.append(proposal)
 
     def _in_vain(self, predicted: Prediction, proposal: Proposal) -> bool:
         """Whether a proposal misses the target by all of its interval, or is a random one that is far too fast."""
@@ -319,9 +324,9 @@ class Campaign:
                 continue
             indices = self._space.encode(record.evaluation.architecture) if record.baseline else record.indices
             if indices is not None:
-                score = record.evaluation.score
+                score, meets = record.evaluation.score, not record.evaluation.violations
                 accuracy = None if score is None else score.map50_95
-                observed.append(Observation(indices, record.evaluation.latency.latency_ms, accuracy))
+                observed.append(Observation(indices, record.evaluation.latency.latency_ms, accuracy, meets))
         return observed
 
 

@@ -62,6 +62,11 @@ class Repetitions:
         return self.finished + self.failures + len(self._running) + len(self._missing(self._now()))
 
     @property
+    def running(self) -> int:
+        """Repetitions under way."""
+        return len(self._running)
+
+    @property
     def finished(self) -> int:
         """Repetitions that have a score."""
         return sum(map(len, self._study.repeats().values()))

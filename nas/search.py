@@ -30,7 +30,7 @@ RANDOM_EVERY = 4
 """Of so many proposals one is drawn at random: from noisy scores a sampler learns late that others are better."""
 _MAX_DRAWS = 2000
 _MISSED = 0.01
-"""The least by which a rejected design is told to miss, whatever limit it missed."""
+"""The least by which a design that misses a limit is told to miss, whatever the limit."""
 
 Sampler = Literal["gp", "tpe", "random"]
 
@@ -42,12 +42,14 @@ class Observation:
     Attributes:
         indices: One index a dimension.
         latency_ms: Measured latency.
-        accuracy: mAP50-95 of the proxy, None when the gate rejected the point.
+        accuracy: mAP50-95 of the proxy, None when the point was not trained.
+        meets: Whether it meets every limit; a baseline is trained also when it does not.
     """
 
     indices: Mapping[str, int]
     latency_ms: float
     accuracy: float | None
+    meets: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def propose(
 
 def _unknown(space: SearchSpace, point: dict[str, int], taken: set[str], rng: random.Random) -> dict[str, int] | None:
     """The point itself when unknown, else an unknown point near it (a random walk of single changes)."""
-    for draw in range(_MAX_DRAWS):
+    for draw in range(1, _MAX_DRAWS + 1):
         if space.decode(point).key not in taken:
             return point
         point = space.neighbour(point, rng) if draw % 10 else space.sample(rng)
@@ -139,9 +141,8 @@ def _ask(
         directions: list[Literal["maximize", "minimize"]] = ["maximize", "minimize"] if front else ["maximize"]
         study = optuna.create_study(directions=directions, sampler=_sampler(sampler, seed))
         for point in history:
-            # A rejected point was never trained. Telling it as pruned would hide its latency from the sampler, so it
-            # is told with the worst accuracy seen, and that it misses.
-            rejected = point.accuracy is None
+            # A point that was never trained is told with the worst accuracy seen, and that it misses: as a pruned one
+            # its latency would be hidden from the sampler.
             values = [worst if point.accuracy is None else point.accuracy, point.latency_ms][: len(directions)]
             missed_by = math.log(point.latency_ms / target_ms)
             study.add_trial(
@@ -149,7 +150,7 @@ def _ask(
                     params={name: point.indices[name] for name in distributions},
                     distributions=distributions,
                     values=values,
-                    constraints={"limits": max(missed_by, _MISSED) if rejected else missed_by},
+                    constraints={"limits": missed_by if point.meets else max(missed_by, _MISSED)},
                 )
             )
         for waiting in pending:

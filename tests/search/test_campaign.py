@@ -16,7 +16,7 @@ from nas.evaluate import Evaluation, Task
 from nas.executors import inline
 from nas.literals import yolo11
 from nas.proxy import Score
-from nas.search import FRONT_EVERY, RANDOM_EVERY
+from nas.search import FRONT_EVERY, RANDOM_EVERY, Observation
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import StoredStudy
@@ -323,3 +323,59 @@ def test_the_sampler_looks_for_accuracy_below_the_target_and_now_and_then_for_th
     assert len(drawn) > 5 and all(number % RANDOM_EVERY == 1 for number in drawn)
     assert min(near) > 0.5 * 2.5 and 0.75 * 2.5 < statistics.median(near) <= 2.5
     assert min(front) < min(near)
+
+
+def test_a_baseline_that_breaks_another_limit_is_no_feasible_one_for_the_sampler(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    few = replace(task, limits=replace(task.limits, max_params=999))
+    seen: list[Observation] = []
+
+    def proposed(space: SearchSpace, history: list[Observation], *_: object, **__: object) -> None:
+        seen.extend(history)
+
+    monkeypatch.setattr("nas.campaign.propose", proposed)
+    campaign = Campaign(study, space, sampler="gp", seed=0, budget=2, baselines={"yolo11n": yolo11("n", 96)})
+    inline.run(campaign, few, by_formula)
+    study.close()
+    (baseline,) = seen
+    assert baseline.latency_ms < 2.5 and baseline.accuracy is not None
+    assert not baseline.meets
+
+
+def test_time_that_runs_out_beside_the_last_repetition_is_no_early_end(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    inline.run(Campaign(study, space, sampler="random", seed=0, budget=1), task, by_formula)
+    now = [0.0]
+    campaign = Campaign(
+        study,
+        space,
+        sampler="random",
+        seed=0,
+        budget=1,
+        repetitions=1,
+        max_seconds=9.0,
+        clock=lambda: now[0],
+        parallel=2,
+    )
+    last = campaign.next()
+    assert isinstance(last, Assignment) and last.repetition == 1
+    now[0] = 10.0
+    assert campaign.next() == "wait"
+    campaign.repeated(last, Score(0.5, 0.6))
+    assert campaign.next() is None and campaign.ended == "budget"
+    study.close()

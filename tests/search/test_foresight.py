@@ -1,7 +1,8 @@
 """Predictions pass over designs that miss the target by all of their interval, and random ones far below it."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from nas.architecture import Architecture
 from nas.campaign import NEAR, PASSED_OVER, Assignment, Campaign
 from nas.errors import ModelError
 from nas.evaluate import Evaluation, Task
+from nas.executors import inline
 from nas.foresight import foresee
 from nas.latency.features import Features
 from nas.latency.predictor import LEAST_SAMPLES, Prediction
@@ -112,3 +114,29 @@ def test_beside_a_sampler_random_draws_are_near_the_target(
     assert isinstance(assignment, Assignment)
     assert assignment.architecture.key == asked[1 if passed_over else 0] == asked[-1]
     study.close()
+
+
+def test_a_search_measures_what_it_passed_over_before_it_gives_up(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    by_formula: Callable[..., Evaluation],
+) -> None:
+    few = ("imgsz", "activation")
+    small = replace(
+        space,
+        dimensions=tuple(d if d.name in few else replace(d, choices=d.choices[:1]) for d in space.dimensions),
+    )
+    sizes = {d.name: len(d.choices) for d in small.dimensions}
+    study = StoredStudy(tmp_path, settings, sizes)
+
+    def never(records: Sequence[Record], design: Architecture) -> Prediction:
+        return Prediction(9.0, 8.0, 10.0, 0.0)
+
+    campaign = Campaign(study, small, sampler="random", seed=0, budget=100, foresee=never)
+    inline.run(campaign, task, by_formula)
+    measured = {r.key for r in study.records()}
+    study.close()
+    assert campaign.ended == "exhausted"
+    assert len(measured) == small.size

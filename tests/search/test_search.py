@@ -12,8 +12,8 @@ from nas.space import SearchSpace
 def history(space: SearchSpace, n: int, rejected: int = 0) -> list[Observation]:
     rng = random.Random(7)
     points = [space.sample(rng) for _ in range(n + rejected)]
-    trained = [Observation(p, 1 + rng.random(), rng.random()) for p in points[:n]]
-    return trained + [Observation(p, 3 + rng.random(), None) for p in points[n:]]
+    trained = [Observation(p, 1 + rng.random(), rng.random(), meets=True) for p in points[:n]]
+    return trained + [Observation(p, 3 + rng.random(), None, meets=False) for p in points[n:]]
 
 
 @pytest.mark.parametrize("sampler", ["gp", "tpe", "random"])
@@ -51,13 +51,14 @@ def test_seed_designs_come_first_and_only_once(space: SearchSpace) -> None:
     assert proposal is not None and proposal.origin == "random"
 
 
-def test_a_known_architecture_is_never_proposed_again(space: SearchSpace) -> None:
+def test_a_known_architecture_makes_way_for_a_neighbour(space: SearchSpace) -> None:
     first = propose(space, [], [], sampler="random", target_ms=2.5, seed=0, number=0)
     assert first is not None
     key = space.decode(first.indices).key
     second = propose(space, [], [], sampler="random", target_ms=2.5, seed=0, number=0, known=[key])
     assert second is not None
     assert space.decode(second.indices).key != key
+    assert sum(second.indices[name] != index for name, index in first.indices.items()) == 1
 
 
 def test_an_exhausted_space_ends_the_search(space: SearchSpace) -> None:

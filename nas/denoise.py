@@ -90,7 +90,7 @@ def denoised(scored: Sequence[Scored]) -> Denoised | None:
         The posterior; None where there are fewer than `LEAST` scores, or all are equal.
     """
     values = np.array([one.score for one in scored])
-    if len(values) < LEAST or values.std() == 0:
+    if len(values) < LEAST or np.ptp(values) == 0:
         return None
     centre, unit = values.mean(), values.std()
     mean, covariance = _posterior(features(scored), (values - centre) / unit)

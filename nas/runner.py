@@ -36,6 +36,7 @@ from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import Annotate, StoredStudy
 from nas.study_file import STUDY_FILE
+from nas.turnstile import Turnstile
 
 # Rough share of candidates that the gate rejects, for the estimate before anything is known.
 _EXPECTED_REJECTED = 0.5
@@ -242,7 +243,7 @@ def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int)
     times = []
     for steps in (few, few, more):  # the first fills the picture cache and warms torch up
         began = time.monotonic()
-        train_proxy(model, data, design.imgsz, task.proxy.with_steps(steps))
+        train_proxy(model, data, design.imgsz, task.proxy.with_steps(steps), Turnstile())
         times.append(time.monotonic() - began)
     step = max(times[2] - times[1], 0.0) / (more - few)
     proxy = times[1] + (task.proxy.steps - few) * step

@@ -60,7 +60,7 @@ def _load(file: Path, modified: int, fraction: float, seed: int, *, embedded: bo
     )
     apart = set(kept_apart)
     rest = [index for index in range(len(pictures)) if index not in apart]
-    want = max(1, round(fraction * len(rest)))
+    want = max(2, round(fraction * len(rest)))  # one picture has no statistics where a map is 1x1
     chosen = [rest[index] for index in stratified([train[index] for index in rest], want, seed)]
 
     def split(part: str, indices: Sequence[int], key: str) -> Split:

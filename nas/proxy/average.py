@@ -55,7 +55,7 @@ def recalibrate(
         model: The model, changed in place and left in evaluation mode.
         source: Training pictures.
         pictures: How many of them, spread evenly over the set.
-        batch: Pictures a batch.
+        batch: Most pictures a batch.
         device: Where the model lies.
         precision: What to compute in.
         gate: The turnstile.
@@ -69,7 +69,8 @@ def recalibrate(
     for norm in norms:
         norm.train()
     chosen = torch.linspace(0, len(source) - 1, min(pictures, len(source))).long()
-    for part in torch.split(chosen, batch):
+    # Even parts: a last one of a single picture has no statistics where a map is 1x1.
+    for part in torch.tensor_split(chosen, math.ceil(len(chosen) / batch)):
         with passing(gate), autocast(device, precision):
             model(plain_images(source, part, device).contiguous(memory_format=torch.channels_last))
     for norm, momentum in zip(norms, momenta, strict=True):

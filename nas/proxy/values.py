@@ -1,5 +1,6 @@
 """What a proxy training is asked for, and what it gives back. Standard library only."""
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
@@ -100,11 +101,6 @@ class ProxySettings:
         """Plain values for JSON."""
         return asdict(self)
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        return cls(**{**data, "losses": Losses(**data.get("losses", {}))})
-
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -141,16 +137,6 @@ class ProxyResult:
     settings: ProxySettings
     inherited: float | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        score, settings = Score(**data["score"]), ProxySettings.from_dict(data["settings"])
-        return cls(**{**data, "score": score, "settings": settings})
-
 
 def steps_for_epochs(epochs: float, pictures: int, batch: int) -> int:
     """Steps of so many passes over the training pictures, at least 1.
@@ -161,8 +147,8 @@ def steps_for_epochs(epochs: float, pictures: int, batch: int) -> int:
         batch: Pictures a step.
 
     Raises:
-        UsageError: `epochs` is not above zero.
+        UsageError: `epochs` is not a number above zero.
     """
-    if not epochs > 0:
-        raise UsageError(f"epochs must be above zero, got {epochs:g}")
+    if not 0 < epochs < math.inf:
+        raise UsageError(f"epochs must be a number above zero, got {epochs:g}")
     return max(1, round(epochs * pictures / batch))

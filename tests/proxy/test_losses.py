@@ -10,7 +10,6 @@ from nas.build import build
 from nas.errors import UsageError
 from nas.loss_choice import Losses
 from nas.losses import DetectionLoss, as_float32, criterion
-from nas.proxy.values import ProxySettings
 
 YAML = """
 nc: 3
@@ -93,13 +92,6 @@ def test_giou_is_its_formula() -> None:
 def test_an_unknown_loss_is_refused(classes: str, boxes: str) -> None:
     with pytest.raises(UsageError, match=r"(siou|hinge)"):
         Losses(classes, boxes)
-
-
-def test_settings_keep_them() -> None:
-    settings = ProxySettings(losses=Losses("focal", "giou"))
-    assert ProxySettings.from_dict(settings.to_dict()) == settings
-    old = {name: value for name, value in settings.to_dict().items() if name != "losses"}
-    assert ProxySettings.from_dict(old).losses == Losses()
 
 
 def test_halves_become_floats_at_every_depth() -> None:

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from nas.data import DetectionData
+from nas.data.pixels import pixels
 from nas.errors import ProxyError
 from nas.proxy import ProxySettings, train_proxy
-from nas.proxy.average import AveragedWeights
+from nas.proxy.average import AveragedWeights, recalibrate
 from nas.proxy.train import changed_share, learning_rate, optimizer_of, set_learning_rate
 
 from .conftest import MakeModel
@@ -31,6 +32,16 @@ class CountingGate:
         """Count one."""
         self.passed += 1
         yield
+
+
+def test_statistics_of_any_number_of_pictures_are_taken_in_even_parts(small_data: DetectionData) -> None:
+    seen: list[int] = []
+    norm = nn.BatchNorm2d(3)
+    norm.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), norm)  # 1x1 maps: a single picture has no statistics
+    recalibrate(model, pixels(small_data.train, 64), 17, 16, torch.device("cpu"), "float32")
+    assert seen == [9, 8]
+    assert norm.num_batches_tracked == 2
 
 
 def test_it_learns_and_passes_the_turnstile(small_data: DetectionData, make_model: MakeModel) -> None:

@@ -80,7 +80,8 @@ def test_too_little_to_learn_from_gives_no_estimate() -> None:
     archs = designs(LEAST, 2)
     scores = np.array([truth(arch) for arch in archs])
     assert denoised(scored(archs[:-1], scores[:-1])) is None
-    assert denoised(scored(archs, np.full(LEAST, 0.25))) is None
+    assert np.full(LEAST, 0.1).std() > 0  # by rounding
+    assert denoised(scored(archs, np.full(LEAST, 0.1))) is None
     assert denoised(scored(archs, scores)) is not None
 
 

@@ -9,6 +9,7 @@ and its point is tried again.
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -18,7 +19,7 @@ from nas.evaluate import Evaluation
 from nas.paths import writable_dir
 from nas.proxy import Score
 from nas.settings import SearchSettings
-from nas.study_file import LOCK_FILE, STUDY_FILE, check_intact, lock, open_storage
+from nas.study_file import LOCK_FILE, STUDY_FILE, check_intact, lock, open_storage, writing
 
 if TYPE_CHECKING:
     import optuna
@@ -174,7 +175,8 @@ class StoredStudy:
 
     def keep(self, name: str, value: Any) -> None:
         """Keep a JSON value with the study."""
-        self._studies[SEARCH].set_user_attr(name, value)
+        with self._writing():
+            self._studies[SEARCH].set_user_attr(name, value)
 
     def repeats(self) -> dict[str, dict[str, float]]:
         """Scores of other seeds, by label and number of the repetition."""
@@ -198,21 +200,22 @@ class StoredStudy:
         """Store the evaluation of a running trial; returns it as a record."""
         name = BASELINES if baseline else SEARCH
         study, trial_id = self._studies[name], self._trials(name)[number]._trial_id
-        self._storage.set_trial_user_attr(trial_id, "evaluation", evaluation.to_dict())
-        if evaluation.violations:
-            self._storage.set_trial_user_attr(trial_id, "violations", list(evaluation.violations))
         # The dashboard reads feasibility from this list: a value above zero is infeasible.
         over_ms = evaluation.latency.latency_ms - self.target_ms
         margin = max(over_ms, 1e-9) if evaluation.violations else min(over_ms, 0.0)
-        self._storage.set_trial_system_attr(trial_id, "constraints", [margin])
-        if evaluation.score is None:
-            self._storage.set_trial_user_attr(trial_id, "map_imputed", True)
-        # The status comes last: a trial that has one is complete, even when it is killed before it is told.
-        self._storage.set_trial_user_attr(trial_id, "status", evaluation.status)
-        self._tell(study, number, evaluation)
-        record = Record.from_trial(self._trials(name)[number], baseline)
-        if self._annotate is not None:
-            self._annotate(study, record)
+        with self._writing():
+            self._storage.set_trial_user_attr(trial_id, "evaluation", evaluation.to_dict())
+            if evaluation.violations:
+                self._storage.set_trial_user_attr(trial_id, "violations", list(evaluation.violations))
+            self._storage.set_trial_system_attr(trial_id, "constraints", [margin])
+            if evaluation.score is None:
+                self._storage.set_trial_user_attr(trial_id, "map_imputed", True)
+            # The status comes last: a trial that has one is complete, even when it is killed before it is told.
+            self._storage.set_trial_user_attr(trial_id, "status", evaluation.status)
+            self._tell(study, number, evaluation)
+            record = Record.from_trial(self._trials(name)[number], baseline)
+            if self._annotate is not None:
+                self._annotate(study, record)
         return record
 
     def fail(self, number: int, reason: str, baseline: bool = False) -> Record:
@@ -220,8 +223,9 @@ class StoredStudy:
         from optuna.trial import TrialState
 
         name = BASELINES if baseline else SEARCH
-        self._storage.set_trial_user_attr(self._trials(name)[number]._trial_id, "reason", reason)
-        self._studies[name].tell(number, state=TrialState.FAIL)
+        with self._writing():
+            self._storage.set_trial_user_attr(self._trials(name)[number]._trial_id, "reason", reason)
+            self._studies[name].tell(number, state=TrialState.FAIL)
         return Record.from_trial(self._trials(name)[number], baseline)
 
     def orphans(self) -> list[Record]:
@@ -242,6 +246,9 @@ class StoredStudy:
         repeated = {record.retried for record in records}
         return [r for r in records if r.status == "interrupted" and r.number not in repeated]
 
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self.folder / STUDY_FILE)
+
     def _trials(self, name: str) -> "list[optuna.trial.FrozenTrial]":
         return self._studies[name].get_trials(deepcopy=False)
 
@@ -251,7 +258,8 @@ class StoredStudy:
         trial = create_trial(
             state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=attributes
         )
-        self._studies[name].add_trial(trial)
+        with self._writing():
+            self._studies[name].add_trial(trial)
         return len(self._trials(name)) - 1
 
     def _tell(self, study: "optuna.Study", number: int, evaluation: Evaluation) -> None:

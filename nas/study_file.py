@@ -3,10 +3,13 @@
 import fcntl
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from nas.errors import StudyError
+from nas.errors import StorageError, StudyError
+from nas.locks import try_lock
 
 if TYPE_CHECKING:
     import optuna
@@ -20,14 +23,11 @@ def lock(folder: Path) -> IO[str]:
     Raises:
         StudyError: Another process holds it.
     """
-    handle = (folder / LOCK_FILE).open("w")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        handle.close()
+    handle = try_lock(folder / LOCK_FILE)
+    if handle is None:
         raise StudyError(
             f"{folder} is in use by another ghostnas search; wait for it, or give this search a --name of its own"
-        ) from error
+        )
     return handle
 
 
@@ -70,6 +70,24 @@ def check_intact(path: Path) -> None:
         f"{path} is corrupt ({verdict}); it was kept aside as {aside.name}. "
         "Run the same command again to start the search afresh, or put a good copy back first"
     )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What fails while a study file is written, a full disk above all, in a message of ours.
+
+    Raises:
+        StorageError: The file could not be written.
+    """
+    import optuna
+
+    try:
+        yield
+    except optuna.exceptions.StorageInternalError as error:
+        cause = getattr(error.__cause__, "orig", None) or error.__cause__ or error
+        raise StorageError(
+            f"{path} cannot be written: {cause}; what is finished is kept: make room, and the same command goes on"
+        ) from error
 
 
 def open_storage(path: Path) -> "optuna.storages.RDBStorage":

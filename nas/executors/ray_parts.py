@@ -9,7 +9,7 @@ from ray.tune.search import Searcher
 
 from nas.architecture import Architecture
 from nas.campaign import Assignment, Campaign
-from nas.errors import DeviceLost, GhostnasError
+from nas.errors import DeviceLost
 from nas.evaluate import Evaluation, Evaluator, Task, TrainAgain
 from nas.proxy import Score
 
@@ -45,7 +45,7 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
     """Passes Tune's questions on to the campaign.
 
     Attributes:
-        error: What ended the campaign, to be raised once Tune has returned.
+        error: What ended the campaign, to be raised once Tune has returned (Tune itself would log it and go on).
     """
 
     def __init__(self, campaign: Campaign) -> None:
@@ -53,11 +53,14 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
         super().__init__()
         self._campaign = campaign
         self._assigned: dict[str, Assignment] = {}
-        self.error: GhostnasError | None = None
+        self.error: Exception | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next configuration, None for not now, or FINISHED."""
-        assignment = None if self.error else self._campaign.next()
+        try:
+            assignment = None if self.error else self._campaign.next()
+        except Exception as raised:
+            self.error, assignment = raised, None
         if assignment == "wait":
             return None
         if not isinstance(assignment, Assignment):
@@ -72,7 +75,8 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Store what a worker answered."""
-        assignment = self._assigned.pop(trial_id)
+        if (assignment := self._assigned.pop(trial_id, None)) is None:
+            return
         try:
             if error or result is None:
                 self._campaign.fail(assignment, "the worker process died (out of memory?)")
@@ -84,8 +88,7 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
                 self._campaign.repeated(assignment, Score(**json.loads(result["score"])))
             else:
                 self._campaign.finish(assignment, Evaluation.from_dict(json.loads(result["evaluation"])))
-        except GhostnasError as raised:
-            # Tune would log it and go on; keep it, suggest nothing more, and let run() raise it.
+        except Exception as raised:
             self.error = raised
 
     def __getstate__(self) -> dict[str, Any]:

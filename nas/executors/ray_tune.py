@@ -7,23 +7,20 @@ folder that is deleted at the end.
 
 import logging
 import os
-import shutil
 import signal
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from nas.campaign import Campaign
 from nas.evaluate import Evaluator, Task, TrainAgain, train_again
-from nas.paths import cache_subdir
+from nas.executors.scratch import own_folder
+from nas.paths import cache_subdir, lock_dir
 
 OBJECT_STORE_BYTES = 80 * 2**20
-# A Unix socket's path holds 107 bytes, and Ray appends about 67 of its own.
-_LONGEST_RAY_FOLDER = 38
+# A Unix socket's path holds 107 bytes, and Ray appends about 67 of its own to a session's folder.
+_LONGEST_RAY_HOME = 36
 
 
 def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int, again: TrainAgain = train_again) -> None:
@@ -78,45 +75,30 @@ def _ray(workers: int) -> Iterator[Path]:
         os.environ.setdefault(name, value)
     import ray
 
-    session, scratch = _session_folder(), _own_folder(cache_subdir("tune"))
     on_terminate = signal.getsignal(signal.SIGTERM)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ray.init(
-                num_cpus=workers,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=True,
-                _temp_dir=str(session),
-            )
-        signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a trace of its C++ and leaves its folders
-        yield scratch
-    finally:
-        ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(session, ignore_errors=True)
+    with own_folder(_sessions()) as session, own_folder(cache_subdir("tune")) as scratch:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ray.init(
+                    num_cpus=workers,
+                    include_dashboard=False,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    configure_logging=True,
+                    _temp_dir=str(session),
+                )
+            signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a trace of its C++ and leaves its folders
+            yield scratch
+        finally:
+            ray.shutdown()
 
 
-def _session_folder() -> Path:
-    """A folder for this process's Ray session.
-
-    It lies in the cache folder, or in the system's temporary folder when the cache folder's path is too long for
-    Ray's sockets.
-    """
+def _sessions() -> Path:
+    """Where Ray's sessions lie: in the cache folder, or in `/tmp` when its path is too long for Ray's sockets."""
     home = cache_subdir("ray")
-    if len(str(home / str(os.getpid()))) > _LONGEST_RAY_FOLDER:
-        return Path(tempfile.mkdtemp(prefix="ghostnas-ray-"))
-    return _own_folder(home)
-
-
-def _own_folder(home: Path) -> Path:
-    """This process's empty folder in `home`; those that killed processes left behind are deleted."""
-    folder = home / str(os.getpid())
-    for left in home.iterdir():
-        if left == folder or (left.name.isdigit() and not psutil.pid_exists(int(left.name))):
-            shutil.rmtree(left, ignore_errors=True)
-    folder.mkdir()
-    return folder
+    if len(str(home)) > _LONGEST_RAY_HOME:
+        home = lock_dir() / "ray"
+        home.mkdir(exist_ok=True)
+    return home

@@ -5,15 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nas.architecture import Architecture
-from nas.campaign import Campaign
+from nas.campaign import Campaign, Progress
+from nas.errors import StorageError
 from nas.estimates import FAVOURITES
 from nas.evaluate import Task
 from nas.executors import ray_tune
+from nas.executors.scratch import own_folder
 from nas.literals import yolo11
 from nas.proxy import Score
 from nas.settings import SearchSettings
@@ -112,12 +115,41 @@ def test_kill_9_loses_no_finished_trial_and_counts_none_twice(tmp_path: Path, se
         assert any(r.retried == orphan.number for r in after)
 
 
-def test_the_folders_of_killed_processes_are_deleted(tmp_path: Path) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    dead, alive, another = (tmp_path / str(name) for name in (gone.pid, 1, "kept"))
-    for folder in (dead, alive, another):
-        folder.mkdir()
-    (tmp_path / str(os.getpid()) / "of an earlier process").mkdir(parents=True)
-    mine = ray_tune._own_folder(tmp_path)
-    assert set(tmp_path.iterdir()) == {mine, alive, another} and not any(mine.iterdir())
+@pytest.fixture
+def kept_by_another(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose process lives."""
+    code = (
+        "import sys; from pathlib import Path; from nas.executors.scratch import own_folder\n"
+        "with own_folder(Path(sys.argv[1])) as folder:\n    print(folder, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield Path(process.stdout.readline().strip())
+        process.kill()
+
+
+def test_the_folders_of_killed_processes_are_deleted_and_no_others(kept_by_another: Path) -> None:
+    home = kept_by_another.parent
+    left = home / "4242"
+    (left / "session").mkdir(parents=True)
+    with own_folder(home) as mine:
+        assert {path for path in home.iterdir() if path.is_dir()} == {mine, kept_by_another}
+    assert not mine.exists() and kept_by_another.is_dir()
+
+
+def test_what_cannot_be_stored_ends_a_search(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
+) -> None:
+    study = StoredStudy(tmp_path, settings, sizes)
+
+    def full(progress: Progress) -> None:  # after the first training the file may not grow any more
+        if progress.trained:
+            with study._storage.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA max_page_count=1")
+
+    campaign = Campaign(study, space, sampler="random", seed=0, budget=20, on_progress=full)
+    with pytest.raises(StorageError, match=r"study.db cannot be written: database or disk is full; what is finished"):
+        ray_tune.run(campaign, task, formula, workers=1)
+    study.close()
+    assert sum(record.status == "trained" for record in read_records(tmp_path)[1]) >= 1

@@ -10,15 +10,14 @@ centre position (Luo et al. 2016, arXiv 1701.04128), on val pictures with the tr
 """
 
 import argparse
-import multiprocessing
 import statistics
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from jobs import results
 from latency_parts import Rows
 from torch import nn
 
@@ -236,10 +235,9 @@ def main() -> None:
         choose(options.imgsz, load(options.data).nc, chosen)
     todo = list(left(chosen.all(), rows, options.seeds, options.steps))
     todo = todo if options.at_most < 0 else todo[: options.at_most]
-    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        for waiting in [pool.submit(trained, *one, options.steps, options.data, 1) for one in todo]:
-            rows.add(waiting.result())
-            print(rows.all()[-1], flush=True)
+    for row in results(trained, [(*one, options.steps, options.data, 1) for one in todo], options.jobs):
+        rows.add(row)
+        print(rows.all()[-1], flush=True)
     report(chosen.all(), rows, options.steps)
 
 

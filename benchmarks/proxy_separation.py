@@ -11,7 +11,8 @@ the seeds, and how well one seed's order of the designs agrees with the other's 
 import argparse
 import statistics
 from dataclasses import replace
-from itertools import combinations
+
+from scipy.stats import kendalltau
 
 from nas import build, offline
 from nas.architecture import Architecture, Stage
@@ -41,13 +42,6 @@ def designs(imgsz: int) -> dict[str, Architecture]:
 def ghost(stage: Stage) -> Stage:
     """The stage with GhostNetV2 bottlenecks in place of C3k2."""
     return replace(stage, block="ghost", expansion=1.0, dfc_kernel=5, dfc_pool=2)
-
-
-def tau(one: list[float], other: list[float]) -> float:
-    """Kendall's tau of two rankings without ties."""
-    pairs = list(combinations(range(len(one)), 2))
-    agree = sum((one[i] - one[j]) * (other[i] - other[j]) > 0 for i, j in pairs)
-    return 2 * agree / len(pairs) - 1
 
 
 def main() -> None:
@@ -86,7 +80,7 @@ def main() -> None:
         print(f"| {name} | {params / 1e6:.2f} M | {mean:.3f} | {apart:.3f} | {loose:.3f} | {seconds:.0f} |")
     if options.seeds > 1:
         first, second = ([row[2][seed].score.map50_95 for row in rows] for seed in (0, 1))
-        print(f"\nKendall's tau between seed 0 and seed 1: {tau(first, second):.2f}")
+        print(f"\nKendall's tau between seed 0 and seed 1: {kendalltau(first, second).statistic:.2f}")
 
 
 if __name__ == "__main__":

@@ -11,19 +11,18 @@ benchmarks/proxy_quality.py` sets all of them against the long trainings.
 import argparse
 import csv
 import math
-import multiprocessing
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import nn
 
 from benchmarks.ghostbench.architectures import FOLDER
-from benchmarks.ghostbench.train import PLAIN
+from benchmarks.ghostbench.train import PLAIN, selected
+from benchmarks.jobs import results
 from benchmarks.latency_parts import Rows
+from benchmarks.proxy_quality import SEARCH_STEPS
 from nas import offline
 from nas.architecture import Architecture
 from nas.architecture_key import from_key
@@ -60,22 +59,15 @@ def short_training(**settings: Any) -> Callable[[Architecture, Any, int], float]
 
 def moments(arch: Architecture, data: Any, seed: int) -> dict[str, float]:
     """What one training says at several moments, on other pictures, and by its losses."""
-    from nas.data.pixels import pixels
     from nas.proxy import ProxySettings, evaluate, train_proxy
-    from nas.proxy.average import recalibrate
-    from nas.proxy.machine import find_device, find_precision
     from nas.turnstile import Turnstile
 
-    settings = ProxySettings(steps=90, seed=seed, horizon=1, **PLAIN)
-    device, gate = find_device("cpu"), Turnstile()
-    precision = find_precision(settings.precision, device)
+    settings, gate = ProxySettings(steps=90, seed=seed, horizon=1, **PLAIN), Turnstile()
     found: dict[str, float] = {}
 
     def observe(step: int, average: nn.Module) -> None:
         if step in _MOMENTS:
-            model, source = deepcopy(average), pixels(data.train, arch.imgsz)
-            recalibrate(model, source, settings.recalibration, settings.batch, device, precision, gate)
-            found[f"after {step}"] = evaluate(model, data.select, data, arch.imgsz, turnstile=gate).map50_95
+            found[f"after {step}"] = selected(average, data, arch.imgsz, settings, gate)
 
     model = _model(arch, data.nc, seed)
     result, final = train_proxy(model, data, arch.imgsz, settings, gate, observe)
@@ -111,7 +103,7 @@ def nwot(arch: Architecture, data: Any, seed: int) -> float:
 
 
 PROXIES: dict[str, Callable[[Architecture, Any, int], float | dict[str, float]]] = {
-    "search": short_training(),
+    "search": short_training(steps=SEARCH_STEPS),
     "45 of 90 steps": short_training(steps=45, horizon=2, **PLAIN),
     "45 of 90 steps from even boxes": short_training(steps=45, horizon=2, lr_inputs=None),
     "45 of 90 steps at even rates": short_training(steps=45, horizon=2, first_boxes=None),
@@ -169,13 +161,10 @@ def main() -> None:
         for row in chosen
         if (name, options.proxy, row["arch"], str(seed)) not in have
     ]
-    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        for done in as_completed(
-            [pool.submit(scored, *one) for one in todo[: options.at_most if options.at_most >= 0 else None]]
-        ):
-            for row in done.result():
-                rows.add(row)
-                print(" ".join(rows.all()[-1].values()), flush=True)
+    for found in results(scored, todo[: options.at_most if options.at_most >= 0 else None], options.jobs):
+        for row in found:
+            rows.add(row)
+            print(" ".join(rows.all()[-1].values()), flush=True)
 
 
 if __name__ == "__main__":

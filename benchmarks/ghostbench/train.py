@@ -11,15 +11,14 @@ pictures that searches compare candidates on. A test split is never touched.
 
 import argparse
 import csv
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from copy import deepcopy
 from typing import Any
 
 from torch import nn
 
 from benchmarks.ghostbench.architectures import FOLDER
+from benchmarks.jobs import results
 from benchmarks.latency_parts import Rows
 from nas import offline
 from nas.architecture_key import from_key
@@ -40,31 +39,35 @@ PLAIN: dict[str, None] = {"first_boxes": None, "lr_inputs": None}
 _KEPT = ("arch", "yaml", "band", "held_out", "imgsz", "latency_ms", "params", "gflops")
 
 
+def selected(average: nn.Module, data: Any, imgsz: int, settings: Any, gate: Any) -> float:
+    """mAP50-95 on the selection part of a training's averaged weights, which are left as they are."""
+    from nas.data.pixels import pixels
+    from nas.proxy import evaluate
+    from nas.proxy.average import recalibrate
+    from nas.proxy.machine import find_device, find_precision
+
+    model, source, device = deepcopy(average), pixels(data.train, imgsz), find_device("cpu")
+    precision = find_precision(settings.precision, device)
+    recalibrate(model, source, settings.recalibration, settings.batch, device, precision, gate)
+    return evaluate(model, data.select, data, imgsz, turnstile=gate).map50_95
+
+
 def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> dict[str, Any]:
     """One training and what it gave."""
     from nas.build import build
     from nas.data import load
-    from nas.data.pixels import pixels
     from nas.proxy import ProxySettings, evaluate, train_proxy
-    from nas.proxy.average import recalibrate
-    from nas.proxy.machine import find_device, find_precision
     from nas.turnstile import Turnstile
     from nas.yolo_yaml import to_yaml
 
     data, arch = load(source), from_key(row["arch"])
     settings = ProxySettings(steps=steps, seed=seed, lr=LEARNING_RATE, horizon=1, warmup=0.1, **PLAIN)
-    device = find_device("cpu")
-    precision = find_precision(settings.precision, device)
     gate, curve = Turnstile(), []
     marks = {round(steps * (point + 1) / POINTS) for point in range(POINTS)}
 
     def observe(step: int, average: nn.Module) -> None:
-        if step not in marks:
-            return
-        model = deepcopy(average)
-        source = pixels(data.train, arch.imgsz)
-        recalibrate(model, source, settings.recalibration, settings.batch, device, precision, gate)
-        curve.append((step, evaluate(model, data.select, data, arch.imgsz, turnstile=gate).map50_95))
+        if step in marks:
+            curve.append((step, selected(average, data, arch.imgsz, settings, gate)))
 
     model = build(to_yaml(arch, data.nc), seed=seed)
     result, final = train_proxy(model, data, arch.imgsz, settings, gate, observe)
@@ -116,12 +119,11 @@ def main() -> None:
     todo = list(left(chosen, rows, options, load(options.data).name))
     todo = todo if options.at_most < 0 else todo[: options.at_most]
     print(f"{len(todo)} trainings of {options.steps} steps", flush=True)
-    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(trained, *one) for one in todo]):
-            rows.add(done.result())
-            last = rows.all()[-1]
-            shown = {name: last[name] for name in ("band", "arch", "seed", "map50_95", "seconds", "curve")}
-            print(" ".join(shown.values()), flush=True)
+    for row in results(trained, todo, options.jobs):
+        rows.add(row)
+        last = rows.all()[-1]
+        shown = {name: last[name] for name in ("band", "arch", "seed", "map50_95", "seconds", "curve")}
+        print(" ".join(shown.values()), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,10 @@ nine minutes each on an AMD EPYC core. Prints a table.
 
 import argparse
 import csv
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from benchmarks.ghostbench.train import trained
+from benchmarks.jobs import results
 
 COLUMNS = ("map50_95", "map50", "select_map50_95", "latency_ms", "params", "gflops", "steps", "seed")
 
@@ -39,16 +38,18 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     known = designs(arguments.folder)
-    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
-        jobs = {
-            (label, seed): pool.submit(trained, known[label], seed, arguments.steps, arguments.data)
-            for seed in range(arguments.seeds)
-            for label in arguments.designs
-        }
-        print("| design | " + " | ".join(COLUMNS) + " |")
-        print("|---" * (len(COLUMNS) + 1) + "|")
-        for (label, _), job in jobs.items():
-            print(f"| {label} | " + " | ".join(str(job.result()[name]) for name in COLUMNS) + " |", flush=True)
+    if unknown := set(arguments.designs) - set(known):
+        parser.error(f"{arguments.folder} has no {', '.join(sorted(unknown))}; it has {', '.join(known)}")
+    labels = {known[label]["arch"]: label for label in arguments.designs}
+    todo = [
+        (known[label], seed, arguments.steps, arguments.data)
+        for seed in range(arguments.seeds)
+        for label in arguments.designs
+    ]
+    print("| design | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
+    for row in results(trained, todo, arguments.jobs):
+        print(f"| {labels[row['arch']]} | " + " | ".join(str(row[name]) for name in COLUMNS) + " |", flush=True)
 
 
 if __name__ == "__main__":

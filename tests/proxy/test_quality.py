@@ -87,7 +87,7 @@ def test_one_seed_tells_no_ceiling() -> None:
     quality = script("proxy_quality")
     group = [quality.Truth(str(i), "target", False, (0.1 * i,)) for i in range(3)]
     assert np.isnan(quality.seed_against_seed(group))
-    assert quality.describe("target", group).endswith("one seed each")
+    assert quality.describe("target", group).endswith("0 of them with several seeds")
 
 
 def test_a_stopped_training_is_judged_by_the_other_seeds() -> None:

@@ -93,7 +93,8 @@ def denoised(scored: Sequence[Scored]) -> Denoised | None:
     if len(values) < LEAST or np.ptp(values) == 0:
         return None
     centre, unit = values.mean(), values.std()
-    mean, covariance = _posterior(features(scored), (values - centre) / unit)
+    known = features(scored)
+    mean, covariance = posterior(known, (values - centre) / unit, known)
     mean, covariance = centre + unit * mean, unit**2 * covariance
     half = _Z95 * np.sqrt(np.clip(np.diag(covariance), 0.0, None))
     found = tuple(Estimate(float(m), float(m - h), float(m + h)) for m, h in zip(mean, half, strict=True))
@@ -101,30 +102,42 @@ def denoised(scored: Sequence[Scored]) -> Denoised | None:
 
 
 def features(scored: Sequence[Scored]) -> NDArray[np.float64]:
-    """Designs as numbers, (designs, features): sizes as logarithms, kinds as indicators.
+    """Designs with their sizes as numbers, (designs, features); see `table`.
+
+    Args:
+        scored: The designs.
+    """
+    return table([described(one) for one in scored])
+
+
+def table(designs: Sequence[dict[str, float | str]]) -> NDArray[np.float64]:
+    """Described designs as numbers, (designs, features): kinds as indicators, all of one spread.
 
     Parameters, operations and input size weigh as much as all the rest together.
 
     Args:
-        scored: The designs.
+        designs: As `described` or `choices` give them.
     """
     from sklearn.feature_extraction import DictVectorizer
     from sklearn.preprocessing import StandardScaler
 
     vectorizer = DictVectorizer(sparse=False)
-    table = vectorizer.fit_transform([described(one) for one in scored])
-    varied = np.ptp(table, axis=0) > 0  # the deviation of equal numbers need not be zero
+    numbers = vectorizer.fit_transform(designs)
+    varied = np.ptp(numbers, axis=0) > 0  # the deviation of equal numbers need not be zero
     size = np.isin(vectorizer.get_feature_names_out()[varied], _SIZES)
     weights = np.where(size, 1 / max(size.sum(), 1), 1 / max((~size).sum(), 1)) ** 0.5
-    return np.asarray(StandardScaler().fit_transform(table[:, varied]) * weights)
+    return np.asarray(StandardScaler().fit_transform(numbers[:, varied]) * weights)
 
 
 def described(one: Scored) -> dict[str, float | str]:
-    """A design as named numbers and kinds; sizes are logarithms."""
-    arch = one.architecture.canonical()
+    """A design with its sizes as named numbers and kinds; sizes are logarithms."""
+    return {"params": log(one.params), "gflops": log(one.gflops), **choices(one.architecture)}
+
+
+def choices(architecture: Architecture) -> dict[str, float | str]:
+    """What a design is chosen by, as named numbers and kinds; sizes are logarithms."""
+    arch = architecture.canonical()
     described: dict[str, float | str] = {
-        "params": log(one.params),
-        "gflops": log(one.gflops),
         "imgsz": log(arch.imgsz),
         "stem_width": log(arch.stem_width),
         "neck_width": log(arch.neck_width),
@@ -152,12 +165,23 @@ def described(one: Scored) -> dict[str, float | str]:
     return described
 
 
-def _posterior(table: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Mean and covariance of what is behind standardised scores, at the same designs."""
+def posterior(
+    known: NDArray[np.float64], values: NDArray[np.float64], asked: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of what is behind standardised scores.
+
+    Args:
+        known: (scores, features), rows of `table`.
+        values: (scores,), of mean 0 and deviation 1.
+        asked: (designs, features), rows of the same table.
+
+    Returns:
+        (designs,) and (designs, designs).
+    """
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Matern, WhiteKernel
 
-    norm = float((table**2).sum(axis=1).mean())  # 2, or 1 where only sizes or only kinds differ
+    norm = float((known**2).sum(axis=1).mean())  # 2, or 1 where only sizes or only kinds differ
     evidence, means, moments = [], [], []
     for noise, (linear, smooth, own), length in product(_NOISES, _PARTS, _LENGTHS):
         kernel = (
@@ -166,12 +190,12 @@ def _posterior(table: NDArray[np.float64], values: NDArray[np.float64]) -> tuple
             + ConstantKernel((1 - noise) * own, "fixed") * RBF(_SELF, "fixed")
             + WhiteKernel(noise, "fixed")
         )
-        process = GaussianProcessRegressor(kernel, optimizer=None).fit(table, values)
-        mean, covariance = process.predict(table, return_cov=True)
+        process = GaussianProcessRegressor(kernel, optimizer=None).fit(known, values)
+        mean, covariance = process.predict(asked, return_cov=True)
         evidence.append(process.log_marginal_likelihood_value_)
         means.append(mean)
         # The prediction's covariance is that of new scores, their luck included.
-        moments.append(covariance - noise * np.eye(len(values)) + np.outer(mean, mean))
+        moments.append(covariance - noise * np.eye(len(asked)) + np.outer(mean, mean))
     weights = softmax(np.array(evidence))
     mean = weights @ np.array(means)
     return mean, np.tensordot(weights, np.array(moments), 1) - np.outer(mean, mean)

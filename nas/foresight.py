@@ -36,7 +36,7 @@ def foresee(task: Task) -> Foresee:
             return None
         try:
             with Turnstile().step():  # building a graph keeps a core busy
-                known = [_sample(one, task.classes) for one in measured]
+                known = [sample_of(one, task.classes) for one in measured]
                 wanted = features_of(design, task.classes)
             found = Predictor.fit(known).predict(wanted)
         except (GhostnasError, np.linalg.LinAlgError):
@@ -46,7 +46,8 @@ def foresee(task: Task) -> Foresee:
     return predicted
 
 
-def _sample(evaluation: Evaluation, classes: int) -> Sample:
+def sample_of(evaluation: Evaluation, classes: int) -> Sample:
+    """What a measurement teaches the predictor."""
     latency = evaluation.latency
     half_width = (latency.high_ms - latency.low_ms) / 2 / latency.latency_ms
     return Sample(features_of(evaluation.architecture, classes), latency.latency_ms, half_width)

@@ -43,7 +43,7 @@ def search(
     max_params: str | None = typer.Option(None, help="Most parameters: 1.5M."),
     max_gflops: float | None = typer.Option(None, help="Most GFLOPs at the model's own input size."),
     max_size: str | None = typer.Option(None, help="Largest float32 ONNX file: 4MB."),
-    sampler: str = typer.Option("gp", help="gp (Optuna's GPSampler), tpe or random."),
+    sampler: str = typer.Option("gp", help="gp (Gaussian processes, ours and Optuna's), tpe or random."),
     seed_literals: bool = typer.Option(
         False, "--seed-literals", help="Begin with the shipped literals that lie in the space and meet the target."
     ),

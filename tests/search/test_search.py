@@ -1,6 +1,7 @@
 """What to try next depends on the space, the history and the seed, and on nothing else."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -23,13 +24,22 @@ def test_same_history_and_seed_propose_the_same(space: SearchSpace, sampler: str
 
     def ask(seed: int) -> dict[str, int]:
         proposal = propose(space, seen, pending, sampler=sampler, target_ms=2.5, seed=seed, number=14)  # type: ignore[arg-type]
-        assert proposal is not None and proposal.origin == sampler
+        assert proposal is not None and proposal.origin == ("promise" if sampler == "gp" else sampler)
         return proposal.indices
 
     first = ask(0)
     random.seed(99)  # the global generator has no say
     assert ask(0) == first
-    assert sampler == "gp" or ask(1) != first  # another seed may well find the same maximum of a Gaussian process
+    assert ask(1) != first
+
+
+def test_a_limit_on_size_is_left_to_optunas_sampler(space: SearchSpace) -> None:
+    seen = history(space, STARTUP_TRAINED, rejected=1)
+    too_large = replace(seen[-1], latency_ms=1.0)
+    for last, origin in ((seen[-1], "promise"), (too_large, "gp")):
+        known = [*seen[:-1], last]
+        proposal = propose(space, known, [], sampler="gp", target_ms=2.5, seed=0, number=14)
+        assert proposal is not None and proposal.origin == origin
 
 
 def test_start_up_is_random_until_enough_are_trained(space: SearchSpace) -> None:

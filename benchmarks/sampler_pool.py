@@ -1,0 +1,118 @@
+"""What the most promising of random designs is worth: real proxies of 160 designs, from which samplers pick.
+
+    python benchmarks/sampler_pool.py                     # replay on the table: a few minutes
+    python benchmarks/sampler_pool.py --make NAME         # make the table anew: half an hour
+
+The table (`results/reference/ghostbench/pool.csv`) holds random designs of the default space that are predicted to take
+76 to 98% of the default target, each with the score of one proxy as a search trains it on the embedded set; its
+`latency_ms` is the prediction, from the measurements of the search NAME. A replay knows ten designs at random and picks
+more, one by one, as the sampler of a search does, or at random. Printed, in the mean over seeds: the best score that
+was picked, how many of the best tenth of the table were found, and the mean score of the picks.
+"""
+
+import argparse
+import csv
+import random
+from pathlib import Path
+
+import numpy as np
+from jobs import results
+
+from nas import offline
+from nas.architecture_key import from_key
+from nas.promise import Seen, promises
+from nas.space import load_space
+
+offline.prepare()
+
+TABLE = Path("results/reference/ghostbench/pool.csv")
+COLUMNS = ("arch", "latency_ms", "params", "gflops", "score", "seconds")
+TARGET_MS, LEAST, MOST = 2.5, 0.76, 0.98
+KNOWN, PICKS = 10, 35
+
+
+def draw(folder: Path, count: int) -> list[tuple[str, float]]:
+    """Random designs near below the target, with the latencies that a search's measurements foretell."""
+    from nas.foresight import sample_of
+    from nas.latency.known_features import features_of
+    from nas.latency.predictor import Predictor
+    from nas.study import read_records
+
+    settings, candidates, baselines = read_records(folder)
+    measured = [record.evaluation for record in (*baselines, *candidates) if record.evaluation is not None]
+    predictor = Predictor.fit([sample_of(one, settings.classes) for one in measured])
+    space, rng, found = load_space("ghostv2-n"), random.Random(7), list[tuple[str, float]]()
+    while len(found) < count:
+        design = space.decode(space.sample(rng))
+        predicted = predictor.predict(features_of(design, settings.classes)).latency_ms
+        if LEAST < predicted / TARGET_MS < MOST:
+            found.append((design.key, predicted))
+    return found
+
+
+def scored(key: str, latency_ms: float) -> dict[str, object]:
+    """A design with the score of its proxy, as a row."""
+    import torch
+
+    from nas.build import build, count
+    from nas.data import load
+    from nas.proxy import ProxySettings, train_proxy
+    from nas.turnstile import Turnstile
+    from nas.yolo_yaml import to_yaml
+
+    torch.set_num_threads(1)
+    design, data = from_key(key), load(None)
+    model = build(to_yaml(design, data.nc), seed=0)
+    counts = count(model, design.imgsz)
+    result, _ = train_proxy(model, data, design.imgsz, ProxySettings(), Turnstile())
+    values = (key, f"{latency_ms:.3f}", counts.params, f"{counts.gflops:.4f}", f"{result.score.map50_95:.6f}")
+    return dict(zip(COLUMNS, (*values, f"{result.seconds:.1f}"), strict=True))
+
+
+def replay(pool: list[Seen], seed: int, promising: bool) -> tuple[float, int, float]:
+    """Best score, finds among the best tenth, and mean score of the picks of one replay."""
+    scores = np.array([one.accuracy for one in pool], dtype=float)
+    rng = np.random.default_rng(seed)
+    taken = [int(at) for at in rng.permutation(len(pool))[:KNOWN]]
+    for _ in range(PICKS):
+        left = [at for at in range(len(pool)) if at not in taken]
+        if promising:
+            found = promises([pool[at] for at in taken], [pool[at].architecture for at in left], TARGET_MS)
+            taken.append(left[int(found.argmax())])
+        else:
+            taken.append(int(rng.choice(left)))
+    best = set(np.argsort(-scores)[: len(pool) // 10])
+    return scores[taken].max(), len(best & set(taken)), scores[taken[KNOWN:]].mean()
+
+
+def main() -> None:
+    """Make the table, or replay."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--make", type=Path, metavar="NAME", help="results folder of a search on this machine")
+    parser.add_argument("--designs", type=int, default=160)
+    parser.add_argument("--seeds", type=int, default=8)
+    options = parser.parse_args()
+    if options.make is not None:
+        with TABLE.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            for row in results(scored, draw(options.make, options.designs), 2):
+                writer.writerow(row)
+                file.flush()
+                print(row, flush=True)
+    with TABLE.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    pool = [Seen(from_key(row["arch"]), float(row["latency_ms"]), float(row["score"]), True) for row in rows]
+    print(
+        f"| {PICKS} picks of {len(pool)} | best score | of the best {len(pool) // 10} found | mean score of the picks |"
+    )
+    print("|---|---|---|---|")
+    for name, promising in (("at random", False), ("the most promising", True)):
+        each = np.array([replay(pool, seed, promising) for seed in range(options.seeds)])
+        error = each.std(axis=0, ddof=1) / len(each) ** 0.5
+        shown = " | ".join(f"{mean:.3f} ± {half:.3f}" for mean, half in zip(each.mean(axis=0), error, strict=True))
+        print(f"| {name} | {shown} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What promises most: more accurate designs below the target, by what was learnt from few."""
+
+import random
+
+import numpy as np
+import pytest
+
+from nas.architecture import Architecture
+from nas.promise import Seen, promises
+from nas.space import SearchSpace
+
+TARGET_MS = 2.5
+
+
+def latency_ms(design: Architecture) -> float:
+    """Grows with the pixels and the neck's width."""
+    return 4.0 * (design.imgsz / 160) ** 2 * (design.neck_width / 64) ** 0.5
+
+
+def accuracy(design: Architecture) -> float:
+    """Grows with the pixels, and is better with SiLU and with few distances in the head."""
+    return 0.1 * design.imgsz / 160 + 0.03 * (design.activation == "silu") + 0.02 * (design.reg_max == 4)
+
+
+def drawn(space: SearchSpace, count: int, seed: int) -> list[Architecture]:
+    rng = random.Random(seed)
+    return [space.decode(space.sample(rng)) for _ in range(count)]
+
+
+def seen(designs: list[Architecture], luck: float) -> list[Seen]:
+    rng = np.random.default_rng(0)
+    found = []
+    for design in designs:
+        meets = latency_ms(design) <= TARGET_MS
+        score = accuracy(design) + luck * float(rng.standard_normal()) if meets else None
+        found.append(Seen(design, latency_ms(design), score, meets))
+    return found
+
+
+def test_the_promising_are_better_than_the_others_and_meet_the_target(space: SearchSpace) -> None:
+    chosen, all_ = [], []
+    for seed in range(5):
+        designs = drawn(space, 200, 100 + seed)
+        found = promises(seen(drawn(space, 40, seed), luck=0.01), designs, TARGET_MS)
+        assert found.shape == (200,) and (found >= 0).all()
+        chosen += [designs[at] for at in np.argsort(-found)[:5]]
+        all_ += [design for design in designs if latency_ms(design) <= TARGET_MS]
+    met = [one for one in chosen if latency_ms(one) <= TARGET_MS]
+    assert len(met) >= len(chosen) / 3  # the most accurate are the slowest
+    spread = np.std([accuracy(one) for one in all_])
+    assert np.mean([accuracy(one) for one in met]) > np.mean([accuracy(one) for one in all_]) + spread
+
+
+def test_where_nothing_meets_the_limits_the_likeliest_comes_first(space: SearchSpace) -> None:
+    known = [
+        Seen(one, 2 * TARGET_MS + latency_ms(one), 0.1 + 0.01 * at, False) for at, one in enumerate(drawn(space, 20, 1))
+    ]
+    designs = drawn(space, 50, 2)
+    found = promises(known, designs, TARGET_MS)
+    assert (found >= 0).all() and (found <= 1).all()
+    assert latency_ms(designs[int(found.argmax())]) < np.median([latency_ms(one) for one in designs])
+
+
+@pytest.mark.parametrize("equal", [0.0, 0.1])
+def test_equal_scores_promise_nothing_but_are_no_error(space: SearchSpace, equal: float) -> None:
+    known = [Seen(one, latency_ms(one), equal, latency_ms(one) <= TARGET_MS) for one in drawn(space, 20, 1)]
+    found = promises(known, drawn(space, 30, 2), TARGET_MS)
+    assert np.isfinite(found).all()

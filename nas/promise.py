@@ -52,12 +52,11 @@ def promises(seen: Sequence[Seen], designs: Sequence[Architecture], target_ms: f
     trained = [at for at, one in enumerate(seen) if one.accuracy is not None]
     latency, deviation = _posterior(rows[:known], np.log([one.latency_ms for one in seen]), rows[known:])
     likely = norm.cdf((np.log(target_ms) - latency) / deviation)
-    scores = np.array([seen[at].accuracy for at in trained], dtype=float)
-    asked = np.concatenate([rows[trained], rows[known:]])
-    mean, deviation = _posterior(rows[trained], scores, asked)
     meeting = [place for place, at in enumerate(trained) if seen[at].meets]
     if not meeting:
         return np.asarray(likely)
+    scores = np.array([seen[at].accuracy for at in trained], dtype=float)
+    mean, deviation = _posterior(rows[trained], scores, np.concatenate([rows[trained], rows[known:]]))
     best, mean, deviation = mean[meeting].max(), mean[len(trained) :], deviation[len(trained) :]
     gain = (mean - best) / deviation
     return np.asarray(likely * deviation * (gain * norm.cdf(gain) + norm.pdf(gain)))

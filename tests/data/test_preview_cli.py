@@ -28,3 +28,12 @@ def test_bad_data_is_one_message_and_exit_code_2(make_set: MakeSet, tmp_path: Pa
     assert len(done.stderr.strip().splitlines()) == 1
     assert "002.txt:1: the class must be a whole number from 0 to 2" in done.stderr
     assert not (tmp_path / "sheet.png").exists()
+
+
+def test_a_damaged_picture_of_val_is_one_message_and_exit_code_2(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set()
+    (tmp_path / "images" / "val" / "002.png").write_bytes(b"not a picture")
+    done = run("--data", str(data), "--out", str(tmp_path / "sheet.png"))
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "002.png: it is damaged" in done.stderr and not done.stdout

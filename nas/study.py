@@ -129,17 +129,13 @@ class StoredStudy:
         try:
             check_intact(folder / STUDY_FILE)
             if not (folder / STUDY_FILE).exists():
-                _create(folder / STUDY_FILE, settings)
+                with self._writing():
+                    _create(folder / STUDY_FILE, settings)
+            self._storage, found = _open(folder / STUDY_FILE)
         except BaseException:
             self._lock.close()
             raise
-        self._storage = open_storage(folder / STUDY_FILE)
-        try:
-            self._studies = _load(self._storage, folder / STUDY_FILE)
-            stored = SearchSettings.from_dict(self.attribute("settings"))
-        except StudyError:
-            self.close()
-            raise
+        self._studies, stored = found.studies, found.settings
         if different := stored.differences(settings):
             self.close()
             raise StudyError(
@@ -148,8 +144,7 @@ class StoredStudy:
 
     def close(self) -> None:
         """Release the study for other processes."""
-        self._storage.remove_session()
-        self._storage.engine.dispose()
+        _close(self._storage)
         self._lock.close()
 
     def discard(self) -> None:
@@ -162,12 +157,11 @@ class StoredStudy:
 
     def records(self) -> list[Record]:
         """Every candidate, by trial number."""
-        return [Record.from_trial(trial, baseline=False) for trial in self._trials(SEARCH)]
+        return _candidates(self._studies[SEARCH])
 
     def baselines(self) -> list[Record]:
         """The last trial of every baseline, in the order of first training."""
-        found = (Record.from_trial(trial, baseline=True) for trial in self._trials(BASELINES))
-        return list({record.label: record for record in found}.values())
+        return _baselines(self._studies[BASELINES])
 
     def attribute(self, name: str) -> Any:
         """A value kept with the study, such as the feasibility check; None when there is none."""
@@ -239,7 +233,8 @@ class StoredStudy:
         for name, study in self._studies.items():
             for trial in self._trials(name):
                 if trial.state == TrialState.RUNNING and "status" in trial.user_attrs:
-                    self._tell(study, trial.number, Evaluation.from_dict(trial.user_attrs["evaluation"]))
+                    with self._writing():
+                        self._tell(study, trial.number, Evaluation.from_dict(trial.user_attrs["evaluation"]))
                 elif trial.state == TrialState.RUNNING:
                     self.fail(trial.number, INTERRUPTED, baseline=name == BASELINES)
         records = self.records()
@@ -281,23 +276,9 @@ def read_records(folder: Path) -> tuple[SearchSettings, list[Record], list[Recor
     path = folder / STUDY_FILE
     if not path.is_file():
         raise StudyError(f"{folder} holds no study ({STUDY_FILE} is missing)")
-    storage = None
-    try:
-        storage = open_storage(path)
-        studies = _load(storage, path)
-        settings = SearchSettings.from_dict(studies[SEARCH].user_attrs["settings"])
-        candidates = [Record.from_trial(t, False) for t in studies[SEARCH].get_trials(deepcopy=False)]
-        known = (Record.from_trial(t, True) for t in studies[BASELINES].get_trials(deepcopy=False))
-        baselines = list({record.label: record for record in known}.values())
-    except StudyError:
-        raise
-    except Exception as error:
-        raise StudyError(f"{path} cannot be read as a ghostnas study: {error}") from error
-    finally:
-        if storage is not None:
-            storage.remove_session()
-            storage.engine.dispose()
-    return settings, candidates, baselines
+    storage, found = _open(path)
+    _close(storage)
+    return found.settings, found.candidates, found.baselines
 
 
 def _create(path: Path, settings: SearchSettings) -> None:
@@ -315,15 +296,50 @@ def _create(path: Path, settings: SearchSettings) -> None:
             study.set_metric_names(["mAP50-95", "latency_ms"])
         if name == SEARCH:
             study.set_user_attr("settings", settings.to_dict())
-    storage.remove_session()
-    storage.engine.dispose()
+    _close(storage)
     draft.replace(path)
 
 
-def _load(storage: "optuna.storages.RDBStorage", path: Path) -> "dict[str, optuna.Study]":
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a study file holds."""
+
+    studies: "dict[str, optuna.Study]"
+    settings: SearchSettings
+    candidates: list[Record]
+    baselines: list[Record]
+
+
+def _open(path: Path) -> "tuple[optuna.storages.RDBStorage, _Found]":
+    """Open a study file and read all of it once, so that what cannot be read is told before anything is done.
+
+    Raises:
+        StudyError: It is no study, or one of another version.
+    """
     import optuna
 
+    storage = None
     try:
-        return {name: optuna.load_study(study_name=name, storage=storage) for name in (SEARCH, BASELINES)}
-    except KeyError as error:
-        raise StudyError(f"{path} cannot be read as a ghostnas study: it holds no search") from error
+        storage = open_storage(path)
+        studies = {name: optuna.load_study(study_name=name, storage=storage) for name in (SEARCH, BASELINES)}
+        settings = SearchSettings.from_dict(studies[SEARCH].user_attrs["settings"])
+        return storage, _Found(studies, settings, _candidates(studies[SEARCH]), _baselines(studies[BASELINES]))
+    except Exception as error:
+        if storage is not None:
+            _close(storage)
+        why = "it holds no search" if isinstance(error, KeyError) else f"{error} (made by another version?)"
+        raise StudyError(f"{path} cannot be read as a ghostnas study: {why}") from error
+
+
+def _close(storage: "optuna.storages.RDBStorage") -> None:
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def _candidates(study: "optuna.Study") -> list[Record]:
+    return [Record.from_trial(trial, baseline=False) for trial in study.get_trials(deepcopy=False)]
+
+
+def _baselines(study: "optuna.Study") -> list[Record]:
+    found = (Record.from_trial(trial, baseline=True) for trial in study.get_trials(deepcopy=False))
+    return list({record.label: record for record in found}.values())

@@ -80,11 +80,13 @@ def writing(path: Path) -> Iterator[None]:
         StorageError: The file could not be written.
     """
     import optuna
+    from sqlalchemy.exc import SQLAlchemyError  # what Optuna itself does not catch while it makes the tables
 
     try:
         yield
-    except optuna.exceptions.StorageInternalError as error:
-        cause = getattr(error.__cause__, "orig", None) or error.__cause__ or error
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+        met = error if isinstance(error, SQLAlchemyError) else error.__cause__
+        cause = getattr(met, "orig", None) or met or error
         raise StorageError(
             f"{path} cannot be written: {cause}; what is finished is kept: make room, and the same command goes on"
         ) from error

@@ -1,12 +1,14 @@
 """The stored study refuses what it must and loses nothing."""
 
 import random
+import resource
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nas.errors import StudyError
+from nas.errors import StorageError, StudyError
 from nas.evaluate import Task
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
@@ -120,3 +122,39 @@ def test_an_empty_database_is_no_study_and_is_left_alone(
             StoredStudy(tmp_path, settings, sizes)
     with pytest.raises(StudyError, match="holds no search"):
         read_records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (
+            "UPDATE study_user_attributes SET value_json = json_set(value_json, '$.newer', 1) WHERE key = 'settings'",
+            "newer",
+        ),
+        ("DELETE FROM study_user_attributes WHERE key = 'settings'", "holds no search"),
+        ("UPDATE alembic_version SET version_num = 'v9.9.a'", "optuna version"),
+    ],
+)
+def test_a_study_of_another_version_is_told_and_left_alone(
+    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int], change: str, why: str
+) -> None:
+    StoredStudy(tmp_path, settings, sizes).close()
+    with sqlite3.connect(tmp_path / "study.db") as connection:
+        connection.execute(change)
+    before = (tmp_path / "study.db").read_bytes()
+    with pytest.raises(StudyError, match=f"cannot be read as a ghostnas study.*{why}"):
+        StoredStudy(tmp_path, settings, sizes)
+    with pytest.raises(StudyError, match=f"cannot be read as a ghostnas study.*{why}"):
+        read_records(tmp_path)
+    assert (tmp_path / "study.db").read_bytes() == before
+
+
+def test_a_study_that_cannot_be_made_is_told(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))  # as a disk that is full
+    try:
+        with pytest.raises(StorageError, match=r"study.db cannot be written: .*disk"):
+            StoredStudy(tmp_path, settings, sizes)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    StoredStudy(tmp_path, settings, sizes).close()  # neither the lock nor half a file is in the way

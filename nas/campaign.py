@@ -1,7 +1,7 @@
 """A search in progress: which trial comes next, when the budget is spent, and how far it has come.
 
 A campaign joins what to try (`search`) with what is known (`study`). It does not know how trials run: an executor asks
-`next()`, evaluates the assignment somewhere, and answers with `finish()`, `fail()` or `lose()`.
+`next()`, evaluates the assignment somewhere, and answers with `finish()`, `postpone()`, `fail()` or `lose()`.
 """
 
 import time
@@ -19,7 +19,7 @@ from nas.proxy import Score
 from nas.repetitions import Repetitions
 from nas.search import Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
-from nas.study import Record, StoredStudy, evaluated
+from nas.study import INTERRUPTED, Record, StoredStudy, evaluated
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5
@@ -181,6 +181,19 @@ class Campaign:
         self._failures = 0
         self._on_progress(self.progress())
 
+    def postpone(self, assignment: Assignment, reason: str) -> None:
+        """Store that the device was too disturbed for an assignment: a candidate is tried once more, then it fails.
+
+        Raises:
+            ProxyError: As `fail`.
+        """
+        if assignment.baseline or self._study.records()[assignment.number].retried is not None:
+            self.fail(assignment, reason)
+            return
+        record = self._study.fail(assignment.number, INTERRUPTED)
+        self._retry.append(record)
+        self._failed(record, reason)
+
     def fail(self, assignment: Assignment, reason: str) -> None:
         """Store that an assignment failed; of a failed repetition nothing is stored.
 
@@ -192,13 +205,7 @@ class Campaign:
             self._repetitions.fail(assignment.label, assignment.repetition)
         else:
             record = self._study.fail(assignment.number, reason, assignment.baseline)
-        self._failures += 1
-        self._on_progress(self.progress(record))
-        if self._failures >= FAILURES_IN_A_ROW:
-            raise ProxyError(
-                f"{self._failures} trainings failed in a row, the last with: {reason}. "
-                "The search was stopped; what is finished is kept, and the same command goes on"
-            )
+        self._failed(record, reason)
 
     def lose(self, assignment: Assignment, reason: str) -> NoReturn:
         """Stop the search because its device is gone; the assignment did not fail, and is repeated when it goes on.
@@ -240,6 +247,15 @@ class Campaign:
             to_repeat=repetitions.wanted,
             repetitions_failed=repetitions.failures,
         )
+
+    def _failed(self, record: Record | None, reason: str) -> None:
+        self._failures += 1
+        self._on_progress(self.progress(record))
+        if self._failures >= FAILURES_IN_A_ROW:
+            raise ProxyError(
+                f"{self._failures} trials failed in a row, the last with: {reason}. "
+                "The search was stopped; what is finished is kept, and the same command goes on"
+            )
 
     def _repeat(self, end: End, late: bool) -> Assignment | Literal["wait"] | None:
         """The next repetition, or the search's end; no trial is running."""

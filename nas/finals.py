@@ -13,7 +13,7 @@ from nas.confirm import TOGETHER, Final, confirm
 from nas.denoise import Estimate
 from nas.estimates import Estimates, estimates
 from nas.evaluate import Evaluation, Task
-from nas.pareto import front_indices
+from nas.pareto import limited_front_indices
 from nas.proxy import Score
 from nas.study import Record, StoredStudy, evaluated
 
@@ -65,7 +65,7 @@ def conclude(
         on_wait: Told why a finalist's latency has to wait, or stays unconfirmed.
 
     Returns:
-        The front, from the fastest to the most accurate, and the baselines.
+        The front, of all and of those that meet the target, from the fastest to the slowest, and the baselines.
 
     Raises:
         LatencyError: A finalist could not be measured, for another reason than a disturbed device.
@@ -86,7 +86,7 @@ def conclude(
     known = estimates([*baselines, *trained], study.repeats())
     asked_again = False
     while True:
-        front = _front(trained, finals, known)
+        front = _front(trained, finals, known, task.limits.target_ms)
         missing = [record for record in [*baselines, *front] if record.label not in finals]
         if not missing and not asked_again:  # the device may have calmed down meanwhile
             asked_again = True
@@ -111,13 +111,11 @@ def choose_best(front: Sequence[Finalist], baselines: Sequence[Finalist]) -> Fin
     return max(meeting, key=lambda f: (f.accuracy, -f.final.latency.latency_ms), default=None)
 
 
-def _front(trained: Sequence[Record], finals: dict[str, Final], known: Estimates) -> list[Record]:
-    points = []
-    for record in trained:
-        evaluation, _ = evaluated(record)
-        latency = finals[record.label].latency if record.label in finals else evaluation.latency
-        points.append((latency.latency_ms, known.accuracy(record.label)))
-    return [trained[index] for index in front_indices(points)]
+def _front(trained: Sequence[Record], finals: dict[str, Final], known: Estimates, target_ms: float) -> list[Record]:
+    latencies = [finals[r.label].latency if r.label in finals else evaluated(r)[0].latency for r in trained]
+    points = [(latency.latency_ms, known.accuracy(r.label)) for latency, r in zip(latencies, trained, strict=True)]
+    meets = [latency.meets(target_ms) for latency in latencies]
+    return [trained[at] for at in limited_front_indices(points, meets)]
 
 
 def _finalist(record: Record, final: Final, target_ms: float, known: Estimates) -> Finalist:

@@ -36,6 +36,24 @@ def front_indices(points: ArrayLike) -> list[int]:
     return front
 
 
+def limited_front_indices(points: ArrayLike, meets: Sequence[bool]) -> list[int]:
+    """Indices of the points that no other dominates, and of those that meet a limit and none that meets it dominates.
+
+    Whether a latency meets a limit is decided by its interval, so a point that misses may dominate one that meets.
+
+    Args:
+        points: Shape (n, 2): latency in ms, accuracy.
+        meets: (n,) whether each point meets the limit.
+
+    Returns:
+        The indices, from the fastest to the slowest.
+    """
+    array = _points(points)
+    meeting = np.flatnonzero(meets)
+    chosen = {*front_indices(array), *(int(meeting[at]) for at in front_indices(array[meeting]))}
+    return sorted(chosen, key=lambda at: tuple(array[at]))
+
+
 def hypervolume(points: ArrayLike, reference: tuple[float, float]) -> float:
     """Area dominated by the points inside the reference box (Zitzler and Thiele, 1999, doi:10.1109/4235.797969).
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from nas.architecture import Architecture
+from nas.errors import SpaceError
 from nas.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -122,7 +123,10 @@ def _unknown(space: SearchSpace, point: dict[str, int], taken: set[str], rng: ra
     for draw in range(1, _MAX_DRAWS + 1):
         if space.decode(point).key not in taken:
             return point
-        point = space.neighbour(point, rng) if draw % 10 else space.sample(rng)
+        try:
+            point = space.neighbour(point, rng) if draw % 10 else space.sample(rng)
+        except SpaceError:  # nothing near is another network
+            point = space.sample(rng)
     return None
 
 

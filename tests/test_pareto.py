@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nas.pareto import front_indices, hypervolume
+from nas.pareto import front_indices, hypervolume, limited_front_indices
 
 
 def dominated(points: np.ndarray, index: int) -> bool:
@@ -25,6 +25,15 @@ def test_the_front_is_what_nothing_dominates(seed: int) -> None:
 
 def test_of_equal_points_the_first_is_kept() -> None:
     assert front_indices([[2.0, 0.5], [1.0, 0.5], [1.0, 0.5], [1.0, 0.4]]) == [1]
+
+
+def test_a_point_that_misses_the_limit_hides_none_that_meets_it() -> None:
+    points = [(1.2, 0.08), (2.46, 0.15), (2.465, 0.149), (2.3, 0.07), (2.47, 0.14)]
+    assert front_indices(points) == [0, 1]
+    assert limited_front_indices(points, [True, True, True, True, True]) == [0, 1]
+    assert limited_front_indices(points, [True, False, True, True, True]) == [0, 1, 2]
+    assert limited_front_indices(points, [False, False, False, True, False]) == [0, 3, 1]
+    assert limited_front_indices([], []) == []
 
 
 def test_no_points_no_front() -> None:

@@ -9,7 +9,7 @@ from ray.tune.search import Searcher
 
 from nas.architecture import Architecture
 from nas.campaign import Assignment, Campaign
-from nas.errors import DeviceLost
+from nas.errors import DeviceLost, Unmeasurable
 from nas.evaluate import Evaluation, Evaluator, Task, TrainAgain
 from nas.proxy import Score
 
@@ -36,6 +36,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             evaluation = self._evaluator(architecture, self._task, label, baseline)
         except DeviceLost as error:
             return {"done": True, "lost": str(error)}
+        except Unmeasurable as error:
+            return {"done": True, "postponed": str(error)}
         except Exception as error:
             return {"done": True, "failed": f"{type(error).__name__}: {error}"}
         return {"done": True, "evaluation": json.dumps(evaluation.to_dict())}
@@ -82,6 +84,8 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
                 self._campaign.fail(assignment, "the worker process died (out of memory?)")
             elif "lost" in result:
                 self._campaign.lose(assignment, result["lost"])
+            elif "postponed" in result:
+                self._campaign.postpone(assignment, result["postponed"])
             elif "failed" in result:
                 self._campaign.fail(assignment, result["failed"])
             elif "score" in result:

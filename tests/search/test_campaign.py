@@ -10,7 +10,7 @@ import pytest
 
 from nas.architecture import Architecture
 from nas.campaign import FAILURES_IN_A_ROW, Assignment, Campaign, Progress
-from nas.errors import ProxyError
+from nas.errors import ProxyError, Unmeasurable
 from nas.estimates import FAVOURITES, estimates, favourites
 from nas.evaluate import Evaluation, Task
 from nas.executors import inline
@@ -136,11 +136,61 @@ def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
         raise RuntimeError("no memory left")
 
     study = open_study(tmp_path, settings, sizes)
-    with pytest.raises(ProxyError, match=r"5 trainings failed in a row.*no memory left"):
+    with pytest.raises(ProxyError, match=r"5 trials failed in a row.*no memory left"):
         inline.run(Campaign(study, space, sampler="random", seed=0, budget=9), task, broken)
     records = study.records()
     assert [r.status for r in records] == ["failed"] * FAILURES_IN_A_ROW
     assert all(r.reason == "RuntimeError: no memory left" and r.evaluation is None for r in records)
+    study.close()
+
+
+def test_a_disturbed_device_does_not_cost_a_candidate(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+) -> None:
+    asked: list[str] = []
+
+    def disturbed(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
+        asked.append(architecture.key)
+        if architecture.key == asked[0] or len(asked) == 4:
+            raise Unmeasurable("unmeasurable: for now")
+        return by_formula(architecture, task, label, always_train)
+
+    study = open_study(tmp_path, settings, sizes)
+    inline.run(Campaign(study, space, sampler="random", seed=0, budget=4), task, disturbed)
+    records = study.records()
+    assert asked[0] == asked[1] and asked[3] == asked[4]
+    assert [r.status for r in records if r.key == asked[0]] == ["interrupted", "failed"]
+    assert records[1].reason == "unmeasurable: for now"
+    assert [r.status for r in records if r.key == asked[3]] in (["interrupted", "trained"], ["interrupted", "rejected"])
+    assert sum(r.status == "trained" for r in records) == 4
+    study.close()
+
+
+def test_a_device_that_stays_disturbed_stops_a_search(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
+) -> None:
+    def disturbed(*_: object) -> Evaluation:
+        raise Unmeasurable("unmeasurable: for now")
+
+    study = open_study(tmp_path, settings, sizes)
+    with pytest.raises(ProxyError, match=r"5 trials failed in a row, the last with: unmeasurable: for now"):
+        inline.run(Campaign(study, space, sampler="random", seed=0, budget=9), task, disturbed)
+    study.close()
+
+
+def test_a_space_of_one_architecture_is_searched_to_its_end(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, by_formula: Evaluate
+) -> None:
+    single = replace(space, dimensions=tuple(replace(one, choices=one.choices[:1]) for one in space.dimensions))
+    study = open_study(tmp_path, settings, {dimension.name: 1 for dimension in single.dimensions})
+    campaign = Campaign(study, single, sampler="gp", seed=0, budget=2)
+    inline.run(campaign, task, by_formula)
+    assert campaign.ended == "exhausted" and [r.status for r in study.records()] == ["trained"]
     study.close()
 
 

@@ -170,6 +170,8 @@ def _estimated(finalist: Finalist) -> str:
 
 def _ties(outcome: Outcome, best: Finalist) -> str:
     """Which designs cannot be told apart from the best."""
+    if len({score for mine in outcome.known.scores.values() for score in mine}) == 1:
+        return " All scores are the same: these proxies tell no design from another. Train longer ones (--steps)."
     if best.estimate is None:
         return " That is too few scores to learn from together: differences of one or two points are noise."
     label, known = best.record.label, outcome.known

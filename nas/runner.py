@@ -1,6 +1,7 @@
 """A whole search, from what was asked to the results folder. The command line is a thin layer over `run_search`."""
 
 import hashlib
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +129,7 @@ def run_search(
     request = _with_steps(request, data)
     settings = search_settings(request, data)
     folder = request.out / (request.name or settings.default_name)
-    if not (folder / STUDY_FILE).exists():
+    if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: that is told below
         _check_heads(request)
         _check_checkpoints(request)
         check_pictures(data)

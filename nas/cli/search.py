@@ -63,7 +63,7 @@ def search(
         help="Worker processes, one core each; 0: in this process, without Ray.",
         show_default="one a core",
     ),
-    seed: int = typer.Option(0, help="Seed of the sampler and the proxies."),
+    seed: int = typer.Option(0, min=0, max=2**32 - 1, help="Seed of the sampler and the proxies."),
     name: str | None = typer.Option(None, help="Name of the results folder.", show_default="a digest of what is asked"),
     out: Path = typer.Option(Path("results"), help="Folder of all results."),
 ) -> None:

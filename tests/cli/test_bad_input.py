@@ -77,6 +77,8 @@ def space_with(folder: Path, old: str, new: str) -> Path:
         (["--max-time", "20"], "no unit"),
         (["--sampler", "cmaes"], "gp, tpe, random"),
         (["--workers", "-1"], "--workers must be at least 0"),
+        (["--seed", "-1"], "--seed': Input should be greater than or equal to 0"),
+        (["--seed", "100000000000000000000"], "less than or equal to 4294967295"),
     ],
 )
 def test_search_options(ghostnas: Run, tmp_path: Path, arguments: list[str], says: str) -> None:
@@ -85,6 +87,13 @@ def test_search_options(ghostnas: Run, tmp_path: Path, arguments: list[str], say
     assert says in message
     assert "Traceback" not in message
     assert not (tmp_path / "results").exists()
+
+
+def test_a_name_that_no_folder_can_have(ghostnas: Run, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    code, message = ghostnas("search", "--workers", "0", "--name", "x" * 300)
+    assert code == 2
+    assert "File name too long; choose another folder" in message and "Traceback" not in message
 
 
 def test_a_search_elsewhere_needs_the_runtime_here_too(

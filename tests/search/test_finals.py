@@ -147,6 +147,8 @@ def test_what_cannot_be_told_apart_is_named(
     assert "No other finalist meets the target." in gain_sentence(alone)
     few = replace(best, estimate=None, accuracy=0.4, seeds=3)
     assert "too few scores to learn from" in gain_sentence(outcome([few], []))
+    equal = replace(outcome([few], []), records=[best.record], baseline_records=[], repeats={})
+    assert "tell no design from another. Train longer ones (--steps)" in gain_sentence(equal)
     study.close()
 
 

@@ -311,23 +311,22 @@ def keep(data: str, steps: str, known: Sequence[Truth]) -> None:
     bands = [one for one in known if one.band in BANDS]
     seeds, most = (which(len(one.seeds) for one in bands) for which in (min, max))
     tables = [found for found in (scores(data, seed) for seed in range(9)) if covers(found, bands)]
+    groups = [group for group in ([one for one in bands if one.band == band] for band in BANDS) if len(group) > 1]
 
     def every_seed(name: str, among: Sequence[Truth]) -> tuple[Values, Values]:
         each = [[at(found[name])(one) for found in tables] for one in among]
         return np.array(each), np.array([one.mean for one in among])
 
     def by_band(name: str) -> list[tuple[Values, Values]]:
-        among = ([one for one in bands if one.band == band] for band in BANDS)
-        return [every_seed(name, group) for group in among if len(group) > 1]
+        return [every_seed(name, group) for group in groups]
 
     def within(name: str) -> float:
         return round(mean_tau(by_band(name)), 3)
 
     low, high = interval(by_band("search"), mean_tau)
-    groups = [group for group in ([one for one in bands if one.band == band] for band in BANDS) if len(group) > 1]
     best = statistics.mean(ceiling(group)(seeds) for group in groups) if seeds > 1 else None
     overall = None
-    if len(bands) < len(known):
+    if len(bands) < len(known) and all(covers(found, known) for found in tables):
         overall = mean_tau([every_seed("search, denoised", known)])
     one = Ranking(
         space=space.name,
@@ -359,7 +358,7 @@ def at(table: Scores) -> Callable[[Truth], float]:
     return lambda one: table[one.arch][0]
 
 
-def noise(data: str, known: Sequence[Truth]) -> Iterator[str]:
+def noise(data: str, steps: str, known: Sequence[Truth]) -> Iterator[str]:
     """How well single seeds of a proxy rank, and each other; and what other pictures than val make of the truth."""
     bands = [one for one in known if one.band in BANDS]
     seeded = [scores(data, seed) for seed in range(9)]
@@ -379,8 +378,11 @@ def noise(data: str, known: Sequence[Truth]) -> Iterator[str]:
             f"{within:.3f} between seeds, {between:.3f} between designs; their mean correlates within bands with "
             f"{correlation(parts):.2f}, regret among random halves {halves}"
         )
-    rows = [row for row in read("trainings.csv") if row["data"] == data and row["seed"] == "0"]
-    pairs = {row["arch"]: (float(row["select_map50_95"]), float(row["map50_95"])) for row in rows}
+    pairs = {
+        row["arch"]: (float(row["select_map50_95"]), float(row["map50_95"]))
+        for row in read("trainings.csv")
+        if row["data"] == data and row["steps"] == steps and row["seed"] == "0"
+    }
     if all(one.arch in pairs for one in bands):
         tau = pooled_tau(parts_of(bands, lambda one: pairs[one.arch][0], lambda one: pairs[one.arch][1]))
         yield f"the long trainings' own scores on the selection part rank those on val with tau {tau:.2f}"
@@ -416,6 +418,29 @@ def wanted(one: Truth, options: argparse.Namespace) -> bool:
     return options.band in (None, one.band) and (options.without is None or options.without not in one.arch)
 
 
+def show(data: str, steps: str, known: Sequence[Truth]) -> None:
+    """Print everything that the tables say of these architectures."""
+    found = scores(data)
+    for band in (*BANDS, "extreme"):
+        group = [one for one in known if one.band == band]
+        if len(group) > 1:
+            print(describe(band, group))
+    print("\n" + HEAD)
+    for name, table in found.items():
+        print(line(name, known, table))
+    print()
+    for text in (*noise(data, steps, known), *elsewhere(data, steps, known)):
+        print(text)
+    for name in [name for name in ("search", "45 of 90 steps") if name in found]:
+        print(f"\nHow many places too low `{name}` ranks architectures:", *misplaced(known, found[name]), sep="\n")
+    print("\nOne long training, stopped early, against the mean of the other seeds:\n\n" + HEAD)
+    for name, several, table in stopped_early(known):
+        print(line(name, several, table))
+    print("\nThe beginnings of the long trainings, against their own ends:\n\n" + HEAD)
+    for name, table in beginnings(known):
+        print(line(name, known, table))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -429,26 +454,10 @@ def main() -> None:
     if options.keep and (options.held_out or options.band or options.without):
         parser.error("--keep writes what all architectures say: not with --held-out, --band or --without")
     steps = options.steps or usual_steps(options.data)
-    known, found = truths(options.data, steps), scores(options.data)
-    known = [one for one in known if wanted(one, options)]
-    for band in (*BANDS, "extreme"):
-        group = [one for one in known if one.band == band]
-        if len(group) > 1:
-            print(describe(band, group))
-    print("\n" + HEAD)
-    for name, table in found.items():
-        print(line(name, known, table))
-    print()
-    for text in (*noise(options.data, known), *elsewhere(options.data, steps, known)):
-        print(text)
-    for name in [name for name in ("search", "45 of 90 steps") if name in found]:
-        print(f"\nHow many places too low `{name}` ranks architectures:", *misplaced(known, found[name]), sep="\n")
-    print("\nOne long training, stopped early, against the mean of the other seeds:\n\n" + HEAD)
-    for name, several, table in stopped_early(known):
-        print(line(name, several, table))
-    print("\nThe beginnings of the long trainings, against their own ends:\n\n" + HEAD)
-    for name, table in beginnings(known):
-        print(line(name, known, table))
+    known = [one for one in truths(options.data, steps) if wanted(one, options)]
+    if not known:
+        parser.error(f"no architecture of {options.data} is left: another --band, or without --held-out or --without")
+    show(options.data, steps, known)
     if options.keep:
         keep(options.data, steps, known)
 

@@ -5,18 +5,21 @@
 
 The table (`results/reference/ghostbench/pool.csv`) holds random designs of the default space that are predicted to take
 76 to 98% of the default target, each with the score of one proxy as a search trains it on the embedded set; its
-`latency_ms` is the prediction, from the measurements of the search NAME. A replay knows ten designs at random and picks
-more, one by one, as the sampler of a search does, or at random. Printed, in the mean over seeds: the best score that
-was picked, how many of the best tenth of the table were found, and the mean score of the picks.
+`latency_ms` is the prediction, from the measurements of the search NAME. Interrupted, `--make` goes on where it was. A
+replay knows ten designs at random and picks more, one by one, as the sampler of a search does. Printed, in the mean
+over replays and beside as many designs at random: the best score that was picked, how many of the best tenth of the
+table are among the picks, and their mean score.
 """
 
 import argparse
-import csv
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jobs import results
+from latency_parts import Rows
+from numpy.typing import NDArray
 
 from nas import offline
 from nas.architecture_key import from_key
@@ -29,6 +32,8 @@ TABLE = Path("results/reference/ghostbench/pool.csv")
 COLUMNS = ("arch", "latency_ms", "params", "gflops", "score", "seconds")
 TARGET_MS, LEAST, MOST = 2.5, 0.76, 0.98
 KNOWN, PICKS = 10, 35
+SHUFFLES = 10_000
+Values = NDArray[np.float64]
 
 
 def draw(folder: Path, count: int) -> list[tuple[str, float]]:
@@ -69,49 +74,49 @@ def scored(key: str, latency_ms: float) -> dict[str, object]:
     return dict(zip(COLUMNS, (*values, f"{result.seconds:.1f}"), strict=True))
 
 
-def replay(pool: list[Seen], seed: int, promising: bool) -> tuple[float, int, float]:
-    """Best score, finds among the best tenth, and mean score of the picks of one replay."""
-    scores = np.array([one.accuracy for one in pool], dtype=float)
-    rng = np.random.default_rng(seed)
-    taken = [int(at) for at in rng.permutation(len(pool))[:KNOWN]]
+def worth(scores: Values, picked: Sequence[int]) -> tuple[float, int, float]:
+    """Best score, finds among the best tenth, and mean score of what was picked."""
+    best = set(np.argsort(-scores)[: len(scores) // 10])
+    return scores[picked].max(), len(best & set(picked)), scores[picked].mean()
+
+
+def replay(pool: list[Seen], scores: Values, seed: int) -> tuple[float, int, float]:
+    """What the most promising are worth that are picked, one by one, after some that are known at random."""
+    taken = [int(at) for at in np.random.default_rng(seed).permutation(len(pool))[:KNOWN]]
     for _ in range(PICKS):
         left = [at for at in range(len(pool)) if at not in taken]
-        if promising:
-            found = promises([pool[at] for at in taken], [pool[at].architecture for at in left], TARGET_MS)
-            taken.append(left[int(found.argmax())])
-        else:
-            taken.append(int(rng.choice(left)))
-    best = set(np.argsort(-scores)[: len(pool) // 10])
-    return scores[taken].max(), len(best & set(taken)), scores[taken[KNOWN:]].mean()
+        found = promises([pool[at] for at in taken], [pool[at].architecture for at in left], TARGET_MS)
+        taken.append(left[int(found.argmax())])
+    return worth(scores, taken[KNOWN:])
 
 
 def main() -> None:
     """Make the table, or replay."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--make", type=Path, metavar="NAME", help="results folder of a search on this machine")
+    parser.add_argument("--fresh", action="store_true", help="begin the table anew")
     parser.add_argument("--designs", type=int, default=160)
-    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=16)
     options = parser.parse_args()
     if options.make is not None:
-        with TABLE.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            for row in results(scored, draw(options.make, options.designs), 2):
-                writer.writerow(row)
-                file.flush()
-                print(row, flush=True)
-    with TABLE.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+        drawn = draw(options.make, options.designs)
+        table = Rows(TABLE, COLUMNS, options.fresh)
+        done = {row["arch"] for row in table.all()}
+        for row in results(scored, [one for one in drawn if one[0] not in done], 2):
+            table.add(row)
+            print(row, flush=True)
+    rows = Rows(TABLE, COLUMNS, fresh=False).all()
     pool = [Seen(from_key(row["arch"]), float(row["latency_ms"]), float(row["score"]), True) for row in rows]
-    print(
-        f"| {PICKS} picks of {len(pool)} | best score | of the best {len(pool) // 10} found | mean score of the picks |"
-    )
-    print("|---|---|---|---|")
-    for name, promising in (("at random", False), ("the most promising", True)):
-        each = np.array([replay(pool, seed, promising) for seed in range(options.seeds)])
+    scores = np.array([one.accuracy for one in pool], dtype=float)
+    shuffled = np.random.default_rng(0)
+    at_random = [worth(scores, shuffled.permutation(len(pool))[:PICKS]) for _ in range(SHUFFLES)]
+    promising = [replay(pool, scores, seed) for seed in range(options.seeds)]
+    print(f"| {PICKS} picks of {len(pool)} | best score | of the best {len(pool) // 10} | mean score | replays |")
+    print("|---|---|---|---|---|")
+    for name, each in (("at random", np.array(at_random)), ("the most promising", np.array(promising))):
         error = each.std(axis=0, ddof=1) / len(each) ** 0.5
         shown = " | ".join(f"{mean:.3f} ± {half:.3f}" for mean, half in zip(each.mean(axis=0), error, strict=True))
-        print(f"| {name} | {shown} |", flush=True)
+        print(f"| {name} | {shown} | {len(each)} |")
 
 
 if __name__ == "__main__":

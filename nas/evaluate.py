@@ -182,9 +182,7 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
     result, trained = train_proxy(model, data, architecture.imgsz, task.proxy, Turnstile())
     _keep(architecture, task, label, trained)
     seconds = {**screened.seconds, "proxy": time.monotonic() - started}
-    known = {name: getattr(screened, name) for name in Evaluation.__slots__}
-    learnt = {"status": "trained", "score": result.score, "seconds": seconds, "inherited": result.inherited}
-    return Evaluation(**{**known, **learnt})
+    return replace(screened, status="trained", score=result.score, seconds=seconds, inherited=result.inherited)
 
 
 def train_again(architecture: Architecture, task: Task, repetition: int) -> Score:

@@ -136,15 +136,11 @@ def _by_cost(designs: Iterable[Architecture]) -> list[Architecture]:
 
 
 def _scaled_outside(space: SearchSpace) -> list[Architecture]:
-    return [yolo11("n", size, width) for size in _sizes(space) for width in _YOLO11_WIDTHS]
-
-
-def _sizes(space: SearchSpace) -> tuple[int, ...]:
-    return next(tuple(d.choices) for d in space.dimensions if d.name == "imgsz")
+    return [yolo11("n", size, width) for size in space.choices["imgsz"] for width in _YOLO11_WIDTHS]
 
 
 def _largest_imgsz(space: SearchSpace) -> int:
-    return max(_sizes(space))
+    return int(max(space.choices["imgsz"]))
 
 
 def _measured_with(task: Task, runtime: str) -> Task | GhostnasError:

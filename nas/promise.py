@@ -1,7 +1,7 @@
 """Which of many designs promises most: expected improvement in accuracy times the probability of meeting the target.
 
-The Gaussian processes are those of `denoise`, over what designs are chosen by, without sizes that would have to be
-counted. Method: Jones et al. 1998, https://doi.org/10.1023/A:1008306431147; with constraints Gelbart et al. 2014,
+Learnt by Gaussian processes over what designs are chosen by, without sizes that would have to be counted.
+Method: Jones et al. 1998, https://doi.org/10.1023/A:1008306431147; with constraints Gelbart et al. 2014,
 https://arxiv.org/abs/1403.5607.
 """
 
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.architecture import Architecture
-from nas.denoise import choices, posterior, table
+from nas.design_table import choices, table
+from nas.gaussian_process import marginals
 
 Values = NDArray[np.float64]
 
@@ -49,23 +50,23 @@ def promises(seen: Sequence[Seen], designs: Sequence[Architecture], target_ms: f
 
     known = len(seen)
     rows = table([choices(one) for one in (*(one.architecture for one in seen), *designs)])
-    trained = [at for at, one in enumerate(seen) if one.accuracy is not None]
-    latency, deviation = _posterior(rows[:known], np.log([one.latency_ms for one in seen]), rows[known:])
+    latency, deviation = _foretold(rows[:known], np.log([one.latency_ms for one in seen]), rows[known:])
     likely = norm.cdf((np.log(target_ms) - latency) / deviation)
+    trained = [at for at, one in enumerate(seen) if one.accuracy is not None]
     meeting = [place for place, at in enumerate(trained) if seen[at].meets]
     if not meeting:
         return np.asarray(likely)
     scores = np.array([seen[at].accuracy for at in trained], dtype=float)
-    mean, deviation = _posterior(rows[trained], scores, np.concatenate([rows[trained], rows[known:]]))
+    mean, deviation = _foretold(rows[trained], scores, np.concatenate([rows[trained], rows[known:]]))
     best, mean, deviation = mean[meeting].max(), mean[len(trained) :], deviation[len(trained) :]
     gain = (mean - best) / deviation
     return np.asarray(likely * deviation * (gain * norm.cdf(gain) + norm.pdf(gain)))
 
 
-def _posterior(rows: Values, values: Values, asked: Values) -> tuple[Values, Values]:
+def _foretold(rows: Values, values: Values, asked: Values) -> tuple[Values, Values]:
     """Mean and standard deviation of what is behind some values, at other designs."""
     centre, unit = values.mean(), values.std()
     if np.ptp(values) == 0:
         return np.full(len(asked), centre), np.full(len(asked), 1e-9)
-    mean, covariance = posterior(rows, (values - centre) / unit, asked)
-    return centre + unit * mean, unit * np.sqrt(np.clip(np.diag(covariance), 1e-12, None))
+    mean, variance = marginals(rows, (values - centre) / unit, asked)
+    return centre + unit * mean, unit * np.sqrt(np.clip(variance, 1e-12, None))

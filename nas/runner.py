@@ -156,7 +156,7 @@ def run_search(
             found = _feasibility(study, request.space, task, request.seed_literals)
             reporter.feasible(found)
             if done < request.budget:
-                reporter.estimated(estimate_s(request, task, found, request.budget - done))
+                reporter.estimated(estimate_s(request, task, found, study))
             ended = _carry_out(study, request, task, found, reporter, evaluator)
         front, baselines = conclude(study, task, reporter.finalists, reporter.waiting)
         outcome = Outcome(
@@ -187,11 +187,10 @@ def run_search(
 
 def search_settings(request: Request, data: DetectionData) -> SearchSettings:
     """Everything of a request that changes a number."""
-    sizes = next(d.choices for d in request.space.dimensions if d.name == "imgsz")
     return SearchSettings(
         space=request.space.name,
         space_digest=request.space.digest,
-        imgsz=tuple(sizes),
+        imgsz=request.space.choices["imgsz"],
         data=data.name,
         data_digest=data.digest,
         classes=data.nc,
@@ -230,7 +229,7 @@ def _identity(checkpoint: str) -> str:
         return f"{path.name} ({hashlib.file_digest(file, 'sha256').hexdigest()[:10]})"
 
 
-def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int) -> float:
+def estimate_s(request: Request, task: Task, found: Feasibility, study: StoredStudy) -> float:
     """Seconds that the rest of a search will take, about: from one short proxy and one screening, timed here."""
     from nas.build import build
     from nas.proxy import train_proxy
@@ -248,10 +247,11 @@ def estimate_s(request: Request, task: Task, found: Feasibility, remaining: int)
         times.append(time.monotonic() - began)
     step = max(times[2] - times[1], 0.0) / (more - few)
     proxy = times[1] + (task.proxy.steps - few) * step
-    trained = remaining + len(found.baselines)
-    screenings = trained / (1 - _EXPECTED_REJECTED) * screening
+    done = sum(record.status == "trained" for record in [*study.records(), *study.baselines()])
+    left = request.budget + len(found.baselines) - done
+    screenings = left / (1 - _EXPECTED_REJECTED) * screening
     repetitions = (request.finalist_seeds - 1) * (FAVOURITES + 1)
-    return ((trained + repetitions) * proxy + screenings) / max(1, request.workers)
+    return ((left + repetitions) * proxy + screenings) / max(1, request.workers)
 
 
 def _place(place: str) -> str:

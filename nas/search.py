@@ -85,7 +85,7 @@ def propose(
     Args:
         space: The search space.
         history: Every evaluated point, in the order of its trial numbers.
-        pending: The points being evaluated now.
+        pending: The points being evaluated now; the most promising is chosen without them, and only never one of them.
         sampler: `gp`, `tpe` or `random`.
         target_ms: The latency limit.
         seed: Seed of the search.

@@ -89,7 +89,7 @@ def test_a_feature_that_never_varies_changes_nothing() -> None:
     for count in (13, 25, 50):  # the deviation of that many equal logarithms is zero for some counts only
         same_size = [replace(arch, imgsz=160) for arch in designs(count, 4)]
         table = features(scored(same_size, np.zeros(count)))
-        assert (table**2).sum(axis=1).mean() == pytest.approx(2.0)  # sizes weigh 1, the rest weighs 1
+        assert (table**2).sum(axis=1).mean() == pytest.approx(5 / 3)  # two sizes weigh a third each, the rest weighs 1
 
 
 def test_two_designs_are_apart_only_when_their_difference_is_sure() -> None:

@@ -118,7 +118,7 @@ class Campaign:
             seed: Seed of the proposals.
             budget: Candidates to train in the whole study.
             parallel: Trials that may be under way at once.
-            max_seconds: No trial begins later than this many seconds from now.
+            max_seconds: No candidate begins later than this many seconds from now; baselines do.
             baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
             seeds: Named designs that the candidates begin with.
             foresee: Predicts latencies; designs that miss the target are passed over, and random ones far below it.

@@ -61,7 +61,7 @@ class Request:
         seed_literals: Whether the candidates begin with the shipped literals that lie in the space.
         finalist_seeds: Seeds with which the best candidates and the best baseline are trained.
         workers: Worker processes; 0 runs in this process without Ray.
-        max_seconds: No trial begins after this many seconds.
+        max_seconds: No candidate begins after this many seconds.
         name: Name of the search, or None for a digest of the settings.
         out: Folder of all results.
     """

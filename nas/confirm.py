@@ -7,10 +7,12 @@ Several files are measured in the same slices of the same processes: in the medi
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Self
 
+from nas.architecture import Architecture
 from nas.data.sample import QUANTISED_WITH, sample_pictures
-from nas.errors import Unmeasurable
+from nas.errors import StudyError, Unmeasurable
 from nas.evaluate import Task, calibration_pictures
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
@@ -22,6 +24,7 @@ from nas.latency.sized import Sized
 from nas.proxy import Score
 from nas.study import Record, evaluated
 from nas.turnstile import Turnstile
+from nas.yolo_yaml import to_yaml
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,10 +114,10 @@ def confirm(
 
 
 def _export(record: Record, task: Task) -> "tuple[nn.Module, Sized]":
-    imgsz = evaluated(record)[0].architecture.imgsz
-    model = _trained(task.folder / "models" / f"{record.label}.yaml", task)
-    pictures = calibration_pictures(task, imgsz, QUANTISED_WITH)
-    return model, Sized(prepare(model, imgsz, task.latency, pictures), imgsz)
+    architecture = evaluated(record)[0].architecture
+    model = _trained(architecture, task.folder / "models" / f"{record.label}.pt", task)
+    pictures = calibration_pictures(task, architecture.imgsz, QUANTISED_WITH)
+    return model, Sized(prepare(model, architecture.imgsz, task.latency, pictures), architecture.imgsz)
 
 
 def _together(files: Sequence[Sized], task: Task, on_wait: Callable[[str], None]) -> "Sequence[Latency | None]":
@@ -185,13 +188,19 @@ def _difference(file: Sized, model: "nn.Module", pictures: "NDArray[np.float32]"
         return difference(predict, expected, pictures)
 
 
-def _trained(yaml: Path, task: Task) -> "nn.Module":
+def _trained(architecture: Architecture, weights: Path, task: Task) -> "nn.Module":
     import torch
 
     from nas.build import build
 
-    model: nn.Module = build(yaml.read_text(), task.classes)
-    model.load_state_dict(torch.load(yaml.with_suffix(".pt"), map_location="cpu", weights_only=True))
+    model: nn.Module = build(to_yaml(architecture, task.classes))
+    try:
+        model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        raise StudyError(
+            f"the proxy's weights {weights} cannot be read ({error}), and latency and val are of them; put the file "
+            "back, or search again under another --name"
+        ) from error
     return model
 
 

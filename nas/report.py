@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from nas.tables import (
     trial_rows,
     write_csv,
 )
+from nas.yolo_yaml import to_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Outcome:
         records: Every candidate.
         baseline_records: Every baseline, failed ones included.
         repeats: Scores of more seeds, by label.
+        begun: Where and with what the search began: `device` and `runtime` of the latencies, `machine` and `versions`.
         front: The front's finalists.
         baselines: The baselines' finalists.
         fastest_ms: Latency of the fastest corner of the space.
@@ -55,6 +57,7 @@ class Outcome:
     records: Sequence[Record]
     baseline_records: Sequence[Record]
     repeats: Repeats
+    begun: Mapping[str, Any]
     front: Sequence[Finalist]
     baselines: Sequence[Finalist]
     fastest_ms: float
@@ -91,15 +94,15 @@ def write(outcome: Outcome) -> None:
     `best.yaml` is absent when nothing meets the target.
     """
     folder, settings = outcome.folder, outcome.settings
-    models, chosen = folder / "models", folder / "front"
+    chosen = folder / "front"
     shutil.rmtree(chosen, ignore_errors=True)
     chosen.mkdir()
     for finalist in [*outcome.front, *outcome.baselines]:
-        shutil.copy(models / f"{finalist.record.label}.yaml", chosen)
+        (chosen / f"{finalist.record.label}.yaml").write_text(_yaml(outcome, finalist))
     best = outcome.best
     (folder / "best.yaml").unlink(missing_ok=True)
     if best is not None:
-        shutil.copy(models / f"{best.record.label}.yaml", folder / "best.yaml")
+        (folder / "best.yaml").write_text(_yaml(outcome, best))
     every = [*outcome.baseline_records, *outcome.records]
     known = outcome.known
     write_csv(folder / "trials.csv", trial_rows(every, known), TRIALS_HEADER)
@@ -111,6 +114,10 @@ def write(outcome: Outcome) -> None:
     )
     (folder / "run.json").write_text(json.dumps(_provenance(outcome), indent=2) + "\n")
     (folder / "report.md").write_text(report(outcome))
+
+
+def _yaml(outcome: Outcome, finalist: Finalist) -> str:
+    return to_yaml(finalist.evaluation.architecture, outcome.settings.classes)
 
 
 def gain_sentence(outcome: Outcome) -> str:
@@ -237,8 +244,7 @@ def report(outcome: Outcome) -> str:
         "",
         "## Where the numbers come from",
         "",
-        f"- {_machine_line()}",
-        f"- {', '.join(f'{name} {version}' for name, version in versions().items())}",
+        *_origin(outcome.begun),
         f"- {_counting_rule(outcome)}",
         f"- this part of the search took {outcome.seconds / 60:.1f} min; command: `{command()}`",
         "",
@@ -344,9 +350,25 @@ def _limits(s: SearchSettings) -> str:
     return "".join(f", at most {value:g} {name}" for name, value in limits.items() if value is not None)
 
 
-def _machine_line() -> str:
-    found = machine()
+def _origin(begun: Mapping[str, Any]) -> list[str]:
+    """What the numbers were made on and with; the versions and the machine of this call where they are others."""
+    lines = [
+        f"- latencies: {begun['device']}; {begun['runtime']}",
+        f"- all else: {_machine(begun['machine'])}; {_listed(begun['versions'])}",
+    ]
+    if changed := {name: now for name, now in versions().items() if begun["versions"].get(name) != now}:
+        lines.append(f"- this part of the search: {_listed(changed)}")
+    if (here := machine()) != begun["machine"]:
+        lines.append(f"- this part of the search: {_machine(here)}")
+    return lines
+
+
+def _machine(found: Mapping[str, Any]) -> str:
     return f"{found['processor']}, {found['cores']} cores, {found['system']}"
+
+
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _counting_rule(outcome: Outcome) -> str:
@@ -376,8 +398,7 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "proxy": outcome.protocol,
         "repeats": outcome.repeats,
         "counting_rule": _counting_rule(outcome),
-        "machine": machine(),
-        "versions": versions(),
+        **outcome.begun,
         "command": command(),
         "seconds": round(outcome.seconds, 1),
     }

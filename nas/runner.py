@@ -5,12 +5,20 @@ import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
 from nas.data.readable import check_pictures
-from nas.errors import LatencyError, ModelError, TargetUnreachable, UsageError
+from nas.errors import (
+    LatencyError,
+    ModelError,
+    ProxyError,
+    StorageError,
+    StudyError,
+    TargetUnreachable,
+    UsageError,
+)
 from nas.estimates import FAVOURITES
 from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
 from nas.executors import inline, ray_tune
@@ -30,6 +38,7 @@ from nas.latency.ssh import parse_address
 from nas.literal_files import points, shipped_literals
 from nas.notices import shown
 from nas.paths import writable_dir
+from nas.provenance import machine, versions
 from nas.proxy import ProxySettings, steps_for_epochs
 from nas.report import Outcome, write
 from nas.search import Sampler
@@ -142,6 +151,7 @@ def run_search(
     try:
         done = sum(r.status == "trained" for r in study.records())
         reporter.opened(folder, settings, data, done)
+        begun = _begun(study, request.latency, complete=done >= request.budget)
         task = Task(
             limits=request.limits,
             latency=request.latency,
@@ -156,7 +166,7 @@ def run_search(
             found = _feasibility(study, request.space, task, request.seed_literals)
             reporter.feasible(found)
             if done < request.budget:
-                reporter.estimated(estimate_s(request, task, found, study))
+                _estimate(request, task, found, study, reporter)
             ended = _carry_out(study, request, task, found, reporter, evaluator)
         front, baselines = conclude(study, task, reporter.finalists, reporter.waiting)
         outcome = Outcome(
@@ -166,6 +176,7 @@ def run_search(
             records=study.records(),
             baseline_records=study.baselines(),
             repeats=study.repeats(),
+            begun=begun,
             front=front,
             baselines=baselines,
             fastest_ms=found.fastest_ms,
@@ -176,7 +187,13 @@ def run_search(
             protocol=request.proxy.to_dict(),
             data_yaml=request.data,
         )
-        write(outcome)
+        try:
+            write(outcome)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write in {folder}: {error.strerror or error}; the study is whole: make room, and the same "
+                "command writes the report"
+            ) from error
         return outcome
     except TargetUnreachable:
         study.discard()  # so that the next try may have the same name and another target
@@ -308,6 +325,45 @@ def _check_checkpoints(request: Request) -> None:
         for levels in request.space.choices["levels"]:
             design = replace(request.space.smallest()[0], levels=levels)
             check_strides(teacher, build(to_yaml(design, 1), seed=0), request.proxy.teacher)
+
+
+def _begun(study: StoredStudy, latency: LatencySettings, *, complete: bool) -> dict[str, Any]:
+    """Where and with which versions a search began: what is measured later belongs beside it only if it is there, too.
+
+    Args:
+        study: The study, in which it is kept.
+        latency: Where latencies are measured.
+        complete: Whether no candidate will be measured any more, so that the device may be away.
+
+    Raises:
+        LatencyError: The device cannot be reached.
+        StudyError: It is of another kind than at the beginning, or its runtime has another version.
+    """
+    kept: dict[str, Any] | None = study.attribute("begun")
+    if kept is not None and complete:
+        return kept
+    with open_link(latency.place) as link:
+        key = key_of("", 0, latency, link)
+    # Of one kind are two containers on a machine, and two boards of a make; each has a number of its own.
+    here = {"device": key["device"].split(", machine ")[0], "runtime": f"{key['runtime']} {key['runtime_version']}"}
+    for name, now in here.items():
+        if kept is not None and kept[name] != now:
+            raise StudyError(
+                f"the latencies in {study.folder} were measured with another {name} ({kept[name]}) than there is now "
+                f"({now}), and both do not compare; go on where it began, or give this search a --name of its own"
+            )
+    if kept is None:
+        kept = {**here, "machine": machine(), "versions": versions()}
+        study.keep("begun", kept)
+    return kept
+
+
+def _estimate(request: Request, task: Task, found: Feasibility, study: StoredStudy, reporter: Reporter) -> None:
+    """Tell how long the rest takes; a search does not end because that cannot be told."""
+    try:
+        reporter.estimated(estimate_s(request, task, found, study))
+    except (LatencyError, ProxyError) as error:
+        reporter.waiting(f"how long the search will take cannot be told: {error}")
 
 
 def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporter) -> Calibration | None:

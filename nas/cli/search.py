@@ -179,4 +179,6 @@ def _train_device(asked: str | None) -> str:
         raise UsageError(f"--train-device must be cpu or cuda:N, got {asked!r}")
     if kind == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"--train-device {asked}: torch finds no CUDA device here; use --train-device cpu")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--train-device {asked}: torch finds {torch.cuda.device_count()} CUDA devices here")
     return asked

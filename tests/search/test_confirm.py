@@ -16,7 +16,7 @@ from nas.build import build
 from nas.data import load
 from nas.data.embedded import write_set
 from nas.data.pixels import pixels
-from nas.errors import Unmeasurable
+from nas.errors import StudyError, Unmeasurable
 from nas.evaluate import Task
 from nas.latency import LatencySettings, patience
 from nas.latency.artifact import ModelBytes
@@ -80,7 +80,6 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
     task = replace(task, latency=LatencySettings(precision=precision), data=cells)
     text = to_yaml(architecture, task.classes)
     (task.folder / "models").mkdir()
-    (task.folder / "models" / "yolo11-scaled.yaml").write_text(text)
     torch.save(build(text).state_dict(), task.folder / "models" / "yolo11-scaled.pt")
     file = _answering(_truth(cells, architecture.imgsz), architecture.imgsz)
     timed: list[Sized] = []
@@ -116,6 +115,15 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
         (pictures,) = quantised_with
         assert isinstance(pictures, np.ndarray) and len(pictures) > 0  # of train: val is looked at once, at the end
     assert confirm.Final.from_dict(final.to_dict()) == final
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no weights"])
+def test_weights_that_are_gone_are_told(task: Task, content: bytes | None) -> None:
+    (task.folder / "models").mkdir()
+    if content is not None:
+        (task.folder / "models" / "trial-0.pt").write_bytes(content)
+    with pytest.raises(StudyError, match=r"weights .*trial-0.pt cannot be read"):
+        confirm.confirm([trained(yolo11("n", 96, 0.25), task, "trial-0")], task)
 
 
 # --- a disturbed device

@@ -17,12 +17,14 @@ from nas.executors import inline
 from nas.finals import Final, Finalist, choose_best, conclude
 from nas.literals import yolo11
 from nas.pareto import front_indices
+from nas.provenance import machine, versions
 from nas.proxy import Score
 from nas.report import Outcome, gain_sentence, report, write
 from nas.runs import table
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import Record, StoredStudy, evaluated
+from nas.yolo_yaml import to_yaml
 from tests.search.conftest import formula
 
 
@@ -33,9 +35,6 @@ def study(
     study = StoredStudy(tmp_path, settings, sizes)
     baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
     inline.run(Campaign(study, space, sampler="random", seed=0, budget=12, baselines=baselines), task, formula)
-    for record in [*study.records(), *study.baselines()]:
-        (tmp_path / "models").mkdir(exist_ok=True)
-        (tmp_path / "models" / f"{record.label}.yaml").write_text("nc: 6\n")
     return study
 
 
@@ -92,6 +91,7 @@ def outcome(study: StoredStudy, settings: SearchSettings) -> MakeOutcome:
             records=study.records(),
             baseline_records=study.baselines(),
             repeats=study.repeats(),
+            begun={"device": "a board", "runtime": "onnxruntime 1", "machine": machine(), "versions": versions()},
             front=front,
             baselines=baselines,
             fastest_ms=0.5,
@@ -149,6 +149,34 @@ def test_what_cannot_be_told_apart_is_named(
     assert "too few scores to learn from" in gain_sentence(outcome([few], []))
     equal = replace(outcome([few], []), records=[best.record], baseline_records=[], repeats={})
     assert "tell no design from another. Train longer ones (--steps)" in gain_sentence(equal)
+    study.close()
+
+
+def test_the_report_tells_where_a_search_began_and_what_is_other_now(
+    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    here = outcome(*conclude(study, task))
+    assert "- latencies: a board; onnxruntime 1\n" in report(here) and "this part of the search:" not in report(here)
+    versions_then = {**versions(), "torch": "1.0"}
+    text = report(replace(here, begun={**here.begun, "versions": versions_then, "machine": {**machine(), "cores": 99}}))
+    assert "99 cores" in text and "torch 1.0" in text
+    assert f"- this part of the search: torch {versions()['torch']}\n" in text
+    assert f"- this part of the search: {machine()['processor']}, {machine()['cores']} cores" in text
+    study.close()
+
+
+def test_the_yamls_need_no_file_but_the_study(
+    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    finished = outcome(*conclude(study, task))
+    write(finished)
+    best = finished.best
+    assert best is not None
+    text = (study.folder / "best.yaml").read_text()
+    assert text == (study.folder / "front" / f"{best.record.label}.yaml").read_text()
+    assert text == to_yaml(best.evaluation.architecture, 6)
     study.close()
 
 

@@ -149,6 +149,21 @@ def test_a_study_of_another_version_is_told_and_left_alone(
     assert (tmp_path / "study.db").read_bytes() == before
 
 
+def test_a_study_that_another_program_locks_is_not_taken_for_corrupt(
+    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StoredStudy(tmp_path, settings, sizes).close()
+    connect = sqlite3.connect
+    monkeypatch.setattr("nas.study_file.sqlite3.connect", lambda path, timeout: connect(path, timeout=0.1))
+    with connect(tmp_path / "study.db", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StudyError, match=r"study.db cannot be opened: database is locked"):
+            StoredStudy(tmp_path, settings, sizes)
+        other.execute("ROLLBACK")
+    assert {path.name for path in tmp_path.iterdir()} == {"study.db", ".lock"}
+    StoredStudy(tmp_path, settings, sizes).close()
+
+
 def test_a_study_that_cannot_be_made_is_told(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))  # as a disk that is full

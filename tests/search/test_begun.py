@@ -1,0 +1,72 @@
+"""One study, one kind of device and one version of its runtime."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas import runner
+from nas.errors import DeviceLost, StudyError
+from nas.latency import LatencySettings
+from nas.provenance import machine, versions
+from nas.settings import SearchSettings
+from nas.study import StoredStudy
+
+KEY = {"device": "AMD EPYC, 2 cores, Linux x86_64, machine 1f40fc92", "runtime": "onnxruntime", "runtime_version": "1"}
+
+
+@pytest.fixture
+def study(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> StoredStudy:
+    return StoredStudy(tmp_path, settings, sizes)
+
+
+def device(monkeypatch: pytest.MonkeyPatch, **changed: str) -> None:
+    monkeypatch.setattr(runner, "open_link", lambda place: nullcontext())
+    monkeypatch.setattr(runner, "key_of", lambda *_: {**KEY, **changed})
+
+
+def begun(study: StoredStudy, complete: bool = False) -> dict[str, Any]:
+    return runner._begun(study, LatencySettings(), complete=complete)
+
+
+def test_where_a_search_began_is_kept(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    device(monkeypatch)
+    first = begun(study)
+    assert first["device"] == "AMD EPYC, 2 cores, Linux x86_64" and first["runtime"] == "onnxruntime 1"
+    assert first["machine"] == machine() and first["versions"] == versions()
+    device(monkeypatch, device="AMD EPYC, 2 cores, Linux x86_64, machine 00000000")  # a container begun anew
+    assert begun(study) == first == study.attribute("begun")
+    study.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"device": "Cortex-A76, 4 cores, Linux aarch64, machine 1f40fc92"}, r"another device \(AMD EPYC.*Cortex-A76"),
+        ({"runtime_version": "2"}, r"another runtime \(onnxruntime 1\).*onnxruntime 2"),
+    ],
+)
+def test_latencies_of_two_devices_do_not_mix(
+    study: StoredStudy, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], says: str
+) -> None:
+    device(monkeypatch)
+    begun(study)
+    device(monkeypatch, **changed)
+    with pytest.raises(StudyError, match=says):
+        begun(study)
+    study.close()
+
+
+def test_a_complete_search_needs_no_device(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    device(monkeypatch)
+    first = begun(study)
+
+    def away(place: str) -> None:
+        raise DeviceLost("pi@board is away")
+
+    monkeypatch.setattr(runner, "open_link", away)
+    assert begun(study, complete=True) == first
+    with pytest.raises(DeviceLost):
+        begun(study)
+    study.close()

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shlex
 import shutil
 import subprocess
 import threading
@@ -10,7 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
+from nas.cli.app import build_app
 from nas.data import load
 from nas.data.embedded import write_set
 from nas.designs import Design, find_design
@@ -274,6 +277,12 @@ def test_a_training_left_no_checkpoint_only_where_there_is_none(
     with pytest.raises(kind, match=r"labels\.txt") as failure:
         train(complete(small, {"data": str(cells), "project": str(tmp_path / "mine")}))
     assert ("the training left no checkpoint" in str(failure.value)) == (not left)
+
+
+def test_the_next_command_runs_in_a_shell(cells: Path, small: Design, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.training.train", lambda _: Path("my runs/best.pt"))
+    told = CliRunner().invoke(build_app(), ["train", str(small.path), f"data={cells}"]).output
+    assert shlex.split(told.partition("deploy it: ")[2])[-2:] == ["--weights", "my runs/best.pt"]
 
 
 def test_every_batch_holds_the_turnstile(tmp_path: Path) -> None:

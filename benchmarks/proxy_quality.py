@@ -2,6 +2,7 @@
 
     python benchmarks/proxy_quality.py                     # make proxy-report
     python benchmarks/proxy_quality.py --data embedded --held-out
+    python benchmarks/proxy_quality.py --keep --yaml bccd/data.yaml
 
 Concordance is Kendall's tau from the pairs within a band, pooled over the bands: (agreeing - disagreeing) / pairs.
 The truth is the mean over the seeds of the longest trainings. `top-1 regret` is how far the truth of the architecture
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 
 from nas.architecture_key import from_key
+from nas.data import load
 from nas.denoise import Scored, denoised
 from nas.ranking import MEASURED, Ranking, measured
 from nas.space import load_space
@@ -305,7 +307,7 @@ def one_or_more(least: int, most: int) -> str:
     return f"{most} seed{'s' if most > 1 else ''}"
 
 
-def keep(data: str, steps: str, known: Sequence[Truth]) -> None:
+def keep(data: str, digest: str, steps: str, known: Sequence[Truth]) -> None:
     """Write what a search's report says of its proxies: of one seed each, the mean over the seeds and its interval."""
     space = load_space("ghostv2-n")
     bands = [one for one in known if one.band in BANDS]
@@ -332,6 +334,7 @@ def keep(data: str, steps: str, known: Sequence[Truth]) -> None:
         space=space.name,
         space_digest=space.digest,
         data=data,
+        data_digest=digest,
         steps=SEARCH_STEPS,
         architectures=len(bands),
         truth=f"{steps} steps and {one_or_more(seeds, most)}",
@@ -450,16 +453,20 @@ def main() -> None:
     parser.add_argument("--band", choices=BANDS, help="only the architectures of this band")
     parser.add_argument("--without", help="leave out architectures whose key holds this: box16")
     parser.add_argument("--keep", action="store_true", help="write what reports of searches tell (nas/ranking.json)")
+    parser.add_argument("--yaml", help="for --keep, the data YAML of these data; default: the embedded set")
     options = parser.parse_args()
     if options.keep and (options.held_out or options.band or options.without):
         parser.error("--keep writes what all architectures say: not with --held-out, --band or --without")
+    pictures = load(options.yaml) if options.keep else None
+    if pictures is not None and pictures.name != options.data:
+        parser.error(f"--keep needs the data YAML of {options.data} as --yaml, got that of {pictures.name}")
     steps = options.steps or usual_steps(options.data)
     known = [one for one in truths(options.data, steps) if wanted(one, options)]
     if not known:
         parser.error(f"no architecture of {options.data} is left: another --band, or without --held-out or --without")
     show(options.data, steps, known)
-    if options.keep:
-        keep(options.data, steps, known)
+    if pictures is not None:
+        keep(options.data, pictures.digest, steps, known)
 
 
 if __name__ == "__main__":

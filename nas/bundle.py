@@ -6,6 +6,7 @@ from typing import Any
 
 from nas.designs import Design, Measured
 from nas.errors import ModelError, StorageError
+from nas.latency.values import in_words
 from nas.paths import writable_dir
 from nas.standalone import MODULE_NAME, standalone_module, used_blocks
 
@@ -172,11 +173,14 @@ def _conditions(provenance: dict[str, Any]) -> str:
     settings = provenance.get("settings")
     if not settings:
         return ""
-    machine = provenance.get("machine", {}).get("processor", "")
-    on = settings.get("device", "cpu") + (f" ({machine})" if machine else "")
-    version = provenance.get("versions", {}).get(settings.get("runtime"), "")
+    place, device = settings.get("place", "local"), settings.get("device", "cpu")
+    here = provenance if place == "local" else {}  # `machine` and `versions` are of the machine that searched
+    named = provenance.get("device") or here.get("machine", {}).get("processor", "")
+    version = here.get("versions", {}).get(settings["runtime"], "")
+    runtime = provenance.get("runtime") or f"{settings['runtime']} {version}".rstrip()
+    statistic = in_words(settings.get("statistic", "quiet"), settings.get("sustained_s"))
     scope = "compute only" if settings.get("scope", "compute") == "compute" else "compute and copies"
     return (
-        f"; {settings['runtime']}{f' {version}' if version else ''}, {settings['precision']}, "
-        f"{settings['threads']} thread(s), batch 1, {scope} (no NMS), on {on}"
+        f"; {runtime}, {settings['precision']}, {settings['threads']} thread(s), batch 1, {scope} (no NMS), "
+        f"{statistic}, on {place} {device}{f' ({named})' if named else ''}"
     )

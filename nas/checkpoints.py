@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.errors import ModelError
+from nas.errors import ModelError, UsageError
 from nas.standalone import MODULE_NAME
 
 
@@ -94,6 +94,33 @@ def load_trained(path: Path) -> Checkpoint:
         raise ModelError(f"{path}: the weights {bad} are not finite; the training diverged, train again")
     imgsz, data = arguments.get("imgsz"), arguments.get("data")
     return Checkpoint(path, model, imgsz if isinstance(imgsz, int) else 640, str(data) if data else None, epochs)
+
+
+def resumable(path: Path) -> dict[str, Any]:
+    """The arguments of a training that was broken off, from its checkpoint.
+
+    Raises:
+        UsageError: There is no such checkpoint, or its training is finished.
+        ModelError: The file cannot be read, or is no checkpoint.
+    """
+    if path.suffix != ".pt" or not path.is_file():
+        raise UsageError(
+            f"resume= goes on from the last.pt of a training that was broken off, and {path} is none: "
+            "`ghostnas train PROJECT/NAME/weights/last.pt resume=True`"
+        )
+    from nas.build import register
+
+    register()
+    know_bundled_blocks()
+    content = _read(path)
+    arguments: dict[str, Any] = content.get("train_args") or {}
+    begun = content.get("epoch", -1) + 1
+    if content.get("optimizer") is None or not 0 < begun < arguments.get("epochs", 0):
+        raise UsageError(
+            f"{path} cannot be resumed: it lacks the epoch and the optimizer of a training that was broken off; "
+            "to train it further, leave resume= out"
+        )
+    return arguments
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class Measured:
     Attributes:
         row: Columns as text: `latency_ms`, `latency_low_ms`, `latency_high_ms`, `params`, `gflops`,
             `map50_95`, ...
-        fresh: Whether the latency is a finalist's (in a fresh process) or a quick screening.
+        fresh: Whether the latency is a finalist's, in fresh processes, and not a screening.
     """
 
     row: dict[str, str]
@@ -54,7 +54,7 @@ class Design:
         for name, column, value in (*places, ("trials.csv", "trial", number)):
             for row in table(self.run, name):
                 if row.get(column) == value and row.get("latency_ms"):
-                    return Measured(row, fresh=name != "trials.csv")
+                    return Measured(row, fresh=row.get("latency_level") == "finalist")
         return None
 
 

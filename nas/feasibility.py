@@ -1,5 +1,6 @@
 """Before anything trains: can the target be met in this space, and which known designs meet it?"""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -152,22 +153,35 @@ def _measured_with(task: Task, runtime: str) -> Task | GhostnasError:
         return error
 
 
+def _roomy(value: float) -> str:
+    """A fifth more, in two digits."""
+    return f"{float(f'{1.2 * value:.2g}'):g}"
+
+
 def _advice(space: SearchSpace, task: Task, small: Sequence[Evaluation], measure: Measure) -> str:
     fastest = min(small, key=lambda e: e.latency.latency_ms)
-    how = task.latency
+    how, limits = task.latency, task.limits
+    slow = fastest.latency.above(limits.target_ms)
+    heavy = fastest.gflops > (limits.max_gflops or math.inf)
     lines = [
         f"no model of {space.name} meets the limits on this device: the fastest takes "
         f"{fastest.latency.latency_ms:.2f} ms at imgsz {fastest.architecture.imgsz} "
         f"({how.runtime}, {how.precision}, {how.threads} thread(s)), and {'; '.join(fastest.violations)}."
     ]
-    ways = [f"--target-latency {fastest.latency.high_ms * 1.2:.2g}ms leaves room above the fastest model"]
+    room = {
+        f"--target-latency {_roomy(fastest.latency.high_ms)}ms": slow,
+        f"--max-params {_roomy(fastest.params / 1e6)}M": fastest.params > (limits.max_params or math.inf),
+        f"--max-gflops {_roomy(fastest.gflops)}": heavy,
+        f"--max-size {_roomy(fastest.onnx_bytes / 1e6)}MB": fastest.onnx_bytes > (limits.max_bytes or math.inf),
+    }
+    ways = [f"{option} leaves room above the fastest model" for option, missed in room.items() if missed]
     smaller = max(64, fastest.architecture.imgsz // 2 // 32 * 32)
     options = [
-        (f"--imgsz {smaller}", replace(fastest.architecture, imgsz=smaller), task),
+        *([(f"--imgsz {smaller}", replace(fastest.architecture, imgsz=smaller), task)] if slow or heavy else []),
         *(
             (f"--runtime {runtime}", fastest.architecture, _measured_with(task, runtime))
             for runtime in ("onnxruntime", "openvino")
-            if runtime != how.runtime and how.device == "cpu"
+            if slow and runtime != how.runtime and how.device == "cpu"
         ),
     ]
     for option, design, changed in options:
@@ -176,7 +190,9 @@ def _advice(space: SearchSpace, task: Task, small: Sequence[Evaluation], measure
         try:
             if isinstance(changed, GhostnasError):
                 raise changed
-            ways.append(f"{option}: its fastest takes {measure(design, changed).latency.latency_ms:.2f} ms")
+            found = measure(design, changed)
+            work = f" and {found.gflops:.3f} GFLOPs" if heavy else ""
+            ways.append(f"{option}: its fastest takes {found.latency.latency_ms:.2f} ms{work}")
         except GhostnasError as error:
             ways.append(f"{option}: not measured ({error})")
     ways.append("another space (--space) with smaller stem, neck and head widths")

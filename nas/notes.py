@@ -9,6 +9,7 @@ back with the dashboard's own code).
 from typing import TYPE_CHECKING
 
 from nas.architecture import CHOICES_OF, LEVELS, Architecture, Stage
+from nas.latency.values import in_words
 from nas.study import SEARCH, Record
 from nas.yolo_yaml import to_yaml
 
@@ -51,7 +52,10 @@ def note(record: Record, yaml_text: str) -> str:
     )
     latency = evaluation.latency
     settings = latency.settings
-    conditions = f"{settings.runtime}, {settings.precision}, {settings.threads} thread(s), {settings.device}, batch 1"
+    conditions = (
+        f"{settings.runtime}, {settings.precision}, {settings.threads} thread(s), batch 1, on {settings.where}, "
+        f"{in_words(settings.statistic, settings.sustained_s)}"
+    )
     verdict = "; ".join(evaluation.violations) or "none"
     return f"""## {record.label} ({record.status})
 

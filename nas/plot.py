@@ -5,6 +5,8 @@ from pathlib import Path
 
 from nas.estimates import Estimates
 from nas.finals import Finalist
+from nas.latency import Latency
+from nas.latency.values import in_words
 from nas.study import Record
 
 
@@ -78,9 +80,17 @@ def draw_front(
             label=f"rejected, not trained ({len(rejected)})",
         )
         axes.set_ylim(bottom, top)
-    axes.set_xlabel("latency in ms (median, 95% interval)")
+    axes.set_xlabel(_measured([f.evaluation.latency for f in [*front, *baselines]] + [e.latency for e in rejected]))
     axes.set_ylabel("mAP50-95 of the proxy on the selection part")
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, loc="lower right")
     figure.savefig(path)
+
+
+def _measured(latencies: Sequence[Latency]) -> str:
+    """What the latencies of a search are, and where they were measured."""
+    if not latencies:
+        return "latency in ms"
+    how = latencies[0].settings
+    return f"latency in ms on {how.where} ({in_words(how.statistic, how.sustained_s)}, 95% interval)"

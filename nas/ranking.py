@@ -20,6 +20,7 @@ class Ranking:
         space: Name of the space.
         space_digest: Its digest.
         data: Name of the data set.
+        data_digest: Its digest, which a folder of the same name does not have.
         steps: Steps of a proxy.
         architectures: How many architectures in the latency bands.
         truth: What the long trainings were.
@@ -35,6 +36,7 @@ class Ranking:
     space: str
     space_digest: str
     data: str
+    data_digest: str
     steps: int
     architectures: int
     truth: str
@@ -67,8 +69,8 @@ def told(settings: SearchSettings) -> list[str]:
             "measured: take the order as a hint, and train several of the front fully."
         ]
     sentences = [_sentence(one) for one in same]
-    if settings.data not in {one.data for one in same}:
-        sentences.append(f"On {settings.data} it was not measured.")
+    if settings.data_digest not in {one.data_digest for one in same}:
+        sentences.append(f"On the data of this search ({settings.data}) it was not measured.")
     return sentences
 
 

@@ -1,6 +1,7 @@
 """What a search leaves in its results folder: tables, picture, report, provenance and the YAMLs."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from nas.confirm import COMPARED_ON
 from nas.estimates import Estimates, Repeats, estimates
 from nas.finals import Finalist, choose_best
 from nas.formats import FLOAT32_TOLERANCE
+from nas.latency.values import in_words
 from nas.plot import draw_front
 from nas.provenance import command, machine, versions
 from nas.ranking import told
@@ -211,7 +213,7 @@ def report(outcome: Outcome) -> str:
         f"- data {s.data} ({s.classes} classes; pictures: {sizes}; fraction of train {s.fraction:g})",
         f"- target {s.target_ms:g} ms{_limits(s)}",
         f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.place} {s.device}, scope "
-        f"{s.scope}, {_statistic(s)}",
+        f"{s.scope}, {in_words(s.statistic, s.sustained_s)}",
         f"- proxy: {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}; "
         f"losses {s.class_loss} and {s.box_loss}{'; began with the literals' if s.seed_literals else ''}",
         f"- sampler {s.sampler}, seed {s.seed}",
@@ -257,14 +259,11 @@ def report(outcome: Outcome) -> str:
 
 
 def next_commands(outcome: Outcome) -> list[str]:
-    """The commands that follow a search."""
+    """The commands that follow a search, ready for a shell; without a best design none that needs it."""
     folder = outcome.folder
-    name = folder.name if folder.parent == Path("results") else str(folder)
-    return [
-        f"ghostnas train {name} epochs=100",
-        f"ghostnas export {name} --to bundle",
-        f"ghostnas dashboard {name}",
-    ]
+    name = shlex.quote(folder.name if folder.parent == Path("results") else str(folder))
+    with_the_best = [f"ghostnas train {name} epochs=100", f"ghostnas export {name} --to bundle"]
+    return [*(with_the_best if outcome.best else []), f"ghostnas dashboard {name}"]
 
 
 def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
@@ -337,12 +336,6 @@ def _precision_notes(outcome: Outcome) -> list[str]:
 
 def _processes(s: SearchSettings) -> str:
     return "three fresh processes" if s.statistic == "quiet" else "one fresh process each"
-
-
-def _statistic(s: SearchSettings) -> str:
-    if s.statistic == "quiet":
-        return "best case of the quiet device"
-    return f"{s.statistic} of back-to-back runs" + (f" over {s.sustained_s:g} s" if s.sustained_s else "")
 
 
 def _limits(s: SearchSettings) -> str:

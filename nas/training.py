@@ -4,9 +4,10 @@ Importing this module registers the blocks with Ultralytics. A worker process of
 imports it too, because the callbacks that it receives come from here.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ import yaml
 
 from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.build import is_nms_free, load_model, register
-from nas.checkpoints import know_bundled_blocks
+from nas.checkpoints import know_bundled_blocks, resumable
+from nas.data import DetectionData, load
+from nas.data.source import read_source
 from nas.designs import Design
-from nas.errors import GhostnasError, ModelError, UsageError
+from nas.errors import ModelError, StorageError, UsageError
 from nas.loss_choice import Losses
 from nas.losses import criterion
+from nas.paths import writable_dir
 from nas.proxy.known import inherit, load_known
 from nas.proxy.objective import check_strides
 from nas.turnstile import Turnstile
@@ -30,6 +34,8 @@ register()
 _LOSS_WORDS = {"class_loss": "bce", "box_loss": "ciou"}
 _LOSSES_FILE = "losses.yaml"
 _ERRORS = (SyntaxError, ValueError, TypeError, AssertionError)
+_ERRORS_OF_SETUP = (*_ERRORS, RuntimeError, OSError)
+_OTHER_CHECKPOINTS = ("pretrained", "distill_model")
 
 
 class StepGate:
@@ -127,6 +133,7 @@ class Training:
         data: Data YAML, None for the embedded set.
         arguments: Ultralytics arguments, complete.
         losses: What is penalised.
+        project: Folder of the trainings, which gets the data as Ultralytics is to read them.
         weights: Checkpoint that the design begins with, where it fits; None from scratch.
     """
 
@@ -134,6 +141,7 @@ class Training:
     data: str | None
     arguments: Mapping[str, Any]
     losses: Losses
+    project: Path
     weights: Path | None = None
 
 
@@ -160,7 +168,7 @@ def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
             key, value = parse_key_value_pair(word.removeprefix("--"))
         except _ERRORS as error:
             raise UsageError(f"cannot read the training argument {word!r}: {error}") from error
-        if key in ("model", "mode", "task", "cfg"):
+        if key in ("model", "mode", "task", "cfg", "split"):
             raise UsageError(f"{key}= is fixed by `ghostnas train`; for anything else use `ghostnas yolo`")
         arguments[key] = value
     level = LOGGER.level
@@ -184,25 +192,41 @@ def complete(design: Design, arguments: Mapping[str, Any], weights: Path | None 
         weights: An Ultralytics checkpoint that the design begins with, where it fits.
 
     Raises:
-        UsageError: There is no data, neither given nor known from a run; or other weights were asked for as well.
-        ModelError: The weights are no checkpoint of a detector.
+        UsageError: There is no data, neither given nor known from a run; other weights were asked for as well; or
+            there is no unfinished training to resume.
+        ModelError: The weights are no checkpoint of a detector, or another checkpoint that was named is not there.
     """
     if weights is not None:
         if {"pretrained", "resume"} & arguments.keys():
             raise UsageError("--weights, pretrained= and resume= all say what a training begins with; give one of them")
         load_known(str(weights))
-    resume = bool(arguments.get("resume"))
-    defaults: dict[str, Any] = {} if resume else {"name": design.label}
-    if not resume and _is_nms_free(design):
+    for key in _OTHER_CHECKPOINTS:
+        if isinstance(arguments.get(key), str) and not Path(arguments[key]).is_file():
+            raise ModelError(f"{key}={arguments[key]}: there is no such checkpoint, and nothing is downloaded")
+    if arguments.get("resume"):
+        return _resumed(design, arguments)
+    defaults: dict[str, Any] = {"name": design.label}
+    if _is_nms_free(design):
         defaults["nms"] = False  # Ultralytics' word for validating with the branches that need none
     if design.imgsz is not None:
         defaults["imgsz"] = design.imgsz
     # Ultralytics would put a relative project below `runs/detect`.
-    project = Path(str(arguments.get("project") or (design.run / "train" if design.run else "runs/train")))
-    asked = {**arguments} if resume else {**arguments, "project": str(project.absolute())}
-    data = None if resume else _data(design, arguments)
+    given = arguments.get("project") or (design.run / "train" if design.run else "runs/train")
+    project = Path(str(given)).absolute()
+    asked = {**arguments, "project": str(project)}
     losses = _losses(design, asked)
-    return Training(design.path, data, {**defaults, **asked}, losses, weights)
+    return Training(design.path, _data(design, arguments), {**defaults, **asked}, losses, project, weights)
+
+
+def _resumed(design: Design, arguments: Mapping[str, Any]) -> Training:
+    """A training that goes on from its checkpoint: the design's own file, or the one that `resume=` names."""
+    asked = {**arguments}
+    checkpoint = Path(asked["resume"]) if isinstance(asked["resume"], str) else design.path
+    known = resumable(checkpoint)
+    asked["resume"] = str(checkpoint.absolute())  # of `True`, Ultralytics makes a new training where it cannot resume
+    losses = _losses(replace(design, path=checkpoint), asked)
+    data = str(asked.get("data") or known["data"])
+    return Training(checkpoint, data, asked, losses, Path(known["save_dir"]).parent)
 
 
 def with_teacher(design: Design, arguments: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
@@ -260,22 +284,23 @@ def train(training: Training) -> Path:
         The best checkpoint.
 
     Raises:
-        ModelError: The model cannot be built.
+        ModelError: The model cannot be built, or the training left no checkpoint.
         DataError: The data cannot be used.
+        UsageError: Ultralytics cannot begin the training as asked.
+        StorageError: The folder of the trainings cannot be written.
     """
     use_current_folder()
     without_trackers()
     from ultralytics import YOLO
 
-    from nas.data import load
-
     arguments = {**_device_defaults(training.arguments), **training.arguments}
-    if not arguments.get("resume"):
-        # Checked first, so that every fault of the data is one message and nothing is ever downloaded.
-        arguments["data"] = str(load(training.data).source)
+    # Checked first, so that every fault of the data is one message and nothing is ever downloaded.
+    arguments["data"] = str(_resolved(load(training.data), training.project / "data"))
     know_bundled_blocks()
     load_model(training.model)  # every fault of the model is one message, too
     model = YOLO(str(training.model), task="detect")
+    begun: list[object] = []
+    model.add_callback("on_train_start", begun.append)
     for event, callback in StepGate(Turnstile()).callbacks().items():
         model.add_callback(event, callback)
     model.add_callback("on_train_epoch_start", anneal_activations)
@@ -285,12 +310,49 @@ def train(training: Training) -> Path:
         model.add_callback("on_train_start", partial(penalise, training.losses))
     try:
         model.train(**arguments)
-    except GhostnasError:
+    except _ERRORS_OF_SETUP as error:
+        elsewhere = getattr(model.trainer, "ddp", False)  # in processes of their own, on several devices
+        if not begun and not elsewhere:
+            why = " ".join(str(error).partition("\n\n")[0].split())
+            raise UsageError(f"Ultralytics cannot begin this training: {why}") from error
+        if isinstance(error, FileNotFoundError) and _checkpoint(model.trainer) is None:
+            raise ModelError(f"the training left no checkpoint: {error}") from error
         raise
-    except FileNotFoundError as error:
-        raise ModelError(f"the training left no checkpoint: {error}") from error
-    best = Path(model.trainer.best)
-    return best if best.is_file() else Path(model.trainer.last)
+    found = _checkpoint(model.trainer)
+    assert found is not None, "Ultralytics has loaded it"
+    return found
+
+
+def _checkpoint(trainer: Any) -> Path | None:
+    """The best checkpoint of a training, else its last; None where there is neither."""
+    return next((path for path in map(Path, (trainer.best, trainer.last)) if path.is_file()), None)
+
+
+def _resolved(data: DetectionData, folder: Path) -> Path:
+    """A data YAML with which Ultralytics trains on the pictures that a search reads.
+
+    It would look for a relative `path:` in its own folder of data sets, or in the current one. Each content has a
+    folder of its own, which stays: checkpoints refer to it.
+
+    Raises:
+        StorageError: The folder cannot be written.
+    """
+    source = read_source(data.source)
+    lists = {
+        f"{part}.txt": "".join(f"{picture}\n" for picture in pictures)
+        for part, pictures in (("train", source.train), ("val", source.val))
+    }
+    names = dict(enumerate(source.names))
+    digest = hashlib.sha256(repr((names, lists)).encode()).hexdigest()[:10]
+    home = writable_dir(folder / digest / data.name)
+    keys = {**{Path(file).stem: str(home / file) for file in lists}, "names": names}
+    text = f"# {data.source}\n{yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)}"
+    try:
+        for file, content in {**lists, "data.yaml": text}.items():
+            (home / file).write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write the data YAML in {home}: {error.strerror or error}") from error
+    return home / "data.yaml"
 
 
 def _device_defaults(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,20 +52,13 @@ def predict(
 
 def _samples(run: str, out: Path, most: int) -> "tuple[SearchSettings, list[Sample]]":
     """The first distinct measured candidates of a run, with the work of their graphs."""
-    from nas.latency.known_features import features_of
-    from nas.latency.predictor import Sample
+    from nas.foresight import sample_of
     from nas.runs import find_run
     from nas.study import read_records
 
     settings, candidates, baselines = read_records(find_run(run, out))
     measured = {record.key: record.evaluation for record in (*candidates, *baselines) if record.evaluation is not None}
-    samples = []
-    for evaluation in list(measured.values())[:most]:
-        latency = evaluation.latency
-        half_width = (latency.high_ms - latency.low_ms) / 2 / latency.latency_ms
-        work = features_of(evaluation.architecture, settings.classes)
-        samples.append(Sample(work, latency.latency_ms, half_width))
-    return settings, samples
+    return settings, [sample_of(one, settings.classes) for one in list(measured.values())[:most]]
 
 
 def _predictor(samples: "Sequence[Sample]", other: "Sequence[Sample] | None") -> "Predictor":

@@ -40,6 +40,8 @@ class ConsoleReporter:
 
     def opened(self, folder: Path, settings: "SearchSettings", data: "DetectionData", done: int) -> None:
         """Say what is searched, on what, and whether it goes on from before."""
+        from nas.latency.values import in_words
+
         s = settings
         self._say(f"search {folder}" + (f" (goes on: {done} candidates trained already)" if done else ""))
         self._say(f"  space    {s.space}, input sizes {', '.join(map(str, s.imgsz))} px")
@@ -47,7 +49,7 @@ class ConsoleReporter:
         self._say(f"  data     {s.data}: {s.classes} classes, pictures: {pictures}")
         self._say(
             f"  latency  at most {s.target_ms:g} ms; {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, "
-            f"on {s.device}, scope {s.scope}, {s.statistic}"
+            f"on {s.place} {s.device}, scope {s.scope}, {in_words(s.statistic, s.sustained_s)}"
         )
         self._say(f"  proxy    {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}")
         if not done:
@@ -109,7 +111,8 @@ class ConsoleReporter:
         if drawn:
             self._say(f"The gate rejected {rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%).")
         self._say(gain_sentence(outcome))
-        self._say(f"Results: {outcome.folder} (report.md, front.csv, front.png, best.yaml)")
+        best = ", best.yaml" if outcome.best else ""
+        self._say(f"Results: {outcome.folder} (report.md, front.csv, front.png{best})")
         self._say("Next:")
         for command in next_commands(outcome):
             self._say(f"  {command}")

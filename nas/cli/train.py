@@ -1,5 +1,6 @@
 """`ghostnas train`: train a found design fully, with Ultralytics."""
 
+import shlex
 from pathlib import Path
 
 import typer
@@ -36,4 +37,4 @@ def train(
         arguments = with_teacher(design, arguments, teacher)
     best = train_fully(complete(design, arguments, weights))
     typer.echo(f"best checkpoint: {best}")
-    typer.echo(f"deploy it: ghostnas export --format onnx --weights {best}")
+    typer.echo(f"deploy it: ghostnas export --format onnx --weights {shlex.quote(str(best))}")

@@ -62,6 +62,18 @@ def resolve_level(name: str) -> Level:
     return cast("Level", name)
 
 
+def in_words(statistic: str, sustained_s: float | None) -> str:
+    """What is said of a search's times, for a sentence: `p95 of back-to-back runs over 60 s`.
+
+    Args:
+        statistic: `quiet`, `p50` or `p95`.
+        sustained_s: How long a percentile is measured; None is its own length.
+    """
+    if statistic == "quiet":
+        return "best case of the quiet device"
+    return f"{statistic} of back-to-back runs" + (f" over {sustained_s:g} s" if sustained_s else "")
+
+
 def _one_of(what: str, name: str, known: Sequence[str]) -> None:
     if name not in known:
         raise UsageError(f"{what} must be one of {', '.join(known)}; got {name!r}{did_you_mean(name, known)}")
@@ -130,6 +142,11 @@ class LatencySettings:
             )
         if self.sustained_s is not None and not self.sustained_s > 0:
             raise UsageError(f"--sustained must be longer than nothing, got {self.sustained_s:g} s")
+
+    @property
+    def where(self) -> str:
+        """Place and device, as reports name them: `ssh://pi@board cpu`, without the paths of the place's owner."""
+        return f"{self.place.partition('?')[0]} {self.device}"
 
 
 @dataclass(frozen=True, slots=True)

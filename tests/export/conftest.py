@@ -130,7 +130,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, data_yaml: Path) -> Path:
     (run / "best.yaml").write_text(to_yaml(GHOST, 6))
     row: dict[str, object] = dict.fromkeys(FRONT_HEADER[1:], "")
     row |= {"map50_95": 0.1234, "latency_ms": 2.31, "latency_low_ms": 2.28, "latency_high_ms": 2.35}
-    row |= {"meets_target": "true", "params": 300161, "gflops": 0.9}
+    row |= {"latency_level": "finalist", "meets_target": "true", "params": 300161, "gflops": 0.9}
     write_csv(run / "front.csv", [{"trial": 0, **row}], FRONT_HEADER)
     write_csv(run / "baselines.csv", [{"baseline": "plain", **row, "latency_ms": 2.4}], BASELINE_HEADER)
     provenance = {

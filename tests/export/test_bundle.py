@@ -1,13 +1,15 @@
 """A bundle trains, reloads and predicts with plain Ultralytics where ghostnas cannot be imported."""
 
 import ast
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from nas.bundle import write_bundle
+from nas.bundle import readme, write_bundle
 from nas.checkpoints import load_trained
 from nas.designs import find_design
 from nas.errors import ModelError
@@ -93,12 +95,50 @@ def test_the_readme_says_what_was_measured(results: Path, tmp_path: Path) -> Non
         "import ghost_blocks",
         'YOLO("model.yaml").train(data="DATA.yaml", epochs=100, imgsz=64)',
         "2.31 ms (95% interval 2.28 to 2.35), in a fresh process",
-        "onnxruntime 1.32.0, float32, 1 thread(s), batch 1, compute only (no NMS), on cpu (Some CPU)",
+        "onnxruntime 1.32.0, float32, 1 thread(s), batch 1, compute only (no NMS), best case of the quiet device, "
+        "on local cpu (Some CPU)\n",
         "meets the target of 2.5 ms",
         "300,161 parameters",
         "AGPL-3.0-or-later",
     ):
         assert part in readme
+
+
+@pytest.mark.parametrize(
+    ("settings", "begun", "level", "says"),
+    [
+        (
+            {"place": "ssh://pi@board", "statistic": "p95", "sustained_s": 60.0},
+            {},
+            "finalist",
+            "in a fresh process; onnxruntime, float32, 1 thread(s), batch 1, compute only (no NMS), "
+            "p95 of back-to-back runs over 60 s, on ssh://pi@board cpu\n",
+        ),
+        (
+            {"place": "ssh://pi@board"},
+            {"device": "Cortex-A76, 4 cores", "runtime": "onnxruntime 1.20.0"},
+            "screening",
+            "a quick screening measurement; onnxruntime 1.20.0, float32, 1 thread(s), batch 1, compute only (no NMS), "
+            "best case of the quiet device, on ssh://pi@board cpu (Cortex-A76, 4 cores)\n",
+        ),
+    ],
+)
+def test_the_readme_names_the_device_that_was_measured(
+    results: Path,
+    tmp_path: Path,
+    settings: dict[str, object],
+    begun: dict[str, str],
+    level: str,
+    says: str,
+) -> None:
+    run = tmp_path / "results" / "small"
+    shutil.copytree(results / "small", run)
+    known = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**known, **begun, "settings": {**known["settings"], **settings}}))
+    front = (run / "front.csv").read_text()
+    (run / "front.csv").write_text(front.replace("finalist", level))
+    text = readme(find_design("small", 0, run.parent), ())
+    assert says in text and "Some CPU" not in text
 
 
 def test_what_cannot_be_bundled_is_one_message(tmp_path: Path) -> None:

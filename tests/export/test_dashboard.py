@@ -8,6 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 
 from nas.dashboard import is_loopback, server, write_note
 from nas.errors import StudyError, UsageError
+from nas.latency import LatencySettings
+from nas.notes import note
 from nas.study_file import open_storage
 from tests.export.conftest import Run, environment
 
@@ -72,6 +75,17 @@ def test_each_trial_carries_its_note(address: str) -> None:
         assert part in trained["note"]["body"]
     assert "above the target" in rejected["note"]["body"]
     assert baseline["note"]["body"].startswith("## plain")
+
+
+def test_a_note_says_how_and_where_was_measured(results: Path) -> None:
+    from nas.study import read_records
+
+    record = read_records(results / "small")[1][0]
+    assert record.evaluation is not None
+    board = LatencySettings(statistic="p95", sustained_s=60, place="ssh://pi@board?python=/home/pi/bin/python")
+    there = replace(record.evaluation, latency=replace(record.evaluation.latency, settings=board))
+    text = note(replace(record, evaluation=there), "nc: 6\n")
+    assert "batch 1, on ssh://pi@board cpu, p95 of back-to-back runs over 60 s |" in text
 
 
 def test_infeasible_trials_are_marked(address: str) -> None:

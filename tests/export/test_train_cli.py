@@ -2,17 +2,25 @@
 
 import json
 import pickle
+import shlex
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
-from nas.designs import find_design
-from nas.errors import UsageError
+from nas.cli.app import build_app
+from nas.data import load
+from nas.data.embedded import write_set
+from nas.designs import Design, find_design
+from nas.errors import DataError, ModelError, UsageError
 from nas.turnstile import Turnstile
-from tests.export.conftest import Run
+from nas.yolo_yaml import to_yaml
+from tests.export.conftest import GHOST, Run
 
 
 def test_a_training_ends_with_a_checkpoint_in_the_run(
@@ -77,6 +85,7 @@ def test_arguments_are_parsed_and_checked_before_anything_runs() -> None:
         (["epochs="], "cannot read"),
         (["100"], "key=value"),
         (["model=yolo11n.pt"], "is fixed by `ghostnas train`"),
+        (["split=test"], "is fixed by `ghostnas train`"),
     ):
         with pytest.raises(UsageError, match=message):
             parse_arguments(words)
@@ -111,6 +120,169 @@ def test_known_weights_and_a_teacher_become_arguments(results: Path, trained: Pa
             complete(design, asked, trained)
     with pytest.raises(UsageError, match="give one of them"):
         with_teacher(design, {"distill_model": "other.pt"}, trained)
+
+
+@pytest.fixture
+def broken_off(tmp_path: Path, data_yaml: Path) -> Path:
+    """The last.pt of a training of three epochs that was killed after the first."""
+    import torch
+
+    from nas.build import build
+
+    last = tmp_path / "train" / "mine" / "weights" / "last.pt"
+    last.parent.mkdir(parents=True)
+    kept = {"epochs": 3, "data": str(data_yaml), "save_dir": str(last.parents[1])}
+    content = {"epoch": 0, "optimizer": {"state": {}}, "ema": build(to_yaml(GHOST, 6)), "train_args": kept}
+    torch.save(content, last)
+    return last
+
+
+def test_a_training_goes_on_with_its_own_data(broken_off: Path, results: Path, data_yaml: Path) -> None:
+    from nas.training import complete
+
+    run = find_design("small", None, results)
+    for design, resume in ((find_design(str(broken_off)), True), (run, str(broken_off))):
+        going_on = complete(design, {"resume": resume})
+        assert (going_on.model, going_on.data) == (broken_off, str(data_yaml))
+        assert going_on.arguments == {"resume": str(broken_off)} and going_on.project == broken_off.parents[2]
+    assert complete(run, {"resume": str(broken_off), "data": "other.yaml"}).data == "other.yaml"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"epoch": -1, "optimizer": None}, "lacks the epoch and the optimizer"),
+        ({"optimizer": None}, "lacks the epoch and the optimizer"),
+        ({"epoch": 2}, "lacks the epoch and the optimizer"),
+        (None, "and .*best.yaml is none"),
+    ],
+)
+def test_only_a_training_that_was_broken_off_is_resumed(
+    broken_off: Path, results: Path, change: dict[str, object] | None, says: str
+) -> None:
+    import torch
+
+    from nas.training import complete
+
+    design = find_design("small", None, results)
+    if change is not None:
+        design = find_design(str(broken_off))
+        torch.save({**torch.load(broken_off, weights_only=False), **change}, broken_off)
+    with pytest.raises(UsageError, match=says):
+        complete(design, {"resume": True})
+
+
+def test_the_data_of_a_resumed_training_are_checked_first(broken_off: Path) -> None:
+    from nas.training import complete, train
+
+    with pytest.raises(DataError, match=r"there is no data YAML nothing\.yaml"):
+        train(complete(find_design(str(broken_off)), {"resume": True, "data": "nothing.yaml"}))
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """A data YAML whose `path:` names a folder beside it."""
+    folder = tmp_path / "cells" / "images of cells"
+    folder.mkdir(parents=True)
+    write_set(folder, {"train": 6, "val": 3}, seed=1)
+    text = (folder / "data.yaml").read_text()
+    (folder / "data.yaml").unlink()
+    file = folder.parent / "data.yaml"
+    file.write_text("path: images of cells\n" + text)
+    return file
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Design:
+    """A design outside a run."""
+    file = tmp_path / "design.yaml"
+    file.write_text(to_yaml(GHOST, 6))
+    return find_design(str(file))
+
+
+def test_ultralytics_gets_the_pictures_that_a_search_reads(cells: Path, tmp_path: Path) -> None:
+    from ultralytics.data import YOLODataset
+    from ultralytics.data.utils import check_det_dataset
+
+    from nas.training import _resolved
+
+    data = load(str(cells))
+    file = _resolved(data, tmp_path / "data")
+    assert _resolved(data, tmp_path / "data") == file
+    theirs, ours = check_det_dataset(str(file), autodownload=False), load(str(file))
+    assert (ours.digest, ours.name) == (data.digest, "cells")
+    assert theirs["names"] == dict(enumerate(data.names))
+    for part, splits in (("train", (data.train, data.select)), ("val", (data.val,))):
+        pictures = YOLODataset(theirs[part], data=theirs, imgsz=64, augment=False).im_files
+        assert sorted(pictures) == sorted(str(image) for split in splits for image in split.images)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [("device=7", "Invalid CUDA 'device=7' requested"), ("optimizer=Foo", "Optimizer 'Foo' not found")],
+)
+def test_what_ultralytics_refuses_is_one_sentence(
+    cells: Path, small: Design, tmp_path: Path, word: str, says: str
+) -> None:
+    from nas.training import complete, parse_arguments, train
+
+    words = [f"data={cells}", "epochs=1", "device=cpu", f"project={tmp_path / 'mine'}", "plots=False", word]
+    with pytest.raises(UsageError, match=f"Ultralytics cannot begin this training: {says}") as refusal:
+        train(complete(small, parse_arguments(words)))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("key", ["pretrained", "distill_model"])
+def test_other_checkpoints_must_be_there(small: Design, key: str) -> None:
+    from nas.training import complete
+
+    with pytest.raises(ModelError, match=f"{key}=nothing.pt: there is no such checkpoint, and nothing is downloaded"):
+        complete(small, {"data": "x.yaml", key: "nothing.pt"})
+
+
+class Fails:
+    """Ultralytics' YOLO whose training begins, leaves these files in `weights` and fails."""
+
+    left: tuple[str, ...] = ()
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.begin: list[Callable[[object], None]] = []
+        self.trainer: SimpleNamespace | None = None
+
+    def add_callback(self, event: str, callback: Callable[[object], None]) -> None:
+        if event == "on_train_start":
+            self.begin.append(callback)
+
+    def train(self, **arguments: object) -> None:
+        weights = Path(str(arguments["project"])) / "weights"
+        weights.mkdir(parents=True)
+        self.trainer = SimpleNamespace(best=weights / "best.pt", last=weights / "last.pt")
+        for callback in self.begin:
+            callback(self.trainer)
+        for name in self.left:
+            (weights / name).touch()
+        raise FileNotFoundError("labels.txt")
+
+
+@pytest.mark.parametrize(
+    ("left", "kind"), [((), ModelError), (("last.pt",), FileNotFoundError), (("best.pt",), FileNotFoundError)]
+)
+def test_a_training_left_no_checkpoint_only_where_there_is_none(
+    cells: Path, small: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...], kind: type
+) -> None:
+    from nas.training import complete, train
+
+    monkeypatch.setattr("ultralytics.YOLO", Fails)
+    monkeypatch.setattr(Fails, "left", left)
+    with pytest.raises(kind, match=r"labels\.txt") as failure:
+        train(complete(small, {"data": str(cells), "project": str(tmp_path / "mine")}))
+    assert ("the training left no checkpoint" in str(failure.value)) == (not left)
+
+
+def test_the_next_command_runs_in_a_shell(cells: Path, small: Design, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.training.train", lambda _: Path("my runs/best.pt"))
+    told = CliRunner().invoke(build_app(), ["train", str(small.path), f"data={cells}"]).output
+    assert shlex.split(told.partition("deploy it: ")[2])[-2:] == ["--weights", "my runs/best.pt"]
 
 
 def test_every_batch_holds_the_turnstile(tmp_path: Path) -> None:
@@ -183,8 +355,6 @@ def test_a_checkpoint_goes_on_with_its_losses(tmp_path: Path) -> None:
 
 
 def test_the_chosen_loss_takes_the_place_of_ultralytics(tmp_path: Path) -> None:
-    from types import SimpleNamespace
-
     from ultralytics.cfg import get_cfg
 
     from nas.build import build

@@ -72,6 +72,35 @@ def test_a_runtime_without_the_precision_is_advice_not_an_error(space: SearchSpa
         check(space, strict, formula)
 
 
+@pytest.mark.parametrize(
+    ("limits", "advised", "measured"),
+    [
+        ({"max_params": 900}, ["--max-params 0.0012M"], []),
+        ({"max_gflops": 0.05}, ["--max-gflops 0.12"], ["--imgsz 64"]),
+        ({"max_bytes": 3000}, ["--max-size 0.0048MB"], []),
+        ({"target_ms": 0.4}, ["--target-latency 0.68ms"], ["--imgsz 64", "--runtime openvino"]),
+        ({"target_ms": 0.4, "max_params": 900}, ["--target-latency 0.68ms", "--max-params 0.0012M"], ["--imgsz 64"]),
+    ],
+)
+def test_the_advice_is_on_the_limits_that_are_missed(
+    space: SearchSpace,
+    task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: dict[str, float],
+    advised: list[str],
+    measured: list[str],
+) -> None:
+    monkeypatch.setattr("nas.feasibility.needed_calibration", lambda settings: task.calibration)
+    strict = replace(task, limits=replace(task.limits, **limits))  # type: ignore[arg-type]
+    with pytest.raises(TargetUnreachable) as refusal:
+        check(space, strict, formula)
+    ways = str(refusal.value).split("\n  - ")[1:]
+    assert [way.partition(" leaves room")[0] for way in ways if "leaves room" in way] == advised
+    told = [way.partition(":")[0] for way in ways if "its fastest takes" in way]
+    assert all(option in told for option in measured) and bool(told) == bool(measured)
+    assert all("GFLOPs" in way for way in ways if "max_gflops" in limits and "its fastest takes" in way)
+
+
 def test_an_unreachable_target_says_what_is_reachable(
     space: SearchSpace, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:

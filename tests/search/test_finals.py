@@ -1,9 +1,11 @@
 """Which finalist is best, what the front is after fresh measurements, and what file a finalist's numbers are of."""
 
 import io
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -15,11 +17,13 @@ from nas.estimates import estimates
 from nas.evaluate import Task
 from nas.executors import inline
 from nas.finals import Final, Finalist, choose_best, conclude
+from nas.latency import LatencySettings
 from nas.literals import yolo11
 from nas.pareto import front_indices
-from nas.provenance import machine, versions
+from nas.plot import draw_front
+from nas.provenance import command, machine, versions
 from nas.proxy import Score
-from nas.report import Outcome, gain_sentence, report, write
+from nas.report import Outcome, gain_sentence, next_commands, report, write
 from nas.runs import table
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
@@ -128,6 +132,53 @@ def test_a_baseline_is_best_when_it_is_ahead(
     assert none.best is None and choose_best(none.front, none.baselines) is None
     write(none)
     assert not (study.folder / "best.yaml").exists()
+    for found, there in ((usual, True), (none, False)):
+        text = io.StringIO()
+        ConsoleReporter(Console(file=text, width=80, soft_wrap=True)).concluded(found)
+        told = text.getvalue().partition("Results: ")[2]
+        for part in ("best.yaml", "ghostnas train ", "ghostnas export "):
+            assert (part in told) == there
+        assert "front.png" in told and "ghostnas dashboard " in told
+    spaced = next_commands(replace(usual, folder=Path("results") / "my search"))
+    assert [shlex.split(line)[2] for line in spaced] == ["my search"] * 3
+    study.close()
+
+
+def test_a_recorded_command_runs_in_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["ghostnas", "search", "--data", "my cells/data.yaml", "--name", "it's"]
+    monkeypatch.setattr("sys.argv", ["/opt/my tools/ghostnas", *words[1:]])
+    assert shlex.split(command()) == words
+
+
+def test_place_and_statistic_are_named(
+    study: StoredStudy,
+    task: Task,
+    outcome: MakeOutcome,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    finished = outcome(*conclude(study, task))
+    board = LatencySettings(statistic="p95", sustained_s=60, place="ssh://pi@board?python=/home/pi/bin/python")
+    names: list[str] = []
+    monkeypatch.setattr("matplotlib.axes.Axes.set_xlabel", lambda self, text: names.append(text))
+
+    def there(finalist: Finalist) -> Finalist:
+        elsewhere = replace(finalist.evaluation.latency, settings=board)
+        return replace(finalist, evaluation=replace(finalist.evaluation, latency=elsewhere))
+
+    for front in (finished.front, [there(one) for one in finished.front]):
+        draw_front(study.folder / "front.png", "", 2.5, finished.records, finished.known, front, finished.baselines)
+    draw_front(study.folder / "front.png", "", 2.5, [], finished.known, [], [])
+    assert names == [
+        "latency in ms on local cpu (best case of the quiet device, 95% interval)",
+        "latency in ms on ssh://pi@board cpu (p95 of back-to-back runs over 60 s, 95% interval)",
+        "latency in ms",
+    ]
+    text = io.StringIO()
+    settings = replace(finished.settings, place="ssh://pi@board", statistic="p95", sustained_s=60.0)
+    data = SimpleNamespace(train=[], select=[], val=[])
+    ConsoleReporter(Console(file=text, soft_wrap=True)).opened(study.folder, settings, data, 0)  # type: ignore[arg-type]
+    assert "on ssh://pi@board cpu, scope compute, p95 of back-to-back runs over 60 s\n" in text.getvalue()
     study.close()
 
 

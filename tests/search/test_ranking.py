@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from nas import ranking
+from nas.data import load
+from nas.data.embedded import SET_NAME
 from nas.ranking import Ranking, measured, told
 from nas.settings import SearchSettings
 
-KNOWN = Ranking("ghostv2-n", "0", "cells", 10, 32, "1200 steps and 2 seeds", 0.41, 0.3, 0.52, 0.55, 0.2, 0.7, 0.8)
+KNOWN = Ranking("ghostv2-n", "0", "cells", "c", 10, 32, "1200 steps and 2 seeds", 0.41, 0.3, 0.52, 0.55, 0.2, 0.7, 0.8)
 
 
 @pytest.fixture
@@ -22,11 +24,11 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("known")
 def test_what_was_measured_is_told_with_its_conditions(settings: SearchSettings) -> None:
-    (sentence,) = told(replace(settings, data="cells"))
+    (sentence,) = told(replace(settings, data_digest="c"))
     for text in ("32 designs of ghostv2-n", "cells", "10 steps", "tau 0.41 (95% 0.30 to 0.52)", "0.55", "allows 0.80"):
         assert text in sentence
-    on_other_data = told(settings)
-    assert on_other_data == [sentence, "On embedded it was not measured."]
+    of_the_same_name = told(replace(settings, data="cells", data_digest="d"))
+    assert of_the_same_name == [sentence, "On the data of this search (cells) it was not measured."]
 
 
 @pytest.mark.usefixtures("known")
@@ -49,3 +51,9 @@ def test_what_was_not_measured_is_told_too(settings: SearchSettings, change: dic
 def test_what_is_shipped_can_be_read() -> None:
     for one in measured():
         assert -1 <= one.within_low <= one.within <= one.within_high <= 1
+    digests = {one.data: one.data_digest for one in measured()}
+    assert digests["embedded"] == SET_NAME
+
+
+def test_what_is_shipped_was_measured_on_these_pictures(bccd: Path) -> None:
+    assert load(str(bccd)).digest in {one.data_digest for one in measured() if one.data == "bccd"}

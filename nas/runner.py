@@ -9,6 +9,7 @@ from typing import Protocol
 
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
+from nas.data.pixels import check_memory
 from nas.data.readable import check_pictures
 from nas.errors import LatencyError, ModelError, TargetUnreachable, UsageError
 from nas.estimates import FAVOURITES
@@ -132,6 +133,7 @@ def run_search(
     if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: that is told below
         _check_heads(request)
         _check_checkpoints(request)
+        check_memory(data.train, max(request.space.choices["imgsz"]))
         check_pictures(data)
         _check_device(request.latency)
     writable_dir(folder)

@@ -68,6 +68,7 @@ def space_with(folder: Path, old: str, new: str) -> Path:
         (["--train-device", "tpu"], "--train-device must be cpu or cuda"),
         (["--imgsz", "100"], "32"),
         (["--imgsz", "big"], "--imgsz must be sizes in pixels"),
+        (["--imgsz", "64,6400"], "pictures of `train` at 6400 px need"),
         (["--steps", "0"], "steps"),
         (["--steps", "10", "--epochs", "2"], "give one of them"),
         (["--fraction", "2"], "fraction must be"),

@@ -104,9 +104,7 @@ def batches(split: Split, imgsz: int, size: int, limit_bytes: int = MAX_BYTES) -
             yield read_pixels(split.part(begin, begin + size), imgsz)
         else:
             few = slice(begin, begin + size)
-            yield Pixels(
-                whole.images[few], whole.boxes[few], whole.counts[few], whole.shapes[few], whole.placing[few]
-            )
+            yield Pixels(whole.images[few], whole.boxes[few], whole.counts[few], whole.shapes[few], whole.placing[few])
 
 
 def _held(split: Split, imgsz: int, limit: int) -> Pixels | None:
@@ -129,7 +127,8 @@ def _needed(split: Split, imgsz: int) -> int:
 
 
 def _allowed(limit_bytes: int) -> int:
-    return min(limit_bytes, psutil.virtual_memory().available // 2)
+    free: int = psutil.virtual_memory().available
+    return min(limit_bytes, free // 2)
 
 
 def _too_large(split: Split, imgsz: int, limit: int) -> DataError:

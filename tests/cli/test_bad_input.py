@@ -52,6 +52,7 @@ def space_with(folder: Path, old: str, new: str) -> Path:
         (["--target-latency", "2.5parsecs"], "unknown unit"),
         (["--budget", "0"], "--budget must be at least 1"),
         (["--data", "nowhere/data.yaml"], "nowhere/data.yaml"),
+        (["--data", "~nosuchuser/data.yaml"], "there is no data YAML ~nosuchuser"),
         (["--space", "nowhere.yaml"], "nowhere.yaml"),
         (["--weights", "nowhere.pt"], "there is no checkpoint"),
         (["--teacher", "nowhere.pt"], "there is no checkpoint"),

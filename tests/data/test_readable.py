@@ -23,7 +23,7 @@ def test_a_damaged_picture_of_either_part_is_named(part: str, size: int, make_se
         check_pictures(load(str(data)))
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "jp2", "tiff"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "bmp", "jp2", "tiff"])
 def test_a_picture_that_ends_early_is_named(suffix: str, make_set: MakeSet, tmp_path: Path) -> None:
     data = make_set()
     picture = tmp_path / "images" / "val" / f"005.{suffix}"

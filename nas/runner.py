@@ -137,7 +137,7 @@ def run_search(
         check_pictures(data)
         _check_device(request.latency)
     writable_dir(folder)
-    # Workers run in folders of their own: every path that travels to them is absolute.
+    # A path that travels to other processes is absolute, whatever folder they run in.
     source = None if request.data is None else str(data.source.absolute())
     sizes = {d.name: len(d.choices) for d in request.space.dimensions}
     study = StoredStudy(folder, settings, sizes, annotate)

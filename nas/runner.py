@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
+from nas.data.pixels import check_memory
 from nas.data.readable import check_pictures
 from nas.errors import (
     LatencyError,
@@ -141,10 +142,11 @@ def run_search(
     if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: that is told below
         _check_heads(request)
         _check_checkpoints(request)
+        check_memory(data.train, max(request.space.choices["imgsz"]))
         check_pictures(data)
         _check_device(request.latency)
     writable_dir(folder)
-    # Workers run in folders of their own: every path that travels to them is absolute.
+    # A path that travels to other processes is absolute, whatever folder they run in.
     source = None if request.data is None else str(data.source.absolute())
     sizes = {d.name: len(d.choices) for d in request.space.dimensions}
     study = StoredStudy(folder, settings, sizes, annotate)

@@ -1,4 +1,4 @@
-"""A relative data path, as a user types it, reaches Ray's workers, which run in folders of their own."""
+"""Relative paths, as a user types them and in the data YAML, reach Ray's workers."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,11 @@ from tests.test_search_end_to_end import ghostnas
 
 @pytest.mark.slow
 def test_a_relative_data_path_reaches_the_workers(bccd: Path, tmp_path: Path) -> None:
-    (tmp_path / "cells").symlink_to(bccd.parent)
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "datasets").symlink_to(bccd.parent)
+    text = bccd.read_text()
+    assert "path:" not in text
+    (tmp_path / "cells" / "data.yaml").write_text(f"path: datasets\n{text}")
     options = ["--imgsz", "64", "--steps", "2", "--target-latency", "50ms", "--sampler", "random", "--budget", "1"]
     done = ghostnas(tmp_path, "search", "--data", "cells/data.yaml", "--name", "cells", "--workers", "1", *options)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,6 +1,7 @@
 """`load()`: from a data YAML, or nothing, to a checked `DetectionData`."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -52,14 +53,22 @@ def _load(file: Path, modified: int, fraction: float, seed: int, *, embedded: bo
     else:
         digest = _digest(source, train, val)
         name = file.parent.name if file.stem in ("data", "dataset") else file.stem
-    pictures = list(source.train)
-    if len(pictures) < 4:
-        raise DataError(f"{file}: `train:` holds {len(pictures)} images, at least 4 are needed")
-    kept_apart = stratified(
-        train, select_size(len(pictures)), seed=int(hashlib.sha256(digest.encode()).hexdigest()[:8], 16)
-    )
-    apart = set(kept_apart)
-    rest = [index for index in range(len(pictures)) if index not in apart]
+    pictures = source.train
+    # A picture that is listed twice weighs more in train, and is in select once; it is never in both.
+    files = [os.path.realpath(picture) for picture in pictures]
+    distinct = sorted({one: index for index, one in reversed(list(enumerate(files)))}.values())  # first of each
+    if len(distinct) < 4:
+        raise DataError(f"{file}: `train:` holds {len(distinct)} images, at least 4 are needed")
+    kept_apart = [
+        distinct[place]
+        for place in stratified(
+            [train[index] for index in distinct],
+            select_size(len(distinct)),
+            seed=int(hashlib.sha256(digest.encode()).hexdigest()[:8], 16),
+        )
+    ]
+    apart = {files[index] for index in kept_apart}
+    rest = [index for index, one in enumerate(files) if one not in apart]
     want = max(2, round(fraction * len(rest)))  # one picture has no statistics where a map is 1x1
     chosen = [rest[index] for index in stratified([train[index] for index in rest], want, seed)]
 

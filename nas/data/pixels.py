@@ -6,6 +6,7 @@ keeps the proportion, the rest is grey (114) on both sides.
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,29 +63,95 @@ def pixels(split: Split, imgsz: int, limit_bytes: int = MAX_BYTES) -> Pixels:
     Raises:
         DataError: They do not fit into memory, or a picture cannot be read.
     """
+    limit = _allowed(limit_bytes)
+    made = _held(split, imgsz, limit)
+    if made is None:
+        raise _too_large(split, imgsz, limit)
+    return made
+
+
+def check_memory(split: Split, imgsz: int, limit_bytes: int = MAX_BYTES) -> None:
+    """Refuse a split that `pixels` would refuse for its size; reads no picture.
+
+    Args:
+        split: The pictures.
+        imgsz: Side of the square pictures, in pixels.
+        limit_bytes: The most memory that one split may take; never more than half of what is free.
+
+    Raises:
+        DataError: They do not fit into memory.
+    """
+    limit = _allowed(limit_bytes)
+    if _needed(split, imgsz) > limit:
+        raise _too_large(split, imgsz, limit)
+
+
+def batches(split: Split, imgsz: int, size: int, limit_bytes: int = MAX_BYTES) -> Iterator[Pixels]:
+    """The pictures of a split in order, a few at a time; of one too large for memory no more are held.
+
+    Args:
+        split: The pictures.
+        imgsz: Side of the square pictures, in pixels.
+        size: Pictures a batch; the last may have fewer.
+        limit_bytes: The most memory that the whole split may take; never more than half of what is free.
+
+    Raises:
+        DataError: A picture cannot be read.
+    """
+    whole = _held(split, imgsz, _allowed(limit_bytes))
+    for begin in range(0, len(split), size):
+        if whole is None:
+            yield read_pixels(split.part(begin, begin + size), imgsz)
+        else:
+            few = slice(begin, begin + size)
+            yield Pixels(whole.images[few], whole.boxes[few], whole.counts[few], whole.shapes[few], whole.placing[few])
+
+
+def _held(split: Split, imgsz: int, limit: int) -> Pixels | None:
+    """The pictures of a split from memory, or into memory; None where they need more bytes than the limit."""
     key = (split.key, len(split), imgsz)
     if key in _kept:
         _kept.move_to_end(key)
         return _kept[key]
-    needed = len(split) * 3 * imgsz * imgsz
-    limit = min(limit_bytes, psutil.virtual_memory().available // 2)
-    if needed > limit:
-        advice = "a smaller --imgsz"
-        if split.name == "train":
-            share = max(math.floor(100 * limit / needed), 1) / 100
-            advice = f"a --fraction {share:g} times as large, or {advice}"
-        raise DataError(
-            f"the {len(split)} pictures of `{split.name}` at {imgsz} px need {needed / 2**20:.0f} MiB "
-            f"of memory and {limit / 2**20:.0f} MiB may be used; try {advice}"
-        )
-    made = _load(split, imgsz)
+    if _needed(split, imgsz) > limit:
+        return None
+    made = read_pixels(split, imgsz)
     _kept[key] = made
     while len(_kept) > 1 and sum(one.images.nbytes for one in _kept.values()) > _KEEP_BYTES:
         _kept.popitem(last=False)
     return made
 
 
-def _load(split: Split, imgsz: int) -> Pixels:
+def _needed(split: Split, imgsz: int) -> int:
+    return len(split) * 3 * imgsz * imgsz
+
+
+def _allowed(limit_bytes: int) -> int:
+    free: int = psutil.virtual_memory().available
+    return min(limit_bytes, free // 2)
+
+
+def _too_large(split: Split, imgsz: int, limit: int) -> DataError:
+    needed, advice = _needed(split, imgsz), "a smaller --imgsz"
+    if split.name == "train":
+        share = max(math.floor(100 * limit / needed), 1) / 100
+        advice = f"a --fraction {share:g} times as large, or {advice}"
+    return DataError(
+        f"the {len(split)} pictures of `{split.name}` at {imgsz} px need {needed / 2**20:.0f} MiB "
+        f"of memory and {limit / 2**20:.0f} MiB may be used; try {advice}"
+    )
+
+
+def read_pixels(split: Split, imgsz: int) -> Pixels:
+    """The pictures of a split, letterboxed, for a single use: they are not kept.
+
+    Args:
+        split: The pictures.
+        imgsz: Side of the square pictures, in pixels.
+
+    Raises:
+        DataError: A picture cannot be read.
+    """
     most = max((len(labels) for labels in split.labels), default=0)
     images = torch.empty((len(split), 3, imgsz, imgsz), dtype=torch.uint8)
     boxes = np.zeros((len(split), max(most, 1), 5), dtype=np.float32)

@@ -1,6 +1,6 @@
 """A detection data set as frozen values: where the pictures lie and what is in them. No pixels here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,16 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def part(self, begin: int, end: int) -> "Split":
+        """The pictures from `begin` to before `end`, or to the last.
+
+        Args:
+            begin: Index of the first.
+            end: Index after the last.
+        """
+        key = f"{self.key}/{begin}-{end}"
+        return replace(self, images=self.images[begin:end], labels=self.labels[begin:end], key=key)
 
     @property
     def objects(self) -> int:

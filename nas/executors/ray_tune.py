@@ -70,6 +70,8 @@ def _ray(workers: int) -> Iterator[Path]:
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
         # Without this, Tune swallows the first Ctrl-C and waits for the running trials.
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        # Workers stay in this process's folder, to which a data YAML's `path:` and the lines of a list may be relative.
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
     }
     for name, value in settings.items():
         os.environ.setdefault(name, value)

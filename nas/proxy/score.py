@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas import offline
-from nas.data.pixels import Pixels, pixels
-from nas.data.values import DetectionData, Split
+from nas.data.pixels import Pixels, batches
+from nas.data.values import DetectionData, Labels, Split
 from nas.errors import ProxyError
 from nas.proxy.augment import plain_images
 from nas.proxy.machine import StepGate, find_device, passing
@@ -93,11 +93,11 @@ def score_with(
         ProxyError: The outputs are not finite.
         DataError: The pictures cannot be read.
     """
-    source = pixels(split, imgsz)
     rows: list[tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
-    for part in torch.split(torch.arange(len(source)), _BATCH):
+    for source in batches(split, imgsz, _BATCH):
         with passing(turnstile):
-            predicted = predict(plain_images(source, part, torch.device("cpu")))  # (B, 4 + classes, anchors)
+            images = plain_images(source, torch.arange(len(source)), torch.device("cpu"))
+            predicted = predict(images)  # (B, 4 + classes, anchors)
             if not torch.isfinite(predicted).all():
                 raise ProxyError("the model's outputs are not finite: it cannot be scored")
             found = non_max_suppression(
@@ -108,7 +108,9 @@ def score_with(
                 max_det=_MOST_DETECTIONS,
                 max_time_img=60.0,  # the default drops detections on a busy machine
             )
-        rows += [_match(one.cpu(), source, int(index), split) for index, one in zip(part, found, strict=True)]
+        labels = split.labels[len(rows) : len(rows) + len(source)]
+        pairs = zip(found, labels, strict=True)
+        rows += [_match(one.cpu(), source, index, known) for index, (one, known) in enumerate(pairs)]
     correct, confidence, kinds, truth = (np.concatenate(column) for column in zip(*rows, strict=True))
     precision = ap_per_class(correct, confidence, kinds, truth)[5]  # (classes that occur, 10 thresholds)
     return Score(map50_95=float(precision.mean()), map50=float(precision[:, 0].mean()))
@@ -132,11 +134,18 @@ def check_classes(model: nn.Module, data: DetectionData) -> None:
 
 
 def _match(
-    found: Tensor, source: Pixels, index: int, split: Split
+    found: Tensor, source: Pixels, index: int, known: Labels
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """One picture: which detections are right at each threshold, their confidence and class; true classes."""
+    """One picture: which detections are right at each threshold, their confidence and class; true classes.
+
+    Args:
+        found: (detections, 6): two corners in pixels of the letterboxed picture, confidence, class.
+        source: The pictures of the batch.
+        index: Of the picture in it.
+        known: The picture's labels.
+    """
     height, width = (float(side) for side in source.shapes[index])
-    labels = torch.from_numpy(split.labels[index])
+    labels = torch.from_numpy(known)
     across, down, left, top = (float(value) for value in source.placing[index])
     # Back to the original picture. Not clipped to its borders: Ultralytics' validator does not clip either.
     pads, scales = torch.tensor([left, top, left, top]), torch.tensor([across, down, across, down])

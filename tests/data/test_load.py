@@ -66,6 +66,36 @@ def test_list_files_list_names_and_polygons_are_read(make_set: MakeSet, tmp_path
     assert boxes[0][0] == pytest.approx([1, 0.3, 0.4, 0.4, 0.4])
 
 
+def test_the_pictures_are_those_that_ultralytics_finds(make_set: MakeSet, tmp_path: Path) -> None:
+    from ultralytics.data.base import BaseDataset
+
+    data = make_set(train="linked")
+    folder = tmp_path / "images" / "train"
+    (tmp_path / "linked").symlink_to(folder)
+    (folder / "more").symlink_to(tmp_path / "images" / "val")
+    (folder / ".ipynb_checkpoints").mkdir()
+    for name in (".ipynb_checkpoints/000.png", "._000.png", "depth.pfm", "notes.txt", "new.AVIF"):
+        shutil.copy(folder / "000.png", folder / name)
+    loader = object.__new__(BaseDataset)
+    loader.fraction, loader.prefix = 1.0, ""
+    theirs = loader.get_img_files(str(folder))
+    ours = load(str(data))
+    assert sorted(map(str, (*ours.train.images, *ours.select.images))) == theirs
+    assert len(theirs) == 20 + 8 + 1
+
+
+def test_a_picture_that_is_listed_again_weighs_more_in_one_part_alone(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set(train="list.txt")
+    lines = [
+        f"./{way}/train/{index:03d}.png" for way in ("images", "images", "images/../images") for index in range(20)
+    ]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    loaded = load(str(data))
+    train, select = ([path.name for path in part.images] for part in (loaded.train, loaded.select))
+    assert len(select) == len(set(select)) == 10
+    assert len(train) == 30 and not set(train) & set(select)
+
+
 def test_a_rare_class_is_on_both_sides(make_set: MakeSet, tmp_path: Path) -> None:
     data = make_set(pictures=60, classes=3)
     for index in range(60):
@@ -114,8 +144,9 @@ def test_a_bad_label_names_file_and_line(make_set: MakeSet, tmp_path: Path, labe
 
 
 def test_no_images_no_labels_no_file(make_set: MakeSet, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no data YAML nowhere\.yaml"):
-        load("nowhere.yaml")
+    for nowhere in ("nowhere.yaml", "~nosuchuser/data.yaml", "x" * 300):
+        with pytest.raises(DataError, match=f"there is no data YAML {nowhere}"):
+            load(nowhere)
     with pytest.raises(DataError, match="is a folder; give the data YAML in it"):
         load(str(tmp_path))
     data = make_set()
@@ -138,12 +169,47 @@ def test_no_images_no_labels_no_file(make_set: MakeSet, tmp_path: Path) -> None:
         ("train: t\nval: v\nnc: 3\nnames: [a, b]\n", "`nc: 3` and the 2 `names:` must agree"),
         ("train: t\nval: v\nnames: [a, b]\n", "`train: t` does not exist"),
         ("train: 3\nval: v\nnames: [a, b]\n", "`train:` must be a folder, a list file or a list"),
+        (f"train: {'t' * 300}\nval: v\nnames: [a, b]\n", "`train: t+` does not exist"),
+        ("path: ~nosuchuser\ntrain: t\nval: v\nnames: [a, b]\n", "`train: t` does not exist"),
+        ("train: t\nval: v\nnc: some\nnames: [a, b]\n", "`nc:` must be the number of classes, got 'some'"),
+        ("train: t\nval: v\nnc: .inf\nnames: [a, b]\n", "`nc:` must be the number of classes, got inf"),
+        ("train: t\nval: v\nnc: 1.5\nnames: [a, b]\n", r"`nc:` must be the number of classes, got 1\.5"),
+        ("train: t\nval: v\nchannels: 1\nnames: [a, b]\n", "`channels:` must be 3, .*got 1; leave it out"),
     ],
 )
 def test_a_bad_yaml_is_explained(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "data.yaml").write_text(content)
     with pytest.raises(DataError, match=message):
         load(str(tmp_path / "data.yaml"))
+
+
+@pytest.mark.parametrize("nc", ['"3"', 3.0, 3])
+@pytest.mark.parametrize("names", [None, "[a, b, c]"])
+def test_the_number_of_classes_may_be_written_as_ultralytics_takes_it(
+    make_set: MakeSet, nc: object, names: str | None
+) -> None:
+    assert load(str(make_set(nc=nc, names=names, channels=3))).nc == 3
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (
+            "images/val/000.png",
+            r"cannot read .*000\.png as a list of pictures, UTF-8 text with one path a line: 'utf-8'",
+        ),
+        ("latin.txt", r"cannot read .*latin\.txt as a list of pictures"),
+        ("long.txt", r"long\.txt lists a picture that does not exist: .*x\.png"),
+        ("images/train", r"gone\.png has a picture's name and is a folder or a link to nothing"),
+    ],
+)
+def test_what_names_no_pictures_is_explained(make_set: MakeSet, tmp_path: Path, train: str, message: str) -> None:
+    data = make_set(train=train)
+    (tmp_path / "latin.txt").write_bytes("./images/train/größe.png".encode("latin-1"))
+    (tmp_path / "long.txt").write_text(f"./{'x' * 300}.png")
+    (tmp_path / "images" / "train" / "gone.png").symlink_to("nowhere.png")
+    with pytest.raises(DataError, match=message):
+        load(str(data))
 
 
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.5, float("nan")])

@@ -1,13 +1,16 @@
 """The letterbox is Ultralytics', the boxes move with it, and memory is limited."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from nas.data import load
-from nas.data.pixels import letterbox, pixels
+from nas.data.pixels import batches, check_memory, letterbox, pixels
+from nas.data.sample import sample_pictures
 from nas.errors import DataError
 
 from .conftest import MakeSet
@@ -43,10 +46,32 @@ def test_boxes_follow_the_letterbox(bccd: Path) -> None:
 
 def test_too_large_for_memory_says_what_fits(make_set: MakeSet) -> None:
     data = load(str(make_set()))
-    with pytest.raises(DataError, match=r"10 pictures of `train` at 160 px.*try a --fraction 0\.52 times"):
-        pixels(data.train, 160, limit_bytes=400_000)
+    for refused in (pixels, check_memory):
+        with pytest.raises(DataError, match=r"10 pictures of `train` at 160 px.*try a --fraction 0\.52 times"):
+            refused(data.train, 160, limit_bytes=400_000)
+    check_memory(data.train, 160, limit_bytes=800_000)
     with pytest.raises(DataError, match="try a smaller --imgsz"):
         pixels(data.select, 160, limit_bytes=100_000)
+
+
+@pytest.mark.parametrize("limit_bytes", [0, 10**6])
+def test_batches_are_the_pictures_in_order_whether_all_fit_or_not(make_set: MakeSet, limit_bytes: int) -> None:
+    val = load(str(make_set())).val
+    unseen = replace(val, key=f"unseen/{limit_bytes}")
+    parts = list(batches(unseen, 96, 3, limit_bytes=limit_bytes))
+    assert [len(part) for part in parts] == [3, 3, 2]
+    whole = pixels(val, 96)
+    for name in ("images", "counts", "shapes", "placing"):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name))
+
+
+def test_a_sample_reads_no_more_pictures_than_it_shows(make_set: MakeSet) -> None:
+    data = make_set()
+    val = load(str(data)).val
+    for picture in val.images[3:]:
+        picture.write_bytes(b"not a picture")
+    sample = sample_pictures(str(data), 96, 3, "val")
+    assert np.array_equal(sample, pixels(val.part(0, 3), 96).images.numpy() / np.float32(255))
 
 
 def test_a_damaged_picture_is_named(make_set: MakeSet, tmp_path: Path) -> None:

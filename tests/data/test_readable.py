@@ -23,8 +23,29 @@ def test_a_damaged_picture_of_either_part_is_named(part: str, size: int, make_se
         check_pictures(load(str(data)))
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "bmp", "jp2", "tiff"])
+def test_a_picture_that_ends_early_is_named(suffix: str, make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set()
+    picture = tmp_path / "images" / "val" / f"005.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    whole = cv2.imencode(picture.suffix, noise)[1].tobytes()
+    picture.write_bytes(whole)
+    check_pictures(load(str(data)))
+    picture.write_bytes(whole[: len(whole) * 9 // 10])
+    data.touch()
+    with pytest.raises(DataError, match=rf"cannot read the picture .*val/005.{suffix}: it is damaged"):
+        check_pictures(load(str(data)))
+
+
+def test_what_follows_a_jpegs_end_does_not_matter(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set()
+    picture = cv2.imencode(".jpg", np.zeros((48, 64, 3), dtype=np.uint8))[1].tobytes()
+    (tmp_path / "images" / "val" / "005.jpg").write_bytes(picture + b"\0\0")
+    check_pictures(load(str(data)))
+
+
 def test_what_only_opencv_reads_is_good(make_set: MakeSet, tmp_path: Path) -> None:
     data = make_set()
-    (tmp_path / "images" / "val" / "005.png").unlink()
-    cv2.imwrite(str(tmp_path / "images" / "val" / "005.pfm"), np.zeros((48, 64, 3), dtype=np.float32))
+    picture = cv2.imencode(".pfm", np.zeros((48, 64, 3), dtype=np.float32))[1].tobytes()
+    (tmp_path / "images" / "val" / "005.png").write_bytes(picture)
     check_pictures(load(str(data)))

@@ -1,6 +1,8 @@
 """The score is Ultralytics' own number."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -52,6 +54,19 @@ def test_truth_scores_one_and_nothing_scores_zero(bccd: Path) -> None:
     assert perfect.map50 == pytest.approx(perfect.map50_95, abs=0.03)
     nothing = evaluate(Oracle(3, torch.zeros_like(answers)), data.select, data, 160)
     assert (nothing.map50_95, nothing.map50) == (0.0, 0.0)
+
+
+def test_pictures_that_do_not_fit_into_memory_get_the_same_score(
+    small_data: DetectionData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = torch.Generator().manual_seed(0)
+    answers = truth(small_data, 64)
+    answers *= 1 + 0.1 * torch.randn(answers.shape, generator=random)
+    held = evaluate(Oracle(6, answers), small_data.select, small_data, 64)
+    assert 0.1 < held.map50_95 < 0.9
+    monkeypatch.setattr("nas.data.pixels.psutil.virtual_memory", lambda: SimpleNamespace(available=100_000))
+    unseen = replace(small_data.select, key="unseen")
+    assert evaluate(Oracle(6, answers), unseen, small_data, 64) == held
 
 
 def test_outputs_that_are_not_finite_have_no_score(small_data: DetectionData) -> None:

@@ -14,7 +14,7 @@ from nas.architecture import Architecture
 from nas.campaign import Campaign, Progress
 from nas.errors import StorageError
 from nas.estimates import FAVOURITES
-from nas.evaluate import Task
+from nas.evaluate import Evaluation, Task
 from nas.executors import ray_tune
 from nas.executors.scratch import own_folder
 from nas.literals import yolo11
@@ -56,6 +56,12 @@ print("ended", campaign.ended)
 """
 
 
+def formula_with_folder(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
+    """The formula; the folder in which the worker runs is left in a file."""
+    (task.folder / f"{label}.folder").write_text(os.getcwd())
+    return formula(architecture, task, label, always_train)
+
+
 def again(architecture: Architecture, task: Task, repetition: int) -> Score:
     return Score(0.1 * repetition, 0.5)
 
@@ -74,13 +80,14 @@ def test_tune_carries_out_a_campaign(
         baselines={"yolo11n": yolo11("n", 160)},
         repetitions=1,
     )
-    ray_tune.run(campaign, task, formula, workers=2, again=again)
+    ray_tune.run(campaign, task, formula_with_folder, workers=2, again=again)
     records = study.records()
     assert campaign.ended == "budget"
     assert sum(r.status == "trained" for r in records) == 5
     assert [r.status for r in study.baselines()] == ["trained"]
     assert not any(r.status == "running" for r in records)
     assert len({r.key for r in records}) == len(records)
+    assert {file.read_text() for file in tmp_path.glob("*.folder")} == {os.getcwd()}
     repeats = study.repeats()  # the only baseline misses the target
     assert len(repeats) >= FAVOURITES and all(scores == {"1": 0.1} for scores in repeats.values())
     study.close()

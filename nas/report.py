@@ -41,7 +41,8 @@ class Outcome:
         records: Every candidate.
         baseline_records: Every baseline, failed ones included.
         repeats: Scores of more seeds, by label.
-        begun: Where and with what the search began: `device` and `runtime` of the latencies, `machine` and `versions`.
+        begun: Where and with what the search began: `device` and `runtime` of the latencies, `arithmetic` of the
+            proxies, `machine` and `versions`.
         front: The front's finalists.
         baselines: The baselines' finalists.
         fastest_ms: Latency of the fastest corner of the space.
@@ -347,7 +348,7 @@ def _origin(begun: Mapping[str, Any]) -> list[str]:
     """What the numbers were made on and with; the versions and the machine of this call where they are others."""
     lines = [
         f"- latencies: {begun['device']}; {begun['runtime']}",
-        f"- all else: {_machine(begun['machine'])}; {_listed(begun['versions'])}",
+        f"- proxies: in {begun['arithmetic']}; {_machine(begun['machine'])}; {_listed(begun['versions'])}",
     ]
     if changed := {name: now for name, now in versions().items() if begun["versions"].get(name) != now}:
         lines.append(f"- this part of the search: {_listed(changed)}")

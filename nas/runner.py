@@ -41,6 +41,7 @@ from nas.notices import shown
 from nas.paths import writable_dir
 from nas.provenance import machine, versions
 from nas.proxy import ProxySettings, steps_for_epochs
+from nas.proxy.machine import find_device, find_precision
 from nas.report import Outcome, write
 from nas.search import Sampler
 from nas.settings import SearchSettings
@@ -153,7 +154,7 @@ def run_search(
     try:
         done = sum(r.status == "trained" for r in study.records())
         reporter.opened(folder, settings, data, done)
-        begun = _begun(study, request.latency, complete=done >= request.budget)
+        begun = _begun(study, request.latency, request.proxy, complete=done >= request.budget)
         task = Task(
             limits=request.limits,
             latency=request.latency,
@@ -329,17 +330,19 @@ def _check_checkpoints(request: Request) -> None:
             check_strides(teacher, build(to_yaml(design, 1), seed=0), request.proxy.teacher)
 
 
-def _begun(study: StoredStudy, latency: LatencySettings, *, complete: bool) -> dict[str, Any]:
+def _begun(study: StoredStudy, latency: LatencySettings, proxy: ProxySettings, *, complete: bool) -> dict[str, Any]:
     """Where and with which versions a search began: what is measured later belongs beside it only if it is there, too.
 
     Args:
         study: The study, in which it is kept.
         latency: Where latencies are measured.
+        proxy: How proxies train.
         complete: Whether no candidate will be measured any more, so that the device may be away.
 
     Raises:
         LatencyError: The device cannot be reached.
-        StudyError: It is of another kind than at the beginning, or its runtime has another version.
+        StudyError: It is of another kind than at the beginning, or its runtime has another version; or proxies would
+            compute in another precision.
     """
     kept: dict[str, Any] | None = study.attribute("begun")
     if kept is not None and complete:
@@ -347,12 +350,16 @@ def _begun(study: StoredStudy, latency: LatencySettings, *, complete: bool) -> d
     with open_link(latency.place) as link:
         key = key_of("", 0, latency, link)
     # Of one kind are two containers on a machine, and two boards of a make; each has a number of its own.
-    here = {"device": key["device"].split(", machine ")[0], "runtime": f"{key['runtime']} {key['runtime_version']}"}
+    here = {
+        "device": key["device"].split(", machine ")[0],
+        "runtime": f"{key['runtime']} {key['runtime_version']}",
+        "arithmetic": find_precision(proxy.precision, find_device(proxy.device)),
+    }
     for name, now in here.items():
         if kept is not None and kept[name] != now:
             raise StudyError(
-                f"the latencies in {study.folder} were measured with another {name} ({kept[name]}) than there is now "
-                f"({now}), and both do not compare; go on where it began, or give this search a --name of its own"
+                f"{study.folder} began with another {name} ({kept[name]}) than there is now ({now}), and numbers of "
+                "both do not compare; go on where it began, or give this search a --name of its own"
             )
     if kept is None:
         kept = {**here, "machine": machine(), "versions": versions()}

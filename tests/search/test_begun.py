@@ -10,6 +10,7 @@ from nas import runner
 from nas.errors import DeviceLost, StudyError
 from nas.latency import LatencySettings
 from nas.provenance import machine, versions
+from nas.proxy import ProxySettings
 from nas.settings import SearchSettings
 from nas.study import StoredStudy
 
@@ -24,16 +25,18 @@ def study(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> St
 def device(monkeypatch: pytest.MonkeyPatch, **changed: str) -> None:
     monkeypatch.setattr(runner, "open_link", lambda place: nullcontext())
     monkeypatch.setattr(runner, "key_of", lambda *_: {**KEY, **changed})
+    monkeypatch.setattr(runner, "find_precision", lambda *_: changed.get("arithmetic", "float32"))
 
 
 def begun(study: StoredStudy, complete: bool = False) -> dict[str, Any]:
-    return runner._begun(study, LatencySettings(), complete=complete)
+    return runner._begun(study, LatencySettings(), ProxySettings(device="cpu"), complete=complete)
 
 
 def test_where_a_search_began_is_kept(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     device(monkeypatch)
     first = begun(study)
     assert first["device"] == "AMD EPYC, 2 cores, Linux x86_64" and first["runtime"] == "onnxruntime 1"
+    assert first["arithmetic"] == "float32"
     assert first["machine"] == machine() and first["versions"] == versions()
     device(monkeypatch, device="AMD EPYC, 2 cores, Linux x86_64, machine 00000000")  # a container begun anew
     assert begun(study) == first == study.attribute("begun")
@@ -44,6 +47,7 @@ def test_where_a_search_began_is_kept(study: StoredStudy, monkeypatch: pytest.Mo
     ("changed", "says"),
     [
         ({"device": "Cortex-A76, 4 cores, Linux aarch64, machine 1f40fc92"}, r"another device \(AMD EPYC.*Cortex-A76"),
+        ({"arithmetic": "bfloat8"}, r"another arithmetic \(.*bfloat8"),
         ({"runtime_version": "2"}, r"another runtime \(onnxruntime 1\).*onnxruntime 2"),
     ],
 )

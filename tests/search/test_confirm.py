@@ -32,7 +32,9 @@ from tests.search.conftest import formula, formula_latency
 def trained(design: Architecture, task: Task, label: str) -> Record:
     """A trained design, without its files."""
     key = design.canonical().key
-    return Record(0, label, False, "trained", key, {}, "random", formula(design, task), None, None)
+    return Record(
+        0, label, False, "trained", key, {}, "random", formula(design, task, label, always_train=True), None, None
+    )
 
 
 @pytest.fixture
@@ -203,3 +205,14 @@ def test_where_the_device_gives_no_answer_the_screening_stays_and_is_called_unco
     assert [final.confirmed for final in finals] == [False, False, True]
     assert finals[0].latency == formula_latency(yolo11("n", 96, 0.25), task)
     assert [text.split()[0] for text in said if "stays unconfirmed" in text] == ["a", "b"]
+
+
+def test_what_misses_the_target_anyway_is_not_waited_for(
+    task: Task, unread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [trained(yolo11("n", 160), task, "slow"), trained(yolo11("n", 96, 0.25), task, "fast")]
+    asked: list[int] = []
+    # Together; the slow one alone, once; the fast one as patiently as ever, once and after three pauses.
+    monkeypatch.setattr(confirm, "compare", answering(task, [None] * (1 + 1 + 4), asked))
+    assert not any(final.confirmed for final in confirm.confirm(records, task))
+    assert asked == [2, *[1] * 5]

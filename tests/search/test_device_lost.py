@@ -73,6 +73,7 @@ def test_a_baseline_is_repeated_too(
     assert found == ["trained"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray warns of its own deprecations
 def test_workers_lose_it_too(
     tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]

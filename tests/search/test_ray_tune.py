@@ -93,6 +93,7 @@ def test_tune_carries_out_a_campaign(
     study.close()
 
 
+@pytest.mark.slow
 def test_kill_9_loses_no_finished_trial_and_counts_none_twice(tmp_path: Path, settings: SearchSettings) -> None:
     import json
 
@@ -145,6 +146,7 @@ def test_the_folders_of_killed_processes_are_deleted_and_no_others(kept_by_anoth
     assert not mine.exists() and kept_by_another.is_dir()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_stored_ends_a_search(
     tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
 ) -> None:

@@ -187,7 +187,8 @@ class Campaign:
         Raises:
             ProxyError: As `fail`.
         """
-        if assignment.baseline or self._study.records()[assignment.number].retried is not None:
+        candidate = not (assignment.baseline or assignment.repetition)
+        if not candidate or self._study.records()[assignment.number].retried is not None:
             self.fail(assignment, reason)
             return
         record = self._study.fail(assignment.number, INTERRUPTED)

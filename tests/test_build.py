@@ -27,9 +27,12 @@ ARCH = Architecture(64, "relu", 8, (STAGE, STAGE, STAGE, STAGE), 16, 16, 24, 4)
 @pytest.mark.parametrize(
     ("space", "n"),
     [
-        ("ghostv2-n", 5),
-        ("mixed-n", 5),
-        *(pytest.param(name, 10, marks=pytest.mark.slow) for name in ("ghostv2-s", "ghostv2-m", "mixed-s")),
+        ("ghostv2-n", 2),
+        ("mixed-n", 2),
+        *(
+            pytest.param(name, 10, marks=pytest.mark.slow)
+            for name in ("ghostv2-n", "mixed-n", "ghostv2-s", "ghostv2-m", "mixed-s")
+        ),
     ],
 )
 def test_samples_of_each_space_build_train_export_and_run(space: str, n: int) -> None:

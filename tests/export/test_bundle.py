@@ -43,6 +43,7 @@ print("DONE", type(block).__module__, len(result.names), "nas" in sys.modules)
 '''
 
 
+@pytest.mark.slow
 def test_a_bundle_trains_where_ghostnas_is_not(results: Path, data_yaml: Path, tmp_path: Path) -> None:
     bundle = write_bundle(find_design("small", None, results), tmp_path / "bundle")
     assert [file.name for file in bundle.files] == ["README.md", "ghost_blocks.py", "model.yaml"]

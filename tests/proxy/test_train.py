@@ -157,6 +157,7 @@ print(digest.hexdigest(), result.score, result.train_loss)
 """
 
 
+@pytest.mark.slow
 def test_one_seed_repeats_to_the_bit_in_fresh_processes() -> None:
     runs = [
         subprocess.Popen([sys.executable, "-W", "ignore", "-c", REPEAT, seed], stdout=subprocess.PIPE, text=True)

@@ -60,6 +60,7 @@ def test_a_budget_counts_trained_candidates_only(
     study.close()
 
 
+@pytest.mark.slow
 def test_a_resumed_search_proposes_what_an_uninterrupted_one_does(
     tmp_path: Path,
     space: SearchSpace,

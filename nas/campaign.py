@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from nas.architecture import Architecture
-from nas.errors import DeviceLost, ProxyError
+from nas.errors import DeviceLost, ProxyError, StorageError
 from nas.estimates import FAVOURITES
 from nas.evaluate import Evaluation
 from nas.foresight import Foresee
@@ -219,6 +219,17 @@ class Campaign:
         raise DeviceLost(
             f"the search was stopped at {assignment.label}, whose latency could not be measured: {reason}. What is "
             "finished is kept; when the device is back, the same command goes on with it"
+        )
+
+    def halt(self, assignment: Assignment, reason: str) -> NoReturn:
+        """Stop the search because a file could not be written; as with `lose`, the assignment did not fail.
+
+        Raises:
+            StorageError: Always.
+        """
+        raise StorageError(
+            f"the search was stopped at {assignment.label}: {reason}. What is finished is kept; when that is mended, "
+            "the same command goes on with it"
         )
 
     def progress(self, last: Record | None = None) -> Progress:

@@ -1,5 +1,6 @@
 """One architecture, from its YAML to its score: build, count, measure, and train only what passes the gate."""
 
+import io
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nas.architecture import Architecture
 from nas.data.sample import ROUGHLY_QUANTISED_WITH, sample_pictures
+from nas.errors import StorageError
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
 from nas.latency.estimate import Calibration
@@ -170,6 +172,7 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
         ModelError: It cannot be built, counted or exported.
         LatencyError: Its latency could not be measured.
         ProxyError: Its proxy gave no usable score.
+        StorageError: The results folder cannot be written, or its disk is full.
     """
     from nas.data import load
     from nas.proxy import train_proxy
@@ -250,8 +253,13 @@ def calibration_pictures(task: Task, imgsz: int, count: int) -> "NDArray[np.floa
 def _keep(architecture: Architecture, task: Task, label: str, trained: "nn.Module") -> None:
     import torch
 
-    folder = task.folder / "models"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{label}.yaml").write_text(to_yaml(architecture, task.classes))
     state = {name: value.half() if value.is_floating_point() else value for name, value in trained.state_dict().items()}
-    torch.save(state, folder / f"{label}.pt")
+    weights = io.BytesIO()
+    torch.save(state, weights)  # to a file itself it raises a RuntimeError when the disk is full
+    folder = task.folder / "models"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{label}.yaml").write_text(to_yaml(architecture, task.classes))
+        (folder / f"{label}.pt").write_bytes(weights.getbuffer())
+    except OSError as error:
+        raise StorageError(f"cannot write in {folder}: {error.strerror or error}") from error

@@ -1,7 +1,7 @@
 """Runs a campaign in this process, one trial at a time."""
 
 from nas.campaign import Assignment, Campaign
-from nas.errors import DeviceLost, Unmeasurable
+from nas.errors import DeviceLost, StorageError, Unmeasurable
 from nas.evaluate import Evaluator, Task, TrainAgain, train_again
 from nas.proxy import Score
 
@@ -16,7 +16,7 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, again: TrainAgain 
         again: What trains a design with another seed.
 
     Raises:
-        GhostnasError: The campaign cannot go on (see `Campaign.fail`, `postpone` and `lose`).
+        GhostnasError: The campaign cannot go on (see `Campaign.fail`, `postpone`, `lose` and `halt`).
     """
     while isinstance(assignment := campaign.next(), Assignment):
         try:
@@ -27,6 +27,8 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, again: TrainAgain 
             )
         except DeviceLost as error:
             campaign.lose(assignment, str(error))
+        except StorageError as error:
+            campaign.halt(assignment, str(error))
         except Unmeasurable as error:
             campaign.postpone(assignment, str(error))
         except Exception as error:

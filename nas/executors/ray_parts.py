@@ -9,7 +9,7 @@ from ray.tune.search import Searcher
 
 from nas.architecture import Architecture
 from nas.campaign import Assignment, Campaign
-from nas.errors import DeviceLost, Unmeasurable
+from nas.errors import DeviceLost, StorageError, Unmeasurable
 from nas.evaluate import Evaluation, Evaluator, Task, TrainAgain
 from nas.proxy import Score
 
@@ -36,6 +36,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             evaluation = self._evaluator(architecture, self._task, label, baseline)
         except DeviceLost as error:
             return {"done": True, "lost": str(error)}
+        except StorageError as error:
+            return {"done": True, "unwritable": str(error)}
         except Unmeasurable as error:
             return {"done": True, "postponed": str(error)}
         except Exception as error:
@@ -84,6 +86,8 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
                 self._campaign.fail(assignment, "the worker process died (out of memory?)")
             elif "lost" in result:
                 self._campaign.lose(assignment, result["lost"])
+            elif "unwritable" in result:
+                self._campaign.halt(assignment, result["unwritable"])
             elif "postponed" in result:
                 self._campaign.postpone(assignment, result["postponed"])
             elif "failed" in result:

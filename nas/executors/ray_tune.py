@@ -34,7 +34,7 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int, agai
         again: What trains a design with another seed; a function that workers can import.
 
     Raises:
-        GhostnasError: The campaign cannot go on (see `Campaign.fail` and `Campaign.lose`).
+        GhostnasError: The campaign cannot go on (see `Campaign.fail`, `postpone`, `lose` and `halt`).
         KeyboardInterrupt: The user interrupted the search; the workers are stopped, running trials stay to be repeated.
     """
     with _ray(workers) as folder:

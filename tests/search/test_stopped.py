@@ -1,13 +1,18 @@
-"""A device that stays lost stops the search; the trial is no failure, and the same search goes on with it."""
+"""A lost device and a full disk stop the search; the trial is no failure, and the same search goes on with it."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from torch import nn
 
+import nas.evaluate
+import nas.proxy
 from nas.architecture import Architecture
 from nas.campaign import Assignment, Campaign
-from nas.errors import DeviceLost
-from nas.evaluate import Evaluation, Task
+from nas.errors import DeviceLost, GhostnasError, StorageError
+from nas.evaluate import Evaluation, Evaluator, Task, evaluate
 from nas.executors import inline, ray_tune
 from nas.literals import yolo11
 from nas.settings import SearchSettings
@@ -15,31 +20,52 @@ from nas.space import SearchSpace
 from nas.study import StoredStudy
 from tests.search.conftest import formula
 
+LOST = DeviceLost("ssh://pi@board was lost")
+FULL = StorageError("cannot write in models: No space left on device")
 
-class Unplugged:
-    """An evaluator whose device is unplugged after some evaluations."""
 
-    def __init__(self, after: int) -> None:
-        self.left = after
+@dataclass
+class Stopped:
+    """An evaluator that something stops after some evaluations."""
+
+    left: int
+    error: GhostnasError
 
     def __call__(self, architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
         if self.left == 0:
-            raise DeviceLost("ssh://pi@board was lost")
+            raise self.error
         self.left -= 1
         return formula(architecture, task, label, always_train)
 
 
 def gone(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
-    raise DeviceLost("ssh://pi@board was lost")
+    raise LOST
 
 
+def full(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
+    raise FULL
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (LOST, r"stopped at trial-3.*pi@board was lost.*the same command goes on"),
+        (FULL, r"stopped at trial-3: cannot write in models: No space left.*the same command goes on"),
+    ],
+)
 def test_the_search_stops_and_goes_on_with_the_same_trial(
-    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
+    error: GhostnasError,
+    message: str,
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
     campaign = Campaign(study, space, sampler="random", seed=0, budget=9)
-    with pytest.raises(DeviceLost, match=r"stopped at trial-3.*pi@board was lost.*the same command goes on"):
-        inline.run(campaign, task, Unplugged(after=3))
+    with pytest.raises(type(error), match=message):
+        inline.run(campaign, task, Stopped(3, error))
     assert [r.status for r in study.records()][3] == "running"
     assert not any(r.status == "failed" for r in study.records())
     lost = study.records()[3].key
@@ -60,7 +86,7 @@ def test_the_search_stops_and_goes_on_with_the_same_trial(
 def test_a_baseline_is_repeated_too(
     tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
 ) -> None:
-    for evaluator in (Unplugged(after=0), formula):
+    for evaluator in (Stopped(0, LOST), formula):
         study = StoredStudy(tmp_path, settings, sizes)
         campaign = Campaign(study, space, sampler="random", seed=0, budget=1, baselines={"yolo11n": yolo11("n", 160)})
         if evaluator is formula:
@@ -75,16 +101,37 @@ def test_a_baseline_is_repeated_too(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray warns of its own deprecations
-def test_workers_lose_it_too(
-    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
+@pytest.mark.parametrize(("evaluator", "error"), [(gone, LOST), (full, FULL)])
+def test_workers_stop_it_too(
+    evaluator: Evaluator,
+    error: GhostnasError,
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
     campaign = Campaign(study, space, sampler="random", seed=0, budget=5, parallel=3)
-    with pytest.raises(DeviceLost, match="pi@board was lost"):
-        ray_tune.run(campaign, task, gone, workers=2)
+    with pytest.raises(type(error), match=str(error)):
+        ray_tune.run(campaign, task, evaluator, workers=2)
     assert {r.status for r in study.records()} == {"running"}
     study.close()
 
     study = StoredStudy(tmp_path, settings, sizes)
     assert len(study.orphans()) == len(study.records()) > 0
     study.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_weights_that_do_not_fit_on_the_disk_are_no_fault_of_the_design(
+    space: SearchSpace, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    architecture, model = space.smallest()[0], nn.Linear(2, 2)
+    monkeypatch.setattr(nas.evaluate, "_screen", lambda arch, task, label: (formula(arch, task), model))
+    trained = SimpleNamespace(score=formula(architecture, task).score, inherited=None), model
+    monkeypatch.setattr(nas.proxy, "train_proxy", lambda *_: trained, raising=False)
+    (task.folder / "models").mkdir()
+    (task.folder / "models" / "trial-0.pt").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match=r"cannot write in .*models: No space left on device"):
+        evaluate(architecture, task, "trial-0")

@@ -5,7 +5,8 @@
 Each is trained as a search trains its proxies, with `--seeds` seeds, at a small and at a large input size, and scored
 on the selection part; a row is kept a training (`results/reference/dfc/ranks.csv`), and started again the run goes on.
 Printed are the scores and Kendall's tau: between the sizes, of the means over the seeds and of single seeds, and
-between two seeds at one size, which is the most that single seeds of two sizes can reach.
+between two seeds at one size, which is the most that single seeds of two sizes can reach. The last lines are of kernels
+and pools alone: tau between the sizes among nets with ghost bottlenecks in the same stages.
 """
 
 import argparse
@@ -98,6 +99,10 @@ def report(scores: Scores) -> None:
     for size, seeds in single.items():
         pairs = [tau(one, other) for i, one in enumerate(seeds) for other in seeds[:i]]
         print(f"between two seeds at {size} px, in the mean: {statistics.mean(pairs):.2f}")
+    for place in PLACES:
+        chosen = [at for at, name in enumerate(scores) if name.startswith(f"ghost in {place},")]
+        alone = tau(*([means[size][at] for at in chosen] for size in SIZES))
+        print(f"between the sizes, ghost in {place}, kernels and pools alone: {alone:.2f} ({len(chosen)} nets)")
 
 
 def main() -> None:

@@ -49,6 +49,7 @@ def test_a_device_at_the_other_end_of_ssh_is_checked_too(tmp_path: Path) -> None
         assert "outputs finite" in done.stdout and "fails" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_device_that_is_away_ends_with_2_after_the_others_were_shown(tmp_path: Path) -> None:
     with socket.socket() as taken:  # bound and not listening: nobody answers there
         taken.bind(("127.0.0.1", 0))

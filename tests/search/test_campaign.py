@@ -352,6 +352,7 @@ def test_without_enough_scores_a_design_counts_by_the_mean_of_its_own(
     study.close()
 
 
+@pytest.mark.slow
 def test_the_sampler_looks_for_accuracy_below_the_target_and_now_and_then_for_the_front(
     tmp_path: Path,
     space: SearchSpace,

@@ -116,6 +116,7 @@ def test_beside_a_sampler_random_draws_are_near_the_target(
     study.close()
 
 
+@pytest.mark.slow
 def test_a_search_measures_what_it_passed_over_before_it_gives_up(
     tmp_path: Path,
     space: SearchSpace,

@@ -370,6 +370,8 @@ def noise(data: str, steps: str, known: Sequence[Truth]) -> Iterator[str]:
         if proxy in FREE or len(mine) < 2:
             continue
         single = ", ".join(f"{pooled_tau(parts_of(bands, at(table))):.2f}" for table in mine)
+        if len(mine) > 2:
+            single += f", two together with {', '.join(f'{tau:.2f}' for tau in taus_of_two(bands, mine))}"
         each_other = statistics.mean(pooled_tau(parts_of(bands, at(a), at(b))) for a, b in combinations(mine, 2))
         values = [[at(table)(one) for table in mine] for one in bands]
         between = statistics.stdev(statistics.mean(one) for one in values)
@@ -389,6 +391,12 @@ def noise(data: str, steps: str, known: Sequence[Truth]) -> Iterator[str]:
     if all(one.arch in pairs for one in bands):
         tau = pooled_tau(parts_of(bands, lambda one: pairs[one.arch][0], lambda one: pairs[one.arch][1]))
         yield f"the long trainings' own scores on the selection part rank those on val with tau {tau:.2f}"
+
+
+def taus_of_two(bands: Sequence[Truth], tables: Sequence[Scores]) -> Iterator[float]:
+    """How well the mean of two seeds ranks within bands, for each two."""
+    for a, b in combinations(tables, 2):
+        yield pooled_tau(parts_of(bands, lambda one, a=a, b=b: at(a)(one) + at(b)(one)))
 
 
 def misplaced(known: Sequence[Truth], found: Scores) -> Iterator[str]:

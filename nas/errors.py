@@ -6,7 +6,7 @@ GhostnasError                what went wrong and what to do, in one message; exi
 ├── ModelError               a model file that is not there, or that cannot be built, fused or exported
 ├── DataError                a detection data set that cannot be used
 ├── LatencyError             a latency that could not be measured
-│   ├── RuntimeMissing       a runtime that is not installed, with the command that installs it
+│   ├── RuntimeMissing       a runtime that is not installed (the message says how), or lacks a precision here
 │   ├── Unmeasurable         a machine too disturbed, for now, for a number to mean anything
 │   ├── Busy                 a device that another measurement or a training step holds
 │   └── DeviceLost           a device that cannot be reached, or that was lost while it measured
@@ -44,7 +44,7 @@ class LatencyError(GhostnasError):
 
 
 class RuntimeMissing(LatencyError):
-    """An inference runtime is not installed."""
+    """An inference runtime is not installed, or lacks the precision on this processor."""
 
 
 class Unmeasurable(LatencyError):

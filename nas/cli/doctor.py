@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
-from nas.errors import GhostnasError
+from nas.errors import GhostnasError, RuntimeMissing
 
 _REQUIRED = (
     "torch",
@@ -76,6 +76,8 @@ def doctor() -> None:
 def _checked(what: str, check: Callable[[], str], needed: bool = True) -> Finding:
     try:
         return Finding(what, True, check(), needed)
+    except RuntimeMissing as error:  # such as a precision that this processor lacks
+        return Finding(what, False if needed else None, str(error), needed)
     except Exception as error:  # a broken installation can raise anything; telling so is this command's work
         text = str(error) if isinstance(error, GhostnasError) else f"{type(error).__name__}: {error}"
         return Finding(what, False, text.strip() or type(error).__name__, needed)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.errors import LatencyError
+from nas.errors import LatencyError, RuntimeMissing
 from nas.latency.artifact import ModelBytes
 from nas.latency.ncnn_pack import INPUT, OUTPUT, NcnnModel, unpack
 from nas.latency.session import Session, check_input, image
@@ -21,7 +21,8 @@ def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> It
     """Load ncnn's two files, float32 throughout or float16 throughout.
 
     Raises:
-        LatencyError: It is no ncnn model or one of another size, it cannot be loaded, or the CPU lacks the precision.
+        LatencyError: It is no ncnn model or one of another size, or it cannot be loaded.
+        RuntimeMissing: The CPU lacks the precision.
     """
     import ncnn
 
@@ -30,7 +31,7 @@ def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> It
     half = settings.precision == "float16"
     if half and not ncnn.cpu_support_arm_asimdhp():
         # Elsewhere ncnn at most stores halves and computes in float32, without saying so.
-        raise LatencyError(
+        raise RuntimeMissing(
             "ncnn has float16 arithmetic on ARM CPUs with asimdhp only; measure with --precision float32"
         )
     files = unpack(model.data)

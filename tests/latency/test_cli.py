@@ -1,6 +1,7 @@
 """`ghostnas latency` and `ghostnas doctor` as a user runs them."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 
 from nas.cli import main
 from nas.cli.latency import _undecided
-from nas.errors import ModelError, Unmeasurable
+from nas.errors import LatencyError, ModelError, RuntimeMissing, Unmeasurable
 from nas.latency.estimate import Calibration, Ratio
 from tests.latency.conftest import Ghostnas, measurable
 
@@ -161,9 +162,18 @@ def test_doctor_with_a_cache_that_cannot_be_written(
 
 def test_doctor_tells_what_is_missing(in_process: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.setattr("nas.cli.doctor._runner", lambda *_: lambda: "ran")
+    lacking = {"ncnn": RuntimeMissing("no float16"), "torch": LatencyError("broken")}
+
+    def run(runtime: str) -> str:
+        if error := lacking.get(runtime):
+            raise error
+        return "ran"
+
+    monkeypatch.setattr("nas.cli.doctor._runner", lambda runtime, *_: lambda: run(runtime))
     monkeypatch.setattr("nas.build.count", lambda model, imgsz: (_ for _ in ()).throw(ModelError("counted 0")))
     code, output, error = in_process("doctor")
     assert code == 2
     assert "not installed; pip install openvino" in output
+    assert re.search(r"runtime ncnn, float16, cpu +│ - +│ no float16", output)
+    assert re.search(r"runtime torch, bfloat16, cpu +│ fails +│ broken", output)
     assert "operation counter (thop): counted 0" in error

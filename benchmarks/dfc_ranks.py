@@ -103,6 +103,8 @@ def report(scores: Scores) -> None:
         chosen = [at for at, name in enumerate(scores) if name.startswith(f"ghost in {place},")]
         alone = tau(*([means[size][at] for at in chosen] for size in SIZES))
         print(f"between the sizes, ghost in {place}, kernels and pools alone: {alone:.2f} ({len(chosen)} nets)")
+        worth = " and ".join(f"{statistics.mean(means[size][at] for at in chosen):.2f} at {size} px" for size in SIZES)
+        print(f"mAP50-95 of these in the mean: {worth}")
 
 
 def main() -> None:
@@ -113,23 +115,29 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side, one thread each")
     options, rows = Rows.asked_for(parser, CSV, HEADER, "trainings")
+    if options.seeds < 2:
+        parser.error("--seeds must be at least 2: the spread between seeds is what the sizes are judged by")
     data = load(options.data).name
     todo = list(left(rows, data, options.seeds, options.steps))
     todo = todo if options.at_most < 0 else todo[: options.at_most]
     for row in results(trained, [(*one, options.steps, options.data) for one in todo], options.jobs):
         rows.add(row)
         print(" ".join(rows.all()[-1].values()), flush=True)
-    mine = [row for row in rows.all() if row["data"] == data and row["steps"] == str(options.steps)]
-    scores = {
-        name: {
-            size: [float(row["map50_95"]) for row in mine if (row["key"], row["imgsz"]) == (arch.key, str(size))]
-            for size in SIZES
-        }
-        for name, arch in nets().items()
-    }
-    if any(len(some) < options.seeds for sizes in scores.values() for some in sizes.values()):
+    if next(left(rows, data, options.seeds, options.steps), None) is not None:
         raise SystemExit("not all are trained yet: run the same command again")
-    report(scores)
+    for size in SIZES:
+        seconds = [float(row["seconds"]) for row in rows.all() if row["imgsz"] == str(size)]
+        print(f"a training at {size} px takes {statistics.median(seconds):.0f} s in the median")
+    found = {tuple(row[column] for column in HEADER[:5]): float(row["map50_95"]) for row in rows.all()}
+    report(
+        {
+            name: {
+                size: [found[data, arch.key, str(size), str(seed), str(options.steps)] for seed in range(options.seeds)]
+                for size in SIZES
+            }
+            for name, arch in nets().items()
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -280,9 +280,11 @@ def line(name: str, known: Sequence[Truth], found: Scores) -> str:
 def describe(band: str, group: Sequence[Truth]) -> str:
     """How far apart the truth of a band's architectures lies, how noisy it is, and what that allows."""
     means = [one.mean for one in group]
+    lost = 100 * (max(means) - statistics.mean(means))
     text = (
         f"{band}: {len(group)} architectures, mAP50-95 {min(means):.3f} to {max(means):.3f}, sd between them "
-        f"{statistics.stdev(means):.4f}"
+        f"{statistics.stdev(means):.4f}; one drawn at random lies {lost:.1f} points "
+        "behind the best in the mean"
     )
     curves = [sorted(one.curve.items()) for one in group if one.curve]
     gains = [curve[-1][1] - next(value for step, value in curve if step >= 0.75 * curve[-1][0]) for curve in curves]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nas.architecture import Architecture
 from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.errors import StudyError, Unmeasurable
-from nas.evaluate import Task, calibration_pictures
+from nas.evaluate import Task, calibration_pictures, data_of
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
 from nas.latency.difference import difference
@@ -163,10 +163,9 @@ def _decided(one: Latency, task: Task) -> bool:
 
 
 def _scored(model: "nn.Module", file: Sized, latency: Latency, task: Task) -> Final:
-    from nas.data import load
     from nas.proxy import evaluate
 
-    data = load(task.data, fraction=task.fraction)
+    data = data_of(task)
     val = score_file(file, data.val, task.latency)
     val_float = None
     if task.latency.precision != "float32":

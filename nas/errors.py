@@ -5,6 +5,7 @@ GhostnasError                what went wrong and what to do, in one message; exi
 ├── SpaceError               a search-space file that breaks a rule (file, line, key, rule, value)
 ├── ModelError               a model file that is not there, or that cannot be built, fused or exported
 ├── DataError                a detection data set that cannot be used
+│   └── DataChanged          a data set that was changed while a search runs on it
 ├── LatencyError             a latency that could not be measured
 │   ├── RuntimeMissing       a runtime that is not installed (the message says how), or lacks a precision here
 │   ├── Unmeasurable         a machine too disturbed, for now, for a number to mean anything
@@ -37,6 +38,10 @@ class ModelError(GhostnasError):
 
 class DataError(GhostnasError):
     """A detection data set cannot be used."""
+
+
+class DataChanged(DataError):
+    """A detection data set was changed while a search runs on it."""
 
 
 class LatencyError(GhostnasError):

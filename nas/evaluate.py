@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nas.architecture import Architecture
 from nas.data.sample import ROUGHLY_QUANTISED_WITH, sample_pictures
-from nas.errors import StorageError
+from nas.errors import DataChanged, StorageError
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
 from nas.latency.estimate import Calibration
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
+
+    from nas.data import DetectionData
 
 Status = Literal["trained", "rejected"]
 
@@ -127,6 +129,7 @@ class Task:
         fraction: Share of the training pictures.
         classes: Number of classes.
         folder: Results folder; YAMLs and proxy weights go to its `models/`.
+        data_digest: Of the data with which the search began; None where any will do.
     """
 
     limits: Limits
@@ -137,6 +140,7 @@ class Task:
     fraction: float
     classes: int
     folder: Path
+    data_digest: str | None = None
 
 
 Evaluator = Callable[[Architecture, Task, str, bool], Evaluation]
@@ -144,6 +148,23 @@ TrainAgain = Callable[[Architecture, Task, int], Score]
 
 _SEEDS_APART = 1000
 """Between the seeds of a design's repetitions, so that searches with neighbouring seeds share none."""
+
+
+def data_of(task: Task) -> "DetectionData":
+    """The data set of a search, as it was when the search began.
+
+    Raises:
+        DataChanged: Its pictures, labels or class names are others now.
+    """
+    from nas.data import load
+
+    data = load(task.data, fraction=task.fraction)
+    if task.data_digest not in (None, data.digest):
+        raise DataChanged(
+            f"{data.source} was changed while the search runs (digest {data.digest}, {task.data_digest} before), and "
+            "scores of both do not compare; put it back and give the same command, or search anew"
+        )
+    return data
 
 
 def measure_only(architecture: Architecture, task: Task) -> Evaluation:
@@ -172,16 +193,16 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
         ModelError: It cannot be built, counted or exported.
         LatencyError: Its latency could not be measured.
         ProxyError: Its proxy gave no usable score.
+        DataChanged: The data set is not the one with which the search began.
         StorageError: The results folder cannot be written, or its disk is full.
     """
-    from nas.data import load
     from nas.proxy import train_proxy
 
     screened, model = _screen(architecture, task, label)
     if screened.violations and not always_train:
         return screened
     started = time.monotonic()
-    data = load(task.data, fraction=task.fraction)
+    data = data_of(task)
     result, trained = train_proxy(model, data, architecture.imgsz, task.proxy, Turnstile())
     _keep(architecture, task, label, trained)
     seconds = {**screened.seconds, "proxy": time.monotonic() - started}
@@ -198,15 +219,15 @@ def train_again(architecture: Architecture, task: Task, repetition: int) -> Scor
 
     Raises:
         ProxyError: The proxy gave no usable score.
+        DataChanged: The data set is not the one with which the search began.
     """
     from nas.build import build
-    from nas.data import load
     from nas.proxy import train_proxy
 
     settings = replace(task.proxy, seed=task.proxy.seed + _SEEDS_APART * repetition)
     with Turnstile().step():
         model = build(to_yaml(architecture, task.classes), seed=settings.seed)
-    data = load(task.data, fraction=task.fraction)
+    data = data_of(task)
     return train_proxy(model, data, architecture.imgsz, settings, Turnstile())[0].score
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import os
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.checkpoints import Checkpoint, load_trained
+from nas.data.picture import read_picture
+from nas.data.pixels import letterbox
 from nas.errors import DataError, GhostnasError, ModelError, StorageError, UsageError
 from nas.formats import Format, find_format
 from nas.latency.difference import relative_difference
@@ -107,28 +110,26 @@ def letterboxed(path: Path, imgsz: int) -> Pixels:
     Raises:
         DataError: The picture cannot be read.
     """
-    import cv2
-    from ultralytics.data.augment import LetterBox
-
-    pixels = cv2.imread(str(path))
-    if pixels is None:
-        raise DataError(f"cannot read the picture {path}")
-    boxed = LetterBox((imgsz, imgsz), auto=False)(image=pixels)  # (imgsz, imgsz, 3), BGR
+    boxed, *_ = letterbox(read_picture(path), imgsz)  # (imgsz, imgsz, 3), BGR
     channels_first = np.ascontiguousarray(boxed[..., ::-1].transpose(2, 0, 1)[None])  # (1, 3, imgsz, imgsz), RGB
     return channels_first.astype(np.float32) / np.float32(255)
 
 
 def _pictures(data: str | None, checkpoint: Checkpoint) -> "DetectionData":
-    """The data set whose val pictures are compared."""
+    """The data set whose val pictures are compared; any will do, and the caller says which it was."""
     from nas.data import load
 
     if data is not None:
         return load(data)
-    if checkpoint.data is not None and Path(checkpoint.data).is_file():
+    # A relative path is of the folder in which the training was started, and may name another set here.
+    if checkpoint.data is not None and os.path.isabs(checkpoint.data) and os.path.isfile(checkpoint.data):
         try:
-            return load(checkpoint.data)
+            own = load(checkpoint.data)
         except DataError:
-            pass  # moved or changed since the training; the embedded pictures serve as well
+            pass  # moved or changed since the training
+        else:
+            if own.names == tuple(checkpoint.model.names.values()):
+                return own
     return load(None)
 
 

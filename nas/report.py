@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.confirm import COMPARED_ON
+from nas.data.findings import Findings
 from nas.estimates import Estimates, Repeats, estimates
 from nas.finals import Finalist, choose_best
 from nas.formats import FLOAT32_TOLERANCE
@@ -51,7 +52,8 @@ class Outcome:
         seconds: Wall time of this part of the search.
         data_sizes: Pictures in train, select and val.
         protocol: How proxies train.
-        data_yaml: The data YAML as it was given, None for the embedded set.
+        data_yaml: Absolute path of the data YAML, None for the embedded set.
+        findings: What is to be said of the data.
     """
 
     folder: Path
@@ -70,6 +72,7 @@ class Outcome:
     data_sizes: dict[str, int]
     protocol: dict[str, Any]
     data_yaml: str | None
+    findings: Findings
 
     @property
     def best(self) -> Finalist | None:
@@ -147,9 +150,9 @@ def _gained(outcome: Outcome) -> str:
     gained = best.accuracy - rival.accuracy
     on_val = best.final.val.map50_95 - rival.final.val.map50_95
     confirmed = (
-        f"On val, which chose nothing, the difference is {on_val:+.3f}."
+        f"On val{_val_is(outcome)}, the difference is {on_val:+.3f}."
         if on_val > 0
-        else f"On val, which chose nothing, the baseline is level or ahead ({on_val:+.3f}): the gain is not confirmed."
+        else f"On val{_val_is(outcome)}, the baseline is level or ahead ({on_val:+.3f}): the gain is not confirmed."
     )
     return (
         f"best.yaml is {best.record.label}: {gained:+.3f} mAP50-95 on the selection part against {rival.record.label}, "
@@ -157,6 +160,14 @@ def _gained(outcome: Outcome) -> str:
         f"{best.final.latency.latency_ms:.2f} ms against {rival.final.latency.latency_ms:.2f} ms. "
         f"{confirmed}{_ties(outcome, best)}"
     )
+
+
+def _val_is(outcome: Outcome) -> str:
+    """What may be said of val: candidates are chosen on a part of train, in which it may have pictures."""
+    shared = outcome.findings.shared("val", "train")
+    if shared is None:
+        return ", which chose nothing"
+    return f", of which {shared.files + shared.contents} of {shared.of} pictures are in train as well"
 
 
 def _unconfirmed(outcome: Outcome) -> str:
@@ -211,7 +222,9 @@ def report(outcome: Outcome) -> str:
         "## Asked",
         "",
         f"- space {s.space}, input sizes {', '.join(map(str, s.imgsz))} px",
-        f"- data {s.data} ({s.classes} classes; pictures: {sizes}; fraction of train {s.fraction:g})",
+        f"- data {s.data} ({s.classes} classes; pictures: {sizes}; fraction of train {s.fraction:g}; digest "
+        f"{s.data_digest})",
+        *(f"  - {sentence}" for sentence in outcome.findings.sentences()),
         f"- target {s.target_ms:g} ms{_limits(s)}",
         f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.place} {s.device}, scope "
         f"{s.scope}, {in_words(s.statistic, s.sustained_s)}",
@@ -228,9 +241,10 @@ def report(outcome: Outcome) -> str:
         "",
         "\\* is `best.yaml`. `select` is mAP50-95 on the part of *train* on which candidates were compared, estimated "
         "from the scores of all designs together (a Gaussian process; `seeds` are its own), with its 95% interval; "
-        "`val` is the data set's own val, looked at once, after the search, by the exported file that was timed, in "
-        f"its runtime and precision. Latencies of this table were measured in {_processes(s)}; `meets` means that "
-        "the upper end of the 95% interval is at or under the target and that every other limit holds; `?` stands "
+        f"`val` is the data set's own val{_val_is(outcome)}; it is looked at once, after the search, by the exported "
+        "file that was timed, in its runtime and precision. Latencies of this table were measured in "
+        f"{_processes(s)}; `meets` means that the upper end of the 95% interval is at or under the target and that "
+        "every other limit holds; `?` stands "
         "where the device was too disturbed for fresh processes, and the latency is the search's screening.",
         *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
@@ -389,6 +403,7 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "statistic": outcome.settings.statistic,
         "data_yaml": outcome.data_yaml,
         "data_pictures": outcome.data_sizes,
+        "data_findings": outcome.findings.sentences(),
         "proxy": outcome.protocol,
         "repeats": outcome.repeats,
         "counting_rule": _counting_rule(outcome),

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
 from nas.data.pixels import check_memory
-from nas.data.readable import check_pictures
 from nas.errors import (
     LatencyError,
     ModelError,
@@ -21,7 +20,7 @@ from nas.errors import (
     UsageError,
 )
 from nas.estimates import FAVOURITES
-from nas.evaluate import Evaluator, Limits, Task, evaluate, measure_only
+from nas.evaluate import Evaluator, Limits, Task, data_of, evaluate, measure_only
 from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
 from nas.finals import conclude
@@ -97,6 +96,9 @@ class Request:
 class Reporter(Protocol):
     """What the user is shown while a search runs."""
 
+    def reading(self, done: int, of: int) -> None:
+        """Pictures of the data set are read for the first time."""
+
     def opened(self, folder: Path, settings: SearchSettings, data: DetectionData, done: int) -> None:
         """The study is open, the device is measured next; `done` candidates were trained before."""
 
@@ -136,7 +138,7 @@ def run_search(
     began = time.monotonic()
     if request.budget < 1:
         raise UsageError(f"--budget must be at least 1 trained candidate, got {request.budget}")
-    data = load(request.data, fraction=request.fraction)
+    data = load(request.data, fraction=request.fraction, reading=reporter.reading)
     request = _with_steps(request, data)
     settings = search_settings(request, data)
     folder = request.out / (request.name or settings.default_name)
@@ -144,7 +146,6 @@ def run_search(
         _check_heads(request)
         _check_checkpoints(request)
         check_memory(data.train, max(request.space.choices["imgsz"]))
-        check_pictures(data)
         _check_device(request.latency)
     writable_dir(folder)
     # A path that travels to other processes is absolute, whatever folder they run in.
@@ -164,6 +165,7 @@ def run_search(
             fraction=request.fraction,
             classes=data.nc,
             folder=folder.absolute(),
+            data_digest=data.digest,
         )
         with shown(folder, reporter.waiting):
             found = _feasibility(study, request.space, task, request.seed_literals)
@@ -188,7 +190,8 @@ def run_search(
             seconds=time.monotonic() - began,
             data_sizes={part.name: len(part) for part in (data.train, data.select, data.val)},
             protocol=request.proxy.to_dict(),
-            data_yaml=request.data,
+            data_yaml=source,
+            findings=data.findings,
         )
         try:
             write(outcome)
@@ -257,7 +260,7 @@ def estimate_s(request: Request, task: Task, found: Feasibility, study: StoredSt
 
     design = found.baselines.get("yolo11-scaled") or next(iter(found.baselines.values()))
     screening = sum(measure_only(design, task).seconds.values())
-    data = load(task.data, fraction=task.fraction)
+    data = data_of(task)
     model = build(to_yaml(design, task.classes), seed=task.proxy.seed)
     few, more = _CALIBRATION_STEPS
     times = []

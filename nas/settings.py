@@ -21,7 +21,7 @@ class SearchSettings:
         space_digest: Digest of the space's dimensions and choices.
         imgsz: Input sizes searched, in pixels.
         data: Name of the data set.
-        data_digest: Digest of the data set's file names, labels and sizes.
+        data_digest: Digest of the data set's class names, pixels and labels.
         classes: Number of classes.
         fraction: Share of the training pictures that proxies use.
         target_ms: Latency limit in milliseconds.

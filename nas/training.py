@@ -4,7 +4,6 @@ Importing this module registers the blocks with Ultralytics. A worker process of
 imports it too, because the callbacks that it receives come from here.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,12 +17,11 @@ from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.build import is_nms_free, load_model, register
 from nas.checkpoints import know_bundled_blocks, resumable
 from nas.data import DetectionData, load
-from nas.data.source import read_source
+from nas.data.view import SOURCES_FILE, write_view
 from nas.designs import Design
-from nas.errors import ModelError, StorageError, UsageError
+from nas.errors import DataError, ModelError, UsageError
 from nas.loss_choice import Losses
 from nas.losses import criterion
-from nas.paths import writable_dir
 from nas.proxy.known import inherit, load_known
 from nas.proxy.objective import check_strides
 from nas.turnstile import Turnstile
@@ -131,6 +129,7 @@ class Training:
     Attributes:
         model: Model YAML or checkpoint.
         data: Data YAML, None for the embedded set.
+        digest: Of the data that it must hold, None where any will do.
         arguments: Ultralytics arguments, complete.
         losses: What is penalised.
         project: Folder of the trainings, which gets the data as Ultralytics is to read them.
@@ -139,6 +138,7 @@ class Training:
 
     model: Path
     data: str | None
+    digest: str | None
     arguments: Mapping[str, Any]
     losses: Losses
     project: Path
@@ -215,7 +215,7 @@ def complete(design: Design, arguments: Mapping[str, Any], weights: Path | None 
     project = Path(str(given)).absolute()
     asked = {**arguments, "project": str(project)}
     losses = _losses(design, asked)
-    return Training(design.path, _data(design, arguments), {**defaults, **asked}, losses, project, weights)
+    return Training(design.path, *_data(design, arguments), {**defaults, **asked}, losses, project, weights)
 
 
 def _resumed(design: Design, arguments: Mapping[str, Any]) -> Training:
@@ -225,8 +225,14 @@ def _resumed(design: Design, arguments: Mapping[str, Any]) -> Training:
     known = resumable(checkpoint)
     asked["resume"] = str(checkpoint.absolute())  # of `True`, Ultralytics makes a new training where it cannot resume
     losses = _losses(replace(design, path=checkpoint), asked)
-    data = str(asked.get("data") or known["data"])
-    return Training(checkpoint, data, asked, losses, Path(known["save_dir"]).parent)
+    given = asked.get("data")
+    data, digest = (str(given), None) if given else (str(known["data"]), _viewed(Path(known["data"])))
+    return Training(checkpoint, data, digest, asked, losses, Path(known["save_dir"]).parent)
+
+
+def _viewed(data: Path) -> str | None:
+    """The digest of the data that a training read: the name of the folder that was written for it."""
+    return data.parent.parent.name if (data.parent / SOURCES_FILE).is_file() else None
 
 
 def with_teacher(design: Design, arguments: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
@@ -265,16 +271,55 @@ def _losses(design: Design, asked: dict[str, Any]) -> Losses:
     return Losses(*(str(asked.pop(word, known[word])) for word in _LOSS_WORDS))
 
 
-def _data(design: Design, arguments: Mapping[str, Any]) -> str | None:
-    """The data YAML to train on; None for the embedded set."""
+def _data(design: Design, arguments: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The data YAML to train on (None for the embedded set), and the digest of what it must hold."""
     if arguments.get("data"):
-        return str(arguments["data"])
+        return str(arguments["data"]), None
     known = design.provenance
+    settings = known.get("settings", {})
     if "data_yaml" in known:
-        return None if known["data_yaml"] is None else str(known["data_yaml"])
-    if known.get("settings", {}).get("data") == "embedded":
-        return None
+        return None if known["data_yaml"] is None else str(known["data_yaml"]), settings.get("data_digest")
+    if settings.get("data") == "embedded":
+        return None, None
     raise UsageError(f"say what to train {design.path} on: data=DATA.yaml")
+
+
+def _data_of(training: Training) -> DetectionData:
+    """The data set, if it is the one that was meant.
+
+    Raises:
+        DataError: It cannot be used, or it holds other pictures, labels or classes than it should.
+    """
+    data = load(training.data)
+    if training.digest not in (None, data.digest):
+        raise DataError(
+            f"{data.source} holds other pictures, labels or class names (digest {data.digest}) than {training.model} "
+            f"was found or trained on ({training.digest}); put them back, or name what to train on: data=DATA.yaml"
+        )
+    return data
+
+
+def check_kept(train: int, val: int, trainer: Any) -> None:
+    """The data sets are made: Ultralytics must have kept every picture.
+
+    Args:
+        train: Pictures of train.
+        val: Pictures of val.
+        trainer: Ultralytics' trainer.
+
+    Raises:
+        DataError: It has left some out.
+    """
+    from ultralytics.data.base import get_split_fraction
+
+    for part, loader, count in (("train", trainer.train_loader, train), ("val", trainer.test_loader, val)):
+        share = get_split_fraction(trainer.args.fraction, part)
+        wanted = min(share, count) if isinstance(share, int) else max(1, round(count * share))
+        if len(loader.dataset) != wanted:
+            raise DataError(
+                f"Ultralytics keeps {len(loader.dataset)} of the {wanted} pictures of {part} in {trainer.args.data}; "
+                "its lines above say which it left out and why"
+            )
 
 
 def train(training: Training) -> Path:
@@ -295,11 +340,13 @@ def train(training: Training) -> Path:
 
     arguments = {**_device_defaults(training.arguments), **training.arguments}
     # Checked first, so that every fault of the data is one message and nothing is ever downloaded.
-    arguments["data"] = str(_resolved(load(training.data), training.project / "data"))
+    data = _data_of(training)
+    arguments["data"] = str(write_view(data, training.project / "data"))
     know_bundled_blocks()
     load_model(training.model)  # every fault of the model is one message, too
     model = YOLO(str(training.model), task="detect")
     begun: list[object] = []
+    model.add_callback("on_pretrain_routine_end", partial(check_kept, len(data.whole), len(data.val)))
     model.add_callback("on_train_start", begun.append)
     for event, callback in StepGate(Turnstile()).callbacks().items():
         model.add_callback(event, callback)
@@ -326,33 +373,6 @@ def train(training: Training) -> Path:
 def _checkpoint(trainer: Any) -> Path | None:
     """The best checkpoint of a training, else its last; None where there is neither."""
     return next((path for path in map(Path, (trainer.best, trainer.last)) if path.is_file()), None)
-
-
-def _resolved(data: DetectionData, folder: Path) -> Path:
-    """A data YAML with which Ultralytics trains on the pictures that a search reads.
-
-    It would look for a relative `path:` in its own folder of data sets, or in the current one. Each content has a
-    folder of its own, which stays: checkpoints refer to it.
-
-    Raises:
-        StorageError: The folder cannot be written.
-    """
-    source = read_source(data.source)
-    lists = {
-        f"{part}.txt": "".join(f"{picture}\n" for picture in pictures)
-        for part, pictures in (("train", source.train), ("val", source.val))
-    }
-    names = dict(enumerate(source.names))
-    digest = hashlib.sha256(repr((names, lists)).encode()).hexdigest()[:10]
-    home = writable_dir(folder / digest / data.name)
-    keys = {**{Path(file).stem: str(home / file) for file in lists}, "names": names}
-    text = f"# {data.source}\n{yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)}"
-    try:
-        for file, content in {**lists, "data.yaml": text}.items():
-            (home / file).write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"cannot write the data YAML in {home}: {error.strerror or error}") from error
-    return home / "data.yaml"
 
 
 def _device_defaults(arguments: Mapping[str, Any]) -> dict[str, Any]:

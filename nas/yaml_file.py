@@ -34,10 +34,18 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file: its data, the line (from 1) of each value, and the keys that stand there twice."""
+    """A parsed file.
+
+    Attributes:
+        data: Its data; every key is text.
+        lines: The line, from 1, of each value.
+        texts: Each scalar as it is written, without quotes: `no` is a text whose value is False.
+        problems: The keys that stand there twice.
+    """
 
     data: Any
     lines: dict[Location, int]
+    texts: dict[Location, str]
     problems: tuple[Problem, ...]
 
     def line(self, location: Location) -> int:
@@ -61,6 +69,7 @@ class _Reader:
     def __init__(self, loader: yaml.SafeLoader) -> None:
         self._loader = loader
         self.lines: dict[Location, int] = {}
+        self.texts: dict[Location, str] = {}
         self.problems: list[Problem] = []
 
     def read(self, node: yaml.Node, location: Location) -> Any:
@@ -72,6 +81,7 @@ class _Reader:
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*location, index)) for index, child in enumerate(node.value)]
+        self.texts[location] = str(node.value)
         return self._loader.construct_object(node, deep=True)
 
     def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
@@ -119,7 +129,7 @@ def parse(text: str) -> Document:
     finally:
         if loader is not None:
             loader.dispose()
-    return Document(data, reader.lines, tuple(reader.problems))
+    return Document(data, reader.lines, reader.texts, tuple(reader.problems))
 
 
 def read_document(path: Path, kind: str, keys: str, error: type[GhostnasError]) -> Document:
@@ -135,7 +145,7 @@ def read_document(path: Path, kind: str, keys: str, error: type[GhostnasError]) 
         GhostnasError: Of the class `error`: it cannot be read, is not YAML, or holds no keys.
     """
     try:
-        document = parse(path.read_text(encoding="utf-8"))
+        document = parse(path.read_text(encoding="utf-8-sig"))
     except NotYaml as found:
         raise error(f"{path}:{found.line}: the file {found}") from found
     except UnicodeDecodeError as found:

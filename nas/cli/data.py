@@ -25,17 +25,21 @@ def add_to(app: typer.Typer) -> None:
         n: int = typer.Option(16, "--n", min=1, max=400, help="How many pictures to show."),
     ) -> None:
         """Write a PNG of labelled training pictures, after checking every label and picture."""
+        from rich.console import Console
+
+        from nas.cli.reading import ReadingProgress
         from nas.data import load
         from nas.data.preview import write_preview
-        from nas.data.readable import check_pictures
 
-        loaded = load(data)
-        check_pictures(loaded)
+        with ReadingProgress(Console(stderr=True)) as reading:
+            loaded = load(data, reading=reading)
         shown = write_preview(loaded, out, n)
         parts = [loaded.train, loaded.select, loaded.val]
         pictures = ", ".join(f"{len(part)} {part.name}" for part in parts)
         counts = zip(loaded.names, *(part.class_counts(loaded.nc) for part in parts), strict=True)
-        typer.echo(f"{loaded.name}: {pictures} pictures ({loaded.source})")
+        typer.echo(f"{loaded.name}: {pictures} pictures ({loaded.source}; digest {loaded.digest})")
         for name, *objects in counts:
             typer.echo(f"  {name}: " + ", ".join(f"{o} {p.name}" for o, p in zip(objects, parts, strict=True)))
+        for sentence in loaded.findings.sentences():
+            typer.echo(f"  {sentence}")
         typer.echo(f"{shown} labelled pictures in {out}")

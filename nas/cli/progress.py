@@ -10,6 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from nas.cli.reading import ReadingProgress
+
 if TYPE_CHECKING:
     from nas.campaign import Progress
     from nas.data import DetectionData
@@ -27,6 +29,7 @@ class ConsoleReporter:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
+        self._reading = ReadingProgress(self._console)
         self._live: Live | None = None
         self._began = time.monotonic()
 
@@ -38,6 +41,10 @@ class ConsoleReporter:
     ) -> None:
         self._stop()
 
+    def reading(self, done: int, of: int) -> None:
+        """Show how far the first reading of the pictures is."""
+        self._reading(done, of)
+
     def opened(self, folder: Path, settings: "SearchSettings", data: "DetectionData", done: int) -> None:
         """Say what is searched, on what, and whether it goes on from before."""
         from nas.latency.values import in_words
@@ -47,6 +54,8 @@ class ConsoleReporter:
         self._say(f"  space    {s.space}, input sizes {', '.join(map(str, s.imgsz))} px")
         pictures = f"{len(data.train)} train, {len(data.select)} select, {len(data.val)} val"
         self._say(f"  data     {s.data}: {s.classes} classes, pictures: {pictures}")
+        for sentence in data.findings.sentences():
+            self._say(f"           {sentence}")
         self._say(
             f"  latency  at most {s.target_ms:g} ms; {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, "
             f"on {s.place} {s.device}, scope {s.scope}, {in_words(s.statistic, s.sustained_s)}"
@@ -121,6 +130,7 @@ class ConsoleReporter:
         self._console.print(text, markup=False)
 
     def _stop(self) -> None:
+        self._reading.stop()
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -1,86 +1,151 @@
-"""Label files of Ultralytics' format: `class x y width height` a line, as shares of the picture's sides.
+"""Label files: Ultralytics' own reader says what is in them, and whatever it would leave out is an error here.
 
-A line with more than 6 numbers is a polygon, `class x1 y1 x2 y2 ...`, of which the enclosing box is taken. As
-in Ultralytics a coordinate may lie outside 0..1 by 0.01 (rounding), a row that stands twice counts once, and
-a picture without a label file has no objects. Unlike Ultralytics, which skips a picture with a bad label and
-goes on, anything else is an error that names file and line.
+A row is `class x y width height` as shares of the picture's sides; of a polygon `class x1 y1 x2 y2 ...` Ultralytics
+takes the enclosing box, and of a pose row the box before its key points. The only rows that are left out here and
+not there are boxes of no width or height, which no detector can find; they are counted.
 """
 
-import os
+import io
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from nas.data.data_yaml import KeyPoints
+from nas.data.picture import quiet, ultralytics_data
 from nas.data.values import Labels
 from nas.errors import DataError
 
 _TOLERANCE = 0.01
-_ROWS_OF = "each line needs `class x y width height` (5 numbers) or a polygon `class x1 y1 x2 y2 x3 y3 ...`"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelFile:
+    """What a picture's label file says.
+
+    Attributes:
+        rows: (objects, 5) float32, in the order of the file; empty where there is no file.
+        found: Whether there is a file.
+        repeated: Rows that stand in the file before, and are left out.
+        empty: Boxes of no width or no height, which are left out.
+        polygons: Rows that are polygons.
+        posed: Rows with key points.
+    """
+
+    rows: Labels
+    found: bool
+    repeated: int = 0
+    empty: int = 0
+    polygons: int = 0
+    posed: int = 0
 
 
 def label_path(image: Path) -> Path:
-    """Where a picture's labels lie: the last folder `images` of its path becomes `labels`, the suffix `.txt`.
-
-    Args:
-        image: The picture file.
-    """
-    here, there = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
-    return Path(there.join(str(image).rsplit(here, 1))).with_suffix(".txt")
+    """Where a picture's labels lie: the last folder `images` of its path becomes `labels`, the suffix `.txt`."""
+    return Path(ultralytics_data().img2label_paths([image])[0])
 
 
-def read_labels(path: Path, nc: int) -> Labels | None:
-    """Read and check one label file; None when there is none.
+def read_labels(path: Path, nc: int, key_points: KeyPoints | None = None) -> LabelFile:
+    """Read a label file as Ultralytics does.
 
     Args:
         path: The label file.
         nc: Number of classes.
+        key_points: Of a pose data set.
 
     Raises:
-        DataError: A line breaks a rule.
+        DataError: A row breaks a rule, so that Ultralytics would leave the whole picture out; names the row.
     """
+    count, values = (key_points.count, key_points.values) if key_points else (0, 0)
+    with quiet():
+        read = ultralytics_data().verify_image_label(
+            (io.BytesIO(_picture()), str(path), "", False, nc, count, values, False)
+        )
+    _, rows, _, _, _, missing, *_, corrupt, message = read
+    if missing:
+        return LabelFile(np.zeros((0, 5), dtype=np.float32), found=False)
+    words = _words(path)
+    lengths = Counter(len(row) for _, row in words)
+    posed = lengths[5 + count * values] if key_points else 0
+    if corrupt or (key_points and lengths[5] + posed < len(words)):
+        raise DataError(_fault(path, words, nc, key_points) or _unnamed(path, message))
+    flat = (rows[:, 3] == 0) | (rows[:, 4] == 0)
+    return LabelFile(
+        rows=np.asarray(rows[~flat], dtype=np.float32),
+        found=True,
+        repeated=len(words) - len(rows),
+        empty=int(flat.sum()),
+        polygons=0 if key_points else sum(number for length, number in lengths.items() if length > 5),
+        posed=posed,
+    )
+
+
+@cache
+def _picture() -> bytes:
+    """A picture that is good for Ultralytics, whose reader takes no labels without one."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(file, "PNG")
+    return file.getvalue()
+
+
+def _words(path: Path) -> list[tuple[int, list[str]]]:
+    """Number, from 1, and words of each row that is not blank."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read the label file {path}: {error}") from error
-    rows = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if not rows:
-        return np.zeros((0, 5), dtype=np.float32)
-    boxes = np.array([_box(path, number, words, nc) for number, words in rows], dtype=np.float32)
-    return np.unique(boxes, axis=0)
+    return [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 
-def _box(path: Path, number: int, words: list[str], nc: int) -> tuple[float, float, float, float, float]:
-    where = f"{path}:{number}"
+def _unnamed(path: Path, message: str) -> str:
+    why = message.partition("ignoring corrupt image/label: ")[2] or message
+    return f"{path}: Ultralytics would leave the picture out: {' '.join(why.split())}"
+
+
+def _fault(path: Path, words: list[tuple[int, list[str]]], nc: int, key_points: KeyPoints | None) -> str | None:
+    """The first row that breaks a rule, and the rule; None where no single row does."""
+    boxes = next((number for number, row in words if len(row) == 5), None)
+    for number, row in words:
+        if why := _broken_rule(row, nc, key_points):
+            return f"{path}:{number}: {why}"
+        if key_points is None and len(row) > 6 and boxes is not None:
+            return (
+                f"{path}:{number}: the row is a polygon and the row in line {boxes} is a box, and Ultralytics leaves "
+                "such a picture out; write all rows of a file in one way"
+            )
+    return None
+
+
+def _broken_rule(row: list[str], nc: int, key_points: KeyPoints | None) -> str | None:
+    if key_points:
+        length = 5 + key_points.count * key_points.values
+        rows_of = f"each line needs a box (5 numbers) or, by `kpt_shape:`, a box with key points ({length} numbers)"
+    else:
+        length = 0
+        rows_of = "each line needs `class x y width height` (5 numbers) or a polygon `class x1 y1 x2 y2 x3 y3 ...`"
     try:
-        values = [float(word) for word in words]
+        values = [float(word) for word in row]
     except ValueError:
-        raise DataError(f"{where}: {_ROWS_OF}; got {' '.join(words[:6])!r}") from None
-    if len(values) != 5 and (len(values) < 7 or len(values) % 2 == 0):
-        raise DataError(f"{where}: {_ROWS_OF}; got {len(values)} numbers")
-    kind, points = values[0], values[1:]
+        return f"{rows_of}; got {' '.join(row[:6])!r}"
+    polygon = not key_points and len(values) > 6 and len(values) % 2 == 1
+    if len(values) not in (5, length) and not polygon:
+        return f"{rows_of}; got {len(values)} numbers"
+    kind, points = values[0], values[1:] if polygon else values[1:5]
     if not 0 <= kind < nc or kind != int(kind):
-        raise DataError(
-            f"{where}: the class must be a whole number from 0 to {nc - 1} (the data YAML names {nc} "
-            f"classes), got {words[0]}; correct the label or add the class to `names:`"
+        return (
+            f"the class must be a whole number from 0 to {nc - 1} (the data YAML names {nc} "
+            f"classes), got {row[0]}; correct the label or add the class to `names:`"
         )
     outside = [value for value in points if not -_TOLERANCE <= value <= 1 + _TOLERANCE]
     if outside:
-        raise DataError(
-            f"{where}: coordinates must be shares of the picture's width and height, from 0 to 1, "
+        return (
+            f"coordinates must be shares of the picture's width and height, from 0 to 1, "
             f"got {outside[0]:g}; divide pixels by the picture's size"
         )
-    if len(points) > 4:
-        xs, ys = points[0::2], points[1::2]
-        x, y, width, height = (
-            (min(xs) + max(xs)) / 2,
-            (min(ys) + max(ys)) / 2,
-            max(xs) - min(xs),
-            max(ys) - min(ys),
-        )
-    else:
-        x, y, width, height = points
-    if width < 0 or height < 0:
-        raise DataError(f"{where}: width and height must not be negative, got {width:g} and {height:g}")
-    return kind, x, y, width, height
+    if not polygon and (points[2] < 0 or points[3] < 0):
+        return f"width and height must not be negative, got {points[2]:g} and {points[3]:g}"
+    return None

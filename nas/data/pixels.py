@@ -8,8 +8,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nas.data.picture import read_picture
 from nas.data.values import Split
 from nas.errors import DataError
 
@@ -171,28 +170,6 @@ def read_pixels(split: Split, imgsz: int) -> Pixels:
         rows[:, 1:] = (rows[:, 1:] + np.array([left, top, 0, 0], dtype=np.float32)) / imgsz
     counts = torch.tensor([len(labels) for labels in split.labels], dtype=torch.int64)
     return Pixels(images, torch.from_numpy(boxes), counts, torch.from_numpy(shapes), torch.from_numpy(placing))
-
-
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """A picture as (height, width, 3) BGR.
-
-    Args:
-        path: The file.
-
-    Raises:
-        DataError: It cannot be read.
-    """
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-        picture: Any = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except OSError as error:
-        raise DataError(f"cannot read the picture {path}: {error.strerror or error}") from error
-    except cv2.error:
-        picture = None
-    if picture is None:
-        raise DataError(f"cannot read the picture {path}: it is damaged or of a format that OpenCV does not know")
-    read: NDArray[np.uint8] = picture
-    return read
 
 
 def letterbox(picture: NDArray[np.uint8], imgsz: int) -> tuple[NDArray[np.uint8], tuple[float, float], int, int]:

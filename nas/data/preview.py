@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.pixels import letterbox, read_picture
+from nas.data.picture import read_picture
+from nas.data.pixels import letterbox
 from nas.data.values import DetectionData, Labels
 from nas.errors import StorageError
 

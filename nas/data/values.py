@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from nas.data.findings import Findings
 
 Labels = NDArray[np.float32]  # (objects, 5): class, then centre x, centre y, width, height as shares of the picture
 
@@ -64,13 +68,14 @@ class DetectionData:
         name: A short name for tables and file names.
         source: The data YAML.
         names: Class names.
-        digest: Of the class names, the file names and sizes and the labels of train and val, whatever the
-            fraction.
+        digest: Of the class names, and of the pixels and labels of train and val, whatever the fraction.
         fraction: Share of the training pictures in `train`.
         train: Pictures that proxies learn from.
         select: Pictures carved out of the YAML's train on which candidates are compared; the same for every
             fraction and seed.
+        whole: The YAML's train, in the order of the paths: what `train` at a fraction of 1 and `select` hold together.
         val: The YAML's val, looked at once, for the finalists and the baselines.
+        findings: What a user should know of the set.
     """
 
     name: str
@@ -80,7 +85,9 @@ class DetectionData:
     fraction: float
     train: Split
     select: Split
+    whole: Split
     val: Split
+    findings: "Findings"
 
     @property
     def nc(self) -> int:

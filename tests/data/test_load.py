@@ -80,7 +80,7 @@ def test_the_pictures_are_those_that_ultralytics_finds(make_set: MakeSet, tmp_pa
     loader.fraction, loader.prefix = 1.0, ""
     theirs = loader.get_img_files(str(folder))
     ours = load(str(data))
-    assert sorted(map(str, (*ours.train.images, *ours.select.images))) == theirs
+    assert [str(image) for image in ours.whole.images] == theirs
     assert len(theirs) == 20 + 8 + 1
 
 
@@ -162,8 +162,8 @@ def test_no_images_no_labels_no_file(make_set: MakeSet, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[1, 2]", "must hold keys such as"),
-        ("a: [", "is not valid YAML"),
+        ("[1, 2]", "a data YAML holds keys such as"),
+        ("a: [", "data.yaml:1: the file is not YAML"),
         ("train: t\nval: v\n", "`names:` must list the class names"),
         ("train: t\nval: v\nnames: {1: a, 2: b}\n", "must number the 2 classes from 0 to 1"),
         ("train: t\nval: v\nnc: 3\nnames: [a, b]\n", "`nc: 3` and the 2 `names:` must agree"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nas.architecture import Architecture, Stage
+from nas.data import load
 from nas.data.embedded import write_set
 from nas.evaluate import Evaluation
 from nas.latency import Latency, LatencySettings
@@ -135,7 +136,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, data_yaml: Path) -> Path:
     write_csv(run / "baselines.csv", [{"baseline": "plain", **row, "latency_ms": 2.4}], BASELINE_HEADER)
     provenance = {
         "best": "trial-0",
-        "settings": SETTINGS.to_dict(),
+        "settings": {**SETTINGS.to_dict(), "data_digest": load(str(data_yaml)).digest},
         "data_yaml": str(data_yaml),
         "machine": {"processor": "Some CPU"},
         "versions": {"onnxruntime": "1.32.0"},

@@ -14,7 +14,6 @@ import pytest
 from typer.testing import CliRunner
 
 from nas.cli.app import build_app
-from nas.data import load
 from nas.data.embedded import write_set
 from nas.designs import Design, find_design
 from nas.errors import DataError, ModelError, UsageError
@@ -198,23 +197,6 @@ def small(tmp_path: Path) -> Design:
     file = tmp_path / "design.yaml"
     file.write_text(to_yaml(GHOST, 6))
     return find_design(str(file))
-
-
-def test_ultralytics_gets_the_pictures_that_a_search_reads(cells: Path, tmp_path: Path) -> None:
-    from ultralytics.data import YOLODataset
-    from ultralytics.data.utils import check_det_dataset
-
-    from nas.training import _resolved
-
-    data = load(str(cells))
-    file = _resolved(data, tmp_path / "data")
-    assert _resolved(data, tmp_path / "data") == file
-    theirs, ours = check_det_dataset(str(file), autodownload=False), load(str(file))
-    assert (ours.digest, ours.name) == (data.digest, "cells")
-    assert theirs["names"] == dict(enumerate(data.names))
-    for part, splits in (("train", (data.train, data.select)), ("val", (data.val,))):
-        pictures = YOLODataset(theirs[part], data=theirs, imgsz=64, augment=False).im_files
-        assert sorted(pictures) == sorted(str(image) for split in splits for image in split.images)
 
 
 @pytest.mark.parametrize(

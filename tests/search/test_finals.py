@@ -13,6 +13,7 @@ from rich.console import Console
 from nas import finals
 from nas.campaign import Campaign
 from nas.cli.progress import ConsoleReporter
+from nas.data.findings import Findings
 from nas.estimates import estimates
 from nas.evaluate import Task
 from nas.executors import inline
@@ -111,6 +112,7 @@ def outcome(study: StoredStudy, settings: SearchSettings) -> MakeOutcome:
             data_sizes={"train": 8, "select": 2, "val": 2},
             protocol={},
             data_yaml=None,
+            findings=Findings(),
         )
 
     return make
@@ -182,7 +184,7 @@ def test_place_and_statistic_are_named(
     ]
     text = io.StringIO()
     settings = replace(finished.settings, place="ssh://pi@board", statistic="p95", sustained_s=60.0)
-    data = SimpleNamespace(train=[], select=[], val=[])
+    data = SimpleNamespace(train=[], select=[], val=[], findings=Findings())
     ConsoleReporter(Console(file=text, soft_wrap=True)).opened(study.folder, settings, data, 0)  # type: ignore[arg-type]
     assert "on ssh://pi@board cpu, scope compute, p95 of back-to-back runs over 60 s\n" in text.getvalue()
     study.close()

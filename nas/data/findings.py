@@ -1,0 +1,158 @@
+"""What a user should know of a data set before a search or a training: counts, and the sentences that say them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nas.data.contents import Contents
+
+
+@dataclass(frozen=True, slots=True)
+class PartFindings:
+    """Counts in one split of the data YAML.
+
+    Attributes:
+        name: `train` or `val`.
+        unlabelled: Pictures without a label file.
+        empty: Boxes of no width or height, left out.
+        repeated: Rows that stand twice in a file, left out the second time.
+        polygons: Rows that are polygons.
+        posed: Rows with key points.
+        trailing: JPEGs with bytes after their end.
+        copies: Pictures whose pixels another one has before it.
+        ignored: Lines of list files that name no picture.
+        absent: Classes without a box.
+    """
+
+    name: str
+    unlabelled: int
+    empty: int
+    repeated: int
+    polygons: int
+    posed: int
+    trailing: int
+    copies: int
+    ignored: int
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Pictures of one split that are in another as well.
+
+    Attributes:
+        first: The split whose pictures are counted.
+        second: The other.
+        files: Pictures that are the same file in both.
+        contents: Pictures of the same pixels in another file.
+        of: Pictures of the first.
+    """
+
+    first: str
+    second: str
+    files: int
+    contents: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is to be said of a data set.
+
+    Attributes:
+        parts: Counts of train and val.
+        overlaps: Each pair of splits that share a picture.
+    """
+
+    parts: tuple[PartFindings, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+
+    def shared(self, first: str, second: str) -> Overlap | None:
+        """The overlap of two splits, None where they share no picture."""
+        return next((one for one in self.overlaps if (one.first, one.second) == (first, second)), None)
+
+    def sentences(self) -> list[str]:
+        """One line each, what matters most first."""
+        return [
+            *map(_overlap_sentence, self.overlaps),
+            *(line for part in self.parts for line in _part_sentences(part)),
+        ]
+
+
+def part_findings(contents: Contents, names: Sequence[str]) -> PartFindings:
+    """Count what is to be said of one split."""
+    labels = contents.labels
+    present = {int(kind) for one in labels for kind in one.rows[:, 0]}
+    return PartFindings(
+        name=contents.name,
+        unlabelled=sum(not one.found for one in labels),
+        empty=sum(one.empty for one in labels),
+        repeated=sum(one.repeated for one in labels),
+        polygons=sum(one.polygons for one in labels),
+        posed=sum(one.posed for one in labels),
+        trailing=sum(one.trailing for one in contents.pictures),
+        copies=len(contents.pictures) - len({one.pixels for one in contents.pictures}),
+        ignored=len(contents.ignored),
+        absent=tuple(name for kind, name in enumerate(names) if kind not in present),
+    )
+
+
+def overlaps(splits: Mapping[str, Mapping[str, str]]) -> tuple[Overlap, ...]:
+    """The pairs of splits that share a picture.
+
+    Args:
+        splits: By name, the pixels' digest of each file (its real path).
+    """
+    found = []
+    names = list(splits)
+    for place, second in enumerate(names):
+        pixels = set(splits[second].values())
+        for first in names[place + 1 :]:
+            mine = splits[first]
+            files = sum(file in splits[second] for file in mine)
+            contents = sum(one in pixels and file not in splits[second] for file, one in mine.items())
+            if files or contents:
+                found.append(Overlap(first, second, files, contents, len(mine)))
+    return tuple(found)
+
+
+_KEPT_TOGETHER = {"train": ": all copies are in one of train and select"}
+
+
+def _overlap_sentence(one: Overlap) -> str:
+    kinds = [f"{one.files} the same file"] * bool(one.files)
+    kinds += [f"{one.contents} another file of the same pixels"] * bool(one.contents)
+    result = {
+        ("val", "train"): "a score on val is not of unseen pictures",
+        ("test", "train"): "a score on test is not of unseen pictures",
+        ("test", "val"): "val and test are not independent",
+    }[one.first, one.second]
+    return (
+        f"{one.files + one.contents} of the {one.of} pictures of {one.first} are in {one.second} as well "
+        f"({', '.join(kinds)}): {result}"
+    )
+
+
+def _part_sentences(part: PartFindings) -> list[str]:
+    counted = [
+        (part.unlabelled, "picture", "without a label file: taken as without objects"),
+        (part.empty, "box", "of no width or no height: left out"),
+        (part.repeated, "row", "that stand twice in a label file: taken once"),
+        (part.polygons, "polygon row", "taken as the enclosing boxes"),
+        (part.posed, "row", "with key points: the box is taken"),
+        (part.trailing, "JPEG", "with bytes after the end, which Ultralytics would encode anew: read as they are"),
+        (part.copies, "picture", "of the same pixels as another" + _KEPT_TOGETHER.get(part.name, "")),
+        (part.ignored, "line", "of a list file that name no picture: left out"),
+    ]
+    lines = [f"{part.name}: {count} {_plural(noun, count)} {what}" for count, noun, what in counted if count]
+    if part.absent:
+        lines.append(f"{part.name}: no box of {_listed(part.absent)}")
+    return lines
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}es" if noun.endswith("x") else f"{noun}s"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 8} more classes" if len(names) > 8 else ""
+    return ", ".join(names[:8]) + more

@@ -1,0 +1,101 @@
+"""A data set as Ultralytics is to train on it: the pictures and boxes that ghostnas reads, in a folder of our own.
+
+Ultralytics writes a cache beside the labels, reads arrays that it finds beside the pictures, and encodes a JPEG anew
+in place when bytes follow its end. So it gets links to the user's pictures, a copy of such a JPEG, and label files of
+boxes alone.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from nas.data.picture import JPEG_END, ends_like_a_jpeg
+from nas.data.values import DetectionData, Labels, Split
+from nas.errors import StorageError
+from nas.paths import writable_dir
+
+DATA_FILE = "data.yaml"
+SOURCES_FILE = "sources"
+"""The user's files in the order of the links, with a zero byte between them: a path may hold any other."""
+_JPEG_BEGINNING = b"\xff\xd8\xff"
+
+
+def write_view(data: DetectionData, home: Path) -> Path:
+    """Write the folder, unless it is there: its name is the data's digest, and checkpoints refer to it.
+
+    Args:
+        data: The data set.
+        home: Where such folders lie.
+
+    Returns:
+        The data YAML in it, which may be moved with its folder.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    folder = writable_dir(home) / data.digest / data.name
+    if (folder / DATA_FILE).is_file() and _points_to(folder, data):
+        return folder / DATA_FILE
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Made under another name and renamed, so that a half-made folder is never taken for a whole one.
+        making = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        try:
+            _write(data, making)
+            if folder.exists():
+                shutil.rmtree(folder)
+            making.rename(folder)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    except OSError as error:
+        raise StorageError(f"cannot write the data for Ultralytics in {home}: {error.strerror or error}") from error
+    return folder / DATA_FILE
+
+
+def _points_to(folder: Path, data: DetectionData) -> bool:
+    """Whether a folder's links are to these files: the same contents may lie elsewhere today."""
+    return (folder / SOURCES_FILE).read_bytes() == _sources(data)
+
+
+def _sources(data: DetectionData) -> bytes:
+    return b"\0".join(os.fsencode(path) for part in (data.whole, data.val) for path in part.images)
+
+
+def _write(data: DetectionData, folder: Path) -> None:
+    for part in (data.whole, data.val):
+        _write_split(part, folder)
+    (folder / SOURCES_FILE).write_bytes(_sources(data))
+    keys = {"train": "images/train", "val": "images/val", "names": dict(enumerate(data.names))}
+    (folder / DATA_FILE).write_text(yaml.safe_dump(keys, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _write_split(split: Split, folder: Path) -> None:
+    images, labels = folder / "images" / split.name, folder / "labels" / split.name
+    images.mkdir(parents=True)
+    labels.mkdir(parents=True)
+    for index, (path, rows) in enumerate(zip(split.images, split.labels, strict=True)):
+        stem = f"{index:06d}"
+        _place(path, images / f"{stem}{path.suffix.lower()}")
+        if len(rows):
+            (labels / f"{stem}.txt").write_text(_text(rows))
+
+
+def _text(rows: Labels) -> str:
+    """Rows that read back to the same float32 numbers."""
+    return "".join(f"{int(row[0])} " + " ".join(f"{value:.9g}" for value in row[1:]) + "\n" for row in rows)
+
+
+def _place(picture: Path, link: Path) -> None:
+    """A link to a picture; a copy of a JPEG that Ultralytics would write, with the end that it asks for."""
+    with picture.open("rb") as file:
+        jpeg = file.read(len(_JPEG_BEGINNING)) == _JPEG_BEGINNING
+    if jpeg and not ends_like_a_jpeg(picture):
+        link.write_bytes(picture.read_bytes() + JPEG_END)
+        return
+    try:
+        link.symlink_to(picture.absolute())
+    except OSError:  # a file system without links
+        shutil.copyfile(picture, link)

@@ -73,7 +73,7 @@ def _pillow(kind: str, mode: str, **options: object) -> bytes | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if mode in ("I;16", "F", "I"):
-                image = Image.fromarray((np.asarray(image.convert("L"), dtype=np.uint16) * 257)).convert(mode)
+                image = Image.fromarray(np.asarray(image.convert("L"), dtype=np.uint16) * 257).convert(mode)
             else:
                 image = image.convert(mode)
             image.save(file, kind, **options)
@@ -114,7 +114,11 @@ def _opencv() -> Iterator[tuple[str, str, bytes]]:
                 except cv2.error:
                     continue
                 if done:
-                    yield f"opencv-{suffix}-{shape}-{depth}", suffix if suffix in NATIVE.values() else "png", bytes(data)
+                    yield (
+                        f"opencv-{suffix}-{shape}-{depth}",
+                        suffix if suffix in NATIVE.values() else "png",
+                        bytes(data),
+                    )
 
 
 def _odd_ends() -> Iterator[tuple[str, str, bytes]]:
@@ -130,5 +134,5 @@ def _odd_ends() -> Iterator[tuple[str, str, bytes]]:
     yield "text", "jpg", b"<!DOCTYPE html><html>404</html>"
     for side in (9, 10):
         file = io.BytesIO()
-        Image.new("RGB", (side, 40), (side, 1, 2)).save(file, "PNG")
+        Image.new("RGB", (side, WIDTH), (side, 1, 2)).save(file, "PNG")
         yield f"side{side}", "png", file.getvalue()

@@ -1,9 +1,11 @@
 """What a user should know of a data set before a search or a training: counts, and the sentences that say them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nas.data.contents import Contents
+from nas.data.labels import label_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class PartFindings:
         polygons: Rows that are polygons.
         posed: Rows with key points.
         trailing: JPEGs with bytes after their end.
+        sharing: Pictures of one name but for the suffix, which have one label file.
         copies: Pictures whose pixels another one has before it.
         ignored: Lines of list files that name no picture.
         absent: Classes without a box.
@@ -30,6 +33,7 @@ class PartFindings:
     polygons: int
     posed: int
     trailing: int
+    sharing: int
     copies: int
     ignored: int
     absent: tuple[str, ...]
@@ -90,10 +94,17 @@ def part_findings(contents: Contents, names: Sequence[str]) -> PartFindings:
         polygons=sum(one.polygons for one in labels),
         posed=sum(one.posed for one in labels),
         trailing=sum(one.trailing for one in contents.pictures),
+        sharing=_sharing(contents),
         copies=len(contents.pictures) - len({one.pixels for one in contents.pictures}),
         ignored=len(contents.ignored),
         absent=tuple(name for kind, name in enumerate(names) if kind not in present),
     )
+
+
+def _sharing(contents: Contents) -> int:
+    files = {path: label_path(path) for path in contents.paths}
+    users = Counter(files.values())
+    return sum(users[label] > 1 for label in files.values())
 
 
 def overlaps(splits: Mapping[str, Mapping[str, str]]) -> tuple[Overlap, ...]:
@@ -140,6 +151,7 @@ def _part_sentences(part: PartFindings) -> list[str]:
         (part.polygons, "polygon row", "taken as the enclosing boxes"),
         (part.posed, "row", "with key points: the box is taken"),
         (part.trailing, "JPEG", "with bytes after the end, which Ultralytics would encode anew: read as they are"),
+        (part.sharing, "picture", "of the same name as another but for the suffix: they have one label file"),
         (part.copies, "picture", "of the same pixels as another" + _KEPT_TOGETHER.get(part.name, "")),
         (part.ignored, "line", "of a list file that name no picture: left out"),
     ]

@@ -1,0 +1,85 @@
+"""What is said of a data set before anything is measured or trained."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from nas.cli import main
+from nas.data import load
+
+from .conftest import MakeSet
+
+
+def preview(data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What `ghostnas data preview` prints."""
+    monkeypatch.setattr(sys, "argv", ["ghostnas", "data", "preview", "--data", str(data), "--out", f"{data}.png"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    return capsys.readouterr().out
+
+
+def test_clean_data_is_not_talked_about(make_set: MakeSet) -> None:
+    assert load(str(make_set())).findings.sentences() == []
+
+
+def test_overlaps_are_counted_by_file_and_by_contents(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set(val="[images/val, images/train/list.txt]", test="images/test")
+    (tmp_path / "images" / "train" / "list.txt").write_text(
+        "".join(f"{tmp_path}/images/train/{i:03d}.png\n" for i in (0, 1))
+    )
+    shutil.copy(tmp_path / "images" / "train" / "005.png", tmp_path / "images" / "val" / "twin.png")
+    (tmp_path / "images" / "test").mkdir()
+    shutil.copy(tmp_path / "images" / "train" / "006.png", tmp_path / "images" / "test" / "a.png")
+    shutil.copy(tmp_path / "images" / "val" / "000.png", tmp_path / "images" / "test" / "b.png")
+    (tmp_path / "images" / "test" / "broken.png").write_bytes(b"no picture")
+    findings = load(str(data)).findings
+    assert findings.sentences()[0] == (
+        "3 of the 11 pictures of val are in train as well (2 the same file, 1 another file of the same pixels): a score "
+        "on val is not of unseen pictures"
+    )
+    (tmp_path / "images" / "test" / "broken.png").unlink()
+    data.touch()
+    found = load(str(data)).findings
+    shared = {(one.first, one.second): (one.files, one.contents, one.of) for one in found.overlaps}
+    assert shared == {("val", "train"): (2, 1, 11), ("test", "train"): (0, 1, 2), ("test", "val"): (0, 1, 2)}
+
+
+def test_copies_of_a_picture_are_in_one_part_alone(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set()
+    for index in range(20):
+        shutil.copy(tmp_path / "images" / "train" / f"{index:03d}.png", tmp_path / "images" / "train" / f"c{index}.png")
+    loaded = load(str(data))
+    train, select = (set(part.images) for part in (loaded.train, loaded.select))
+    stems = [{int(path.stem.lstrip("c")) for path in part} for part in (train, select)]
+    assert not stems[0] & stems[1] and len(select) == 10 and len(train) == 20
+    assert "train: 20 pictures of the same pixels as another: all copies are in one of train and select" in (
+        loaded.findings.sentences()
+    )
+
+
+def test_the_preview_counts_what_is_odd(
+    make_set: MakeSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_set(classes=4, train="[images/train, more.txt]")
+    labels = tmp_path / "labels"
+    (tmp_path / "more.txt").write_text("# a comment\n./images/train/001.png 0,1,2\n")
+    (labels / "train" / "000.txt").rename(labels / "train" / "000.TXT")
+    (labels / "train" / "001.txt").write_text("0 0.5 0.5 0 0.1\n0 0.5 0.5 0.1 0.1\n0 0.5 0.5 0.1 0.1\n")
+    (labels / "train" / "002.txt").write_text("0 0.1 0.1 0.2 0.1 0.2 0.2\n")
+    for file in (labels / "val").iterdir():
+        file.write_text(file.read_text().replace("3 0.5", "0 0.5"))
+    shutil.copy(tmp_path / "images" / "train" / "004.png", tmp_path / "images" / "train" / "004.bmp")
+    said = preview(data, capsys, monkeypatch)
+    for sentence in (
+        "train: 1 picture without a label file: taken as without objects",
+        "train: 1 box of no width or no height: left out",
+        "train: 1 row that stand twice in a label file: taken once",
+        "train: 1 polygon row taken as the enclosing boxes",
+        "train: 2 pictures of the same name as another but for the suffix: they have one label file",
+        "train: 2 lines of a list file that name no picture: left out",
+        "val: no box of kind3",
+    ):
+        assert f"  {sentence}\n" in said

@@ -258,6 +258,31 @@ def test_cuda(settings: LatencySettings, lively: nn.Module) -> None:
         assert (session.build_s > 0) == (settings.runtime == "tensorrt")
 
 
+@pytest.mark.parametrize(("device", "refused"), [("cpu", "0"), ("cuda:0", "1")])
+def test_onnxruntime_leaves_no_node_to_the_cpu_when_cuda_is_asked(
+    device: str, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    entry = "session.disable_cpu_ep_fallback"
+
+    def asked(data: bytes, options: onnxruntime.SessionOptions, providers: object) -> None:
+        try:
+            value = options.get_session_config_entry(entry)
+        except RuntimeError:  # it was not set
+            value = "0"
+        raise RuntimeError(f"fallback refused: {value}")
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", asked)
+    settings = LatencySettings(device=device)
+    with (
+        pytest.raises(LatencyError, match=f"refused: {refused}"),
+        _opened(prepare_reference(COMPUTE, settings), settings),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("runtime", "module", "command"),
     [

@@ -1,5 +1,6 @@
 """The device tests: with warnings as errors, as the suite has them, and as warnings where that fails."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,12 +10,17 @@ from findings import started
 
 check = started(1)
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "-q", "--tb=short", "--color=no"]
+PLUGINS = ["-p", "xdist.plugin", "-p", "pytest_timeout", "-p", "no:cacheprovider"]
+COMMAND = [sys.executable, "-m", "pytest", *PLUGINS, "-n", "0", "-q", "--tb=short", "--color=no"]
+# What else is installed beside pytest does not matter.
+ALONE = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 marker = "not slow and not device" if check.dry else "device"
 tests = ["tests/latency/test_offers.py"] if check.dry else ["tests/latency"]
 
 for warnings in ([], ["-W", "default"]):
-    done = subprocess.run([*COMMAND, "-m", marker, *warnings, *tests], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [*COMMAND, "-m", marker, *warnings, *tests], cwd=ROOT, env=ALONE, capture_output=True, text=True
+    )
     print(done.stdout[-15000:], done.stderr[-3000:])
     last = (done.stdout.strip().splitlines() or [""])[-1]
     check.note(

@@ -5,6 +5,7 @@ from collections import Counter
 import torch
 from findings import started
 from loop import Loop, design
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from nas.build import build
@@ -42,7 +43,7 @@ def calls(name: str) -> None:
         if event.key.startswith("cuda") or event.key in ("aten::item", "aten::nonzero"):
             counted[event.key] += event.count
     check.note(f"calls a step, {name}", {key: round(count / 3, 1) for key, count in counted.most_common(12)}, "calls")
-    on_gpu = sum(getattr(event, "self_device_time_total", 0) for event in seen.key_averages())
+    on_gpu = sum(event.self_device_time_total for event in seen.key_averages() if event.device_type != DeviceType.CPU)
     check.note(f"time of the kernels a step, {name}", round(on_gpu / 3e3, 2), "ms")
 
 

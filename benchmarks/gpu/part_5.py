@@ -2,17 +2,20 @@
 
 import io
 import statistics
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import torch
 from findings import started
 
 from nas.build import load_model
+from nas.errors import LatencyError
 from nas.latency import LatencySettings
 from nas.latency.artifact import ModelBytes, prepare, prepare_reference
 from nas.latency.estimate import Calibration, fit
 from nas.latency.machine import ahead_of_others, probe
-from nas.latency.protocol import Plan, collect, pooled_figures
+from nas.latency.protocol import Plan, Trace, collect, pooled_figures
 from nas.latency.reference import COMPUTE, MEMORY, Reference, reference_module, reference_onnx
 from nas.latency.runtimes import open_session
 
@@ -35,6 +38,15 @@ def spread(values: list[float]) -> float:
     return round(100 * statistics.stdev(values) / statistics.mean(values), 3)
 
 
+def traced(runs: Sequence[Callable[[], None]], runtime: str) -> Trace:
+    """One repeat; where the protocol refuses the device, a finding, and a repeat that drops no run as preempted."""
+    try:
+        return collect(runs, PLAN, probe(1), lambda slices: False)
+    except LatencyError as error:
+        check.note(f"the protocol refuses the device, {runtime}", str(error))
+        return collect(runs, PLAN, replace(probe(1), cpu_ns=None), lambda slices: False)
+
+
 model = load_model("yolo11n.yaml")
 sizes = (64, 96) if check.dry else (160, 640)
 for runtime in ("torch",) if check.dry else ("torch-cudagraph", "torch"):
@@ -45,7 +57,7 @@ for runtime in ("torch",) if check.dry else ("torch-cudagraph", "torch"):
         everything = [*files.values(), *((prepare_reference(one, settings), one.imgsz) for one in (COMPUTE, MEMORY))]
         runs = [stack.enter_context(open_session(file, size, settings)).run for file, size in everything]
         stack.enter_context(ahead_of_others(settings.threads))
-        traces = [collect(runs, PLAN, probe(1), lambda slices: False) for _ in range(REPEATS)]
+        traces = [traced(runs, runtime) for _ in range(REPEATS)]
     figures = [pooled_figures(trace.slices) for trace in traces]
     compute, memory = (statistics.median(float(one[index]) for one in figures) for index in (-2, -1))
     for name, index in (("COMPUTE", -2), ("MEMORY", -1)):

@@ -11,11 +11,12 @@ from findings import started
 check = started(6)
 ROOT = Path(__file__).parents[2]
 GHOST = "search_spaces/literals/writeup-ghostnetv2-m.yaml"
+SCREENING = ["--level", "screening"]
 RAW = ["--target-stat", "p50", "--sustained", "3s"]  # needs no calibration, so it takes seconds
 WAYS = {
-    "torch-cudagraph float32, screening": ["--runtime", "torch-cudagraph", "--level", "screening"],
+    "torch-cudagraph float32, screening": ["--runtime", "torch-cudagraph", *SCREENING],
     "torch float32, p50": ["--runtime", "torch", *RAW],
-    "torch-cudagraph float16, screening": [*"--runtime torch-cudagraph --precision float16 --level screening".split()],
+    "torch-cudagraph float16, screening": ["--runtime", "torch-cudagraph", "--precision", "float16", *SCREENING],
     "torch float16, p50": ["--runtime", "torch", "--precision", "float16", *RAW],
 }
 models = ["yolo11n.yaml" if check.dry else "yolo11m.yaml", GHOST]

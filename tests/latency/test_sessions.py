@@ -251,6 +251,12 @@ def test_no_cuda(runtime: str, message: str) -> None:
 @pytest.mark.device
 @pytest.mark.parametrize("settings", ON_CUDA, ids=_named)
 def test_cuda(settings: LatencySettings, lively: nn.Module) -> None:
+    _skip_where_it_cannot_run(settings)
+    if settings.runtime == "onnxruntime":
+        import onnxruntime
+
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            pytest.skip("this onnxruntime is built for CPUs")
     model = prepare(lively, IMGSZ, settings, image(IMGSZ))
     with _opened(model, settings) as session:
         check_finite(session)

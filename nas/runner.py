@@ -29,7 +29,7 @@ from nas.latency import LatencySettings
 from nas.latency.artifact import prepare_reference
 from nas.latency.estimate import Calibration
 from nas.latency.link import LOCAL, open_link
-from nas.latency.measure import key_of, needed_calibration
+from nas.latency.measure import key_of, needed_calibration, run_once
 from nas.latency.patience import patiently
 from nas.latency.predictions import opened_for_pictures
 from nas.latency.reference import COMPUTE
@@ -286,14 +286,15 @@ def _check_device(latency: LatencySettings) -> None:
     """What a new search cannot do without is told before anything is written: the device, and the runtime on it.
 
     Raises:
-        LatencyError: The device cannot be reached, or has not got the runtime; or this machine has not, and could not
-            score what was timed there.
+        LatencyError: The device cannot be reached, has not got the runtime or cannot run a model in it; or this machine
+            cannot, and could not score what was timed there.
     """
+    probe = Sized(prepare_reference(COMPUTE, latency), COMPUTE.imgsz)
     with open_link(latency.place) as link:
         key_of("", 0, latency, link)
+        run_once(probe, latency, link)
     if latency.place == LOCAL:
         return
-    probe = Sized(prepare_reference(COMPUTE, latency), COMPUTE.imgsz)
     try:
         with opened_for_pictures(probe, latency):
             pass

@@ -83,7 +83,7 @@ def train_parent(
         for step, chosen in enumerate(orders(pictures, settings, generator)):
             designs = _sandwich(space, drawn) if sandwich else [space.decode(space.sample(drawn))]
             source = pixels(data.train, designs[0].imgsz)
-            with passing(turnstile):
+            with passing(turnstile, device):
                 set_learning_rate(optimizer, learning_rate(step, settings))
                 batch = augmented(source, chosen, generator, device, share)
                 value = _gradients(parent, designs, batch, settings, device, precision)

@@ -7,7 +7,8 @@ from typing import Any
 
 from nas.errors import DeviceLost, GhostnasError, LatencyError
 from nas.latency.artifact import ModelBytes, prepare
-from nas.latency.link import Link, open_link
+from nas.latency.link import open_link
+from nas.latency.measure import run_once
 from nas.latency.preflight import Objection, objections
 from nas.latency.profile import DevicePlace
 from nas.latency.sized import Sized
@@ -17,7 +18,6 @@ SMALL = "yolo11n.yaml"
 IMGSZ = 64
 
 _HELLO_S = 60.0
-_TRY_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +104,12 @@ def _tried(device: DevicePlace, settings: LatencySettings) -> Tried:
     try:
         # A connection of its own: a runtime that brings its process down takes no other down with it.
         with open_link(device.place) as link:
-            version = _run(link, model, settings)
+            version = run_once(Sized(model, IMGSZ), settings, link)
     except DeviceLost as error:
         return Tried(settings.runtime, settings.precision, False, f"its process ended: {error}")
     except GhostnasError as error:
         return Tried(settings.runtime, settings.precision, False, str(error))
     return Tried(settings.runtime, settings.precision, True, f"{version}, ran {SMALL} at {IMGSZ} px, outputs finite")
-
-
-def _run(link: Link, model: ModelBytes, settings: LatencySettings) -> str:
-    link.send_model(model.data, model.digest)
-    plain = {
-        "runtime": settings.runtime,
-        "precision": settings.precision,
-        "threads": settings.threads,
-        "device": settings.device,
-    }
-    request = {"do": "try", "settings": plain, "model": Sized(model, IMGSZ).to_dict()}
-    return str(link.ask(request, _TRY_S)["runtime_version"])
 
 
 @cache

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from nas.latency.gpu import gpu
+
 _STEAL_COLUMN = 8  # `cpuN user nice system idle iowait irq softirq steal ...`, see proc(5)
 _REST_S = 0.002
 _PAUSE_S = 0.25
@@ -126,15 +128,6 @@ def _cpu_model() -> str:
     return named.get("model name") or named.get("Model") or named.get("Hardware") or platform.machine()
 
 
-def _gpu_model(index: int) -> str:
-    # The driver's own files: no CUDA library needs loading for a name.
-    folders = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    if index >= len(folders):
-        return f"CUDA device {index}"
-    fields = dict(line.partition(":")[::2] for line in folders[index].read_text().splitlines() if ":" in line)
-    return fields.get("Model", f"CUDA device {index}").strip()
-
-
 def _machine() -> str:
     """Eight digits that tell this machine from others of its kind: of systemd's machine-id, else of its name."""
     try:
@@ -147,12 +140,19 @@ def _machine() -> str:
 @cache
 def fingerprint(device: str = "cpu") -> str:
     """One line that names the device and is the same in every process, for example `AMD EPYC, 2 cores, Linux
-    x86_64, machine 1f40fc92`. Two boards of one kind are two devices.
+    x86_64, machine 1f40fc92`. Two boards of one kind are two devices, and so are two GPUs of one kind: behind the
+    machine stands the GPU's own number, before it what it is and its driver.
 
     Args:
         device: `cpu`, or `cuda:N`.
+
+    Raises:
+        LatencyError: There is no such GPU here.
     """
     system = f"{platform.system()} {platform.machine()}"
     base = f"{_cpu_model()}, {os.cpu_count()} cores, {system}, machine {_machine()}"
     kind, _, index = device.partition(":")
-    return base if kind == "cpu" else f"{_gpu_model(int(index))} ({base})"
+    if kind == "cpu":
+        return base
+    one = gpu(int(index))
+    return f"{one.name}, driver {one.driver} ({base}, GPU {one.uuid[:8]})"

@@ -56,6 +56,25 @@ def key_of(digest: str, imgsz: int, settings: LatencySettings, link: Link) -> di
     return {**key, "model": digest, "input_shape": [1, 3, imgsz, imgsz]}
 
 
+def run_once(model: Sized, settings: LatencySettings, link: Link) -> str:
+    """Run a model once on the link's device, without timing it, and check its outputs.
+
+    Args:
+        model: The file and its input size.
+        settings: With what.
+        link: To the device's agent.
+
+    Returns:
+        The runtime's version there.
+
+    Raises:
+        LatencyError: It does not run there, its outputs are not finite, or the device is lost.
+    """
+    (sent,) = _sent(link, [model])
+    request = {"do": "try", "settings": _plain(settings), "model": sent}
+    return str(link.ask(request, _TIMEOUT_S)["runtime_version"])
+
+
 def calibration(settings: LatencySettings, *, fresh: bool = False) -> Calibration:
     """What the references take on the device: as it was measured once, or measured now (about 20 s).
 

@@ -1,6 +1,7 @@
 """The agent as one file: a zip of the modules of ghostnas that it needs, and how a device's Python is made to run it.
 
-Which modules those are is read off the imports, those inside functions included, so nothing has to be listed by hand.
+Which modules those are is read off the imports, those inside functions included, so nothing has to be listed by hand;
+beside them go the blocks, which are imported by name.
 The bytes are the same on every machine for the same sources, and a device keeps them by digest.
 """
 
@@ -15,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import nas
+from nas.blocks import REGISTERED
 
 PYTHON = (3, 11)
 """The oldest Python that can run the agent."""
@@ -68,7 +70,8 @@ def agent_package() -> Package:
 
 def modules() -> list[Path]:
     """The files of the agent's modules, sorted."""
-    waiting = [_AGENT, *(f"nas.latency.{path.stem}" for path in _ROOT.glob(_RUNTIMES))]
+    # A checkpoint names the modules of its blocks, and `nas.build.register` imports them by name.
+    waiting = [_AGENT, *(f"nas.latency.{path.stem}" for path in _ROOT.glob(_RUNTIMES)), *REGISTERED.values()]
     found: set[Path] = set()
     while waiting:
         path = _file(waiting.pop())

@@ -42,6 +42,9 @@ def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> It
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
+    if settings.device != "cpu":
+        # ONNX Runtime would run a node that CUDA has not got on the CPU, copies and all, and not say so.
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     # With several threads ORT's pool spins between operators, which is its own default and what a deployed
     # model does; with one thread there is no pool and everything runs on the calling thread.
     provider = _provider(settings, ort.get_available_providers())

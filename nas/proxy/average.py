@@ -71,7 +71,7 @@ def recalibrate(
     chosen = torch.linspace(0, len(source) - 1, min(pictures, len(source))).long()
     # Even parts: a last one of a single picture has no statistics where a map is 1x1.
     for part in torch.tensor_split(chosen, math.ceil(len(chosen) / batch)):
-        with passing(gate), autocast(device, precision):
+        with passing(gate, device), autocast(device, precision):
             model(plain_images(source, part, device).contiguous(memory_format=torch.channels_last))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

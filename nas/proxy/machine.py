@@ -1,7 +1,7 @@
 """What the training machine computes in, and how many threads it may use."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
@@ -11,6 +11,8 @@ from nas.errors import ProxyError
 
 Precision = Literal["float32", "bfloat16"]
 
+_AMPERE = 8  # major compute capability of the first GPUs with bfloat16 arithmetic
+
 
 class StepGate(Protocol):
     """What a proxy needs of a turnstile: something to pass through with every batch."""
@@ -19,13 +21,32 @@ class StepGate(Protocol):
         """Wait while a latency is measured, then hold the machine for one batch."""
 
 
-def passing(gate: StepGate | None) -> AbstractContextManager[None]:
+@contextmanager
+def passing(gate: StepGate | None, device: torch.device) -> Iterator[None]:
     """One batch's pass through the turnstile; nothing without one.
 
     Args:
         gate: The turnstile.
+        device: Where the batch computes; it has nothing left to do when the turnstile is let go.
     """
-    return nullcontext() if gate is None else gate.step()
+    if gate is None:
+        yield
+        return
+    with gate.step():
+        try:
+            yield
+        finally:
+            settle(device)
+
+
+def settle(device: torch.device) -> None:
+    """Wait until a device has done what it was given; a CPU's calls return when they are done.
+
+    Args:
+        device: The device.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def find_device(name: str) -> torch.device:
@@ -58,9 +79,14 @@ def find_precision(asked: str, device: torch.device) -> Precision:
         device: Where the training runs.
     """
     if asked == "auto":
-        native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_computes_bfloat16()
+        native = _gpu_computes_bfloat16(device) if device.type == "cuda" else _cpu_computes_bfloat16()
         return "bfloat16" if native else "float32"
     return "bfloat16" if asked == "bfloat16" else "float32"
+
+
+def _gpu_computes_bfloat16(device: torch.device) -> bool:
+    # `torch.cuda.is_bf16_supported` is also true where it is emulated (T4, V100), and asks the current device.
+    return torch.cuda.get_device_capability(device)[0] >= _AMPERE
 
 
 @lru_cache(maxsize=1)

@@ -36,6 +36,7 @@ _NMS_IOU = 0.7
 _MOST_DETECTIONS = 300
 _THRESHOLDS = SimpleNamespace(iouv=torch.linspace(0.5, 0.95, 10))
 _BATCH = 16
+_HOST = torch.device("cpu")
 
 
 @torch.no_grad()
@@ -95,12 +96,12 @@ def score_with(
     """
     rows: list[tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
     for source in batches(split, imgsz, _BATCH):
-        with passing(turnstile):
-            images = plain_images(source, torch.arange(len(source)), torch.device("cpu"))
+        with passing(turnstile, _HOST):
+            images = plain_images(source, torch.arange(len(source)), _HOST)
             predicted = predict(images)  # (B, 4 + classes, anchors)
             if not torch.isfinite(predicted).all():
                 raise ProxyError("the model's outputs are not finite: it cannot be scored")
-            found = non_max_suppression(
+            kept = non_max_suppression(
                 predicted,
                 _CONFIDENCE,
                 _NMS_IOU,
@@ -108,9 +109,10 @@ def score_with(
                 max_det=_MOST_DETECTIONS,
                 max_time_img=60.0,  # the default drops detections on a busy machine
             )
+            found = [one.cpu() for one in kept]  # the copies wait for the device
         labels = split.labels[len(rows) : len(rows) + len(source)]
         pairs = zip(found, labels, strict=True)
-        rows += [_match(one.cpu(), source, index, known) for index, (one, known) in enumerate(pairs)]
+        rows += [_match(one, source, index, known) for index, (one, known) in enumerate(pairs)]
     correct, confidence, kinds, truth = (np.concatenate(column) for column in zip(*rows, strict=True))
     precision = ap_per_class(correct, confidence, kinds, truth)[5]  # (classes that occur, 10 thresholds)
     return Score(map50_95=float(precision.mean()), map50=float(precision[:, 0].mean()))

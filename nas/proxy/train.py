@@ -131,7 +131,7 @@ def _train(
     share = changed_share(len(source), settings)
     tail: list[float] = []
     for step, chosen in enumerate(orders(len(source), settings, random)):
-        with passing(gate):
+        with passing(gate, objective.device):
             anneal(model, (step + 1) / max(1, round(settings.steps * ANNEALED_IN)))
             set_learning_rate(optimizer, learning_rate(step, settings))
             loss = objective(augmented(source, chosen, random, objective.device, share))

@@ -109,6 +109,7 @@ def test_a_search_elsewhere_needs_the_runtime_here_too(
 
     monkeypatch.setattr("nas.runner.open_link", lambda place: There())
     monkeypatch.setattr("nas.runner.key_of", lambda *_: {})
+    monkeypatch.setattr("nas.runner.run_once", lambda *_: "1.0")
     code, message = ghostnas(
         "search", "--device", "ssh://pi@board", "--runtime", "ncnn", "--precision", "float16", "--workers", "0"
     )

@@ -176,6 +176,32 @@ def test_the_package_holds_every_module_that_its_modules_import() -> None:
                 assert {f"{stem}.py", f"{stem}/__init__.py"} & names, f"{name} imports {node.module}"
 
 
+def test_the_package_alone_runs_every_block(tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+
+    from nas.blocks import REGISTERED
+    from nas.blocks.bottleneck import GhostBottleneckV2
+
+    assert {f"{name.replace('.', '/')}.py" for name in REGISTERED.values()} <= {
+        path.relative_to(ROOT).as_posix() for path in modules()
+    }
+    package, checkpoint = tmp_path / "agent.zip", tmp_path / "block.pt"
+    package.write_bytes(agent_package().data)
+    torch.save({"model": nn.Sequential(nn.Conv2d(3, 16, 1), GhostBottleneckV2(16, 16, 32)).eval()}, checkpoint)
+    # With the zip in front, no module of ghostnas comes from where it is installed; from_pt registers all blocks.
+    code = (
+        f"import sys; sys.path.insert(0, {str(package)!r})\n"
+        "import torch, nas\n"
+        "from nas.latency.torch_files import from_pt\n"
+        f"module = from_pt(open({str(checkpoint)!r}, 'rb').read())\n"
+        "print(nas.__file__, tuple(module(torch.rand(1, 3, 32, 32)).shape))\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, timeout=120, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"{package}/nas/__init__.py (1, 16, 32, 32)"
+
+
 def test_the_package_has_the_same_bytes_every_time() -> None:
     agent_package.cache_clear()
     first = agent_package()

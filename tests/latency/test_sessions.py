@@ -251,11 +251,42 @@ def test_no_cuda(runtime: str, message: str) -> None:
 @pytest.mark.device
 @pytest.mark.parametrize("settings", ON_CUDA, ids=_named)
 def test_cuda(settings: LatencySettings, lively: nn.Module) -> None:
+    _skip_where_it_cannot_run(settings)
+    if settings.runtime == "onnxruntime":
+        import onnxruntime
+
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            pytest.skip("this onnxruntime is built for CPUs")
     model = prepare(lively, IMGSZ, settings, image(IMGSZ))
     with _opened(model, settings) as session:
         check_finite(session)
         _check_close(session.outputs()[0], _torch(lively, image(IMGSZ)), settings.precision)
         assert (session.build_s > 0) == (settings.runtime == "tensorrt")
+
+
+@pytest.mark.parametrize(("device", "refused"), [("cpu", "0"), ("cuda:0", "1")])
+def test_onnxruntime_leaves_no_node_to_the_cpu_when_cuda_is_asked(
+    device: str, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    entry = "session.disable_cpu_ep_fallback"
+
+    def asked(data: bytes, options: onnxruntime.SessionOptions, providers: object) -> None:
+        try:
+            value = options.get_session_config_entry(entry)
+        except RuntimeError:  # it was not set
+            value = "0"
+        raise RuntimeError(f"fallback refused: {value}")
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", asked)
+    settings = LatencySettings(device=device)
+    with (
+        pytest.raises(LatencyError, match=f"refused: {refused}"),
+        _opened(prepare_reference(COMPUTE, settings), settings),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

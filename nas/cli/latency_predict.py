@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from nas.latency.features import Features
+    from nas.latency.models import ModelFile
     from nas.latency.predictor import Prediction, Predictor, Sample
     from nas.settings import SearchSettings
 
@@ -43,7 +44,7 @@ def predict(
     with Console(stderr=True).status("Reading measurements and graphs"):
         settings, samples = _samples(source, out, most)
         predictor = _predictor(samples, None if carry is None else _samples(carry, out, most)[1])
-        predictions = [predictor.predict(_features(file.name, size)) for file, size in zip(files, sizes, strict=True)]
+        predictions = [predictor.predict(_features(file, size)) for file, size in zip(files, sizes, strict=True)]
     if as_json:
         typer.echo(json.dumps(_object(models, sizes, predictions, predictor, settings), indent=2))
     else:
@@ -67,15 +68,17 @@ def _predictor(samples: "Sequence[Sample]", other: "Sequence[Sample] | None") ->
     return Predictor.fit(samples) if other is None else Predictor.fit(other).carried_over(samples)
 
 
-def _features(name: str, imgsz: int) -> "Features":
+def _features(model: "ModelFile", imgsz: int) -> "Features":
     from nas.latency.features import features
 
-    if name.lower().endswith(".onnx"):
-        return features(Path(name).read_bytes())
+    if model.onnx is not None:
+        from nas.latency.onnx_graphs import fixed
+
+        return features(fixed(model.onnx, (1, 3, imgsz, imgsz)))
     from nas.build import to_onnx
     from nas.latency.models import load_unfused
 
-    return features(to_onnx(load_unfused(name), imgsz))
+    return features(to_onnx(load_unfused(model.name), imgsz))
 
 
 def _object(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.sample import QUANTISED_WITH, sample_pictures
-from nas.errors import ModelError, UsageError
+from nas.errors import UsageError
 from nas.latency import cache
 from nas.latency.artifact import prepare
 from nas.latency.link import open_link
@@ -17,12 +17,11 @@ from nas.latency.models import DEFAULT_IMGSZ, ModelFile, own_imgsz
 from nas.latency.patience import surely
 from nas.latency.sized import Sized
 from nas.latency.values import LatencySettings, Level
+from nas.model_yaml import LARGEST, STRIDE, fits
 from nas.turnstile import Turnstile
 
 NMS_PICTURES = 16
 """Pictures that a `+nms` measurement detects in, one after the other."""
-
-_STRIDE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +49,16 @@ def choose_imgsz(model: ModelFile, wanted: int | None, runtime: str) -> int:
         UsageError: The file cannot be measured at that size or in that runtime.
         ModelError: The file cannot be read.
     """
-    is_onnx = model.path.suffix.lower() == ".onnx"
-    if is_onnx and runtime.startswith("torch"):
+    if model.onnx is not None and runtime.startswith("torch"):
         raise UsageError(f"runtime {runtime} measures a .yaml or .pt file, got {model.name!r}")
-    if wanted is not None and not _fits(wanted):
-        raise UsageError(f"--imgsz must be a multiple of {_STRIDE}, got {wanted}")
-    if not is_onnx:
-        size = wanted or own_imgsz(model) or DEFAULT_IMGSZ
-        if not _fits(size):
-            raise ModelError(
-                f"{model.name}: imgsz must be a multiple of {_STRIDE}, got {size}; give another by --imgsz"
-            )
-        return size
+    if wanted is not None and not fits(wanted):
+        raise UsageError(f"--imgsz must be a multiple of {STRIDE}, from {STRIDE} to {LARGEST}, got {wanted}")
+    if model.onnx is None:
+        return wanted or own_imgsz(model) or DEFAULT_IMGSZ
     fixed = own_imgsz(model)
     if fixed and wanted and fixed != wanted:
         raise UsageError(f"{model.name} was exported at imgsz {fixed} and takes no other, got --imgsz {wanted}")
     return fixed or wanted or DEFAULT_IMGSZ
-
-
-def _fits(size: int) -> bool:
-    return size >= _STRIDE and size % _STRIDE == 0
 
 
 def latencies_of(

@@ -108,7 +108,7 @@ def measure(
     files = [find_model(name) for name in models]
     sizes = [choose_imgsz(file, imgsz, settings.runtime) for file in files]
     what = f"Measuring {', '.join(file.name for file in files)}"
-    progress = Console(stderr=True)
+    progress = Console(stderr=True, markup=False)
     if recalibrate:
         with progress.status("Calibrating"):
             patiently(lambda: calibration(settings, fresh=True), notice=progress.print)
@@ -153,23 +153,24 @@ def _objects(names: Sequence[str], answer: "Answer") -> list[dict[str, Any]]:
 
 def _print_table(names: Sequence[str], answer: "Answer") -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("model", "imgsz")
-    for column in ("latency", "95% interval", "ratio", "95% interval"):
-        table.add_column(column, justify="right")
+    from nas.cli.columns import columns, show_table
+
+    shape = columns("model", figures=("imgsz", "latency", "95% interval", "ratio", "95% interval"))
+    rows = []
     ratios = answer.found.ratios or [None] * len(names)
     for name, measured, ratio in zip(names, answer.found.latencies, ratios, strict=True):
-        table.add_row(
+        row = [
             name,
             str(measured.imgsz),
             f"{measured.latency_ms:.3f} ms",
             f"{measured.low_ms:.3f} to {measured.high_ms:.3f}",
             "-" if ratio is None else f"{ratio.value:.3f}x",
             "-" if ratio is None or ratio.low == ratio.high else f"{ratio.low:.3f} to {ratio.high:.3f}",
-        )
-    console = Console(highlight=False)
-    console.print(table)
+        ]
+        rows.append(row)
+    console = Console(highlight=False, markup=False)
+    show_table(console, shape, rows)
     for line in _footer(answer):
         console.print(line, soft_wrap=True)
 

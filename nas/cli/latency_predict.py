@@ -120,22 +120,22 @@ def _print_table(
     settings: "SearchSettings",
 ) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("model", "imgsz")
-    for column in ("predicted", "95% interval"):
-        table.add_column(column, justify="right")
-    table.add_column("")
+    from nas.cli.columns import Column, columns, show_table
+
+    shape = (*columns("model", figures=("imgsz", "predicted", "95% interval")), Column(""))
+    rows = []
     for name, size, prediction in zip(names, sizes, predictions, strict=True):
-        table.add_row(
+        row = [
             name,
             str(size),
             f"{prediction.latency_ms:.3f} ms",
             f"{prediction.low_ms:.3f} to {prediction.high_ms:.3f}",
             f"outside: {prediction.beyond:.0%} is work beyond what was measured" if prediction.outside else "",
-        )
-    console = Console(highlight=False)
-    console.print(table)
+        ]
+        rows.append(row)
+    console = Console(highlight=False, markup=False)
+    show_table(console, shape, rows)
     console.print(
         f"Predicted from {predictor.samples} measurements, not measured: {settings.runtime}, {settings.precision}, "
         f"threads: {settings.threads}, scope {settings.scope}, {settings.statistic}, "

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.sample import QUANTISED_WITH, sample_pictures
-from nas.errors import UsageError
+from nas.errors import LatencyError, UsageError
 from nas.latency import cache
 from nas.latency.artifact import prepare
 from nas.latency.link import open_link
-from nas.latency.measure import Comparison, compare, key_of, needed_calibration
+from nas.latency.measure import Comparison, compare, key_of, needed_calibration, try_model
 from nas.latency.models import DEFAULT_IMGSZ, ModelFile, own_imgsz
 from nas.latency.patience import surely
 from nas.latency.sized import Sized
@@ -107,6 +107,7 @@ def latencies_of(
             Sized(prepare(model, size, settings, pictures), size)
             for model, size, pictures in zip(models, sizes, quantising, strict=True)
         ]
+        _check_that_they_run(models, files, settings)
 
     def measure() -> Comparison:
         return compare(files, settings, calibrated, level=level, pictures=seen)
@@ -117,6 +118,23 @@ def latencies_of(
     answer = replace(measured, latencies=latencies)
     cache.keep(answer)
     return Answer(answer, None)
+
+
+def _check_that_they_run(models: Sequence[ModelFile], files: Sequence[Sized], settings: LatencySettings) -> None:
+    """Run each ONNX file of a user once: what a runtime says against one does not tell which of several it is.
+
+    Raises:
+        LatencyError: One does not run; the message names it.
+    """
+    users = [(model, file) for model, file in zip(models, files, strict=True) if model.onnx is not None]
+    if not users:
+        return
+    with open_link(settings.place) as link:
+        for model, file in users:
+            try:
+                try_model(link, file, settings)
+            except LatencyError as error:
+                raise type(error)(f"{model.name}: {error}") from error
 
 
 def _pictures_key(used: Sequence[NDArray[np.float32] | None]) -> dict[str, str]:

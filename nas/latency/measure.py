@@ -56,6 +56,16 @@ def key_of(digest: str, imgsz: int, settings: LatencySettings, link: Link) -> di
     return {**key, "model": digest, "input_shape": [1, 3, imgsz, imgsz]}
 
 
+def try_model(link: Link, model: Sized, settings: LatencySettings) -> None:
+    """Run a model once on the link's device and check its outputs, without timing anything.
+
+    Raises:
+        LatencyError: It does not run there.
+    """
+    (sent,) = _sent(link, [model])
+    link.ask({"do": "try", "settings": _plain(settings), "model": sent}, _TIMEOUT_S)
+
+
 def calibration(settings: LatencySettings, *, fresh: bool = False) -> Calibration:
     """What the references take on the device: as it was measured once, or measured now (about 20 s).
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nas.errors import ModelError, RuntimeMissing
 from nas.latency.ncnn_pack import INPUT, OUTPUT, NcnnModel, pack
-from nas.latency.plain_words import TRY, plain
+from nas.latency.plain_words import TRY, reasons
 from nas.latency.reference import Reference, weighted_layers
 
 _CONVERT_S = 300.0
@@ -38,7 +38,7 @@ def to_ncnn(onnx: bytes, imgsz: int, *, half: bool) -> bytes:
         try:
             param, weights = ((place / f"model.ncnn.{part}").read_bytes() for part in ("param", "bin"))
         except OSError:
-            raise ModelError(f"pnnx made no ncnn model; its last words: {plain(said)}; {TRY}") from None
+            raise ModelError(f"pnnx made no ncnn model; its last words: {reasons(said)}; {TRY}") from None
     return pack(NcnnModel(param, weights, imgsz))
 
 
@@ -63,7 +63,9 @@ def _run(words: Sequence[str], folder: Path) -> str:
         raise ModelError(f"pnnx could not convert the model: {error}") from error
     said = " | ".join(done.stdout.decode(errors="replace").strip().splitlines()[-3:])
     if done.returncode:
-        raise ModelError(f"pnnx cannot convert the model (code {done.returncode}); its last words: {plain(said)}; {TRY}")
+        raise ModelError(
+            f"pnnx cannot convert the model (code {done.returncode}); its last words: {reasons(said)}; {TRY}"
+        )
     return said
 
 

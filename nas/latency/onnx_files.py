@@ -102,13 +102,14 @@ def _size(tensor: "TensorProto") -> int:
     """Bytes of a tensor, from its shape and type."""
     from onnx import TensorProto, helper
 
-    kind = TensorProto.DataType.Name(tensor.data_type)  # type: ignore[attr-defined]
+    kind = TensorProto.DataType.Name(tensor.data_type)
     if kind in ("UNDEFINED", "STRING") or min(tensor.dims, default=0) < 0:
         raise ModelError(
-            f"tensor {tensor.name!r} of type {kind} and shape {tuple(tensor.dims)} cannot be external data; export again"
+            f"tensor {tensor.name!r} of type {kind} and shape {tuple(tensor.dims)} cannot be external data; "
+            "export the model again"
         )
     bits = _BITS.get(kind) or 8 * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    return -(-math.prod(tensor.dims) * bits // 8)
+    return int(-(-math.prod(tensor.dims) * bits // 8))
 
 
 def _take_in(tensor: "TensorProto", name: str, folders: Sequence[Path]) -> None:

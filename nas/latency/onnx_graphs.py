@@ -58,7 +58,9 @@ def picture_size(model: Any, name: str) -> int | None:
         raise ModelError(f"{name} has no output, so its latency would mean nothing; export it again")
     for output in graph.output:
         if output.type.WhichOneof("value") not in ("tensor_type", None) or _type(output) == "string":
-            raise ModelError(f"{name} answers with {_described(output)}, not with tensors of numbers; export it with them")
+            raise ModelError(
+                f"{name} answers with {_described(output)}, not with tensors of numbers; export it with them"
+            )
     if not any(picture.name in node.input for node in inner(graph, NodeProto)):
         raise ModelError(f"no node of {name} reads its input {picture.name!r}, so there is nothing to measure")
     return size
@@ -80,7 +82,9 @@ def _side(picture: Any, name: str) -> int | None:
         raise ModelError(f"{says}, {batch} pictures at once; {_WANTED}: export it at batch 1 or with a free batch")
     fixed = {one for one in (height, width) if isinstance(one, int)}
     if len(fixed) == 2:
-        raise ModelError(f"{says}, {height} by {width} pixels; only square pictures can be measured: export it at a square size")
+        raise ModelError(
+            f"{says}, {height} by {width} pixels; only square pictures can be measured: export it at a square size"
+        )
     side = next(iter(fixed), None)
     if side is not None and not 0 < side <= LARGEST:
         raise ModelError(f"{says}; a side from 1 to {LARGEST} pixels can be measured")
@@ -101,12 +105,16 @@ def _shape(value: Any) -> Shape | None:
 
 def _type(value: Any) -> str:
     """The element type of a tensor: `float32`."""
+    return _named(value.type.tensor_type.elem_type)
+
+
+def _named(number: int) -> str:
     from onnx import TensorProto
 
     try:
-        name = TensorProto.DataType.Name(value.type.tensor_type.elem_type)
+        name = str(TensorProto.DataType.Name(number))
     except ValueError:  # of a newer ONNX
-        return f"type {value.type.tensor_type.elem_type}"
+        return f"type {number}"
     return _NAMES.get(name, name.lower())
 
 
@@ -131,12 +139,11 @@ def arithmetic(model: Any) -> str:
     types = {one.name: one.data_type for graph in graphs for one in graph.initializer}
     for node in nodes:
         if node.op_type == "Constant":
-            types |= {node.output[0]: one.t.data_type for one in node.attribute if one.name == "value"}
+            types.update((node.output[0], one.t.data_type) for one in node.attribute if one.name == "value")
     read = {types[name] for node in nodes if node.op_type in _WEIGHTED for name in node.input[1:2] if name in types}
     for kind in (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE):
         if kind in read:
-            name = TensorProto.DataType.Name(kind)
-            return _NAMES.get(name, name.lower())
+            return _named(kind)
     return "float32"
 
 

@@ -17,13 +17,13 @@ _NOISE = re.compile(
     r"|Please fix either|^-- \S+ with a message:$"
 )
 _OPSET = re.compile(
-    r"ONNX Runtime only \*guarantees\*.*?Opset (\d+) is under development.*?support for domain (\S+) is till opset (\d+)",
+    r"ONNX Runtime only \*guarantees\*.*?Opset (\d+) is under.*?support for domain (\S+) is till opset (\d+)",
     re.DOTALL,
 )
 _SCOPES = re.compile(r"(?:\w+::)+")
 
 
-def plain(error: BaseException | str) -> str:
+def reasons(error: BaseException | str) -> str:
     """The reasons that an exception gives; `it gave no reason` where nothing is left of them."""
     text = _CONDITION.sub("", _PLACE.sub("", _STATUS.sub("", str(error))))
     text = _OPSET.sub(r"it is of opset \1 of \2, and this version supports opsets up to \3", text)

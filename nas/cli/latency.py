@@ -90,6 +90,7 @@ def measure(
     from nas.latency.models import find_model
     from nas.latency.patience import patiently
     from nas.latency.profile import resolve_device
+    from nas.latency.users_onnx import note
 
     # Everything that can be wrong with the request is found before anything is measured.
     if preset is not None and target_stat != "quiet":
@@ -120,7 +121,7 @@ def measure(
     if as_json:
         typer.echo(json.dumps(_objects(models, answer), indent=2))
     else:
-        _print_table(models, answer)
+        _print_table(models, answer, [note(file.name, file.onnx, settings) for file in files if file.onnx is not None])
 
 
 def _objects(names: Sequence[str], answer: "Answer") -> list[dict[str, Any]]:
@@ -151,7 +152,7 @@ def _objects(names: Sequence[str], answer: "Answer") -> list[dict[str, Any]]:
     return found
 
 
-def _print_table(names: Sequence[str], answer: "Answer") -> None:
+def _print_table(names: Sequence[str], answer: "Answer", notes: Sequence[str | None] = ()) -> None:
     from rich.console import Console
 
     from nas.cli.columns import columns, show_table
@@ -171,7 +172,7 @@ def _print_table(names: Sequence[str], answer: "Answer") -> None:
         rows.append(row)
     console = Console(highlight=False, markup=False)
     show_table(console, shape, rows)
-    for line in _footer(answer):
+    for line in [*_footer(answer), *filter(None, notes)]:
         console.print(line, soft_wrap=True)
 
 

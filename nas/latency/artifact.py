@@ -113,7 +113,7 @@ def prepare(
     if users is not None:
         from nas.latency.users_onnx import ready
 
-        onnx, done = ready(users, imgsz, settings)
+        onnx, done = ready(*users, imgsz, settings)
     elif onnx is None:
         from nas.build import to_onnx
 
@@ -143,10 +143,11 @@ def _loaded(model: "nn.Module | ModelFile") -> "DetectionModel":
     return load_unfused(model.name) if isinstance(model, ModelFile) else cast("DetectionModel", model)
 
 
-def _users_onnx(model: "nn.Module | ModelFile") -> bytes | None:
+def _users_onnx(model: "nn.Module | ModelFile") -> tuple[str, bytes] | None:
+    """Name and content of an ONNX file that a user names."""
     from nas.latency.models import ModelFile
 
-    return model.onnx if isinstance(model, ModelFile) else None
+    return (model.name, model.onnx) if isinstance(model, ModelFile) and model.onnx is not None else None
 
 
 def _in_precision(onnx: bytes, settings: LatencySettings, calibration: Pictures | None) -> bytes:

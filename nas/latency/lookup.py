@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.sample import QUANTISED_WITH, sample_pictures
-from nas.errors import LatencyError, UsageError
+from nas.errors import LatencyError, ModelError, Unmeasurable, UsageError
 from nas.latency import cache
-from nas.latency.artifact import prepare
+from nas.latency.artifact import ModelBytes, prepare
 from nas.latency.link import open_link
 from nas.latency.measure import Comparison, compare, key_of, needed_calibration, try_model
 from nas.latency.models import DEFAULT_IMGSZ, ModelFile, own_imgsz
 from nas.latency.patience import surely
+from nas.latency.plain_words import TRY
 from nas.latency.sized import Sized
 from nas.latency.values import LatencySettings, Level
 from nas.model_yaml import LARGEST, STRIDE, fits
@@ -104,7 +105,7 @@ def latencies_of(
             return Answer(*kept)
     with Turnstile().step():  # building and quantising keep a core busy
         files = [
-            Sized(prepare(model, size, settings, pictures), size)
+            Sized(_prepared(model, size, settings, pictures), size)
             for model, size, pictures in zip(models, sizes, quantising, strict=True)
         ]
         _check_that_they_run(models, files, settings)
@@ -120,6 +121,17 @@ def latencies_of(
     return Answer(answer, None)
 
 
+def _prepared(
+    model: ModelFile, size: int, settings: LatencySettings, pictures: NDArray[np.float32] | None
+) -> ModelBytes:
+    try:
+        return prepare(model, size, settings, pictures)
+    except ModelError as error:
+        if model.onnx is None:  # its messages name it
+            raise
+        raise ModelError(f"{model.name}: {error}") from error
+
+
 def _check_that_they_run(models: Sequence[ModelFile], files: Sequence[Sized], settings: LatencySettings) -> None:
     """Run each ONNX file of a user once: what a runtime says against one does not tell which of several it is.
 
@@ -133,6 +145,8 @@ def _check_that_they_run(models: Sequence[ModelFile], files: Sequence[Sized], se
         for model, file in users:
             try:
                 try_model(link, file, settings)
+            except Unmeasurable as error:  # it ended the agent, and would do so again
+                raise LatencyError(f"{model.name} ends runtime {settings.runtime}: {error}; {TRY}") from error
             except LatencyError as error:
                 raise type(error)(f"{model.name}: {error}") from error
 

@@ -38,7 +38,7 @@ def to_ncnn(onnx: bytes, imgsz: int, *, half: bool) -> bytes:
         try:
             param, weights = ((place / f"model.ncnn.{part}").read_bytes() for part in ("param", "bin"))
         except OSError:
-            raise ModelError(f"pnnx made no ncnn model; its last words: {reasons(said)}; {TRY}") from None
+            raise ModelError(f"pnnx made no ncnn model; its last words: {said}; {TRY}") from None
     return pack(NcnnModel(param, weights, imgsz))
 
 
@@ -61,11 +61,9 @@ def _run(words: Sequence[str], folder: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ModelError(f"pnnx could not convert the model: {error}") from error
-    said = " | ".join(done.stdout.decode(errors="replace").strip().splitlines()[-3:])
+    said = reasons("\n".join(done.stdout.decode(errors="replace").strip().splitlines()[-3:]))
     if done.returncode:
-        raise ModelError(
-            f"pnnx cannot convert the model (code {done.returncode}); its last words: {reasons(said)}; {TRY}"
-        )
+        raise ModelError(f"pnnx cannot convert the model (code {done.returncode}); its last words: {said}; {TRY}")
     return said
 
 

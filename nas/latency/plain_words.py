@@ -6,7 +6,9 @@ TRY = "export it again without what it names, or measure it with another --runti
 """What to do about a model that a runtime refuses."""
 
 _MOST = 300
-_STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |\x1b\[[0-9;]*m|https?://\S+")
+_STATUS = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |\x1b\[[0-9;]*m|https?://\S+|[-\d]+ [\d:.]+ \[[EF]:onnxruntime:[^\]]*\] "
+)
 _PLACE = re.compile(r"\S+\.(?:cc|cpp|cxx|cu|cuh|h|hpp):\d+ (?:.*?\)(?: const)? )?")
 """A source file with its line, and the function's signature."""
 
@@ -14,7 +16,7 @@ _CONDITION = re.compile(r"\S+ (?:[=<>!&|]+ \S+ )*was false\. ?")
 _NOISE = re.compile(
     r"Exception from |Check '|FrontEnd API failed|Model wasn't fully converted|Errors during ONNX|Summary:|Details:"
     r"|While validating |To facilitate |-- Conversion is failed for|Not Implemented:|\.(?:cc|cpp|hpp|h)\b"
-    r"|Please fix either|^-- \S+ with a message:$"
+    r"|\[[WI]:onnxruntime:|Please fix either|^-- \S+ with a message:$"
 )
 _OPSET = re.compile(
     r"ONNX Runtime only \*guarantees\*.*?Opset (\d+) is under.*?support for domain (\S+) is till opset (\d+)",

@@ -69,12 +69,16 @@ def _predictor(samples: "Sequence[Sample]", other: "Sequence[Sample] | None") ->
 
 
 def _features(model: "ModelFile", imgsz: int) -> "Features":
+    from nas.errors import ModelError
     from nas.latency.features import features
 
     if model.onnx is not None:
         from nas.latency.onnx_graphs import fixed
 
-        return features(fixed(model.onnx, (1, 3, imgsz, imgsz)))
+        try:
+            return features(fixed(model.onnx, (1, 3, imgsz, imgsz)))
+        except ModelError as error:
+            raise ModelError(f"{model.name}: {error}") from error
     from nas.build import to_onnx
     from nas.latency.models import load_unfused
 

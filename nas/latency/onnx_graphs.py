@@ -16,6 +16,13 @@ _INTEGERS = ("QuantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulIn
 
 _NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
 
+_OTHERS = {
+    "sequence_type": "a sequence",
+    "optional_type": "an optional value",
+    "map_type": "a map",
+    "sparse_tensor_type": "a sparse tensor",
+}
+
 Shape = tuple[int | str, ...]
 
 
@@ -122,7 +129,7 @@ def _described(value: Any) -> str:
     """An input or output: `images (1, 3, height, width) float32`."""
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
-        return f"{value.name} (a {(kind or 'value of no type').removesuffix('_type').replace('_', ' ')})"
+        return f"{value.name} ({_OTHERS.get(kind, 'a value of no type')})"
     shape = _shape(value)
     sizes = "of unknown shape" if shape is None else f"({', '.join(map(str, shape))})"
     return f"{value.name} {sizes} {_type(value)}"

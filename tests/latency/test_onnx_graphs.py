@@ -14,7 +14,7 @@ from nas.latency.artifact import prepare
 from nas.latency.features import features
 from nas.latency.lookup import choose_imgsz
 from nas.latency.models import find_model
-from nas.latency.onnx_graphs import arithmetic, fixed
+from nas.latency.onnx_graphs import arithmetic, fixed, parsed
 from nas.latency.plain_words import reasons
 from nas.latency.scope import scoped
 from nas.latency.session import Session
@@ -32,6 +32,8 @@ def test_weights_among_the_inputs_are_not_the_picture(tmp_path: Path, runtime: s
     plain = find_model(str(written(conv(), tmp_path / "plain.onnx")))
     assert np.allclose(outputs_of(model, runtime)[0], outputs_of(plain)[0], atol=1e-4)
     assert outputs_of(model, precision="int8")[0].shape == (1, 8, SIZE, SIZE)
+    half = parsed(prepare(model, SIZE, LatencySettings(precision="float16", device="cuda:0")).data)
+    assert arithmetic(half) == "float16" and len(half.graph.input) == 1
     assert note("m.onnx", model.onnx or b"", LatencySettings()) is not None
     assert note("plain.onnx", plain.onnx or b"", LatencySettings()) is None
 
@@ -55,6 +57,8 @@ def test_sizes_that_are_free(tmp_path: Path, shape: Any, size: int | None) -> No
         assert choose_imgsz(model, 64, "onnxruntime") == 64
     used = size or 64
     assert outputs_of(model, size=used)[0].shape == (1, 8, used, used)
+    for_tensorrt = parsed(prepare(model, used, LatencySettings("tensorrt", device="cuda:0")).data)
+    assert [one.dim_value for one in for_tensorrt.graph.input[0].type.tensor_type.shape.dim] == [1, 3, used, used]
     assert sum(features(fixed(model.onnx or b"", (1, 3, used, used))).amounts) > 0
 
 
@@ -95,7 +99,7 @@ GRAPHS: dict[str, tuple[Any, str]] = {
     ),
     "optional": (
         conv(inputs=[helper.make_value_info("images", helper.make_optional_type_proto(value("x").type))]),
-        "takes images (a optional)",
+        "takes images (an optional value)",
     ),
     "no output": (conv(outputs=[]), "has no output"),
     "sequence out": (
@@ -242,8 +246,9 @@ def test_nms_of_what_is_no_ultralytics_detector(shape: tuple[int, ...]) -> None:
     session = Session(lambda: None, lambda: [np.zeros(shape, dtype=np.float32)], lambda picture: None)
     buffer = io.BytesIO()
     np.save(buffer, np.zeros((1, 3, 64, 64), dtype=np.float32))
+    detect = scoped(session, 64, "+nms", buffer.getvalue())
     if shape == (1, 84, 85):  # 80 classes and the positions of 64 px are a detector's
-        scoped(session, 64, "+nms", buffer.getvalue())
+        detect()
         return
     with pytest.raises(LatencyError, match=r"answers with shape .*; measure it with --scope compute"):
-        scoped(session, 64, "+nms", buffer.getvalue())
+        detect()

@@ -144,9 +144,10 @@ def load_model(path_or_name: str | Path, nc: int | None = None) -> DetectionMode
         ModelError: There is no such file or name (nothing is downloaded), or it is not a detector.
     """
     path = Path(path_or_name)
-    if path.suffix not in {".yaml", ".yml", ".pt"}:
+    suffix = path.suffix.lower()
+    if suffix not in {".yaml", ".yml", ".pt"}:
         raise ModelError(f"a model must be a .yaml or .pt file, got {str(path)!r}")
-    if path.suffix == ".pt":
+    if suffix == ".pt":
         return _load_checkpoint(path)
     try:
         if not path.is_file() and path.parent != Path():

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nas.errors import ModelError, UsageError
+from nas.model_yaml import yaml_imgsz as _imgsz
 from nas.runs import RESULTS, design_of, find_run, is_run, provenance, table
 
 
@@ -86,14 +85,3 @@ def find_design(target: str, trial: int | None = None, out: Path = RESULTS) -> D
     if home is not None and label == "best":
         label = str(provenance(home).get("best") or label)
     return Design(path, label, None if path.suffix == ".pt" else _imgsz(path), home)
-
-
-def _imgsz(path: Path) -> int | None:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ModelError(f"cannot read the model YAML {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or not {"backbone", "head"} <= content.keys():
-        raise ModelError(f"{path} is no model YAML: it must have the keys nc, backbone and head")
-    size = content.get("imgsz")
-    return size if isinstance(size, int) and size > 0 else None

@@ -34,7 +34,7 @@ def check(
 
     places = [resolve_device(text) for text in devices or ["local"]]
     found = []
-    progress = Console(stderr=True)
+    progress = Console(stderr=True, markup=False)
     for place in places:
         with progress.status(f"Checking {place.name}"):
             found.append(check_device(place))
@@ -50,25 +50,31 @@ def check(
 
 def _show(checkup: "Checkup") -> None:
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
-    marks = {True: "[green]ok[/]", False: "[red]fails[/]", None: "-"}
-    table = Table("check", "", "result", title=escape(checkup.device.name), title_justify="left")
+    from nas.cli.columns import Row, columns, mark, show_table
+
+    rows: list[Row] = []
     if checkup.error is not None:
-        table.add_row("reachable", marks[False], escape(checkup.error))
+        rows.append(["reachable", mark(False), checkup.error])
     else:
         hello = checkup.hello
-        table.add_row("reachable", marks[True], escape(f"Python {hello['python']}, {hello['platform']}"))
-        table.add_row(f"device {checkup.device.unit}", marks[True], escape(hello["fingerprint"]))
-        table.add_row("state", marks[True], escape(_state(hello["facts"])))
+        rows.append(["reachable", mark(True), f"Python {hello['python']}, {hello['platform']}"])
+        rows.append([f"device {checkup.device.unit}", mark(True), hello["fingerprint"]])
+        rows.append(["state", mark(True), _state(hello["facts"])])
         for one in checkup.objections:
             colour = "red" if one.level == "refusal" else "yellow"
-            table.add_row("state", f"[{colour}]{one.level}[/]", escape(one.text))
+            rows.append(["state", Text(one.level, colour), one.text])
         for tried in checkup.tried:
             what = ", ".join(filter(None, [f"runtime {tried.runtime}", tried.precision]))
-            table.add_row(escape(what), marks[tried.works], escape(tried.detail))
-    Console(highlight=False).print(table)
+            rows.append([what, mark(tried.works), tried.detail])
+    show_table(
+        Console(highlight=False),
+        columns("check", "", "result"),
+        rows,
+        title=Text(checkup.device.name, "italic"),
+        title_justify="left",
+    )
 
 
 def _state(facts: dict[str, Any]) -> str:

@@ -54,18 +54,14 @@ def add_to(app: typer.Typer) -> None:
 def doctor() -> None:
     """Show what is installed, the cache folder, and which devices and runtimes really work."""
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+
+    from nas.cli.columns import Row, columns, mark, show_table
 
     console = Console(highlight=False)
-    table = Table("check", "", "result")
-    marks = {True: "[green]ok[/]", False: "[red]fails[/]", None: "-"}
-    findings: list[Finding] = []
     with Console(stderr=True).status("Running a small model through every runtime"):
-        for finding in _findings():
-            findings.append(finding)
-            table.add_row(escape(finding.what), marks[finding.works], escape(finding.detail))
-    console.print(table)
+        findings = list(_findings())
+    rows: list[Row] = [[finding.what, mark(finding.works), finding.detail] for finding in findings]
+    show_table(console, columns("check", "", "result"), rows)
     broken = [finding for finding in findings if finding.needed and not finding.works]
     if broken:
         reasons = "\n".join(f"  {finding.what}: {finding.detail}" for finding in broken)

@@ -90,6 +90,7 @@ def measure(
     from nas.latency.models import find_model
     from nas.latency.patience import patiently
     from nas.latency.profile import resolve_device
+    from nas.latency.users_onnx import note
 
     # Everything that can be wrong with the request is found before anything is measured.
     if preset is not None and target_stat != "quiet":
@@ -108,7 +109,7 @@ def measure(
     files = [find_model(name) for name in models]
     sizes = [choose_imgsz(file, imgsz, settings.runtime) for file in files]
     what = f"Measuring {', '.join(file.name for file in files)}"
-    progress = Console(stderr=True)
+    progress = Console(stderr=True, markup=False)
     if recalibrate:
         with progress.status("Calibrating"):
             patiently(lambda: calibration(settings, fresh=True), notice=progress.print)
@@ -120,7 +121,7 @@ def measure(
     if as_json:
         typer.echo(json.dumps(_objects(models, answer), indent=2))
     else:
-        _print_table(models, answer)
+        _print_table(models, answer, [note(file.name, file.onnx, settings) for file in files if file.onnx is not None])
 
 
 def _objects(names: Sequence[str], answer: "Answer") -> list[dict[str, Any]]:
@@ -151,26 +152,27 @@ def _objects(names: Sequence[str], answer: "Answer") -> list[dict[str, Any]]:
     return found
 
 
-def _print_table(names: Sequence[str], answer: "Answer") -> None:
+def _print_table(names: Sequence[str], answer: "Answer", notes: Sequence[str | None] = ()) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("model", "imgsz")
-    for column in ("latency", "95% interval", "ratio", "95% interval"):
-        table.add_column(column, justify="right")
+    from nas.cli.columns import columns, show_table
+
+    shape = columns("model", figures=("imgsz", "latency", "95% interval", "ratio", "95% interval"))
+    rows = []
     ratios = answer.found.ratios or [None] * len(names)
     for name, measured, ratio in zip(names, answer.found.latencies, ratios, strict=True):
-        table.add_row(
+        row = [
             name,
             str(measured.imgsz),
             f"{measured.latency_ms:.3f} ms",
             f"{measured.low_ms:.3f} to {measured.high_ms:.3f}",
             "-" if ratio is None else f"{ratio.value:.3f}x",
             "-" if ratio is None or ratio.low == ratio.high else f"{ratio.low:.3f} to {ratio.high:.3f}",
-        )
-    console = Console(highlight=False)
-    console.print(table)
-    for line in _footer(answer):
+        ]
+        rows.append(row)
+    console = Console(highlight=False, markup=False)
+    show_table(console, shape, rows)
+    for line in [*_footer(answer), *filter(None, notes)]:
         console.print(line, soft_wrap=True)
 
 

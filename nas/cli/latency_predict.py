@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from nas.latency.features import Features
+    from nas.latency.models import ModelFile
     from nas.latency.predictor import Prediction, Predictor, Sample
     from nas.settings import SearchSettings
 
@@ -43,7 +44,7 @@ def predict(
     with Console(stderr=True).status("Reading measurements and graphs"):
         settings, samples = _samples(source, out, most)
         predictor = _predictor(samples, None if carry is None else _samples(carry, out, most)[1])
-        predictions = [predictor.predict(_features(file.name, size)) for file, size in zip(files, sizes, strict=True)]
+        predictions = [predictor.predict(_features(file, size)) for file, size in zip(files, sizes, strict=True)]
     if as_json:
         typer.echo(json.dumps(_object(models, sizes, predictions, predictor, settings), indent=2))
     else:
@@ -67,15 +68,21 @@ def _predictor(samples: "Sequence[Sample]", other: "Sequence[Sample] | None") ->
     return Predictor.fit(samples) if other is None else Predictor.fit(other).carried_over(samples)
 
 
-def _features(name: str, imgsz: int) -> "Features":
+def _features(model: "ModelFile", imgsz: int) -> "Features":
+    from nas.errors import ModelError
     from nas.latency.features import features
 
-    if name.lower().endswith(".onnx"):
-        return features(Path(name).read_bytes())
+    if model.onnx is not None:
+        from nas.latency.onnx_graphs import fixed
+
+        try:
+            return features(fixed(model.onnx, (1, 3, imgsz, imgsz)))
+        except ModelError as error:
+            raise ModelError(f"{model.name}: {error}") from error
     from nas.build import to_onnx
     from nas.latency.models import load_unfused
 
-    return features(to_onnx(load_unfused(name), imgsz))
+    return features(to_onnx(load_unfused(model.name), imgsz))
 
 
 def _object(
@@ -117,22 +124,22 @@ def _print_table(
     settings: "SearchSettings",
 ) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("model", "imgsz")
-    for column in ("predicted", "95% interval"):
-        table.add_column(column, justify="right")
-    table.add_column("")
+    from nas.cli.columns import Column, columns, show_table
+
+    shape = (*columns("model", figures=("imgsz", "predicted", "95% interval")), Column(""))
+    rows = []
     for name, size, prediction in zip(names, sizes, predictions, strict=True):
-        table.add_row(
+        row = [
             name,
             str(size),
             f"{prediction.latency_ms:.3f} ms",
             f"{prediction.low_ms:.3f} to {prediction.high_ms:.3f}",
             f"outside: {prediction.beyond:.0%} is work beyond what was measured" if prediction.outside else "",
-        )
-    console = Console(highlight=False)
-    console.print(table)
+        ]
+        rows.append(row)
+    console = Console(highlight=False, markup=False)
+    show_table(console, shape, rows)
     console.print(
         f"Predicted from {predictor.samples} measurements, not measured: {settings.runtime}, {settings.precision}, "
         f"threads: {settings.threads}, scope {settings.scope}, {settings.statistic}, "

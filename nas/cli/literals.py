@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
     from nas.latency.lookup import Answer
     from nas.latency.models import ModelFile
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 _STOCK = {"n": "yolo11-n", "s": "yolo11-s", "m": "yolo11-m"}
 _ABREAST = 4
-_LONGEST = len("writeup-ghostnetv2-m")
 _NAMES = typer.Argument((), metavar="[NAME]...", help="Literals; by default all of them.")
 
 
 def literals() -> None:
     """List the known designs, each a model YAML that `ghostnas export FILE --to DIR` makes a bundle of."""
     from rich.console import Console
-    from rich.table import Table
 
+    from nas.cli.columns import columns, show_table
     from nas.literal_files import points, shipped_literals
     from nas.space import load_space, shipped_spaces
 
     shipped = shipped_literals()
     inside = {name: points(load_space(name), shipped.values()) for name in shipped_spaces()}
-    listed = Table("literal", "what it is", "a point of")
-    for name, literal in shipped.items():
-        listed.add_row(name, literal.description, ", ".join(space for space in inside if name in inside[space]) or "-")
-    console = Console(highlight=False)
-    console.print(listed)
+    rows = [
+        [name, literal.description, ", ".join(space for space in inside if name in inside[space]) or "-"]
+        for name, literal in shipped.items()
+    ]
+    console = Console(highlight=False, markup=False)
+    show_table(console, columns("literal", "what it is", "a point of"), rows)
     console.print(f"({next(iter(shipped.values())).path.parent})", soft_wrap=True)
 
 
@@ -68,19 +68,17 @@ def table(
     profile, chosen = resolve_device(device), resolve_level(level)
     settings = [profile.settings(runtime=one) for one in map(str.strip, runtime.split(",")) if one != "none"]
     offline.prepare()
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     with TemporaryDirectory() as folder:
         files = {
             scale: [_with_classes(literal, classes, Path(folder)) for literal in group]
             for scale, group in groups.items()
         }
-        console.print(_work_table(files, max(sizes)))
+        _show_work(files, max(sizes), console)
         console.print(f"Fused, {classes} class(es), {max(sizes)} px.", soft_wrap=True)
         for one in settings:
             for size in sizes:
-                listed, footer = _latency_table(files, one, size, chosen, fresh)
-                console.print(listed)
-                console.print(footer, soft_wrap=True)
+                console.print(_show_latencies(files, one, size, chosen, fresh, console), soft_wrap=True)
 
 
 def _groups(names: Sequence[str]) -> "dict[str, list[Literal]]":
@@ -125,29 +123,28 @@ def _with_classes(literal: "Literal", classes: int, folder: Path) -> Path:
     return path
 
 
-def _work_table(files: dict[str, list[Path]], imgsz: int) -> "Table":
+def _show_work(files: dict[str, list[Path]], imgsz: int, console: "Console") -> None:
     from rich import box
     from rich.progress import track
-    from rich.table import Table
 
     from nas.build import load_model
+    from nas.cli.columns import columns, show_table
     from nas.work import work
 
-    listed = Table(box=box.MARKDOWN)
-    listed.add_column("model", min_width=_LONGEST)
-    for column in ("params", "GFLOPs", "GFLOPs, 8.3 rule", "activations"):
-        listed.add_column(column, justify="right")
+    rows = []
     every = [path for group in files.values() for path in group]
     for path in track(every, "Counting", transient=True):
         found = work(load_model(path), imgsz)
-        listed.add_row(
+        row = [
             path.stem,
             f"{found.params:,}",
             f"{found.gflops:.2f}",
             f"{found.gflops_8_3:.2f}",
             f"{found.activations / 1e6:.1f}M",
-        )
-    return listed
+        ]
+        rows.append(row)
+    shape = columns("model", figures=("params", "GFLOPs", "GFLOPs, 8.3 rule", "activations"))
+    show_table(console, shape, rows, box=box.MARKDOWN)
 
 
 def _parts(files: dict[str, list[Path]]) -> "list[list[Path]]":
@@ -159,24 +156,21 @@ def _parts(files: dict[str, list[Path]]) -> "list[list[Path]]":
     return parts
 
 
-def _latency_table(
-    files: dict[str, list[Path]], settings: "LatencySettings", imgsz: int, level: "Level", fresh: bool
-) -> "tuple[Table, str]":
-    """The latencies at one size in one runtime, and the line that says what they are."""
+def _show_latencies(
+    files: dict[str, list[Path]], settings: "LatencySettings", imgsz: int, level: "Level", fresh: bool, shown: "Console"
+) -> str:
+    """Print the latencies at one size in one runtime; the line that says what they are."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
 
+    from nas.cli.columns import columns, show_table
     from nas.cli.latency import age
     from nas.latency.lookup import latencies_of
     from nas.latency.models import find_model
     from nas.latency.patience import patiently
 
-    listed = Table(box=box.MARKDOWN)
-    listed.add_column("model", min_width=_LONGEST)
-    for column in ("ms", "95% interval", "ratio", "95% interval"):
-        listed.add_column(column, justify="right")
-    footer, oldest_s, progress = "", None, Console(stderr=True)
+    rows: list[list[str]] = []
+    footer, oldest_s, progress = "", None, Console(stderr=True, markup=False)
     for part in _parts(files):
         models = [find_model(str(path)) for path in part]
 
@@ -189,13 +183,14 @@ def _latency_table(
         ratios = answer.found.ratios or [None] * len(models)
         for path, latency, ratio in zip(part, answer.found.latencies, ratios, strict=True):
             to_yolo11 = None if path == part[0] else ratio
-            listed.add_row(
+            row = [
                 path.stem,
                 f"{latency.latency_ms:.2f}",
                 f"{latency.low_ms:.2f} to {latency.high_ms:.2f}",
                 "1" if to_yolo11 is None else f"{to_yolo11.value:.3f}x",
                 "-" if to_yolo11 is None else f"{to_yolo11.low:.3f} to {to_yolo11.high:.3f}",
-            )
+            ]
+            rows.append(row)
         if answer.age_s is not None:
             oldest_s = max(answer.age_s, oldest_s or 0.0)
         key = answer.found.latencies[0].key
@@ -205,4 +200,6 @@ def _latency_table(
         )
     if oldest_s is not None:
         footer += f"; measured up to {age(oldest_s)} ago (--fresh measures)"
-    return listed, footer
+    shape = columns("model", figures=("ms", "95% interval", "ratio", "95% interval"))
+    show_table(shown, shape, rows, box=box.MARKDOWN)
+    return footer

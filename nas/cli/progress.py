@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from nas.cli.columns import Column, Row, show_table
 from nas.cli.reading import ReadingProgress
 
 if TYPE_CHECKING:
@@ -102,19 +102,15 @@ class ConsoleReporter:
         from nas.report import TABLE_HEADER, gain_sentence, next_commands, table_rows
 
         self._stop()
-        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
         shown = [index for index, column in enumerate(TABLE_HEADER) if column not in _IN_THE_REPORT_ONLY]
-        for index in shown:
-            table.add_column(TABLE_HEADER[index], justify="left" if index == 0 else "right", no_wrap=True)
-        rows = table_rows(outcome)
-        for index, row in enumerate(rows):
-            if index == len(outcome.front):
-                table.add_row("baselines")
-            table.add_row(*(row[index] for index in shown))
+        rows: list[Row] = [[row[index] for index in shown] for row in table_rows(outcome)]
+        if len(rows) > len(outcome.front):
+            rows.insert(len(outcome.front), ["baselines"])
         self._say(
             "\nFront and baselines: mAP50-95 on the selection part (an estimate from all scores), on val, and latency"
         )
-        self._console.print(table, soft_wrap=False)
+        shape = [Column(TABLE_HEADER[index], figures=index > 0) for index in shown]
+        show_table(self._console, shape, rows, box=None, pad_edge=False, padding=(0, 1, 0, 0))
         self._say("* best.yaml" if outcome.best else "nothing meets the target")
         rejected, drawn = outcome.random_share_rejected()
         if drawn:

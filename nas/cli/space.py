@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
     from nas.architecture import Architecture
     from nas.space import SearchSpace
@@ -35,16 +35,17 @@ def show(space: str = _SPACE) -> None:
     """Print a space's dimensions, its size, and its smallest and largest model."""
     from rich.console import Console
 
+    from nas.cli.columns import columns, show_table
     from nas.space import load_space
 
-    loaded, console = load_space(space), Console(highlight=False)
+    loaded, console = load_space(space), Console(highlight=False, markup=False)
     title = f"{loaded.name}: {loaded.description}" if loaded.description else loaded.name
     console.print(title, f"({loaded.source})", soft_wrap=True)
-    console.print(_dimensions_table(loaded))
+    _show_dimensions(loaded, console)
     console.print(f"{loaded.size:,} different networks ({loaded.size:.1e}); digest {loaded.digest}", soft_wrap=True)
     with console.status("Counting the smallest and the largest model"):
-        table, rule = _models_table(loaded)
-    console.print(table)
+        models, rule = _models(loaded)
+    show_table(console, columns("model", figures=("params", "GFLOPs")) + columns("architecture"), models)
     console.print(f"Counted for {_CLASSES} classes: {rule}", soft_wrap=True)
 
 
@@ -98,30 +99,22 @@ def _draw(space: "SearchSpace", n: int, seed: int) -> "list[Architecture]":
     )
 
 
-def _dimensions_table(space: "SearchSpace") -> "Table":
-    from rich.table import Table
-
+def _show_dimensions(space: "SearchSpace", console: "Console") -> None:
     from nas.architecture import LEVELS
+    from nas.cli.columns import Row, columns, show_table
     from nas.space_codec import STAGE_FIELDS
     from nas.space_schema import as_yaml
 
     def text(name: str) -> str:
         return ", ".join(as_yaml(choice) for choice in space.choices[name])
 
-    table = Table("dimension", *(f"{level} " for level in LEVELS))
-    for field in STAGE_FIELDS:
-        table.add_row(field, *(text(f"{level}.{field}") for level in LEVELS))
-    table.add_section()
-    for name in space.choices:
-        if "." not in name:
-            table.add_row(name, text(name))
-    return table
+    rows: list[Row] = [[field, *(text(f"{level}.{field}") for level in LEVELS)] for field in STAGE_FIELDS]
+    others = [[name, text(name)] for name in space.choices if "." not in name]
+    show_table(console, columns("dimension", *LEVELS), [*rows, None, *others])
 
 
-def _models_table(space: "SearchSpace") -> "tuple[Table, str]":
-    """The models with the fewest and the most parameters, and the rule they are counted by."""
-    from rich.table import Table
-
+def _models(space: "SearchSpace") -> "tuple[list[list[str]], str]":
+    """Rows of the models with the fewest and the most parameters, and the rule they are counted by."""
     from nas.build import build, count, fused
     from nas.space_extremes import largest, smallest
     from nas.yolo_yaml import to_yaml
@@ -130,10 +123,10 @@ def _models_table(space: "SearchSpace") -> "tuple[Table, str]":
     def params(arch: "Architecture") -> int:
         return sum(p.numel() for p in fused(build(to_yaml(arch, nc=_CLASSES))).parameters())
 
-    table, rule = Table("model", "params", "GFLOPs", "architecture"), ""
+    rows, rule = [], ""
     for name, extreme in (("smallest", smallest), ("largest", largest)):
         arch = extreme(space, params)
         counts = count(build(to_yaml(arch, nc=_CLASSES)), arch.imgsz)
         rule = counts.rule.replace(f"{arch.imgsz}x{arch.imgsz}", "its own input size")
-        table.add_row(name, f"{counts.params:,}", f"{counts.gflops:.3f}", arch.key)
-    return table, rule
+        rows.append([name, f"{counts.params:,}", f"{counts.gflops:.3f}", arch.key])
+    return rows, rule

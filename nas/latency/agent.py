@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from nas import __version__, errors
 from nas.errors import GhostnasError, LatencyError, RuntimeMissing, UsageError
 from nas.latency import preflight
+from nas.latency.plain_words import reasons
 from nas.latency.store import Store
 from nas.paths import cache_dir
 
@@ -153,7 +154,7 @@ def answer(line: bytes, store: Store, handlers: Mapping[str, Handler]) -> tuple[
         return name, _error(str(error), _kind(error))
     except Exception as error:
         traceback.print_exc()  # to standard error, whose end the asking side shows
-        return name, _error(f"{type(error).__name__}: {error}", LatencyError.__name__)
+        return name, _error(f"{type(error).__name__}: {reasons(error)}", LatencyError.__name__)
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

@@ -41,10 +41,6 @@ Pictures = NDArray[np.float32]
 """(N, 3, imgsz, imgsz), RGB in [0, 1]."""
 
 
-_QUANTISED = b"DequantizeLinear"
-"""The operator that every quantised ONNX graph holds, by name in its bytes."""
-
-
 @dataclass(frozen=True)
 class ModelBytes:
     """A model as one file.
@@ -94,8 +90,8 @@ def prepare(
     """Make the file that the settings' runtime reads, in their precision.
 
     Args:
-        model: A detector, or a model file that a user names. An .onnx file is taken as it is, in int8 when it
-            is quantised already.
+        model: A detector, or a model file that a user names. An .onnx file is taken as it is where it computes in
+            that precision already.
         imgsz: Square input size in pixels.
         settings: Runtime and precision; neither the runtime nor the device need be here.
         calibration: Pictures that INT8 scales are taken from; only `int8` needs them.
@@ -107,18 +103,26 @@ def prepare(
         RuntimeMissing: The converter is not installed.
     """
     kind = TAKES[settings.runtime]
+    users, done = _users_onnx(model), False
     if kind == "pt":
         from nas.latency.torch_files import to_pt
 
-        if _is_onnx(model):
+        if users is not None:
             raise UsageError(f"runtime {settings.runtime} measures a .yaml or .pt file, got an .onnx file")
         return ModelBytes("pt", to_pt(_loaded(model)))
-    onnx = _onnx(model, imgsz) if onnx is None else onnx
+    if users is not None:
+        from nas.latency.users_onnx import ready
+
+        onnx, done = ready(*users, imgsz, settings)
+    elif onnx is None:
+        from nas.build import to_onnx
+
+        onnx = to_onnx(_loaded(model), imgsz)
     if kind == "ncnn":
         from nas.latency.ncnn_files import to_ncnn
 
         return ModelBytes("ncnn", to_ncnn(onnx, imgsz, half=settings.precision == "float16"))
-    return ModelBytes("onnx", _in_precision(onnx, settings, calibration))
+    return ModelBytes("onnx", onnx if done else _in_precision(onnx, settings, calibration))
 
 
 def prepare_reference(reference: Reference, settings: LatencySettings) -> ModelBytes:
@@ -139,29 +143,14 @@ def _loaded(model: "nn.Module | ModelFile") -> "DetectionModel":
     return load_unfused(model.name) if isinstance(model, ModelFile) else cast("DetectionModel", model)
 
 
-def _is_onnx(model: "nn.Module | ModelFile") -> bool:
+def _users_onnx(model: "nn.Module | ModelFile") -> tuple[str, bytes] | None:
+    """Name and content of an ONNX file that a user names."""
     from nas.latency.models import ModelFile
 
-    return isinstance(model, ModelFile) and model.path.suffix.lower() == ".onnx"
-
-
-def _onnx(model: "nn.Module | ModelFile", imgsz: int) -> bytes:
-    from nas.latency.models import ModelFile
-
-    if isinstance(model, ModelFile) and _is_onnx(model):
-        return ModelBytes.from_file(model.path).data
-    from nas.build import to_onnx
-
-    return to_onnx(_loaded(model), imgsz)
+    return (model.name, model.onnx) if isinstance(model, ModelFile) and model.onnx is not None else None
 
 
 def _in_precision(onnx: bytes, settings: LatencySettings, calibration: Pictures | None) -> bytes:
-    if _QUANTISED in onnx:
-        if settings.precision != "int8":
-            raise UsageError(
-                f"the model computes in int8 already; measure it with precision int8, not {settings.precision}"
-            )
-        return onnx
     if settings.precision == "float16":
         from nas.latency.half import halved
 

@@ -4,6 +4,7 @@ Input, outputs and tail stay float32.
 """
 
 from nas.errors import ModelError
+from nas.latency.plain_words import reasons
 from nas.latency.tail import named, tail
 
 
@@ -24,4 +25,6 @@ def halved(onnx: bytes) -> bytes:
     except ModelError:
         raise
     except Exception as error:  # whatever the converter meets in a graph
-        raise ModelError(f"the model cannot be converted to float16: {type(error).__name__}: {error}") from error
+        raise ModelError(
+            f"the model cannot be converted to float16: {type(error).__name__}: {reasons(error)}"
+        ) from error

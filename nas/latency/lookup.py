@@ -8,21 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.sample import QUANTISED_WITH, sample_pictures
-from nas.errors import ModelError, UsageError
+from nas.errors import LatencyError, ModelError, Unmeasurable, UsageError
 from nas.latency import cache
-from nas.latency.artifact import prepare
+from nas.latency.artifact import ModelBytes, prepare
 from nas.latency.link import open_link
-from nas.latency.measure import Comparison, compare, key_of, needed_calibration
+from nas.latency.measure import Comparison, compare, key_of, needed_calibration, run_once
 from nas.latency.models import DEFAULT_IMGSZ, ModelFile, own_imgsz
 from nas.latency.patience import surely
+from nas.latency.plain_words import TRY
 from nas.latency.sized import Sized
 from nas.latency.values import LatencySettings, Level
+from nas.model_yaml import LARGEST, STRIDE, fits
 from nas.turnstile import Turnstile
 
 NMS_PICTURES = 16
 """Pictures that a `+nms` measurement detects in, one after the other."""
-
-_STRIDE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +50,16 @@ def choose_imgsz(model: ModelFile, wanted: int | None, runtime: str) -> int:
         UsageError: The file cannot be measured at that size or in that runtime.
         ModelError: The file cannot be read.
     """
-    is_onnx = model.path.suffix.lower() == ".onnx"
-    if is_onnx and runtime.startswith("torch"):
+    if model.onnx is not None and runtime.startswith("torch"):
         raise UsageError(f"runtime {runtime} measures a .yaml or .pt file, got {model.name!r}")
-    if wanted is not None and not _fits(wanted):
-        raise UsageError(f"--imgsz must be a multiple of {_STRIDE}, got {wanted}")
-    if not is_onnx:
-        size = wanted or own_imgsz(model) or DEFAULT_IMGSZ
-        if not _fits(size):
-            raise ModelError(
-                f"{model.name}: imgsz must be a multiple of {_STRIDE}, got {size}; give another by --imgsz"
-            )
-        return size
+    if wanted is not None and not fits(wanted):
+        raise UsageError(f"--imgsz must be a multiple of {STRIDE}, from {STRIDE} to {LARGEST}, got {wanted}")
+    if model.onnx is None:
+        return wanted or own_imgsz(model) or DEFAULT_IMGSZ
     fixed = own_imgsz(model)
     if fixed and wanted and fixed != wanted:
         raise UsageError(f"{model.name} was exported at imgsz {fixed} and takes no other, got --imgsz {wanted}")
     return fixed or wanted or DEFAULT_IMGSZ
-
-
-def _fits(size: int) -> bool:
-    return size >= _STRIDE and size % _STRIDE == 0
 
 
 def latencies_of(
@@ -115,9 +105,10 @@ def latencies_of(
             return Answer(*kept)
     with Turnstile().step():  # building and quantising keep a core busy
         files = [
-            Sized(prepare(model, size, settings, pictures), size)
+            Sized(_prepared(model, size, settings, pictures), size)
             for model, size, pictures in zip(models, sizes, quantising, strict=True)
         ]
+        _check_that_they_run(models, files, settings)
 
     def measure() -> Comparison:
         return compare(files, settings, calibrated, level=level, pictures=seen)
@@ -128,6 +119,36 @@ def latencies_of(
     answer = replace(measured, latencies=latencies)
     cache.keep(answer)
     return Answer(answer, None)
+
+
+def _prepared(
+    model: ModelFile, size: int, settings: LatencySettings, pictures: NDArray[np.float32] | None
+) -> ModelBytes:
+    try:
+        return prepare(model, size, settings, pictures)
+    except ModelError as error:
+        if model.onnx is None:  # its messages name it
+            raise
+        raise ModelError(f"{model.name}: {error}") from error
+
+
+def _check_that_they_run(models: Sequence[ModelFile], files: Sequence[Sized], settings: LatencySettings) -> None:
+    """Run each ONNX file of a user once: what a runtime says against one does not tell which of several it is.
+
+    Raises:
+        LatencyError: One does not run; the message names it.
+    """
+    users = [(model, file) for model, file in zip(models, files, strict=True) if model.onnx is not None]
+    if not users:
+        return
+    with open_link(settings.place) as link:
+        for model, file in users:
+            try:
+                run_once(file, settings, link)
+            except Unmeasurable as error:  # it ended the agent, and would do so again
+                raise LatencyError(f"{model.name} ends runtime {settings.runtime}: {error}; {TRY}") from error
+            except LatencyError as error:
+                raise type(error)(f"{model.name}: {error}") from error
 
 
 def _pictures_key(used: Sequence[NDArray[np.float32] | None]) -> dict[str, str]:

@@ -2,20 +2,22 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import ModelError, UsageError
+from nas.latency.onnx_files import foreign, whole_onnx
+from nas.model_yaml import RULE, fits, yaml_imgsz
 from nas.provenance import GRAPH
 
 if TYPE_CHECKING:
     from ultralytics.nn.tasks import DetectionModel
 
 DEFAULT_IMGSZ = 640
-_SUFFIXES = (".yaml", ".yml", ".pt", ".onnx")
+_KINDS = {".yaml": "YAML", ".yml": "YAML", ".pt": "checkpoint", ".onnx": "ONNX"}
 # Everything between a model file that is not ONNX and the graph that is measured.
 _EXPORTERS = ("ghostnas", "ultralytics", "torch", "onnx")
 
@@ -27,12 +29,14 @@ class ModelFile:
     Attributes:
         name: What the user typed.
         path: The file.
-        digest: SHA-256 of the file and, unless it is ONNX, of its name and the versions of what exports it.
+        digest: SHA-256 of the whole ONNX model; of any other file, with its name and the versions of what exports it.
+        onnx: The whole model of an ONNX file, with its external data; None for any other file.
     """
 
     name: str
     path: Path
     digest: str
+    onnx: bytes | None = field(default=None, repr=False)
 
 
 def _stock_yaml(name: str) -> Path | None:
@@ -52,71 +56,60 @@ def find_model(name: str) -> ModelFile:
         name: A path to a .yaml, .pt or .onnx file, or a stock YAML's name.
 
     Raises:
-        ModelError: There is no such file.
+        ModelError: There is no such file, it cannot be read, or it is an ONNX file that is not whole.
         UsageError: It is not a model file.
     """
     suffix = Path(name).suffix.lower()
-    if suffix not in _SUFFIXES:
+    if suffix not in _KINDS:
         raise UsageError(f"a model must be a .yaml, .pt or .onnx file, got {name!r}")
     try:
         path = Path(name) if Path(name).is_file() else _stock_yaml(name)
         if path is None:
-            raise ModelError(
-                f"there is no model file {name!r}, nor an Ultralytics YAML of that name; nothing is downloaded"
-            )
-        total = hashlib.sha256(path.read_bytes())
+            raise ModelError(_not_there(name))
+        with path.open("rb") as file:
+            wrong = foreign(file.read(256))
+        if wrong is not None:
+            raise ModelError(f"{name} is not a readable {_KINDS[suffix]} file: it {wrong}")
+        onnx = whole_onnx(name, path) if suffix == ".onnx" else None
+        total = hashlib.sha256(path.read_bytes() if onnx is None else onnx)
     except (OSError, ValueError) as error:  # not readable, a name too long, or one with a NUL
-        raise ModelError(f"the model file {name!r} cannot be read: {error}") from error
-    if suffix != ".onnx":
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"the model file {name!r} cannot be read: {reason}") from error
+    if onnx is None:
         total.update(f"{Path(name).name} {[version(package) for package in _EXPORTERS]} {GRAPH}".encode())
-    return ModelFile(name, path, total.hexdigest())
+    return ModelFile(name, path, total.hexdigest(), onnx)
+
+
+def _not_there(name: str) -> str:
+    if Path(name).is_dir():
+        return f"{name} is a folder, not a model file; name the file in it"
+    return f"there is no model file {name!r}, nor an Ultralytics YAML of that name; nothing is downloaded"
 
 
 def own_imgsz(model: ModelFile) -> int | None:
     """The square input size that a model file states, if it states one.
 
     Raises:
-        ModelError: The file cannot be read, or its fixed input is not square.
+        ModelError: The file cannot be read, what it states is no size, or it is an ONNX model that takes something
+            else than one picture.
     """
-    suffix = model.path.suffix.lower()
-    if suffix == ".onnx":
-        return _onnx_imgsz(model.path)
-    if suffix == ".pt":
-        return _checkpoint_imgsz(load_unfused(model.name))
-    return _yaml_imgsz(model.path)
+    if model.onnx is not None:
+        from nas.latency.onnx_graphs import parsed, picture_size
+
+        return picture_size(parsed(model.onnx), model.name)
+    if model.path.suffix.lower() == ".pt":
+        return _checkpoint_imgsz(load_unfused(model.name), model.name)
+    return yaml_imgsz(model.path)
 
 
-def _yaml_imgsz(path: Path) -> int | None:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ModelError(f"{path} is not a readable YAML file: {error}") from error
-    size = content.get("imgsz") if isinstance(content, dict) else None
-    return size if isinstance(size, int) else None
-
-
-def _onnx_imgsz(path: Path) -> int | None:
-    import onnx
-
-    try:
-        graph = onnx.load(str(path), load_external_data=False).graph
-        sizes = [size.dim_value for size in graph.input[0].type.tensor_type.shape.dim]
-    except Exception as error:
-        raise ModelError(f"{path} is not a readable ONNX file: {error}") from error
-    if len(sizes) != 4:
-        raise ModelError(f"{path} takes an input of shape {sizes}, not one picture (1, 3, height, width)")
-    height, width = sizes[2:]
-    if height != width:
-        raise ModelError(f"{path} takes pictures of {height} by {width} pixels; only square ones can be measured")
-    return height or None  # 0 stands for a free dimension
-
-
-def _checkpoint_imgsz(model: Any) -> int | None:
+def _checkpoint_imgsz(model: Any, name: str) -> int | None:
     arguments = getattr(model, "args", None)
     size = arguments.get("imgsz") if isinstance(arguments, dict) else getattr(arguments, "imgsz", None)
-    return size if isinstance(size, int) else None
+    if isinstance(size, list | tuple) and len(set(size)) == 1:  # height and width, as Ultralytics writes them too
+        size = size[0]
+    if size is not None and not fits(size):
+        raise ModelError(f"{name} was trained at imgsz {size!r:.60}, which is not {RULE}; give another by --imgsz")
+    return size
 
 
 def load_unfused(name: str | Path) -> "DetectionModel":

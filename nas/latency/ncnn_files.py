@@ -10,6 +10,7 @@ import numpy as np
 
 from nas.errors import ModelError, RuntimeMissing
 from nas.latency.ncnn_pack import INPUT, OUTPUT, NcnnModel, pack
+from nas.latency.plain_words import TRY, reasons
 from nas.latency.reference import Reference, weighted_layers
 
 _CONVERT_S = 300.0
@@ -37,7 +38,7 @@ def to_ncnn(onnx: bytes, imgsz: int, *, half: bool) -> bytes:
         try:
             param, weights = ((place / f"model.ncnn.{part}").read_bytes() for part in ("param", "bin"))
         except OSError:
-            raise ModelError(f"pnnx made no ncnn model; its last words: {said}") from None
+            raise ModelError(f"pnnx made no ncnn model; its last words: {said}; {TRY}") from None
     return pack(NcnnModel(param, weights, imgsz))
 
 
@@ -60,9 +61,9 @@ def _run(words: Sequence[str], folder: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ModelError(f"pnnx could not convert the model: {error}") from error
-    said = " | ".join(done.stdout.decode(errors="replace").strip().splitlines()[-3:])
+    said = reasons("\n".join(done.stdout.decode(errors="replace").strip().splitlines()[-3:]))
     if done.returncode:
-        raise ModelError(f"pnnx stopped with code {done.returncode}; its last words: {said}")
+        raise ModelError(f"pnnx cannot convert the model (code {done.returncode}); its last words: {said}; {TRY}")
     return said
 
 

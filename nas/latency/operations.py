@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import ModelError
+from nas.latency.plain_words import reasons
 
 VECTOR = 16
 """Channels that convolution kernels work on at once: float32 lanes of the widest vector units. A convolution with 20
@@ -83,7 +84,7 @@ def operations(onnx: bytes) -> tuple[Operation, ...]:
     try:
         graph = _folded(onnx)
     except Exception as error:  # whatever either library raises on a file that is no model
-        raise ModelError(f"the latency predictor cannot read the ONNX graph: {' '.join(str(error).split())}") from error
+        raise ModelError(f"the latency predictor cannot read the ONNX graph: {reasons(error)}") from error
     return tuple(_operations(graph))
 
 

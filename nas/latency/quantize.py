@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import ModelError
+from nas.latency.plain_words import reasons
 from nas.latency.tail import named, tail
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
@@ -66,7 +67,7 @@ def quantised(onnx: bytes, pictures: NDArray[np.float32], *, symmetric: bool) ->
         except ModelError:
             raise
         except Exception as error:  # whatever the quantiser meets in a graph
-            raise ModelError(f"the model cannot be quantised: {type(error).__name__}: {error}") from error
+            raise ModelError(f"the model cannot be quantised: {type(error).__name__}: {reasons(error)}") from error
         return done.read_bytes()
 
 

@@ -42,17 +42,22 @@ def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> It
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = half
     net.opt.use_bf16_packed = net.opt.use_bf16_storage = False
     _load(net, files)
+    names = net.output_names()
     held = np.ascontiguousarray(image(imgsz)[0])  # (3, imgsz, imgsz); ncnn knows no batch
     picture = ncnn.Mat(held)  # shares the memory
     last: list[Any] = []
 
     def run() -> None:
         with net.create_extractor() as extractor:
-            fed = extractor.input(INPUT, picture)
-            code, output = extractor.extract(OUTPUT)
-            if fed or code:
-                raise LatencyError(f"ncnn stopped with code {fed or code}")
-            last[:] = [output]
+            failed = extractor.input(INPUT, picture)
+            found = []
+            for name in names:  # ncnn computes only what an output that is asked for needs
+                code, output = extractor.extract(name)
+                failed = failed or code
+                found.append(output)
+            if failed:
+                raise LatencyError(f"ncnn stopped with code {failed}")
+            last[:] = found
 
     def outputs() -> list[NDArray[np.float32]]:
         return [np.array(output, dtype=np.float32)[None] for output in last]

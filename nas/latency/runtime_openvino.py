@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nas.errors import LatencyError
 from nas.latency.artifact import ModelBytes
+from nas.latency.plain_words import TRY, reasons
 from nas.latency.session import Session, check_input, image
 from nas.latency.values import LatencySettings
 
@@ -48,7 +49,7 @@ def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> It
         graph = core.read_model(model.data)
         compiled = core.compile_model(graph, "CPU", config)
     except Exception as error:
-        raise LatencyError(f"OpenVINO cannot compile the model: {error}") from error
+        raise LatencyError(f"OpenVINO cannot compile the model: {reasons(error)}; {TRY}") from error
     _prove(graph, compiled, wanted, settings.threads)
     port = compiled.input(0)
     shape = [size.get_length() if size.is_static else None for size in port.get_partial_shape()]

@@ -8,6 +8,7 @@ import numpy as np
 
 from nas.errors import LatencyError
 from nas.latency.artifact import ModelBytes
+from nas.latency.plain_words import TRY, reasons
 from nas.latency.session import Session, check_input, image
 from nas.latency.values import LatencySettings
 from nas.offline import prepare
@@ -51,7 +52,7 @@ def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> It
     try:
         session = ort.InferenceSession(model.data, options, providers=[provider])
     except Exception as error:
-        raise LatencyError(f"ONNX Runtime cannot load the model: {error}") from error
+        raise LatencyError(f"ONNX Runtime {ort.__version__} cannot load the model: {reasons(error)}; {TRY}") from error
     wanted = provider if isinstance(provider, str) else provider[0]
     if wanted not in session.get_providers():
         raise LatencyError(f"ONNX Runtime fell back from {wanted} to {', '.join(session.get_providers())}")

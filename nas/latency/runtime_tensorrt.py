@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nas.errors import LatencyError, RuntimeMissing
 from nas.latency.artifact import ModelBytes
 from nas.latency.machine import fingerprint
+from nas.latency.plain_words import TRY, reasons
 from nas.latency.session import Session, check_input, image
 from nas.latency.values import LatencySettings
 from nas.paths import cache_subdir
@@ -100,7 +101,7 @@ def _build(trt: Any, logger: Any, onnx: bytes, kept: Path) -> Any:
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(onnx):
-        raise LatencyError(f"TensorRT cannot read the model: {parser.get_error(0).desc()}")
+        raise LatencyError(f"TensorRT cannot read the model: {reasons(parser.get_error(0).desc())}; {TRY}")
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # float32 means float32
     known = config.create_timing_cache(kept.read_bytes() if kept.is_file() else b"")

@@ -39,7 +39,7 @@ def scoped(session: Session, imgsz: int, scope: str, pictures: bytes | None = No
         return copied
     if pictures is None:
         raise LatencyError("scope +nms needs pictures to detect in")
-    return _with_nms(session, pictures)
+    return _with_nms(session, imgsz, pictures)
 
 
 def pictures_in(pictures: bytes) -> int:
@@ -47,7 +47,23 @@ def pictures_in(pictures: bytes) -> int:
     return len(np.load(io.BytesIO(pictures), allow_pickle=False))
 
 
-def _with_nms(session: Session, pictures: bytes) -> Callable[[], None]:
+def _check_detections(shape: tuple[int, ...], imgsz: int) -> None:
+    """Refuse outputs that Ultralytics' NMS would take for other boxes and scores than they are.
+
+    Raises:
+        LatencyError: The first output has not the layout of Ultralytics' detectors.
+    """
+    positions = sum((imgsz // stride) ** 2 for stride in (8, 16, 32))
+    # YOLOv5's, and others that lay positions before scores, with one or three anchors a position.
+    turned = len(shape) == 3 and shape[1] > shape[2] and shape[1] in (positions, 3 * positions)
+    if len(shape) != 3 or shape[0] != 1 or min(shape) < 1 or turned or (shape[1] < 5 and shape[2] != 6):
+        raise LatencyError(
+            f"scope +nms needs a detector that answers as Ultralytics' do, (1, 4 + classes, positions), and the model "
+            f"answers with shape {shape}; measure it with --scope compute"
+        )
+
+
+def _with_nms(session: Session, imgsz: int, pictures: bytes) -> Callable[[], None]:
     from nas.offline import prepare
 
     prepare()
@@ -59,9 +75,15 @@ def _with_nms(session: Session, pictures: bytes) -> Callable[[], None]:
         raise LatencyError(f"scope +nms runs Ultralytics' NMS, and {error.name} is not installed there") from error
     following = cycle(np.load(io.BytesIO(pictures), allow_pickle=False)[:, None])  # each (1, 3, imgsz, imgsz)
 
+    known: set[tuple[int, ...]] = set()
+
     def detected() -> None:
         session.feed(next(following))
         session.run()
-        non_max_suppression(torch.from_numpy(np.asarray(session.outputs()[0])), _CONFIDENCE, _NMS_IOU)
+        output = np.asarray(session.outputs()[0])
+        if output.shape not in known:
+            _check_detections(output.shape, imgsz)
+            known.add(output.shape)
+        non_max_suppression(torch.from_numpy(output), _CONFIDENCE, _NMS_IOU)
 
     return detected

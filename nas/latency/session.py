@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import LatencyError
+from nas.latency.plain_words import TRY, reasons
 
 _SEED = 20221123
 _MOST_SUBNORMAL = 0.01
@@ -73,10 +74,15 @@ def check_finite(session: Session) -> None:
         session.run()
         outputs = session.outputs()
     except Exception as error:
-        raise LatencyError(f"the model does not run in this runtime: {error}") from error
-    if not outputs or any(output.size == 0 for output in outputs):
+        raise LatencyError(f"the model does not run in this runtime: {reasons(error)}; {TRY}") from error
+    if not outputs:
         raise LatencyError("the model has no output, so its latency would mean nothing")
     for index, output in enumerate(outputs):
+        if not output.size:
+            raise LatencyError(
+                f"output {index} of the model is empty on a picture of noise, its shape {output.shape}; how long NMS "
+                "takes hangs on what is detected: export the model without it"
+            )
         wrong = output.size - int(np.isfinite(output).sum())
         if wrong:
             raise LatencyError(

@@ -25,6 +25,7 @@ CALIBRATION = Calibration(compute_ms=0.35, memory_ms=2.0, memory_bytes=12_000_00
 """For tests whose machine is not real."""
 
 Ghostnas = Callable[..., "subprocess.CompletedProcess[str]"]
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="session")
@@ -113,3 +114,19 @@ def measurable(measurement: Callable[[], T], attempts: int = 4) -> T:
         except Unmeasurable:
             continue
     return measurement()
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """`ghostnas` in this process, in a folder of its own: exit code, output, error output."""
+    from nas.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def ran(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ghostnas", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return (int(left.value.code or 0), *capsys.readouterr())
+
+    return ran

@@ -97,7 +97,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         (("gone.yaml",), "there is no model file 'gone.yaml'"),
         (("yolo11n.yaml", "--runtime", "onnxruntme"), "did you mean 'onnxruntime'?"),
         (("yolo11n.yaml", "--threads", "0"), "threads must be at least 1, got 0"),
-        (("yolo11n.yaml", "--imgsz", "100"), "--imgsz must be a multiple of 32, got 100"),
+        (("yolo11n.yaml", "--imgsz", "100"), "--imgsz must be a multiple of 32, from 32 to 8192, got 100"),
         (("yolo11n.yaml", "--precision", "bfloat16"), "bfloat16 runs in openvino, torch"),
         (("yolo11n.yaml", "--precision", "int3"), "got precision 'int3'"),
         (("yolo11n.yaml", "--level", "quick"), "level must be one of screening, finalist; got 'quick'"),

@@ -28,18 +28,6 @@ def test_our_yaml_states_its_size(tmp_path: Path) -> None:
     assert choose_imgsz(model, 96, "onnxruntime") == 96
 
 
-@pytest.mark.parametrize("size", [-32, 0, 100])
-def test_a_yaml_whose_size_is_none(tmp_path: Path, size: int) -> None:
-    path = tmp_path / "odd.yaml"
-    path.write_text(f"imgsz: {size}\n" + to_yaml(yolo11("n", 160)).replace("imgsz: 160", ""))
-    model = find_model(str(path))
-    if size == 0:
-        assert choose_imgsz(model, None, "onnxruntime") == 640
-        return
-    with pytest.raises(ModelError, match=f"multiple of 32, got {size}; give another by --imgsz"):
-        choose_imgsz(model, None, "onnxruntime")
-
-
 @pytest.mark.parametrize("name", ["a" * 300 + ".onnx", "a\0b.onnx"])
 def test_a_name_that_no_file_can_have(name: str) -> None:
     with pytest.raises(ModelError, match="model file"):

@@ -11,15 +11,17 @@ import typer
 from typer.testing import CliRunner
 
 from nas.architecture import Architecture
-from nas.cli.latency_predict import predict
-from nas.errors import GhostnasError, LatencyError, StudyError
+from nas.cli.latency_predict import _features, predict
+from nas.errors import GhostnasError, LatencyError, ModelError, StudyError
 from nas.evaluate import Evaluation
 from nas.latency import Latency, LatencySettings
 from nas.latency import known_features as known
 from nas.latency.features import TERMS, Features, features
+from nas.latency.models import find_model
 from nas.settings import SearchSettings
 from nas.space import load_space
 from nas.study import StoredStudy
+from tests.latency.onnx_makers import conv, external, value, written
 from tests.latency.test_predictor import HERE, designs
 
 CLASSES = 6
@@ -144,3 +146,16 @@ def test_features_are_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known, "features", lambda onnx: Features((0.0,) * len(TERMS)))
     assert known.features_of(design, CLASSES) == first
     assert known.features_of(design, CLASSES + 1) != first  # Another graph: counted anew.
+
+
+def test_a_users_onnx_file_with_free_sizes_and_weights_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(tmp_path / "run", 9)
+    path = external(tmp_path / "model" / "m.onnx", inputs=[value("images", ["n", 3, "h", "w"])])
+    monkeypatch.chdir(tmp_path)
+    whole = features(conv(inputs=[value("images", (1, 3, 64, 64))]).SerializeToString())
+    assert _features(find_model(str(path)), 64) == whole
+    assert json.loads(ask(str(path), "--from", "run", "--imgsz", "64", "--json"))["predictions"][0]["imgsz"] == 64
+    with pytest.raises(ModelError, match=r"odd\.onnx: the latency predictor cannot read .* IR version: 99"):
+        ask(str(written(conv(ir=99), tmp_path / "odd.onnx")), "--from", "run")

@@ -23,6 +23,7 @@ from nas.errors import DataError, ModelError, UsageError
 from nas.loss_choice import Losses
 from nas.losses import criterion
 from nas.proxy.known import inherit, load_known
+from nas.proxy.machine import find_precision, settle
 from nas.proxy.objective import check_strides
 from nas.turnstile import Turnstile
 from nas.ultralytics_home import use_current_folder, without_trackers
@@ -57,8 +58,11 @@ class StepGate:
         self._held.close()
         self._held.enter_context(self._turnstile.step())
 
-    def leave(self, _: object) -> None:
-        """A batch ends, or the training does."""
+    def leave(self, trainer: Any) -> None:
+        """A batch ends, or the training does; the device has done all of it when the turnstile is let go."""
+        device = getattr(trainer, "device", None)
+        if device is not None:
+            settle(device)
         self._held.close()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -284,7 +288,7 @@ def _data(design: Design, arguments: Mapping[str, Any]) -> tuple[str | None, str
     raise UsageError(f"say what to train {design.path} on: data=DATA.yaml")
 
 
-def _data_of(training: Training) -> DetectionData:
+def data_to_train_on(training: Training) -> DetectionData:
     """The data set, if it is the one that was meant.
 
     Raises:
@@ -340,7 +344,7 @@ def train(training: Training) -> Path:
 
     arguments = {**_device_defaults(training.arguments), **training.arguments}
     # Checked first, so that every fault of the data is one message and nothing is ever downloaded.
-    data = _data_of(training)
+    data = data_to_train_on(training)
     arguments["data"] = str(write_view(data, training.project / "data"))
     know_bundled_blocks()
     load_model(training.model)  # every fault of the model is one message, too
@@ -378,9 +382,11 @@ def _checkpoint(trainer: Any) -> Path | None:
 def _device_defaults(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Mixed precision without Ultralytics' check, which needs weights from the network.
 
-    bfloat16 where the GPU has it (which Ultralytics does not check), float32 elsewhere.
+    bfloat16 where every GPU here computes in it (which Ultralytics does not check), float32 elsewhere.
     """
     import torch
 
     on_cpu = str(arguments.get("device", "")) == "cpu" or not torch.cuda.is_available()
-    return {"amp": "bf16" if not on_cpu and torch.cuda.is_bf16_supported() else False}
+    gpus = [] if on_cpu else [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+    native = all(find_precision("auto", gpu) == "bfloat16" for gpu in gpus)
+    return {"amp": "bf16" if gpus and native else False}

@@ -37,8 +37,8 @@ def test_overlaps_are_counted_by_file_and_by_contents(make_set: MakeSet, tmp_pat
     (tmp_path / "images" / "test" / "broken.png").write_bytes(b"no picture")
     findings = load(str(data)).findings
     assert findings.sentences()[0] == (
-        "3 of the 11 pictures of val are in train as well (2 the same file, 1 another file of the same pixels): a score "
-        "on val is not of unseen pictures"
+        "3 of the 11 pictures of val are in train as well (2 the same file, 1 another file of the same pixels): "
+        "a score on val is not of unseen pictures"
     )
     (tmp_path / "images" / "test" / "broken.png").unlink()
     data.touch()

@@ -13,7 +13,7 @@ from rich.console import Console
 from nas import finals
 from nas.campaign import Campaign
 from nas.cli.progress import ConsoleReporter
-from nas.data.findings import Findings
+from nas.data.findings import Findings, Overlap
 from nas.estimates import estimates
 from nas.evaluate import Task
 from nas.executors import inline
@@ -222,6 +222,20 @@ def test_the_report_tells_where_a_search_began_and_what_is_other_now(
     assert "99 cores" in text and "torch 1.0" in text
     assert f"- this part of the search: torch {versions()['torch']}\n" in text
     assert f"- this part of the search: {machine()['processor']}, {machine()['cores']} cores" in text
+    study.close()
+
+
+def test_the_report_says_of_val_what_is_true_of_it(
+    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    unseen = outcome(*conclude(study, task))
+    assert "the data set's own val, which chose nothing; it is looked at once" in report(unseen)
+    seen = replace(unseen, findings=Findings(overlaps=(Overlap("val", "train", 2, 1, 8),)))
+    text = report(seen)
+    assert "which chose nothing" not in text + gain_sentence(seen)
+    assert "the data set's own val, of which 3 of 8 pictures are in train as well; it is looked at once" in text
+    assert "  - 3 of the 8 pictures of val are in train as well (2 the same file, 1 another file" in text
     study.close()
 
 

@@ -45,13 +45,13 @@ def examine(path: Path) -> Picture:
     Raises:
         DataError: It cannot be read, or Ultralytics would leave it out; says why.
     """
-    pixels = read_picture(path)
     trailing = _has_trailing_bytes(path)
     if trailing:
         with _ending_well(path) as copy:
             height, width = _judged(copy, path)
     else:
         height, width = _judged(path, path)
+    pixels = read_picture(path)
     if (height, width) != pixels.shape[:2]:
         raise DataError(
             f"{path}: the file says {width}x{height} pixels and holds {pixels.shape[1]}x{pixels.shape[0]}; save it anew"
@@ -71,12 +71,8 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         DataError: It cannot be read, or has no three channels of 8 bits.
     """
     try:
-        with path.open("rb"):
-            pass  # for the reason, where there is one: `imread` has none
         with quiet():
             picture: Any = ultralytics_imread()(str(path), cv2.IMREAD_COLOR)
-    except OSError as error:
-        raise DataError(f"cannot read the picture {path}: {error.strerror or error}") from error
     except Exception:  # decoders and their plugins raise many kinds
         picture = None
     if picture is None:
@@ -121,15 +117,21 @@ def _has_trailing_bytes(path: Path) -> bool:
     """
     from PIL import Image
 
-    if ends_like_a_jpeg(path):
-        return False
+    try:
+        if ends_like_a_jpeg(path):
+            return False
+    except OSError as error:
+        raise DataError(f"cannot read the picture {path}: {error.strerror or error}") from error
     try:
         with quiet(), Image.open(path) as picture:
             if picture.format != "JPEG":
                 return False
             picture.load()
     except Exception as error:  # Pillow's plugins raise many kinds
-        raise DataError(f"cannot read the picture {path}: it is damaged ({_line(error)})") from error
+        raise DataError(
+            f"cannot read the picture {path}: it is damaged or of a format that is not read here "
+            f"({_line(str(error), path)})"
+        ) from error
     return True
 
 
@@ -156,13 +158,14 @@ def _judged(path: Path, named: Path) -> tuple[int, int]:
         why = (message.partition("ignoring corrupt image/label: ")[2] or message).partition("Supported formats")[0]
         raise DataError(
             f"cannot use the picture {named}, which Ultralytics leaves out: "
-            f"{' '.join(why.replace(str(path), named.name).split())}"
+            f"{_line(why.replace(str(path), named.name), named)}"
         )
     return int(shape[0]), int(shape[1])
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _line(words: str, path: Path) -> str:
+    """Words of another library as one line, without the path that the sentence names already."""
+    return " ".join(words.replace(str(path), path.name).split())
 
 
 @contextmanager

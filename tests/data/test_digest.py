@@ -93,7 +93,7 @@ SAME = {
     "a row twice": written("labels/train/003.txt", "\n", "\n0 0.5 0.5 0.25 0.5\n"),
     "an empty box": written("labels/train/003.txt", "\n", "\n0 0.5 0.5 0 0.5\n"),
     "a file beside": lambda root: (root / IMAGES / "notes.txt").write_text("seen"),
-    "a comment in the YAML": lambda root: (root / "data.yaml").open("a").write("# mine\n"),
+    "a comment in the YAML": written("data.yaml", "train:", "# mine\ntrain:"),
 }
 
 

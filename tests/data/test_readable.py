@@ -18,7 +18,9 @@ def test_a_damaged_picture_of_either_part_is_named(part: str, size: int, make_se
     data = make_set()
     picture = tmp_path / "images" / part / "005.png"
     picture.write_bytes(picture.read_bytes()[:size])
-    with pytest.raises(DataError, match=rf"cannot read the picture .*{part}/005.png: it is damaged"):
+    with pytest.raises(
+        DataError, match=rf"the picture .*{part}/005.png(: it is damaged|, which Ultralytics leaves out)"
+    ):
         load(str(data))
 
 
@@ -32,7 +34,9 @@ def test_a_picture_that_ends_early_is_named(suffix: str, make_set: MakeSet, tmp_
     load(str(data))
     picture.write_bytes(whole[: len(whole) * 9 // 10])
     data.touch()
-    with pytest.raises(DataError, match=rf"cannot read the picture .*val/005.{suffix}: it is damaged"):
+    with pytest.raises(
+        DataError, match=rf"the picture .*val/005.{suffix}(: it is damaged|, which Ultralytics leaves out)"
+    ):
         load(str(data))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from nas.architecture import Architecture
-from nas.errors import DeviceLost, ProxyError, StorageError
+from nas.errors import DataChanged, DeviceLost, ProxyError, StorageError
 from nas.estimates import FAVOURITES
 from nas.evaluate import Evaluation
 from nas.foresight import Foresee
@@ -221,14 +221,19 @@ class Campaign:
             "finished is kept; when the device is back, the same command goes on with it"
         )
 
-    def halt(self, assignment: Assignment, reason: str) -> NoReturn:
-        """Stop the search because a file could not be written; as with `lose`, the assignment did not fail.
+    def halt(self, assignment: Assignment, error: StorageError | DataChanged) -> NoReturn:
+        """Stop the search because of its files, not of the assignment; as with `lose`, that did not fail.
+
+        Args:
+            assignment: What was under way.
+            error: A file could not be written, or the data is not the same any more.
 
         Raises:
-            StorageError: Always.
+            StorageError: A file could not be written.
+            DataChanged: The data is not the same any more.
         """
-        raise StorageError(
-            f"the search was stopped at {assignment.label}: {reason}. What is finished is kept; when that is mended, "
+        raise type(error)(
+            f"the search was stopped at {assignment.label}: {error}. What is finished is kept; when that is mended, "
             "the same command goes on with it"
         )
 

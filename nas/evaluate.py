@@ -161,8 +161,8 @@ def data_of(task: Task) -> "DetectionData":
     data = load(task.data, fraction=task.fraction)
     if task.data_digest not in (None, data.digest):
         raise DataChanged(
-            f"{data.source} was changed while the search runs (digest {data.digest}, {task.data_digest} before), and "
-            "scores of both do not compare; put it back and give the same command, or search anew"
+            f"{data.source} was changed while the search ran (digest {data.digest}, {task.data_digest} before), and "
+            "scores of both do not compare; put the data back, or search anew"
         )
     return data
 

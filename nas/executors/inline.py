@@ -1,7 +1,7 @@
 """Runs a campaign in this process, one trial at a time."""
 
 from nas.campaign import Assignment, Campaign
-from nas.errors import DeviceLost, StorageError, Unmeasurable
+from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
 from nas.evaluate import Evaluator, Task, TrainAgain, train_again
 from nas.proxy import Score
 
@@ -27,8 +27,8 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, again: TrainAgain 
             )
         except DeviceLost as error:
             campaign.lose(assignment, str(error))
-        except StorageError as error:
-            campaign.halt(assignment, str(error))
+        except (StorageError, DataChanged) as error:
+            campaign.halt(assignment, error)
         except Unmeasurable as error:
             campaign.postpone(assignment, str(error))
         except Exception as error:

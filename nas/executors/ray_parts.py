@@ -9,7 +9,7 @@ from ray.tune.search import Searcher
 
 from nas.architecture import Architecture
 from nas.campaign import Assignment, Campaign
-from nas.errors import DeviceLost, StorageError, Unmeasurable
+from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
 from nas.evaluate import Evaluation, Evaluator, Task, TrainAgain
 from nas.proxy import Score
 
@@ -38,6 +38,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             return {"done": True, "lost": str(error)}
         except StorageError as error:
             return {"done": True, "unwritable": str(error)}
+        except DataChanged as error:
+            return {"done": True, "changed": str(error)}
         except Unmeasurable as error:
             return {"done": True, "postponed": str(error)}
         except Exception as error:
@@ -87,7 +89,9 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
             elif "lost" in result:
                 self._campaign.lose(assignment, result["lost"])
             elif "unwritable" in result:
-                self._campaign.halt(assignment, result["unwritable"])
+                self._campaign.halt(assignment, StorageError(result["unwritable"]))
+            elif "changed" in result:
+                self._campaign.halt(assignment, DataChanged(result["changed"]))
             elif "postponed" in result:
                 self._campaign.postpone(assignment, result["postponed"])
             elif "failed" in result:

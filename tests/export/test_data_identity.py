@@ -93,7 +93,7 @@ def test_data_that_changes_while_a_search_runs_is_noticed(data: Path, tmp_path: 
     label = next((data.parent / "labels" / "val").iterdir())
     label.unlink()
     data.touch()
-    with pytest.raises(DataChanged, match="was changed while the search runs"):
+    with pytest.raises(DataChanged, match="was changed while the search ran"):
         data_of(task)
 
 

@@ -11,7 +11,7 @@ import nas.evaluate
 import nas.proxy
 from nas.architecture import Architecture
 from nas.campaign import Assignment, Campaign
-from nas.errors import DeviceLost, GhostnasError, StorageError
+from nas.errors import DataChanged, DeviceLost, GhostnasError, StorageError
 from nas.evaluate import Evaluation, Evaluator, Task, evaluate
 from nas.executors import inline, ray_tune
 from nas.literals import yolo11
@@ -22,6 +22,7 @@ from tests.search.conftest import formula
 
 LOST = DeviceLost("ssh://pi@board was lost")
 FULL = StorageError("cannot write in models: No space left on device")
+CHANGED = DataChanged("data.yaml was changed while the search ran")
 
 
 @dataclass
@@ -42,6 +43,10 @@ def gone(architecture: Architecture, task: Task, label: str, always_train: bool)
     raise LOST
 
 
+def changed(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
+    raise CHANGED
+
+
 def full(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
     raise FULL
 
@@ -51,6 +56,7 @@ def full(architecture: Architecture, task: Task, label: str, always_train: bool)
     [
         (LOST, r"stopped at trial-3.*pi@board was lost.*the same command goes on"),
         (FULL, r"stopped at trial-3: cannot write in models: No space left.*the same command goes on"),
+        (CHANGED, r"stopped at trial-3: data.yaml was changed while the search ran.*the same command goes on"),
     ],
 )
 def test_the_search_stops_and_goes_on_with_the_same_trial(
@@ -101,7 +107,7 @@ def test_a_baseline_is_repeated_too(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray warns of its own deprecations
-@pytest.mark.parametrize(("evaluator", "error"), [(gone, LOST), (full, FULL)])
+@pytest.mark.parametrize(("evaluator", "error"), [(gone, LOST), (full, FULL), (changed, CHANGED)])
 def test_workers_stop_it_too(
     evaluator: Evaluator,
     error: GhostnasError,

@@ -17,13 +17,25 @@ LOCKS = Path("/tmp")
 
 
 def cache_dir() -> Path:
-    """The cache folder's path; it is not created here."""
+    """The cache folder's path; it is not created here.
+
+    Raises:
+        StorageError: It is not set, and there is no home folder.
+    """
     setting = os.environ.get("GHOSTNAS_CACHE")
     if setting:
-        return Path(setting).expanduser().absolute()
-    import platformdirs  # not where only the standard library is, on a device, whose agent is told the folder
+        folder = os.path.expanduser(setting)
+    else:
+        import platformdirs  # not where only the standard library is, on a device, whose agent is told the folder
 
-    return Path(platformdirs.user_cache_dir("ghostnas"))
+        if not os.path.isabs(os.environ.get("XDG_CACHE_HOME", "/")):
+            del os.environ["XDG_CACHE_HOME"]  # which the XDG specification calls invalid, and to be ignored
+        folder = platformdirs.user_cache_dir("ghostnas")
+    if folder.startswith("~"):
+        raise StorageError(
+            f"the cache folder {folder} lies in a home folder that is not known; set GHOSTNAS_CACHE to a folder"
+        )
+    return Path(folder).absolute()
 
 
 def lock_dir() -> Path:

@@ -33,6 +33,8 @@ def settle() -> None:
     for name in _THREADS:  # several numbers are one a level of nesting; anything else the libraries would complain of
         if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", os.environ.get(name, "1")):
             del os.environ[name]
+    if not re.fullmatch(r"0*([4-9]\d|[1-9]\d{2,3})", os.environ.get("COLUMNS", "80")):
+        del os.environ["COLUMNS"]  # in so few no table has room for a word
     _warnings_are_no_errors()
 
 
@@ -48,7 +50,7 @@ def _check_current_folder() -> None:
         os.stat(".")
     except OSError as error:
         raise UsageError(
-            f"the current folder cannot be used ({error.strerror}): it was deleted or moved; change to one that is there"
+            f"the current folder cannot be used ({error.strerror}): was it deleted? Change to another"
         ) from error
 
 

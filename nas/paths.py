@@ -30,7 +30,10 @@ def cache_dir() -> Path:
 
         if not os.path.isabs(os.environ.get("XDG_CACHE_HOME", "/")):
             del os.environ["XDG_CACHE_HOME"]  # which the XDG specification calls invalid, and to be ignored
-        folder = platformdirs.user_cache_dir("ghostnas")
+        try:
+            folder = platformdirs.user_cache_dir("ghostnas")
+        except RuntimeError:
+            folder = "~/.cache/ghostnas"
     if folder.startswith("~"):
         raise StorageError(
             f"the cache folder {folder} lies in a home folder that is not known; set GHOSTNAS_CACHE to a folder"

@@ -49,8 +49,8 @@ def check_drawing() -> None:
             figure.savefig(BytesIO(), format="png")
     except Exception as error:  # a broken installation can raise anything
         raise GhostnasError(
-            f"the picture of the front could not be drawn at the end: Matplotlib raises {type(error).__name__}: {error}; "
-            "mend its installation first"
+            "the picture of the front could not be drawn at the end, so mend Matplotlib's installation first: "
+            f"{type(error).__name__}: {error}"
         ) from error
 
 

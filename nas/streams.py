@@ -52,7 +52,7 @@ def sound() -> Output | None:
         except OSError:
             os.open(os.devnull, mode)  # takes the lowest free number: this one
     if sys.stdin is None:
-        sys.stdin = open(0, encoding="utf-8", closefd=False)
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stderr, _ = _kept(sys.stderr, 2)
     sys.stdout, output = _kept(sys.stdout, 1)
     return output
@@ -68,7 +68,7 @@ def _kept(stream: TextIO | None, descriptor: int) -> tuple[TextIO, Output | None
     stream.flush()
     unbuffered = stream.write_through
     made = io.TextIOWrapper(
-        raw if unbuffered else io.BufferedWriter(raw),  # type: ignore[arg-type]
+        raw if unbuffered else io.BufferedWriter(raw),
         encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=stream.line_buffering,

@@ -53,7 +53,10 @@ class ConsoleReporter:
             f"  latency  at most {s.target_ms:g} ms; {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, "
             f"on {s.place} {s.device}, scope {s.scope}, {in_words(s.statistic, s.sustained_s)}"
         )
-        self._say(f"  proxy    {s.steps} steps of {s.batch} pictures {printable(s.beginning)} on {s.train_device}, seed {s.seed}")
+        self._say(
+            f"  proxy    {s.steps} steps of {s.batch} pictures {printable(s.beginning)} on {s.train_device}, "
+            f"seed {s.seed}"
+        )
         if not done:
             self._say("  device   is calibrated, then the corners of the space are measured: one to two minutes")
 

@@ -23,7 +23,7 @@ from nas.paths import cache_subdir, lock_dir, writable_dir
 
 OBJECT_STORE_BYTES = 80 * 2**20
 _RAY_HOME = re.compile(r"[\w./-]{1,36}", re.ASCII)
-"""A path that Ray can use: it goes into URIs, and into those of Unix sockets, which hold 107 bytes, with 67 of Ray's."""
+"""A path that Ray can use: it goes into URIs, and into those of Unix sockets: 107 bytes, of which 67 are Ray's."""
 
 _VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",

@@ -131,7 +131,11 @@ def _gpu_model(index: int) -> str:
     folders = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
     if index >= len(folders):
         return f"CUDA device {index}"
-    fields = dict(line.partition(":")[::2] for line in folders[index].read_text(encoding="utf-8", errors="replace").splitlines() if ":" in line)
+    fields = dict(
+        line.partition(":")[::2]
+        for line in folders[index].read_text(encoding="utf-8", errors="replace").splitlines()
+        if ":" in line
+    )
     return fields.get("Model", f"CUDA device {index}").strip()
 
 

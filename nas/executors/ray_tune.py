@@ -17,9 +17,10 @@ from pathlib import Path
 
 from nas.campaign import Campaign
 from nas.environment import module_path
+from nas.errors import GhostnasError
 from nas.evaluate import Evaluator, Task, TrainAgain, train_again
 from nas.executors.scratch import own_folder
-from nas.paths import cache_subdir, lock_dir, writable_dir
+from nas.paths import cache_dir, cache_subdir, lock_dir, writable_dir
 
 OBJECT_STORE_BYTES = 80 * 2**20
 _RAY_HOME = re.compile(r"[\w./-]{1,36}", re.ASCII)
@@ -89,8 +90,8 @@ def home() -> Path:
     Raises:
         StorageError: It cannot be written.
     """
-    folder = cache_subdir("ray")
-    return folder if _RAY_HOME.fullmatch(str(folder)) else writable_dir(lock_dir() / "ray")
+    usable = _RAY_HOME.fullmatch(str(cache_dir() / "ray"))
+    return cache_subdir("ray") if usable else writable_dir(lock_dir() / "ray")
 
 
 @contextmanager
@@ -101,22 +102,42 @@ def _ray(workers: int) -> Iterator[Path]:
         import ray
 
         try:
-            with warnings.catch_warnings(), _inside(session):
-                warnings.simplefilter("ignore")
-                ray.init(
-                    address="local",
-                    num_cpus=workers,
-                    include_dashboard=False,
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    configure_logging=True,
-                    _temp_dir=str(session),
-                )
+            _start(workers, session)
             signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a trace of its C++ and leaves its folders
             yield session
         finally:
             ray.shutdown()
+
+
+def _start(workers: int, session: Path) -> None:
+    """Start Ray.
+
+    Raises:
+        GhostnasError: It does not start.
+    """
+    import ray
+    from ray._private import utils
+
+    # It asks for the command line, to show it in its dashboard, and takes no bytes there that are no UTF-8.
+    utils.get_entrypoint_name = lambda: "ghostnas"
+    try:
+        with warnings.catch_warnings(), _inside(session):
+            warnings.simplefilter("ignore")
+            ray.init(
+                address="local",
+                num_cpus=workers,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+                _temp_dir=str(session),
+            )
+    except Exception as error:  # what is amiss may be anything: memory, network, the kernel
+        raise GhostnasError(
+            f"Ray, which runs the workers, does not start here ({type(error).__name__}: {' '.join(str(error).split())}); "
+            "what is finished is kept, and --workers 0 goes on with it without Ray"
+        ) from error
 
 
 @contextmanager

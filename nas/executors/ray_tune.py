@@ -134,8 +134,9 @@ def _start(workers: int, session: Path) -> None:
                 _temp_dir=str(session),
             )
     except Exception as error:  # what is amiss may be anything: memory, network, the kernel
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise GhostnasError(
-            f"Ray, which runs the workers, does not start here ({type(error).__name__}: {' '.join(str(error).split())}); "
+            f"Ray, which runs the workers, does not start here ({why}); "
             "what is finished is kept, and --workers 0 goes on with it without Ray"
         ) from error
 

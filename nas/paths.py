@@ -58,8 +58,12 @@ def lock_dir() -> Path:
     return folder
 
 
-def writable_dir(path: Path) -> Path:
+def writable_dir(path: Path, advice: str = "choose another folder") -> Path:
     """Create a folder, with parents, and prove that it can be written.
+
+    Args:
+        path: The folder.
+        advice: What to do where it cannot.
 
     Raises:
         StorageError: The folder cannot be made or written.
@@ -70,7 +74,7 @@ def writable_dir(path: Path) -> Path:
         probe.write_bytes(b"ok")
         probe.unlink()
     except OSError as error:
-        raise StorageError(f"cannot write in {path}: {error.strerror or error}; choose another folder") from error
+        raise StorageError(f"cannot write in {path}: {error.strerror or error}; {advice}") from error
     return path
 
 
@@ -80,7 +84,7 @@ def cache_subdir(name: str, needed_bytes: int = _NEEDED_BYTES) -> Path:
     Raises:
         StorageError: The folder cannot be written or its disk is too full.
     """
-    folder = writable_dir(cache_dir() / name)
+    folder = writable_dir(cache_dir() / name, "set GHOSTNAS_CACHE to another folder")
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise StorageError(

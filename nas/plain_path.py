@@ -1,0 +1,25 @@
+"""Files under paths that Ultralytics takes for nothing else: it reads web addresses, quotes and patterns into a path."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PLAIN = re.compile(r"[\w./@+,=-]+", re.ASCII)
+
+
+@contextmanager
+def plainly(path: Path) -> Iterator[Path]:
+    """The same file under a path of plain letters; the path itself where it is made of these.
+
+    Args:
+        path: A file; where there is none, the path stays what it is.
+    """
+    if _PLAIN.fullmatch(str(path)) or not path.is_file():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="ghostnas-") as folder:
+        link = Path(folder) / f"model{path.suffix}"
+        link.symlink_to(path.absolute())
+        yield link

@@ -1,4 +1,4 @@
-"""Files under paths that Ultralytics takes for nothing else: it reads web addresses, quotes and patterns into a path."""
+"""Files under paths that Ultralytics can read: it takes quotes, patterns and web addresses out of a path."""
 
 import re
 import tempfile

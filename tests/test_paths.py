@@ -15,6 +15,7 @@ import yaml
 from rich.console import Console
 
 from nas import finals
+from nas.build import load_model
 from nas.campaign import Campaign
 from nas.cli import main
 from nas.cli.progress import ConsoleReporter
@@ -29,6 +30,7 @@ from nas.finals import conclude
 from nas.literals import yolo11
 from nas.notices import shown, tell
 from nas.paths import cache_dir, cache_subdir
+from nas.plain_path import plainly
 from nas.printable import printable, shell_line, shell_word
 from nas.provenance import machine, versions
 from nas.report import Outcome, next_commands, write
@@ -233,6 +235,9 @@ def test_a_yaml_of_any_name_is_taken_home(
     file.write_text(to_yaml(space.smallest()[0], 3))
     code, told = ghostnas("export", file, "--to", tmp_path / "b\udcff")
     assert code == 0 and r"a\n%\xff{x} -> " in told
+    assert load_model(file).yaml["nc"] == 3
+    with plainly(file) as plain, plainly(plain) as same:
+        assert plain.samefile(file) and plain.name == "model.yaml" and same == plain
     assert yaml.safe_load((tmp_path / "b\udcff" / "model.yaml").read_text())["nc"] == 3
     assert "# a\\n%\\xff{x}: a lightweight" in (tmp_path / "b\udcff" / "README.md").read_text(encoding="utf-8")
 

@@ -41,7 +41,8 @@ def settle() -> None:
 def module_path() -> str:
     """`PYTHONPATH` for a child: the modules that this process finds, in this order, this very `nas` first."""
     home = str(Path(nas.__file__).resolve().parents[1])
-    return os.pathsep.join(dict.fromkeys([home, *(os.path.abspath(entry) for entry in sys.path if entry)]))
+    theirs = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join(dict.fromkeys([home, *(os.path.abspath(one) for one in [*sys.path, *theirs] if one)]))
 
 
 def _check_current_folder() -> None:

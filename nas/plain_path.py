@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nas.printable import printable
+
 _PLAIN = re.compile(r"[\w./@+,=-]+", re.ASCII)
+_TAKEN_OUT = re.compile(r"[?%'*\[\]]|:/")
 
 
 @contextmanager
@@ -23,3 +26,9 @@ def plainly(path: Path) -> Iterator[Path]:
         link = Path(folder) / f"model{path.suffix}"
         link.symlink_to(path.absolute())
         yield link
+
+
+def read_as_it_is(path: Path) -> bool:
+    """Whether Ultralytics reads a path as it stands; where it writes for itself, as in a training, it must."""
+    text = str(path)
+    return not _TAKEN_OUT.search(text) and printable(text) == text.strip()

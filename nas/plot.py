@@ -132,9 +132,11 @@ def _draw(
         )
         axes.set_ylim(bottom, top)
     measured = [f.evaluation.latency for f in [*front, *baselines]] + [e.latency for e in rejected]
-    axes.set_xlabel(_measured(measured), parse_math=False)
+    axes.set_xlabel(_measured(measured))
     axes.set_ylabel("mAP50-95 of the proxy on the selection part")
-    axes.set_title(printable(title), fontsize=10, parse_math=False)  # a folder's name may hold a dollar sign
+    axes.set_title(printable(title), fontsize=10)
+    for text in (axes.title, axes.xaxis.label):
+        text.set_parse_math(False)  # a folder's name may hold dollar signs
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, loc="lower right")
 

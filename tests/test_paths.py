@@ -34,6 +34,7 @@ from nas.plain_path import plainly
 from nas.printable import printable, shell_line, shell_word
 from nas.provenance import machine, versions
 from nas.report import Outcome, next_commands, write
+from nas.results_folder import check_results
 from nas.runs import find_run, list_runs
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
@@ -246,3 +247,22 @@ def test_a_yaml_of_any_name_is_taken_home(
 def test_a_name_is_the_name_of_one_folder(name: str, ghostnas: Callable[..., tuple[int, str]]) -> None:
     code, told = ghostnas("search", "--workers", "0", "--name", name)
     assert code == 2 and told.count("\n") == 1 and "--name must be the name of one folder" in told
+
+
+@pytest.mark.parametrize(
+    ("place", "make", "says"),
+    [
+        ("front.png", Path.mkdir, "is no file, and a search writes one there"),
+        ("report.md", lambda path: path.symlink_to("/dev/full"), "is no file"),
+        ("front", Path.touch, "is no folder, and a search writes one there"),
+        ("models", lambda path: path.symlink_to("/nowhere"), "is no folder"),
+    ],
+)
+def test_what_is_written_in_the_end_is_looked_at_first(
+    place: str, make: Callable[[Path], None], says: str, tmp_path: Path
+) -> None:
+    check_results(tmp_path / "new")
+    make(tmp_path / place)
+    with pytest.raises(StorageError, match=says):
+        check_results(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [place]

@@ -25,6 +25,7 @@ import yaml
 from nas import offline
 from nas.blocks import REGISTERED
 from nas.errors import ModelError
+from nas.plain_path import plainly
 
 offline.prepare()  # before the first import of Ultralytics
 
@@ -152,7 +153,8 @@ def load_model(path_or_name: str | Path, nc: int | None = None) -> DetectionMode
     try:
         if not path.is_file() and path.parent != Path():
             raise FileNotFoundError(path)
-        config = tasks.yaml_model_load(path)
+        with plainly(path) as file:
+            config = {**tasks.yaml_model_load(file), "scale": tasks.guess_model_scale(path), "yaml_file": str(path)}
     except FileNotFoundError as error:
         raise ModelError(f"no model file {str(path)!r}, and Ultralytics ships none of that name") from error
     except (yaml.YAMLError, TypeError, AttributeError, UnicodeDecodeError) as error:
@@ -171,7 +173,8 @@ def _load_checkpoint(path: Path) -> DetectionModel:
         raise ModelError(f"no checkpoint {str(path)!r} (nothing is downloaded)")
     register()
     try:
-        model, _ = tasks.load_checkpoint(path)
+        with plainly(path) as file:
+            model, _ = tasks.load_checkpoint(file)
     except Exception as error:  # a file of another kind, or one that names classes that are not here
         raise ModelError(f"{path} is not a readable checkpoint: {type(error).__name__}: {error}") from error
     model = getattr(model, "student_model", model)  # of an interrupted distillation

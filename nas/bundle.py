@@ -8,6 +8,7 @@ from nas.designs import Design, Measured
 from nas.errors import ModelError, StorageError
 from nas.latency.values import in_words
 from nas.paths import writable_dir
+from nas.printable import printable
 from nas.standalone import MODULE_NAME, standalone_module, used_blocks
 
 MODEL_FILE = "model.yaml"
@@ -77,7 +78,7 @@ def readme(design: Design, blocks: tuple[str, ...], nms_free: bool = False) -> s
     files = [f"- `{MODEL_FILE}`: the design, an Ultralytics model YAML"]
     holds = f"the blocks that it uses ({', '.join(blocks)}) and its export" if blocks else "its export"
     files.append(f"- `{MODULE_NAME}.py`: {holds}, self-contained")
-    return f"""# {design.label}: a lightweight detector for Ultralytics
+    return f"""# {printable(design.label)}: a lightweight detector for Ultralytics
 
 {chr(10).join(files)}
 
@@ -153,7 +154,7 @@ def _measured(design: Design) -> str:
         lines.append(f"- {int(row['params']):,} parameters, {row['gflops']} GFLOPs{f' ({rule})' if rule else ''}")
     if row.get("map50_95"):
         steps = f" of {settings['steps']} steps" if settings.get("steps") else ""
-        on = f" on {settings['data']}" if settings.get("data") else ""
+        on = f" on {printable(settings['data'])}" if settings.get("data") else ""
         lines.append(
             f"- mAP50-95 {row['map50_95']} after a short training{steps}{on}: good for comparing designs "
             "within that search, not what full training reaches"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import ModelError, UsageError
+from nas.plain_path import plainly
 from nas.standalone import MODULE_NAME
 
 
@@ -84,7 +85,8 @@ def load_trained(path: Path) -> Checkpoint:
     from ultralytics.nn.tasks import DetectionModel, load_checkpoint
 
     try:
-        model, _ = load_checkpoint(path)
+        with plainly(path) as file:
+            model, _ = load_checkpoint(file)
     except Exception as error:
         raise ModelError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(model, DetectionModel) or model.task != "detect":
@@ -127,7 +129,8 @@ def _read(path: Path) -> dict[str, Any]:
     from ultralytics.nn.tasks import torch_safe_load
 
     try:
-        content, _ = torch_safe_load(path)
+        with plainly(path) as file:
+            content, _ = torch_safe_load(file)
     except ModuleNotFoundError as error:
         raise ModelError(
             f"{path} was made with the Python module {error.name!r}, which is not importable here; "

@@ -21,7 +21,13 @@ A measurement that failed raises one of these; no function of ghostnas returns a
 
 
 class GhostnasError(Exception):
-    """Base of every error that is the user's, the data's or the machine's, not a bug in ghostnas."""
+    """Base of every error that is the user's, the data's or the machine's, not a bug in ghostnas.
+
+    Its arguments are lines: mostly one, the message.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 class UsageError(GhostnasError):

@@ -280,7 +280,7 @@ def _keep(architecture: Architecture, task: Task, label: str, trained: "nn.Modul
     folder = task.folder / "models"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{label}.yaml").write_text(to_yaml(architecture, task.classes))
+        (folder / f"{label}.yaml").write_text(to_yaml(architecture, task.classes), encoding="utf-8")
         (folder / f"{label}.pt").write_bytes(weights.getbuffer())
     except OSError as error:
         raise StorageError(f"cannot write in {folder}: {error.strerror or error}") from error

@@ -3,6 +3,7 @@
 import copy
 import importlib.util
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -100,7 +101,7 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
                 f"the {wanted.name} file differs from torch by {difference:.2g} on {len(batch) - 1} pictures of "
                 f"{pictures.name} and noise (allowed: {wanted.tolerance:g}), so it was not kept; please report it"
             )
-        kept = _keep(made, folder)
+        kept = _keep(made, folder / made.name.replace(_plain(weights.stem), weights.stem, 1))
     return Export(kept, wanted.name, size, difference, wanted.tolerance, len(batch) - 1, pictures.name)
 
 
@@ -163,7 +164,7 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
     from nas.build import is_nms_free
     from nas.rewrite import stock
 
-    copied = folder / f"{checkpoint.path.stem}.pt"
+    copied = folder / f"{_plain(checkpoint.path.stem)}.pt"
     shutil.copy(checkpoint.path, copied)
     arguments: dict[str, Any] = {"format": wanted.name, "imgsz": imgsz}
     if is_nms_free(checkpoint.model):
@@ -225,7 +226,7 @@ def _opened(made: Path, wanted: Format) -> Run:
 def _onnx_run(made: Path) -> Run:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(made), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(made.read_bytes(), providers=["CPUExecutionProvider"])
     (name,) = (value.name for value in session.get_inputs())
     return lambda picture: _first(session.run(None, {name: picture}))
 
@@ -253,8 +254,12 @@ def _first(outputs: Any) -> Pixels:
     return np.asarray(first.cpu() if hasattr(first, "cpu") else first, dtype=np.float32)
 
 
-def _keep(made: Path, folder: Path) -> Path:
-    kept = folder / made.name
+def _plain(stem: str) -> str:
+    """A name that every exporter can write: the checkpoint's own, where it is made of plain letters."""
+    return stem if re.fullmatch(r"[\w.-]+", stem, re.ASCII) else "model"
+
+
+def _keep(made: Path, kept: Path) -> Path:
     try:
         if kept.is_dir():
             shutil.rmtree(kept)

@@ -14,7 +14,7 @@ _FILE = "waiting.txt"
 
 def tell(folder: Path, text: str) -> None:
     """Say one line, from any process."""
-    with (folder / _FILE).open("a") as file:
+    with (folder / _FILE).open("a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(" ".join(text.split()) + "\n")  # one short write to the end: lines of two processes do not mix
 
 
@@ -34,7 +34,7 @@ def shown(folder: Path, show: Callable[[str], None], every_s: float = 1.0) -> It
         seen = 0
         while True:
             last = ended.wait(every_s)
-            lines = path.read_text().splitlines() if path.exists() else []
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             for line in lines[seen:]:
                 show(line)
             seen = len(lines)

@@ -1,28 +1,33 @@
-"""Keeps the libraries below off the network and out of the home folder.
+"""Keeps the libraries below off the network, out of the home folder and away from the screen.
 
 `prepare()` sets environment variables that Ultralytics, Matplotlib, Ray, ONNX Runtime and OpenVINO read when they are
-imported; call it before importing any of them. A variable that the user has set already stays.
+imported; call it before importing any of them. They are set whatever the environment holds, as that of a notebook or of
+a container; only whether Ultralytics may use the network stays the user's to choose.
 """
 
 import os
 
-from nas.paths import cache_subdir
+from nas.paths import cache_dir, cache_subdir
 
 
 def prepare() -> None:
     """Set the environment for offline, quiet libraries (idempotent).
 
     Raises:
-        StorageError: The cache folder cannot be written.
+        StorageError: The cache folder is not known, or cannot be written.
     """
-    settings = {
-        "YOLO_OFFLINE": "true",
-        "YOLO_AUTOINSTALL": "false",
-        "YOLO_CONFIG_DIR": str(cache_subdir("ultralytics", needed_bytes=2**20)),
-        "MPLCONFIGDIR": str(cache_subdir("matplotlib", needed_bytes=2**20)),
-        "ORT_DISABLE_TELEMETRY": "1",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_AIR_NEW_OUTPUT": "0",
-    }
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    os.environ.update(
+        {
+            "GHOSTNAS_CACHE": str(cache_dir()),  # child processes may run in another folder
+            "YOLO_CONFIG_DIR": str(cache_subdir("ultralytics", needed_bytes=2**20)),
+            "MPLCONFIGDIR": str(cache_subdir("matplotlib", needed_bytes=2**20)),
+            "MPLBACKEND": "agg",
+            "ORT_DISABLE_TELEMETRY": "1",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AIR_NEW_OUTPUT": "0",
+        }
+    )
+    if os.path.expanduser("~") == "~":  # no HOME, and a user without a name: libraries would make a folder of that name
+        os.environ["HOME"] = str(cache_dir())

@@ -17,13 +17,28 @@ LOCKS = Path("/tmp")
 
 
 def cache_dir() -> Path:
-    """The cache folder's path; it is not created here."""
+    """The cache folder's path; it is not created here.
+
+    Raises:
+        StorageError: It is not set, and there is no home folder.
+    """
     setting = os.environ.get("GHOSTNAS_CACHE")
     if setting:
-        return Path(setting).expanduser().absolute()
-    import platformdirs  # not where only the standard library is, on a device, whose agent is told the folder
+        folder = os.path.expanduser(setting)
+    else:
+        import platformdirs  # not where only the standard library is, on a device, whose agent is told the folder
 
-    return Path(platformdirs.user_cache_dir("ghostnas"))
+        if not os.path.isabs(os.environ.get("XDG_CACHE_HOME", "/")):
+            del os.environ["XDG_CACHE_HOME"]  # which the XDG specification calls invalid, and to be ignored
+        try:
+            folder = platformdirs.user_cache_dir("ghostnas")
+        except RuntimeError:
+            folder = "~/.cache/ghostnas"
+    if folder.startswith("~"):
+        raise StorageError(
+            f"the cache folder {folder} lies in a home folder that is not known; set GHOSTNAS_CACHE to a folder"
+        )
+    return Path(folder).absolute()
 
 
 def lock_dir() -> Path:
@@ -43,8 +58,12 @@ def lock_dir() -> Path:
     return folder
 
 
-def writable_dir(path: Path) -> Path:
+def writable_dir(path: Path, advice: str = "choose another folder") -> Path:
     """Create a folder, with parents, and prove that it can be written.
+
+    Args:
+        path: The folder.
+        advice: What to do where it cannot.
 
     Raises:
         StorageError: The folder cannot be made or written.
@@ -55,7 +74,7 @@ def writable_dir(path: Path) -> Path:
         probe.write_bytes(b"ok")
         probe.unlink()
     except OSError as error:
-        raise StorageError(f"cannot write in {path}: {error.strerror or error}; choose another folder") from error
+        raise StorageError(f"cannot write in {path}: {error.strerror or error}; {advice}") from error
     return path
 
 
@@ -65,7 +84,7 @@ def cache_subdir(name: str, needed_bytes: int = _NEEDED_BYTES) -> Path:
     Raises:
         StorageError: The folder cannot be written or its disk is too full.
     """
-    folder = writable_dir(cache_dir() / name)
+    folder = writable_dir(cache_dir() / name, "set GHOSTNAS_CACHE to another folder")
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise StorageError(

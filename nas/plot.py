@@ -1,13 +1,24 @@
 """The picture of a search: every trained candidate, the front, the baselines and the target."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nas.estimates import Estimates
+from nas.errors import GhostnasError
+from nas.estimates import Estimates, estimates
 from nas.finals import Finalist
 from nas.latency import Latency
 from nas.latency.values import in_words
+from nas.printable import printable
 from nas.study import Record
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def draw_front(
@@ -20,12 +31,52 @@ def draw_front(
     baselines: Sequence[Finalist],
 ) -> None:
     """Write a PNG of accuracy against latency."""
+    with _canvas() as figure:
+        _draw(figure.add_subplot(), title, target_ms, records, known, front, baselines)
+        figure.savefig(path, format="png")
+
+
+@cache
+def check_drawing() -> None:
+    """Draw an empty picture, so that what keeps Matplotlib from drawing is known before a search and not after it.
+
+    Raises:
+        GhostnasError: It cannot draw.
+    """
+    try:
+        with _canvas() as figure:
+            _draw(figure.add_subplot(), "", 1.0, (), estimates((), {}), (), ())
+            figure.savefig(BytesIO(), format="png")
+    except Exception as error:  # a broken installation can raise anything
+        raise GhostnasError(
+            "the picture of the front could not be drawn at the end, so mend Matplotlib's installation first: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+@contextmanager
+def _canvas() -> "Iterator[Figure]":
+    """A figure in Matplotlib's own style, whatever the user's; glyphs that its font lacks are boxes, not warnings."""
+    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    with warnings.catch_warnings(), matplotlib.rc_context(matplotlib.rcParamsDefault):
+        warnings.simplefilter("ignore")
+        figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+def _draw(
+    axes: "Axes",
+    title: str,
+    target_ms: float,
+    records: Sequence[Record],
+    known: Estimates,
+    front: Sequence[Finalist],
+    baselines: Sequence[Finalist],
+) -> None:
     members = {finalist.record.number for finalist in front}
     others = [r for r in records if r.number not in members and r.evaluation and r.evaluation.score]
     trained = [(r.evaluation, known.accuracy(r.label)) for r in others if r.evaluation]
@@ -80,12 +131,14 @@ def draw_front(
             label=f"rejected, not trained ({len(rejected)})",
         )
         axes.set_ylim(bottom, top)
-    axes.set_xlabel(_measured([f.evaluation.latency for f in [*front, *baselines]] + [e.latency for e in rejected]))
+    measured = [f.evaluation.latency for f in [*front, *baselines]] + [e.latency for e in rejected]
+    axes.set_xlabel(_measured(measured))
     axes.set_ylabel("mAP50-95 of the proxy on the selection part")
-    axes.set_title(title, fontsize=10)
+    axes.set_title(printable(title), fontsize=10)
+    for text in (axes.title, axes.xaxis.label):
+        text.set_parse_math(False)  # a folder's name may hold dollar signs
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, loc="lower right")
-    figure.savefig(path)
 
 
 def _measured(latencies: Sequence[Latency]) -> str:

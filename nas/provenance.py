@@ -2,12 +2,12 @@
 
 import os
 import platform
-import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import nas
+from nas.printable import shell_line
 
 GRAPH = 2
 """One more whenever the same weights are rewritten into another graph (`rewrite/`), which takes another time."""
@@ -50,13 +50,13 @@ def machine() -> dict[str, str | int]:
 
 def command() -> str:
     """The command line of this process, ready for a shell, without the folder of the program."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return shell_line([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.lower().startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or "unknown"

@@ -42,6 +42,7 @@ from nas.provenance import machine, versions
 from nas.proxy import ProxySettings, steps_for_epochs
 from nas.proxy.machine import find_device, find_precision
 from nas.report import Outcome, write
+from nas.results_folder import check_name, check_results
 from nas.search import Sampler
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
@@ -138,10 +139,16 @@ def run_search(
     began = time.monotonic()
     if request.budget < 1:
         raise UsageError(f"--budget must be at least 1 trained candidate, got {request.budget}")
+    if request.name is not None:
+        check_name(request.name)
     data = load(request.data, fraction=request.fraction, reading=reporter.reading)
     request = _with_steps(request, data)
     settings = search_settings(request, data)
     folder = request.out / (request.name or settings.default_name)
+    check_results(folder)
+    if request.workers:
+        ray_tune.home()
+    Turnstile()
     if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: that is told below
         _check_heads(request)
         _check_checkpoints(request)
@@ -167,7 +174,7 @@ def run_search(
             folder=folder.absolute(),
             data_digest=data.digest,
         )
-        with shown(folder, reporter.waiting):
+        with shown(task.folder, reporter.waiting):
             found = _feasibility(study, request.space, task, request.seed_literals)
             reporter.feasible(found)
             if done < request.budget:

@@ -9,6 +9,11 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from nas.printable import printable
+
+_LONGEST_NAME = 120
+"""Bytes of a data set's name in a search's; a folder's name holds 255 in all."""
+
 SAMPLERS = ("gp", "tpe", "random")
 
 
@@ -105,7 +110,8 @@ class SearchSettings:
     @property
     def default_name(self) -> str:
         """A readable name that differs whenever a setting differs."""
-        return f"{self.space}-{self.data}-{self.target_ms:g}ms-{self.digest}"
+        data = printable(self.data).encode()[:_LONGEST_NAME].decode(errors="ignore")
+        return f"{self.space}-{data}-{self.target_ms:g}ms-{self.digest}"
 
     def differences(self, other: Self) -> list[str]:
         """One line a setting in which two searches differ: `target_ms: 2.5 there, 3.0 asked`."""

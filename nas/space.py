@@ -145,7 +145,7 @@ class SearchSpace:
             raise SpaceError(f"imgsz must be a multiple of 32; got {', '.join(map(str, wrong)) or 'nothing'}")
         pools = [f"`{level}.dfc_pool` {text}" for level, _, text in oversized_pools(self.choices, sizes[0])]
         if pools:
-            raise SpaceError("\n".join(f"imgsz {sizes[0]} is too small for {self.name}: {text}" for text in pools))
+            raise SpaceError(*(f"imgsz {sizes[0]} is too small for {self.name}: {text}" for text in pools))
         changed = (replace(d, choices=tuple(sizes)) if d.name == "imgsz" else d for d in self.dimensions)
         return replace(self, dimensions=tuple(changed))
 

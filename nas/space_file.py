@@ -71,7 +71,7 @@ def _report(path: Path, document: Document, problems: Iterable[Problem]) -> Spac
         (document.line(problem.location), f"`{dotted(problem.location)}` {problem.text}") for problem in problems
     )
     told = [f"{path}:{line}: {text}" for line, text in dict.fromkeys(lines)]
-    return SpaceError("\n".join(told if len(told) == 1 else [f"{len(told)} problems in a search space:", *told]))
+    return SpaceError(*(told if len(told) == 1 else [f"{len(told)} problems in a search space:", *told]))
 
 
 def read_space_file(path: Path) -> SpaceFile:

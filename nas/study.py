@@ -19,7 +19,16 @@ from nas.evaluate import Evaluation
 from nas.paths import writable_dir
 from nas.proxy import Score
 from nas.settings import SearchSettings
-from nas.study_file import LOCK_FILE, STUDY_FILE, check_intact, lock, open_storage, writing
+from nas.study_file import (
+    DRAFT_FILE,
+    LOCK_FILE,
+    STUDY_FILE,
+    check_intact,
+    check_path,
+    lock,
+    open_storage,
+    writing,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -118,9 +127,10 @@ class StoredStudy:
             annotate: Called with the study and each finished record, to note it for the dashboard.
 
         Raises:
-            StorageError: The folder cannot be written.
+            StorageError: The folder cannot be written, or its path is too long.
             StudyError: The study is in use, corrupt, or belongs to a search with other settings.
         """
+        check_path(folder)
         self.folder = writable_dir(folder)
         self._sizes = dict(sizes)
         self._annotate = annotate
@@ -285,7 +295,7 @@ def _create(path: Path, settings: SearchSettings) -> None:
     """Write an empty study; the file appears whole, so that whoever reads it never sees half of one."""
     import optuna
 
-    draft = path.with_name(f"{path.name}.part")
+    draft = path.with_name(DRAFT_FILE)
     draft.unlink(missing_ok=True)
     storage = open_storage(draft)
     for name in (SEARCH, BASELINES):

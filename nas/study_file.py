@@ -1,6 +1,7 @@
 """The file behind a study: one lock, one SQLite database, and what to do when it is corrupt."""
 
 import fcntl
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -14,7 +15,10 @@ from nas.locks import try_lock
 if TYPE_CHECKING:
     import optuna
 
-STUDY_FILE, LOCK_FILE = "study.db", ".lock"
+STUDY_FILE, DRAFT_FILE, LOCK_FILE = "study.db", "study.db.part", ".lock"
+
+_LONGEST_PATH = 504
+"""SQLite's own limit of 512 bytes, links followed, without the `-journal` that it adds."""
 
 
 def lock(folder: Path) -> IO[str]:
@@ -31,12 +35,26 @@ def lock(folder: Path) -> IO[str]:
     return handle
 
 
+def check_path(folder: Path) -> None:
+    """Refuse a results folder whose path SQLite cannot open; nothing is written.
+
+    Raises:
+        StorageError: The path is too long.
+    """
+    length = len(os.fsencode(os.path.realpath(folder / DRAFT_FILE)))
+    if length > _LONGEST_PATH:
+        raise StorageError(
+            f"the path of {folder / STUDY_FILE} is {length - _LONGEST_PATH} bytes too long: SQLite opens none of more "
+            f"than {_LONGEST_PATH}; choose a shorter --out or --name"
+        )
+
+
 def in_use(folder: Path) -> bool:
     """Whether a search holds the results folder's lock now."""
     path = folder / LOCK_FILE
     if not path.exists():
         return False
-    with path.open() as handle:
+    with path.open("rb") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -99,6 +117,13 @@ def writing(path: Path) -> Iterator[None]:
 def open_storage(path: Path) -> "optuna.storages.RDBStorage":
     """Open (or create) the SQLite storage of a study file."""
     import optuna
+    from sqlalchemy.pool import QueuePool
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}", engine_kwargs={"connect_args": {"timeout": 30}})
+    place = os.fsencode(path.absolute())
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(place, timeout=30, check_same_thread=False)
+
+    # The URL says only what kind of database it is: not every path can stand in one.
+    return optuna.storages.RDBStorage("sqlite:///", engine_kwargs={"creator": connect, "poolclass": QueuePool})

@@ -41,7 +41,7 @@ def baseline_rows(baselines: Sequence[Finalist]) -> list[Row]:
 
 def write_csv(path: Path, rows: Sequence[Row], header: Sequence[str]) -> None:
     """Write rows to a CSV file; an empty table still has its header."""
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else list(header), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

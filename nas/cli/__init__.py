@@ -7,18 +7,27 @@ as given (one message, no traceback), 130 interrupted. Heavy libraries are impor
 import signal
 import sys
 
-from nas.cli.app import build_app
+from nas import environment, streams
 from nas.errors import GhostnasError
+from nas.printable import printable
 
 
 def main() -> None:
     """Entry point of the `ghostnas` command."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's warning is a Ctrl-C
+    output = streams.sound()
     try:
+        environment.settle()
+        from nas.cli.app import build_app  # Typer, too, only where the module path is in order
+
         build_app()()
     except GhostnasError as error:
-        print(f"ghostnas: {error}", file=sys.stderr)
+        print("ghostnas:", "\n".join(map(printable, error.args)), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("ghostnas: interrupted", file=sys.stderr)
         sys.exit(130)
+    finally:
+        sys.stdout.flush()
+        if output is not None and output.lost:
+            sys.exit(2)

@@ -17,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Serve a run's study with optuna-dashboard, during the search and afterwards."""
         from nas.dashboard import is_loopback, server
+        from nas.printable import printable
         from nas.runs import find_run, latest_run
 
         run = latest_run(out) if name is None else find_run(name, out)
@@ -28,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
             )
         with server(run, host, port) as bound:
             shown = f"[{host}]" if ":" in host else host
-            typer.echo(f"{run}: http://{shown}:{bound.server_port}/ (Ctrl-C ends)")
+            typer.echo(f"{printable(run)}: http://{shown}:{bound.server_port}/ (Ctrl-C ends)")
             try:
                 bound.serve_forever()
             except KeyboardInterrupt:

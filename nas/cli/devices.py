@@ -44,8 +44,8 @@ def check(
         typer.echo(json.dumps([one.to_dict() for one in found], indent=2))
     away = [one for one in found if one.error is not None]
     if away:
-        reasons = "\n".join(f"  {one.device.name}: {one.error}" for one in away)
-        raise LatencyError(f"{len(away)} of {len(found)} devices cannot be used:\n{reasons}")
+        reasons = (f"  {one.device.name}: {one.error}" for one in away)
+        raise LatencyError(f"{len(away)} of {len(found)} devices cannot be used:", *reasons)
 
 
 def _show(checkup: "Checkup") -> None:

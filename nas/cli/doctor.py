@@ -64,8 +64,8 @@ def doctor() -> None:
     show_table(console, columns("check", "", "result"), rows)
     broken = [finding for finding in findings if finding.needed and not finding.works]
     if broken:
-        reasons = "\n".join(f"  {finding.what}: {finding.detail}" for finding in broken)
-        raise GhostnasError(f"the default search cannot run here:\n{reasons}")
+        reasons = (f"  {finding.what}: {finding.detail}" for finding in broken)
+        raise GhostnasError("the default search cannot run here:", *reasons)
     console.print("The default search can run: ghostnas search --budget 50 --target-latency 2.5ms", soft_wrap=True)
 
 

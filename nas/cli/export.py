@@ -41,6 +41,7 @@ def _bundle(target: str | None, to: Path | None, trial: int | None, out: Path) -
     from nas.bundle import write_bundle
     from nas.designs import find_design
     from nas.errors import UsageError
+    from nas.printable import printable
 
     if target is None:
         raise UsageError("say what to export: a run's name, a results folder or a model YAML (or --format, --weights)")
@@ -48,7 +49,7 @@ def _bundle(target: str | None, to: Path | None, trial: int | None, out: Path) -
         raise UsageError("a bundle needs a folder: --to DIR")
     design = find_design(target, trial, out)
     bundle = write_bundle(design, to)
-    typer.echo(f"{design.label} -> {bundle.folder}")
+    typer.echo(f"{printable(design.label)} -> {printable(bundle.folder)}")
     for file in bundle.files:
         typer.echo(f"  {file.name}")
     if not bundle.blocks:
@@ -60,10 +61,11 @@ def _deployable(format: str, weights: Path, to: Path | None, imgsz: int | None, 
 
     offline.prepare()
     from nas.export import export as export_checked
+    from nas.printable import printable
 
     made = export_checked(weights, format, to, imgsz, data)
-    typer.echo(f"{made.path} ({made.format}, float32, batch 1, input 1x3x{made.imgsz}x{made.imgsz}, no NMS)")
+    typer.echo(f"{printable(made.path)} ({made.format}, float32, batch 1, input 1x3x{made.imgsz}x{made.imgsz}, no NMS)")
     typer.echo(
-        f"largest difference from torch on {made.pictures} pictures of {made.data}: "
+        f"largest difference from torch on {made.pictures} pictures of {printable(made.data)}: "
         f"{made.difference:.2g} (allowed: {made.tolerance:g})"
     )

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from nas.cli.columns import Column, Row, show_table
 from nas.cli.reading import ReadingProgress
+from nas.printable import printable
 
 if TYPE_CHECKING:
     from nas.campaign import Progress
@@ -50,23 +51,26 @@ class ConsoleReporter:
         from nas.latency.values import in_words
 
         s = settings
-        self._say(f"search {folder}" + (f" (goes on: {done} candidates trained already)" if done else ""))
+        self._say(f"search {printable(folder)}" + (f" (goes on: {done} candidates trained already)" if done else ""))
         self._say(f"  space    {s.space}, input sizes {', '.join(map(str, s.imgsz))} px")
         pictures = f"{len(data.train)} train, {len(data.select)} select, {len(data.val)} val"
-        self._say(f"  data     {s.data}: {s.classes} classes, pictures: {pictures}")
+        self._say(f"  data     {printable(s.data)}: {s.classes} classes, pictures: {pictures}")
         for sentence in data.findings.sentences():
-            self._say(f"           {sentence}")
+            self._say(f"           {printable(sentence)}")
         self._say(
             f"  latency  at most {s.target_ms:g} ms; {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, "
             f"on {s.place} {s.device}, scope {s.scope}, {in_words(s.statistic, s.sustained_s)}"
         )
-        self._say(f"  proxy    {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}")
+        self._say(
+            f"  proxy    {s.steps} steps of {s.batch} pictures {printable(s.beginning)} on {s.train_device}, "
+            f"seed {s.seed}"
+        )
         if not done:
             self._say("  device   is calibrated, then the corners of the space are measured: one to two minutes")
 
     def waiting(self, text: str) -> None:
         """Say why the device is waited for."""
-        self._say(text)
+        self._say(printable(text))
 
     def feasible(self, found: "Feasibility") -> None:
         """Say what the space can do on this device."""
@@ -117,7 +121,7 @@ class ConsoleReporter:
             self._say(f"The gate rejected {rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%).")
         self._say(gain_sentence(outcome))
         best = ", best.yaml" if outcome.best else ""
-        self._say(f"Results: {outcome.folder} (report.md, front.csv, front.png{best})")
+        self._say(f"Results: {printable(outcome.folder)} (report.md, front.csv, front.png{best})")
         self._say("Next:")
         for command in next_commands(outcome):
             self._say(f"  {command}")
@@ -156,7 +160,7 @@ def _last(progress: "Progress") -> str:
     if last is None:
         return ""
     if last.evaluation is None:
-        return f" | {last.label}: failed, {last.reason}"
+        return f" | {last.label}: failed, {printable(last.reason)}"
     latency, score = last.evaluation.latency.latency_ms, last.evaluation.score
     found = f"{latency:.2f} ms" + (f", {score.map50_95:.3f} mAP" if score else ", rejected")
     if last.evaluation.inherited is not None:

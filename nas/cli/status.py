@@ -22,6 +22,7 @@ def status(
     from rich.console import Console
 
     from nas.errors import StudyError
+    from nas.printable import printable
     from nas.runs import find_run, list_runs
     from nas.study import read_records
 
@@ -32,13 +33,13 @@ def status(
         return
     runs = list_runs(out)
     if not runs:
-        console.print(f"no searches in {out}; start one with: ghostnas search", markup=False)
+        console.print(f"no searches in {printable(out)}; start one with: ghostnas search", markup=False)
         return
     for folder in runs:
         try:
             settings, records, _ = read_records(folder)
         except StudyError as error:
-            console.print(f"{folder.name}\n  {error}", markup=False)
+            console.print(f"{printable(folder.name)}\n  {printable(error)}", markup=False)
             continue
         counts = [r.status for r in records]
         scores = [r.evaluation.score.map50_95 for r in records if r.evaluation and r.evaluation.score]
@@ -46,20 +47,22 @@ def status(
         best = f", highest score {max(scores):.3f} mAP50-95" if scores else ""
         changed = _when(folder / "study.db")
         console.print(
-            f"{folder.name}\n  target {settings.target_ms:g} ms: {found}{best} (last change {changed})", markup=False
+            f"{printable(folder.name)}\n  target {settings.target_ms:g} ms: {found}{best} (last change {changed})",
+            markup=False,
         )
 
 
 def _show(folder: Path, console: "Console") -> None:
+    from nas.printable import printable
     from nas.study import read_records
     from nas.study_file import in_use
 
     settings, records, baselines = read_records(folder)
     counts = [r.status for r in records]
-    console.print(f"{folder}: {'running' if in_use(folder) else 'not running'}", markup=False)
+    console.print(f"{printable(folder)}: {'running' if in_use(folder) else 'not running'}", markup=False)
     for key, value in settings.to_dict().items():
         if value is not None:
-            console.print(f"  {key:14} {value}", markup=False)
+            console.print(f"  {key:14} {printable(value)}", markup=False)
     summary = ", ".join(f"{counts.count(kind)} {kind}" for kind in ("trained", "rejected", "failed", "running"))
     console.print(f"  candidates     {summary}", markup=False)
     for record in baselines:

@@ -1,6 +1,7 @@
 """The two ends that Ray Tune talks to: a searcher in this process and workers elsewhere. Imports Ray."""
 
 import json
+import os
 from dataclasses import asdict
 from typing import Any
 
@@ -17,8 +18,9 @@ from nas.proxy import Score
 class Worker(tune.Trainable):  # type: ignore[misc]
     """Evaluates one architecture a trial; the process is reused for the next."""
 
-    def setup(self, config: dict[str, Any], task: Task, evaluator: Evaluator, again: TrainAgain) -> None:
-        """Take the first configuration and what stays the same for all."""
+    def setup(self, config: dict[str, Any], task: Task, evaluator: Evaluator, again: TrainAgain, folder: str) -> None:
+        """Go to the search's folder; take the first configuration and what stays the same for all."""
+        os.chdir(folder)
         self._config, self._task, self._evaluator, self._again = config, task, evaluator, again
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

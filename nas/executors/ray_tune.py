@@ -7,6 +7,8 @@ folder that is deleted at the end.
 
 import logging
 import os
+import re
+import secrets
 import signal
 import warnings
 from collections.abc import Iterator
@@ -14,13 +16,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nas.campaign import Campaign
+from nas.environment import module_path
+from nas.errors import GhostnasError
 from nas.evaluate import Evaluator, Task, TrainAgain, train_again
 from nas.executors.scratch import own_folder
-from nas.paths import cache_subdir, lock_dir
+from nas.paths import cache_dir, cache_subdir, lock_dir, writable_dir
 
 OBJECT_STORE_BYTES = 80 * 2**20
-# A Unix socket's path holds 107 bytes, and Ray appends about 67 of its own to a session's folder.
-_LONGEST_RAY_HOME = 36
+_RAY_HOME = re.compile(r"[\w./-]{1,36}", re.ASCII)
+"""A path that Ray can use: it goes into URIs, and into those of Unix sockets: 107 bytes, of which 67 are Ray's."""
+
+_VARIABLES = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # By default `uv run` packs the current folder and sends it to the workers, without what git ignores.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    # Without this, Tune swallows the first Ctrl-C and waits for the running trials.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # Workers go to this process's folder themselves.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "OMP_NUM_THREADS": "1",
+}
+_OTHERS = re.compile(r"RAY_(?!memory_)|TUNE_")
+"""Variables of another Ray, such as RAY_ADDRESS, which this one is no part of; when its memory is full stays the
+user's to say."""
 
 
 def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int, again: TrainAgain = train_again) -> None:
@@ -43,7 +66,8 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int, agai
         from nas.executors.ray_parts import CampaignSearcher, Worker
 
         searcher = CampaignSearcher(campaign)
-        worker = tune.with_parameters(Worker, task=task, evaluator=evaluator, again=again)
+        # A path that travels to other processes is absolute, but those in data files may be relative to this folder.
+        worker = tune.with_parameters(Worker, task=task, evaluator=evaluator, again=again, folder=os.getcwd())
         tuner = tune.Tuner(
             tune.with_resources(worker, {"cpu": 1}),
             tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
@@ -60,47 +84,86 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int, agai
             raise searcher.error
 
 
+def home() -> Path:
+    """Where Ray's sessions lie: in the cache folder, or in the folder of locks when Ray cannot use its path.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    usable = _RAY_HOME.fullmatch(str(cache_dir() / "ray"))
+    return cache_subdir("ray") if usable else writable_dir(lock_dir() / "ray")
+
+
 @contextmanager
 def _ray(workers: int) -> Iterator[Path]:
     """A local Ray with one core a worker, offline and quiet; yields a scratch folder that is deleted afterwards."""
-    settings = {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-        # Without this, Tune swallows the first Ctrl-C and waits for the running trials.
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
-        # Workers stay in this process's folder, to which a data YAML's `path:` and the lines of a list may be relative.
-        "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    }
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)
-    import ray
-
     on_terminate = signal.getsignal(signal.SIGTERM)
-    with own_folder(_sessions()) as session, own_folder(cache_subdir("tune")) as scratch:
+    with own_folder(home()) as session, _environment():
+        import ray
+
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                ray.init(
-                    num_cpus=workers,
-                    include_dashboard=False,
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    configure_logging=True,
-                    _temp_dir=str(session),
-                )
+            _start(workers, session)
             signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a trace of its C++ and leaves its folders
-            yield scratch
+            yield session
         finally:
             ray.shutdown()
 
 
-def _sessions() -> Path:
-    """Where Ray's sessions lie: in the cache folder, or in `/tmp` when its path is too long for Ray's sockets."""
-    home = cache_subdir("ray")
-    if len(str(home)) > _LONGEST_RAY_HOME:
-        home = lock_dir() / "ray"
-        home.mkdir(exist_ok=True)
-    return home
+def _start(workers: int, session: Path) -> None:
+    """Start Ray.
+
+    Raises:
+        GhostnasError: It does not start.
+    """
+    import ray
+    from ray._private import utils
+
+    # It asks for the command line, to show it in its dashboard, and takes no bytes there that are no UTF-8.
+    utils.get_entrypoint_name = lambda: "ghostnas"
+    try:
+        with warnings.catch_warnings(), _inside(session):
+            warnings.simplefilter("ignore")
+            ray.init(
+                address="local",
+                num_cpus=workers,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+                _temp_dir=str(session),
+            )
+    except Exception as error:  # what is amiss may be anything: memory, network, the kernel
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise GhostnasError(
+            f"Ray, which runs the workers, does not start here ({why}); "
+            "what is finished is kept, and --workers 0 goes on with it without Ray"
+        ) from error
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """The variables of this process as Ray and its workers need them, and then as they were."""
+    before = dict(os.environ)
+    for name in before:
+        if _OTHERS.match(name):
+            del os.environ[name]
+    # A token of its own: Ray would keep one in the home folder.
+    os.environ.update(_VARIABLES, RAY_AUTH_TOKEN=secrets.token_hex(32), PYTHONPATH=module_path())
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Run in another folder: Ray looks for modules in the one it is started in, and cannot start in every one."""
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(folder)
+        yield
+    finally:
+        os.chdir(before)
+        os.close(before)

@@ -15,12 +15,11 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import nas
 from nas import errors
+from nas.environment import module_path
 from nas.errors import DeviceLost, GhostnasError, LatencyError, Unmeasurable
 from nas.latency.package import agent_package
 from nas.latency.pipes import Ended, Late, Pipes
@@ -75,9 +74,7 @@ def open_link(place: str, *, timeout_s: float = _BEGIN_S) -> "Link":
 def _open_local() -> "Link":
     # -P keeps the current folder off the module path: a folder `nas` there must not be taken for this one.
     command = [sys.executable, "-P", "-m", "nas.latency.agent"]
-    home = str(Path(nas.__file__).resolve().parents[1])
-    search_path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    return Link("the measuring process", _started(command, {**os.environ, "PYTHONPATH": search_path}))
+    return Link("the measuring process", _started(command, {**os.environ, "PYTHONPATH": module_path()}))
 
 
 def _started(command: Sequence[str], environment: Mapping[str, str]) -> Pipes:

@@ -154,7 +154,9 @@ def test_a_study_that_another_program_locks_is_not_taken_for_corrupt(
 ) -> None:
     StoredStudy(tmp_path, settings, sizes).close()
     connect = sqlite3.connect
-    monkeypatch.setattr("nas.study_file.sqlite3.connect", lambda path, timeout: connect(path, timeout=0.1))
+    monkeypatch.setattr(
+        "nas.study_file.sqlite3.connect", lambda path, timeout, **how: connect(path, timeout=0.1, **how)
+    )
     with connect(tmp_path / "study.db", isolation_level=None) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StudyError, match=r"study.db cannot be opened: database is locked"):

@@ -1,11 +1,15 @@
 """Files under paths that Ultralytics can read: it takes quotes, patterns and web addresses out of a path."""
 
+import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nas.errors import StorageError
+from nas.paths import lock_dir
 from nas.printable import printable
 
 _PLAIN = re.compile(r"[\w./@+,=-]+", re.ASCII)
@@ -28,7 +32,31 @@ def plainly(path: Path) -> Iterator[Path]:
         yield link
 
 
+def plain_folder(folder: Path) -> Path:
+    """A folder under a path that Ultralytics reads as it stands: its own, else that of a link which stays.
+
+    Ultralytics keeps the path in checkpoints, so the link of a folder is always the same and is made again when it is
+    gone.
+
+    Args:
+        folder: An absolute path; the folder need not be there.
+
+    Raises:
+        StorageError: The link cannot be made.
+    """
+    if read_as_it_is(folder):
+        return folder
+    link = lock_dir() / "links" / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    try:
+        link.parent.mkdir(exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(folder)
+    except OSError as error:
+        raise StorageError(f"cannot make the link {link} to {folder}: {error.strerror or error}") from error
+    return link
+
+
 def read_as_it_is(path: Path) -> bool:
-    """Whether Ultralytics reads a path as it stands; where it writes for itself, as in a training, it must."""
+    """Whether Ultralytics reads a path as it stands."""
     text = str(path)
     return not _TAKEN_OUT.search(text) and printable(text) == text.strip()

@@ -1,7 +1,7 @@
 """What a search leaves in its results folder: tables, picture, report, provenance and the YAMLs."""
 
 import json
-import shlex
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from nas.finals import Finalist, choose_best
 from nas.formats import FLOAT32_TOLERANCE
 from nas.latency.values import in_words
 from nas.plot import draw_front
+from nas.printable import printable, shell_word
 from nas.provenance import command, machine, versions
 from nas.ranking import told
 from nas.settings import SearchSettings
@@ -104,11 +105,11 @@ def write(outcome: Outcome) -> None:
     shutil.rmtree(chosen, ignore_errors=True)
     chosen.mkdir()
     for finalist in [*outcome.front, *outcome.baselines]:
-        (chosen / f"{finalist.record.label}.yaml").write_text(_yaml(outcome, finalist))
+        (chosen / f"{finalist.record.label}.yaml").write_text(_yaml(outcome, finalist), encoding="utf-8")
     best = outcome.best
     (folder / "best.yaml").unlink(missing_ok=True)
     if best is not None:
-        (folder / "best.yaml").write_text(_yaml(outcome, best))
+        (folder / "best.yaml").write_text(_yaml(outcome, best), encoding="utf-8")
     every = [*outcome.baseline_records, *outcome.records]
     known = outcome.known
     write_csv(folder / "trials.csv", trial_rows(every, known), TRIALS_HEADER)
@@ -118,8 +119,8 @@ def write(outcome: Outcome) -> None:
     draw_front(
         folder / "front.png", title, settings.target_ms, outcome.records, known, outcome.front, outcome.baselines
     )
-    (folder / "run.json").write_text(json.dumps(_provenance(outcome), indent=2) + "\n")
-    (folder / "report.md").write_text(report(outcome))
+    (folder / "run.json").write_text(json.dumps(_provenance(outcome), indent=2) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(report(outcome), encoding="utf-8", errors="backslashreplace")
 
 
 def _yaml(outcome: Outcome, finalist: Finalist) -> str:
@@ -214,7 +215,7 @@ def report(outcome: Outcome) -> str:
     asked = "finished" if outcome.ended == "budget" else f"ended early: {outcome.ended}"
     failed_baselines = [r for r in outcome.baseline_records if r.status == "failed"]
     lines = [
-        f"# {outcome.folder.name}",
+        f"# {printable(outcome.folder.name)}",
         "",
         f"Search {asked}. {outcome.count('trained')} of {outcome.budget} candidates trained, "
         f"{outcome.count('rejected')} rejected by the gate, {outcome.count('failed')} failed.",
@@ -222,9 +223,9 @@ def report(outcome: Outcome) -> str:
         "## Asked",
         "",
         f"- space {s.space}, input sizes {', '.join(map(str, s.imgsz))} px",
-        f"- data {s.data} ({s.classes} classes; pictures: {sizes}; fraction of train {s.fraction:g}; digest "
+        f"- data {printable(s.data)} ({s.classes} classes; pictures: {sizes}; fraction of train {s.fraction:g}; digest "
         f"{s.data_digest})",
-        *(f"  - {sentence}" for sentence in outcome.findings.sentences()),
+        *(f"  - {printable(sentence)}" for sentence in outcome.findings.sentences()),
         f"- target {s.target_ms:g} ms{_limits(s)}",
         f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.place} {s.device}, scope "
         f"{s.scope}, {in_words(s.statistic, s.sustained_s)}",
@@ -276,7 +277,10 @@ def report(outcome: Outcome) -> str:
 def next_commands(outcome: Outcome) -> list[str]:
     """The commands that follow a search, ready for a shell; without a best design none that needs it."""
     folder = outcome.folder
-    name = shlex.quote(folder.name if folder.parent == Path("results") else str(folder))
+    named = folder.parent == Path("results") and not folder.name.startswith("-")
+    name = shell_word(
+        folder.name if named else os.path.join(".", folder) if str(folder).startswith("-") else str(folder)
+    )
     with_the_best = [f"ghostnas train {name} epochs=100", f"ghostnas export {name} --to bundle"]
     return [*(with_the_best if outcome.best else []), f"ghostnas dashboard {name}"]
 

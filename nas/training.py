@@ -22,6 +22,8 @@ from nas.designs import Design
 from nas.errors import DataError, ModelError, UsageError
 from nas.loss_choice import Losses
 from nas.losses import criterion
+from nas.paths import writable_dir
+from nas.plain_path import plain_folder, plainly
 from nas.proxy.known import inherit, load_known
 from nas.proxy.machine import find_precision, settle
 from nas.proxy.objective import check_strides
@@ -228,6 +230,7 @@ def _resumed(design: Design, arguments: Mapping[str, Any]) -> Training:
     checkpoint = Path(asked["resume"]) if isinstance(asked["resume"], str) else design.path
     known = resumable(checkpoint)
     asked["resume"] = str(checkpoint.absolute())  # of `True`, Ultralytics makes a new training where it cannot resume
+    plain_folder(checkpoint.absolute().parents[2])  # the training's own link, where its path needs one
     losses = _losses(replace(design, path=checkpoint), asked)
     given = asked.get("data")
     data, digest = (str(given), None) if given else (str(known["data"]), _viewed(Path(known["data"])))
@@ -342,16 +345,37 @@ def train(training: Training) -> Path:
     without_trackers()
     from ultralytics import YOLO
 
-    arguments = {**_device_defaults(training.arguments), **training.arguments}
     # Checked first, so that every fault of the data is one message and nothing is ever downloaded.
     data = data_to_train_on(training)
-    arguments["data"] = str(write_view(data, training.project / "data"))
+    project = plain_folder(writable_dir(training.project))
+    arguments = {**_device_defaults(training.arguments), **training.arguments}
+    arguments["data"] = str(write_view(data, project / "data"))
+    if "project" in arguments:
+        arguments["project"] = str(project)
     know_bundled_blocks()
     load_model(training.model)  # every fault of the model is one message, too
-    model = YOLO(str(training.model), task="detect")
-    begun: list[object] = []
+    with plainly(training.model) as design:
+        model = YOLO(str(design), task="detect")
+        begun: list[object] = []
+        model.add_callback("on_train_start", begun.append)
+        _add_callbacks(model, training, data)
+        try:
+            model.train(**arguments)
+        except _ERRORS_OF_SETUP as error:
+            elsewhere = getattr(model.trainer, "ddp", False)  # in processes of their own, on several devices
+            if not begun and not elsewhere:
+                why = " ".join(str(error).partition("\n\n")[0].split())
+                raise UsageError(f"Ultralytics cannot begin this training: {why}") from error
+            if isinstance(error, FileNotFoundError) and _checkpoint(model.trainer) is None:
+                raise ModelError(f"the training left no checkpoint: {error}") from error
+            raise
+    found = _checkpoint(model.trainer)
+    assert found is not None, "Ultralytics has loaded it"
+    return training.project / found.relative_to(project) if found.is_relative_to(project) else found
+
+
+def _add_callbacks(model: Any, training: Training, data: DetectionData) -> None:
     model.add_callback("on_pretrain_routine_end", partial(check_kept, len(data.whole), len(data.val)))
-    model.add_callback("on_train_start", begun.append)
     for event, callback in StepGate(Turnstile()).callbacks().items():
         model.add_callback(event, callback)
     model.add_callback("on_train_epoch_start", anneal_activations)
@@ -359,19 +383,6 @@ def train(training: Training) -> Path:
         model.add_callback("on_train_start", partial(begin_with, training.weights.absolute()))
     if training.losses != Losses():
         model.add_callback("on_train_start", partial(penalise, training.losses))
-    try:
-        model.train(**arguments)
-    except _ERRORS_OF_SETUP as error:
-        elsewhere = getattr(model.trainer, "ddp", False)  # in processes of their own, on several devices
-        if not begun and not elsewhere:
-            why = " ".join(str(error).partition("\n\n")[0].split())
-            raise UsageError(f"Ultralytics cannot begin this training: {why}") from error
-        if isinstance(error, FileNotFoundError) and _checkpoint(model.trainer) is None:
-            raise ModelError(f"the training left no checkpoint: {error}") from error
-        raise
-    found = _checkpoint(model.trainer)
-    assert found is not None, "Ultralytics has loaded it"
-    return found
 
 
 def _checkpoint(trainer: Any) -> Path | None:

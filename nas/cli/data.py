@@ -30,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
         from nas.cli.reading import ReadingProgress
         from nas.data import load
         from nas.data.preview import write_preview
+        from nas.printable import printable
 
         with ReadingProgress(Console(stderr=True)) as reading:
             loaded = load(data, reading=reading)
@@ -37,9 +38,13 @@ def add_to(app: typer.Typer) -> None:
         parts = [loaded.train, loaded.select, loaded.val]
         pictures = ", ".join(f"{len(part)} {part.name}" for part in parts)
         counts = zip(loaded.names, *(part.class_counts(loaded.nc) for part in parts), strict=True)
-        typer.echo(f"{loaded.name}: {pictures} pictures ({loaded.source}; digest {loaded.digest})")
+        typer.echo(
+            f"{printable(loaded.name)}: {pictures} pictures ({printable(loaded.source)}; digest {loaded.digest})"
+        )
         for name, *objects in counts:
-            typer.echo(f"  {name}: " + ", ".join(f"{o} {p.name}" for o, p in zip(objects, parts, strict=True)))
+            typer.echo(
+                f"  {printable(name)}: " + ", ".join(f"{o} {p.name}" for o, p in zip(objects, parts, strict=True))
+            )
         for sentence in loaded.findings.sentences():
-            typer.echo(f"  {sentence}")
-        typer.echo(f"{shown} labelled pictures in {out}")
+            typer.echo(f"  {printable(sentence)}")
+        typer.echo(f"{shown} labelled pictures in {printable(out)}")

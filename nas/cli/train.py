@@ -1,6 +1,5 @@
 """`ghostnas train`: train a found design fully, with Ultralytics."""
 
-import shlex
 from pathlib import Path
 
 import typer
@@ -29,6 +28,7 @@ def train(
     from nas.designs import find_design
 
     design = find_design(target, trial, out)
+    from nas.printable import printable, shell_word
     from nas.training import complete, parse_arguments, with_teacher
     from nas.training import train as train_fully
 
@@ -36,5 +36,5 @@ def train(
     if teacher is not None:
         arguments = with_teacher(design, arguments, teacher)
     best = train_fully(complete(design, arguments, weights))
-    typer.echo(f"best checkpoint: {best}")
-    typer.echo(f"deploy it: ghostnas export --format onnx --weights {shlex.quote(str(best))}")
+    typer.echo(f"best checkpoint: {printable(best)}")
+    typer.echo(f"deploy it: ghostnas export --format onnx --weights {shell_word(str(best))}")

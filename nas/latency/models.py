@@ -1,6 +1,7 @@
 """Model files as the latency room sees them: where they are, their digest, their input size."""
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -76,7 +77,7 @@ def find_model(name: str) -> ModelFile:
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"the model file {name!r} cannot be read: {reason}") from error
     if onnx is None:
-        total.update(f"{Path(name).name} {[version(package) for package in _EXPORTERS]} {GRAPH}".encode())
+        total.update(os.fsencode(f"{Path(name).name} {[version(package) for package in _EXPORTERS]} {GRAPH}"))
     return ModelFile(name, path, total.hexdigest(), onnx)
 
 

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nas.printable import printable
+
 Cell = str | Text
 Row = Sequence[Cell] | None
 """One cell a column, or fewer; None draws a line between rows."""
@@ -81,13 +83,8 @@ def _fitting(shape: Sequence[Column], natural: Sequence[int], room: int) -> list
 
 
 def _padded(row: Sequence[Cell], count: int) -> list[Text]:
-    cells = [cell if isinstance(cell, Text) else Text(_printable(cell)) for cell in row]
+    cells = [cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row]
     return cells + [Text("")] * (count - len(cells))
-
-
-def _printable(text: str) -> str:
-    """A text with what no terminal shows, such as bytes of a file's name that are no letters, written out."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 def _width(cell: Text) -> int:

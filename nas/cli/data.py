@@ -38,13 +38,11 @@ def add_to(app: typer.Typer) -> None:
         parts = [loaded.train, loaded.select, loaded.val]
         pictures = ", ".join(f"{len(part)} {part.name}" for part in parts)
         counts = zip(loaded.names, *(part.class_counts(loaded.nc) for part in parts), strict=True)
-        typer.echo(
-            f"{printable(loaded.name)}: {pictures} pictures ({printable(loaded.source)}; digest {loaded.digest})"
-        )
+        where = f"{printable(loaded.source)}; digest {loaded.digest}"
+        typer.echo(f"{printable(loaded.name)}: {pictures} pictures ({where})")
         for name, *objects in counts:
-            typer.echo(
-                f"  {printable(name)}: " + ", ".join(f"{o} {p.name}" for o, p in zip(objects, parts, strict=True))
-            )
+            counted = ", ".join(f"{count} {part.name}" for count, part in zip(objects, parts, strict=True))
+            typer.echo(f"  {printable(name)}: {counted}")
         for sentence in loaded.findings.sentences():
             typer.echo(f"  {printable(sentence)}")
         typer.echo(f"{shown} labelled pictures in {printable(out)}")

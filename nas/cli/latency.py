@@ -156,6 +156,7 @@ def _print_table(names: Sequence[str], answer: "Answer", notes: Sequence[str | N
     from rich.console import Console
 
     from nas.cli.columns import columns, show_table
+    from nas.printable import printable
 
     shape = columns("model", figures=("imgsz", "latency", "95% interval", "ratio", "95% interval"))
     rows = []
@@ -173,7 +174,7 @@ def _print_table(names: Sequence[str], answer: "Answer", notes: Sequence[str | N
     console = Console(highlight=False, markup=False)
     show_table(console, shape, rows)
     for line in [*_footer(answer), *filter(None, notes)]:
-        console.print(line, soft_wrap=True)
+        console.print(printable(line), soft_wrap=True)
 
 
 def _footer(answer: "Answer") -> list[str]:

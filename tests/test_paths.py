@@ -21,6 +21,7 @@ from nas.cli import main
 from nas.cli.progress import ConsoleReporter
 from nas.dashboard import annotate, server
 from nas.data import load
+from nas.data.findings import Findings
 from nas.designs import find_design
 from nas.errors import DataError, StorageError
 from nas.evaluate import Task
@@ -150,6 +151,7 @@ def test_a_finished_search_is_written_listed_and_taken_home(
         data_sizes={},
         protocol={},
         data_yaml=name,
+        findings=Findings(),
     )
     write(outcome)
     study.close()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks ghostnas on a machine with an NVIDIA GPU: bash benchmarks/gpu/check.sh OUT_FOLDER [--dry-run]
-# README.md beside this says what is in OUT_FOLDER afterwards. BUDGET_S: seconds for the whole, 420 by default.
-# PARTS: those to run, all by default ("6 7").
+# README.md beside this says what is in OUT_FOLDER afterwards. BUDGET_S: seconds for the whole, 960 by default.
+# PARTS: those to run, all by default. Two calls of 480 s: PARTS="0 1 2 3 5 8 4", then PARTS="6 7".
 set -u
 out=${1:?usage: check.sh OUT_FOLDER [--dry-run]}
 dry=${2:-}
@@ -11,7 +11,7 @@ logs=$(mktemp -d)
 work=$(mktemp -d)
 slower=${dry:+5} # a CPU may take its time
 slower=${slower:-1}
-budget=$((${BUDGET_S:-420} * slower))
+budget=$((${BUDGET_S:-960} * slower))
 parts=" ${PARTS:-0 1 2 3 4 5 6 7 8} "
 python=${PYTHON:-python3}
 : > "$out/results.jsonl"
@@ -40,16 +40,26 @@ part() {
     echo "part $1: code $code after $((SECONDS - began)) s (limit $limit s)" | tee -a "$logs/$1"
 }
 
-part 0 90
+# What clocks the GPU had: a row a second, to set beside the times of the findings.
+clocks=
+trap '[ -z "$clocks" ] || kill "$clocks" 2> /dev/null' EXIT
+if [ -z "$dry" ]; then
+    nvidia-smi --query-gpu=timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu,utilization.gpu --format=csv \
+        -lms 1000 > "$out/clocks.csv" 2>&1 &
+    clocks=$!
+fi
+
+part 0 60
 part 1 75 & # no timing matters in these two, so they share the machine
+beside=$!
 part 2 60
-wait
-part 3 65
+wait "$beside"
+part 3 140
 part 5 45
-part 6 110
-part 8 45
-part 4 50
-part 7 170
+part 8 90
+part 4 110
+part 6 165
+part 7 300
 
 for log in "$logs"/*; do
     printf '\n======== part %s\n' "$(basename "$log")"

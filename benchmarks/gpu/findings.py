@@ -3,6 +3,7 @@
 import argparse
 import json
 import subprocess
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,7 +48,8 @@ class Check:
 
     def note(self, what: str, value: Any, unit: str = "", **more: Any) -> None:
         """Print a finding, and append it to the results as one row."""
-        row = {"part": self.part, "what": what, "value": value, "unit": unit, **more, **self.origin}
+        at = time.strftime("%Y/%m/%d %H:%M:%S")  # as nvidia-smi writes it beside the clocks
+        row = {"part": self.part, "what": what, "value": value, "unit": unit, **more, "at": at, **self.origin}
         print(f"FOUND {what}: {value} {unit} {more or ''}", flush=True)
         with (self.out / ROWS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, default=str) + "\n")

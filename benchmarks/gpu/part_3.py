@@ -76,10 +76,10 @@ for name in DESIGNS[:1] if check.dry else DESIGNS[:2]:
     check.note(f"scores of two trainings with one seed, {name}", [score, again], "mAP50-95")
     check.note(f"seconds of a whole proxy of {STEPS} steps, {name}", [round(first_s, 2), round(again_s, 2)], "s")
     calls(name)
+for name in DESIGNS[:1] if check.dry else DESIGNS:
+    usual = Loop(design(name, IMGSZ), check.device, batch=BATCH).ms_a_step(TIMED)
+    check.note(f"time a step as a search makes it, {name}", round(usual, 2), "ms")
+for name in DESIGNS[:1] if check.dry else DESIGNS[:2]:
     agreement(name)
 for name in DESIGNS[:1] if check.dry else DESIGNS[1::-1]:
     variants(name)
-if not check.dry:
-    check.note(
-        f"time a step, {DESIGNS[2]}", round(Loop(design(DESIGNS[2], IMGSZ), check.device).ms_a_step(TIMED), 2), "ms"
-    )

@@ -15,9 +15,8 @@ SCREENING = ["--level", "screening"]
 RAW = ["--target-stat", "p50", "--sustained", "3s"]  # needs no calibration, so it takes seconds
 WAYS = {
     "torch-cudagraph float32, screening": ["--runtime", "torch-cudagraph", *SCREENING],
-    "torch float32, p50": ["--runtime", "torch", *RAW],
     "torch-cudagraph float16, screening": ["--runtime", "torch-cudagraph", "--precision", "float16", *SCREENING],
-    "torch float16, p50": ["--runtime", "torch", "--precision", "float16", *RAW],
+    "torch float32, p50": ["--runtime", "torch", *RAW],
 }
 models = ["yolo11n.yaml" if check.dry else "yolo11m.yaml", GHOST]
 for name, words in {"torch float32, p50": WAYS["torch float32, p50"]}.items() if check.dry else WAYS.items():

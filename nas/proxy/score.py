@@ -21,6 +21,7 @@ from nas.data.values import DetectionData, Labels, Split
 from nas.errors import ProxyError
 from nas.proxy.augment import plain_images
 from nas.proxy.machine import StepGate, find_device, passing
+from nas.proxy.memory import enough_memory
 from nas.proxy.values import Score
 
 offline.prepare()
@@ -62,19 +63,22 @@ def evaluate(
         turnstile: Passed with every batch.
 
     Raises:
-        ProxyError: The model's classes are not the data's, or its outputs are not finite.
+        ProxyError: The model's classes are not the data's, its outputs are not finite, or memory ran out.
         DataError: The pictures cannot be read.
     """
     check_classes(model, data)
     place = find_device(device)
-    model.eval().to(place)
 
     def predict(images: Tensor) -> Tensor:
         output = model(images.to(place).contiguous(memory_format=torch.channels_last))
         raw: Tensor = output[0] if isinstance(output, tuple) else output
         return raw
 
-    return score_with(predict, split, imgsz, turnstile)
+    # On a GPU cuDNN would take TF32 for float32.
+    float32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with enough_memory(f"the score of a model at {imgsz} px", place), float32:
+        model.eval().to(place)
+        return score_with(predict, split, imgsz, turnstile)
 
 
 @torch.no_grad()

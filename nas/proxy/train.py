@@ -21,6 +21,7 @@ from nas.proxy.depthwise import quick_depthwise
 from nas.proxy.first_boxes import begin_with_boxes
 from nas.proxy.known import inherit
 from nas.proxy.machine import StepGate, find_device, find_precision, passing, threads
+from nas.proxy.memory import enough_memory, release
 from nas.proxy.objective import Objective
 from nas.proxy.score import check_classes, evaluate  # also prepares Ultralytics for offline use
 from nas.proxy.values import ProxyResult, ProxySettings
@@ -59,34 +60,19 @@ def train_proxy(
         CPU.
 
     Raises:
-        ProxyError: The loss or the outputs are not finite, or the training failed.
+        ProxyError: The loss or the outputs are not finite, or memory ran out.
         DataError: The pictures cannot be read or do not fit into memory.
         ModelError: The known weights or the teacher cannot be loaded.
         UsageError: The teacher cannot teach this model.
     """
     check_classes(model, data)
     device = find_device(settings.device)
-    precision = find_precision(settings.precision, device)
-    started = time.monotonic()
-    with threads(settings.threads):
-        source = pixels(data.train, imgsz)
-        if settings.first_boxes is not None:
-            begin_with_boxes(model, settings.first_boxes)
-        inherited = None if settings.weights is None else inherit(model, settings.weights)
-        model.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        average = AveragedWeights(model, settings.ema, settings.ema_tau)
-        try:
-            objective = Objective(model, imgsz, settings, device, precision)
-            with quick_depthwise(model, device, precision):
-                loss = _train(model, objective, average, source, settings, turnstile, observe)
-            final = average.model
-            recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
-        except torch.OutOfMemoryError as error:
-            raise ProxyError(f"out of memory at batch {settings.batch} and {imgsz} px; use a smaller batch") from error
-        score = evaluate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
-    share = None if inherited is None else inherited.share
-    result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings, share)
-    return result, final.cpu()
+    doing = f"a training at batch {settings.batch} and {imgsz} px"
+    try:
+        with threads(settings.threads), enough_memory(doing, device):
+            return _trained(model, data, imgsz, settings, device, turnstile, observe)
+    finally:
+        release(device)
 
 
 def learning_rate(step: int, settings: ProxySettings) -> float:
@@ -113,6 +99,35 @@ def changed_share(pictures: int, settings: ProxySettings) -> float:
     if settings.augment is not None:
         return settings.augment
     return min(1.0, settings.course * settings.batch / pictures / _ALL_CHANGED)
+
+
+def _trained(
+    model: nn.Module,
+    data: DetectionData,
+    imgsz: int,
+    settings: ProxySettings,
+    device: torch.device,
+    turnstile: StepGate | None,
+    observe: Observe | None,
+) -> tuple[ProxyResult, nn.Module]:
+    """The whole proxy; what it holds on the device ends with it."""
+    precision = find_precision(settings.precision, device)
+    started = time.monotonic()
+    source = pixels(data.train, imgsz)
+    if settings.first_boxes is not None:
+        begin_with_boxes(model, settings.first_boxes)
+    inherited = None if settings.weights is None else inherit(model, settings.weights)
+    model.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = AveragedWeights(model, settings.ema, settings.ema_tau)
+    objective = Objective(model, imgsz, settings, device, precision)
+    with quick_depthwise(model, device, precision):
+        loss = _train(model, objective, average, source, settings, turnstile, observe)
+    final = average.model
+    recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
+    score = evaluate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
+    share = None if inherited is None else inherited.share
+    result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings, share)
+    return result, final.cpu()
 
 
 def _train(

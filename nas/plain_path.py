@@ -56,6 +56,11 @@ def plain_folder(folder: Path) -> Path:
     return link
 
 
+def plain_name(name: str) -> str:
+    """A name for a folder that Ultralytics reads as it stands: the name itself, or one with dashes for the rest."""
+    return name if read_as_it_is(Path(name)) else re.sub(r"[^\w.@+=-]+", "-", name)
+
+
 def read_as_it_is(path: Path) -> bool:
     """Whether Ultralytics reads a path as it stands."""
     text = str(path)

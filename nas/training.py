@@ -1,11 +1,6 @@
-"""Full training of a chosen design with Ultralytics, its batches passed through the turnstile.
+"""Full training of a chosen design with Ultralytics, its batches passed through the turnstile."""
 
-Importing this module registers the blocks with Ultralytics. A worker process of a training on several devices
-imports it too, because the callbacks that it receives come from here.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,119 +8,34 @@ from typing import Any
 
 import yaml
 
-from nas.blocks.vanilla import ANNEALED_IN, anneal
-from nas.build import is_nms_free, load_model, register
+from nas.build import is_nms_free, load_model
 from nas.checkpoints import know_bundled_blocks, resumable
 from nas.data import DetectionData, load
 from nas.data.view import SOURCES_FILE, write_view
 from nas.designs import Design
 from nas.errors import DataError, ModelError, UsageError
 from nas.loss_choice import Losses
-from nas.losses import criterion
 from nas.paths import writable_dir
-from nas.plain_path import plain_folder, plainly
-from nas.proxy.known import inherit, load_known
-from nas.proxy.machine import find_precision, settle
+from nas.plain_path import plain_folder, plain_name, plainly, read_as_it_is
+from nas.proxy.known import load_known
+from nas.proxy.machine import find_precision
 from nas.proxy.objective import check_strides
+from nas.training_callbacks import (
+    LOSS_WORDS,
+    LOSSES_FILE,
+    StepGate,
+    anneal_activations,
+    begin_with,
+    check_kept,
+    penalise,
+    write_through,
+)
 from nas.turnstile import Turnstile
 from nas.ultralytics_home import use_current_folder, without_trackers
 
-register()
-
-_LOSS_WORDS = {"class_loss": "bce", "box_loss": "ciou"}
-_LOSSES_FILE = "losses.yaml"
 _ERRORS = (SyntaxError, ValueError, TypeError, AssertionError)
 _ERRORS_OF_SETUP = (*_ERRORS, RuntimeError, OSError)
 _OTHER_CHECKPOINTS = ("pretrained", "distill_model")
-
-
-class StepGate:
-    """Ultralytics callbacks that hold the turnstile around every training and validation batch.
-
-    A latency measurement on this machine then waits for the batch in progress, and the next batch for the
-    measurement.
-    """
-
-    def __init__(self, turnstile: Turnstile) -> None:
-        """Make the callbacks.
-
-        Args:
-            turnstile: The machine's turnstile.
-        """
-        self._turnstile = turnstile
-        self._held = ExitStack()
-
-    def enter(self, _: object) -> None:
-        """A batch begins. One that never ended (out of memory, tried again smaller) is let go first."""
-        self._held.close()
-        self._held.enter_context(self._turnstile.step())
-
-    def leave(self, trainer: Any) -> None:
-        """A batch ends, or the training does; the device has done all of it when the turnstile is let go."""
-        device = getattr(trainer, "device", None)
-        if device is not None:
-            settle(device)
-        self._held.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A worker process gets the turnstile, not the hold on it."""
-        return {"_turnstile": self._turnstile}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore with nothing held."""
-        self._turnstile = state["_turnstile"]
-        self._held = ExitStack()
-
-    def callbacks(self) -> dict[str, Callable[[object], None]]:
-        """Each event's callback."""
-        return {
-            "on_train_batch_start": self.enter,
-            "on_train_batch_end": self.leave,
-            "on_val_batch_start": self.enter,
-            "on_val_batch_end": self.leave,
-            "teardown": self.leave,
-        }
-
-
-def anneal_activations(trainer: Any) -> None:
-    """An epoch begins: over the first third of them, what VanillaNet merges later loses its activation."""
-    share = (trainer.epoch + 1) / max(1, round(trainer.epochs * ANNEALED_IN))
-    for model in (trainer.model, trainer.ema and trainer.ema.ema):
-        if model is not None:
-            anneal(_student(model), share)
-
-
-def penalise(losses: Losses, trainer: Any) -> None:
-    """The training begins: its loss is the one of choice (validation goes on reporting Ultralytics' own).
-
-    The choice is kept beside Ultralytics' arguments, which have no word for it, for whoever resumes.
-    """
-    model = _student(trainer.model)
-    updates = getattr(getattr(model, "criterion", None), "updates", None)
-    model.criterion = criterion(model, losses)
-    chosen = dict(zip(_LOSS_WORDS, (losses.classes, losses.boxes), strict=True))
-    (Path(trainer.save_dir) / _LOSSES_FILE).write_text(yaml.safe_dump(chosen), encoding="utf-8")
-    if updates is not None:  # resumed: as far as one-to-one branches had taken over
-        model.criterion.updates = updates - 1
-        model.criterion.update()
-
-
-def begin_with(checkpoint: Path, trainer: Any) -> None:
-    """The training begins: the model and its average take what fits of a checkpoint, and the share is told."""
-    from ultralytics.utils import LOGGER, RANK
-
-    models = [trainer.model, *([trainer.ema.ema] if trainer.ema else [])]
-    taken = [inherit(_student(model), str(checkpoint)) for model in models]
-    if RANK in (-1, 0):
-        LOGGER.info(f"{100 * taken[0].share:.0f}% of the parameters begin with {checkpoint}")
-
-
-def _student(model: Any) -> Any:
-    """The detector in training, which a distillation and a training on several devices wrap."""
-    from ultralytics.utils.torch_utils import unwrap_model
-
-    plain = unwrap_model(model)
-    return getattr(plain, "student_model", plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +90,8 @@ def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
     level = LOGGER.level
     LOGGER.setLevel("ERROR")  # the check below prints the whole help of `yolo` first
     try:
-        check_dict_alignment({**DEFAULT_CFG_DICT, **dict.fromkeys(_LOSS_WORDS)}, arguments)
-        check_cfg({key: value for key, value in arguments.items() if key not in _LOSS_WORDS})
+        check_dict_alignment({**DEFAULT_CFG_DICT, **dict.fromkeys(LOSS_WORDS)}, arguments)
+        check_cfg({key: value for key, value in arguments.items() if key not in LOSS_WORDS})
     except _ERRORS as error:
         raise UsageError(" ".join(str(error).split())) from error
     finally:
@@ -211,7 +121,9 @@ def complete(design: Design, arguments: Mapping[str, Any], weights: Path | None 
             raise ModelError(f"{key}={arguments[key]}: there is no such checkpoint, and nothing is downloaded")
     if arguments.get("resume"):
         return _resumed(design, arguments)
-    defaults: dict[str, Any] = {"name": design.label}
+    defaults: dict[str, Any] = {"name": plain_name(design.label)}
+    if not read_as_it_is(Path(str(arguments.get("name", "")))):
+        raise UsageError(f"name={arguments['name']}: Ultralytics cannot read such a folder's name; give a plainer one")
     if _is_nms_free(design):
         defaults["nms"] = False  # Ultralytics' word for validating with the branches that need none
     if design.imgsz is not None:
@@ -271,11 +183,11 @@ def _losses(design: Design, asked: dict[str, Any]) -> Losses:
 
     They are taken out of what Ultralytics is given.
     """
-    known = {**_LOSS_WORDS, **design.provenance.get("settings", {})}
-    kept = design.path.absolute().parent.parent / _LOSSES_FILE  # beside the folder `weights`
+    known = {**LOSS_WORDS, **design.provenance.get("settings", {})}
+    kept = design.path.absolute().parent.parent / LOSSES_FILE  # beside the folder `weights`
     if design.path.suffix == ".pt" and kept.is_file():
         known |= yaml.safe_load(kept.read_text(encoding="utf-8"))
-    return Losses(*(str(asked.pop(word, known[word])) for word in _LOSS_WORDS))
+    return Losses(*(str(asked.pop(word, known[word])) for word in LOSS_WORDS))
 
 
 def _data(design: Design, arguments: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -304,29 +216,6 @@ def data_to_train_on(training: Training) -> DetectionData:
             f"was found or trained on ({training.digest}); put them back, or name what to train on: data=DATA.yaml"
         )
     return data
-
-
-def check_kept(train: int, val: int, trainer: Any) -> None:
-    """The data sets are made: Ultralytics must have kept every picture.
-
-    Args:
-        train: Pictures of train.
-        val: Pictures of val.
-        trainer: Ultralytics' trainer.
-
-    Raises:
-        DataError: It has left some out.
-    """
-    from ultralytics.data.base import get_split_fraction
-
-    for part, loader, count in (("train", trainer.train_loader, train), ("val", trainer.test_loader, val)):
-        share = get_split_fraction(trainer.args.fraction, part)
-        wanted = min(share, count) if isinstance(share, int) else max(1, round(count * share))
-        if len(loader.dataset) != wanted:
-            raise DataError(
-                f"Ultralytics keeps {len(loader.dataset)} of the {wanted} pictures of {part} in {trainer.args.data}; "
-                "its lines above say which it left out and why"
-            )
 
 
 def train(training: Training) -> Path:
@@ -358,6 +247,8 @@ def train(training: Training) -> Path:
         model = YOLO(str(design), task="detect")
         begun: list[object] = []
         model.add_callback("on_train_start", begun.append)
+        if project != training.project:
+            model.add_callback("on_pretrain_routine_start", partial(write_through, project))
         _add_callbacks(model, training, data)
         try:
             model.train(**arguments)

@@ -48,7 +48,7 @@ def anchors(file: Path) -> set[str]:
 
 def test_links_between_documents_hold() -> None:
     broken = []
-    for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", file.read_text()):
             if target.startswith("http"):
                 continue
@@ -56,3 +56,13 @@ def test_links_between_documents_hold() -> None:
             if not place.exists() or (anchor and anchor not in anchors(place)):
                 broken.append(f"{file.name}: {target}#{anchor}")
     assert not broken
+
+
+def test_the_tests_that_the_table_of_inputs_names_are_there() -> None:
+    text = (ROOT / "docs" / "development" / "inputs.md").read_text()
+    tests = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+    files = set(re.findall(r"`(tests/[\w/]+\.py)", text))
+    names = set(re.findall(r"\b(test_\w+)`", text))
+    assert len(files) > 10 and len(names) > 20
+    assert not [file for file in files if not (ROOT / file).is_file()]
+    assert not [name for name in names if not any(f"def {name}(" in one for one in tests)]

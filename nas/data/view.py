@@ -16,7 +16,7 @@ from nas.data.picture import JPEG_END, ends_like_a_jpeg
 from nas.data.values import DetectionData, Labels, Split
 from nas.errors import StorageError
 from nas.paths import writable_dir
-from nas.plain_path import read_as_it_is
+from nas.plain_path import plain_name
 
 DATA_FILE = "data.yaml"
 SOURCES_FILE = "sources"
@@ -37,7 +37,7 @@ def write_view(data: DetectionData, home: Path) -> Path:
     Raises:
         StorageError: It cannot be written.
     """
-    folder = writable_dir(home) / data.digest / (data.name if read_as_it_is(Path(data.name)) else "data")
+    folder = writable_dir(home) / data.digest / plain_name(data.name)
     if (folder / DATA_FILE).is_file() and _points_to(folder, data):
         return folder / DATA_FILE
     try:

@@ -268,7 +268,7 @@ def test_the_next_command_runs_in_a_shell(cells: Path, small: Design, monkeypatc
 
 
 def test_every_batch_holds_the_turnstile(tmp_path: Path) -> None:
-    from nas.training import StepGate
+    from nas.training_callbacks import StepGate
 
     turnstile = Turnstile(tmp_path / "turnstile")
     gate = pickle.loads(pickle.dumps(StepGate(turnstile)))
@@ -289,7 +289,7 @@ def test_every_batch_holds_the_turnstile(tmp_path: Path) -> None:
 
 
 def test_every_batch_of_a_training_passes_the_turnstile() -> None:
-    from nas.training import StepGate
+    from nas.training_callbacks import StepGate
 
     events = StepGate(Turnstile()).callbacks()
     assert {
@@ -342,7 +342,7 @@ def test_the_chosen_loss_takes_the_place_of_ultralytics(tmp_path: Path) -> None:
     from nas.build import build
     from nas.loss_choice import Losses
     from nas.losses import DetectionLoss
-    from nas.training import penalise
+    from nas.training_callbacks import penalise
 
     model = build(
         "nc: 2\nreg_max: 1\nend2end: True\nbackbone:\n- [-1, 1, Conv, [8, 3, 2]]\nhead:\n"
@@ -367,3 +367,30 @@ def test_a_design_without_nms_is_validated_without(tmp_path: Path) -> None:
     assert complete(find_design(str(design)), {"data": "x.yaml"}).arguments["nms"] is False
     design.write_text(text.replace("end2end: True\n", ""))
     assert "nms" not in complete(find_design(str(design)), {"data": "x.yaml"}).arguments
+
+
+def test_a_training_in_a_folder_of_any_path_goes_through_a_link(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from nas.plain_path import plain_folder, plain_name, read_as_it_is
+    from nas.training_callbacks import write_through
+
+    project = tmp_path / "pro'ject %2F ? [1]*"
+    project.mkdir()
+    link = plain_folder(project)
+    assert read_as_it_is(link) and not read_as_it_is(project) and link.resolve() == project.resolve()
+    link.unlink()
+    assert plain_folder(project) == link and link.is_symlink()  # the path stands in checkpoints
+    assert plain_folder(tmp_path) == tmp_path
+    trainer = SimpleNamespace(save_dir=project.resolve() / "first", args=SimpleNamespace(save_dir=""))
+    write_through(link, trainer)
+    assert trainer.best == link / "first" / "weights" / "best.pt"
+    assert trainer.args.save_dir == str(link / "first")
+    assert (plain_name("größe-1"), plain_name("de'sign %41")) == ("größe-1", "de-sign-41")
+
+
+def test_a_name_that_ultralytics_cannot_read_is_refused(small: Design, cells: Path) -> None:
+    from nas.training import complete
+
+    with pytest.raises(UsageError, match="name=it's: Ultralytics cannot read such a folder's name"):
+        complete(small, {"data": str(cells), "name": "it's"})

@@ -87,7 +87,10 @@ def _opened() -> Iterator[sqlite3.Connection]:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise StorageError(f"cannot use {file}, where pictures are remembered: {error}; delete it") from error
+        raise StorageError(
+            f"cannot use {file}, where pictures are remembered: {error}; delete the file, or set GHOSTNAS_CACHE to another "
+            "folder"
+        ) from error
 
 
 def _connected(file: Path) -> sqlite3.Connection:

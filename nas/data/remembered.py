@@ -88,8 +88,8 @@ def _opened() -> Iterator[sqlite3.Connection]:
             connection.close()
     except sqlite3.Error as error:
         raise StorageError(
-            f"cannot use {file}, where pictures are remembered: {error}; delete the file, or set GHOSTNAS_CACHE to another "
-            "folder"
+            f"cannot use {file}, where pictures are remembered: {error}; delete the file, or set GHOSTNAS_CACHE to "
+            "another folder"
         ) from error
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -147,7 +148,9 @@ def test_ray_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_installed_modules_come_before_those_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    own = list(dict.fromkeys(entry for entry in sys.path if entry))  # earlier tests may have put them in another order
+    library = own.index(sysconfig.get_path("stdlib"))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *own[library:], *own[:library]])
     environment.settle()
     assert sys.path.index(str(tmp_path)) > max(at for at, one in enumerate(sys.path) if "site-packages" in one)
     first, *others = environment.module_path().split(os.pathsep)

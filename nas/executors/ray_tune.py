@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from nas.campaign import Campaign
 from nas.environment import module_path
@@ -120,6 +121,7 @@ def _start(workers: int, session: Path) -> None:
 
     # It asks for the command line, to show it in its dashboard, and takes no bytes there that are no UTF-8.
     utils.get_entrypoint_name = lambda: "ghostnas"
+    _read_variables_again()
     try:
         with warnings.catch_warnings(), _inside(session):
             warnings.simplefilter("ignore")
@@ -139,6 +141,16 @@ def _start(workers: int, session: Path) -> None:
             f"Ray, which runs the workers, does not start here ({why}); "
             "what is finished is kept, and --workers 0 goes on with it without Ray"
         ) from error
+
+
+def _read_variables_again() -> None:
+    """Ray keeps what it read of its variables when it was imported, and of the token when it first ran."""
+    import ray
+
+    raylet: Any = ray._raylet
+    if hasattr(raylet, "AuthenticationTokenLoader"):  # not in a Ray from before there were tokens
+        raylet.Config.initialize("")
+        raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
 from nas.data.pixels import check_memory
+from nas.data.source import split_that_holds
 from nas.errors import (
     LatencyError,
     ModelError,
@@ -145,6 +146,10 @@ def run_search(
     request = _with_steps(request, data)
     settings = search_settings(request, data)
     folder = request.out / (request.name or settings.default_name)
+    if request.data is not None and (key := split_that_holds(data.source, folder)) is not None:
+        raise UsageError(
+            f"the picture of {folder} would become one of `{key}:`, in whose folder it lies; choose another --out"
+        )
     check_results(folder)
     if request.workers:
         ray_tune.home()

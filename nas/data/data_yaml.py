@@ -15,6 +15,7 @@ from nas.errors import DataError
 from nas.yaml_file import Document, read_document
 
 _KEYS = "`train:`, `val:` and `names:`"
+_MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,12 @@ def read_yaml(file: Path) -> DataYaml:
             f"{file}: `channels:` must be 3, since pictures are read in colour, got {content['channels']!r}; leave it "
             "out, and grey pictures are read as colour ones"
         )
+    entries = {key: _entries(file, key, content.get(key)) for key in ("train", "val", "test")}
     return DataYaml(
         file=file,
         names=_names(file, document),
-        root=_root(file, content.get("path")),
-        entries={key: _entries(file, key, content.get(key)) for key in ("train", "val", "test")},
+        root=_root(file, content.get("path"), entries["train"]),
+        entries=entries,
         key_points=_key_points(file, content.get("kpt_shape")),
         downloads=bool(content.get("download")),
     )
@@ -117,6 +119,8 @@ def _entries(file: Path, key: str, given: Any) -> tuple[str, ...]:
 
 def _names(file: Path, document: Document) -> tuple[str, ...]:
     names, nc = document.data.get("names"), _class_count(file, document.data.get("nc"))
+    if nc is not None and nc > _MOST_CLASSES:
+        raise DataError(f"{file}: `nc:` must be at most {_MOST_CLASSES}, got {nc}")
     if names is None and nc is not None and nc > 0:
         return tuple(f"class_{index}" for index in range(nc))
     if isinstance(names, list):
@@ -150,7 +154,10 @@ def _name(file: Path, document: Document, location: tuple[str | int, ...]) -> st
             f"{file}:{line}: the class name {text or 'that is left out'} would be read as {value!r}; write it in "
             f'quotes: "{text or "name"}"'
         )
-    return text
+    try:  # an escaped pair of surrogates, as JSON writes an emoji, is one letter
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        raise DataError(f"{file}:{line}: the class name {text!r} is no text: half of a surrogate pair") from None
 
 
 def _class_count(file: Path, given: Any) -> int | None:
@@ -178,8 +185,12 @@ def _key_points(file: Path, given: Any) -> KeyPoints | None:
     return KeyPoints(*given)
 
 
-def _root(file: Path, given: Any) -> Path:
-    """The folder that `train:` and `val:` are relative to."""
+def _root(file: Path, given: Any, train: tuple[str, ...]) -> Path:
+    """The folder that `train:` and `val:` are relative to.
+
+    Raises:
+        DataError: `path:` is no text, or means two folders that both hold training pictures.
+    """
     if not given:
         return file.parent
     if not isinstance(given, str):
@@ -195,4 +206,10 @@ def _root(file: Path, given: Any) -> Path:
         Path.cwd() / "datasets" / path,
         Path.cwd().parent / "datasets" / path,
     ]
-    return next((place for place in places if os.path.isdir(place)), places[0])
+    holding = [place for place in places if train and os.path.exists(place / train[0])]
+    if len({os.path.realpath(place) for place in holding}) > 1:
+        raise DataError(
+            f"{file}: `path: {given}` is a folder beside the YAML, {holding[0]}, and also {holding[1]}, and both hold "
+            f"`train: {train[0]}`; write the whole path"
+        )
+    return next(iter(holding), next((place for place in places if os.path.isdir(place)), places[0]))

@@ -65,10 +65,12 @@ class Findings:
     Attributes:
         parts: Counts of train and val.
         overlaps: Each pair of splits that share a picture.
+        test: Why the YAML's test could not be compared with the others, or not by its contents; None where it was.
     """
 
     parts: tuple[PartFindings, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
+    test: str | None = None
 
     def shared(self, first: str, second: str) -> Overlap | None:
         """The overlap of two splits, None where they share no picture."""
@@ -78,6 +80,7 @@ class Findings:
         """One line each, what matters most first."""
         return [
             *map(_overlap_sentence, self.overlaps),
+            *([self.test] if self.test else []),
             *(line for part in self.parts for line in _part_sentences(part)),
         ]
 

@@ -12,20 +12,33 @@ import numpy as np
 from nas.data.contents import Contents, Reading, read_contents, read_pictures
 from nas.data.data_yaml import find_yaml
 from nas.data.findings import Findings, overlaps, part_findings
+from nas.data.labels import label_path
 from nas.data.picture import Picture
-from nas.data.source import Source, read_source
+from nas.data.remembered import stamp
+from nas.data.source import Listed, Source, read_source
 from nas.data.split import select_size, stratified
 from nas.data.values import DetectionData, Labels, Split
 from nas.errors import DataError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """Who is told how far the reading is; for the cache of `_load` all are the same."""
+class _Asked:
+    """A data set that is to be read; equal to another when nothing in its files has changed in between.
 
+    Attributes:
+        file: The data YAML.
+        state: Of the YAML's contents, and of all pictures and label files.
+        source: What the YAML names.
+        reading: Is told how far the reading is.
+    """
+
+    file: Path
+    state: str
+    source: Source = field(compare=False)
     reading: Reading | None = field(compare=False)
 
-    def __call__(self, done: int, of: int) -> None:
+    def told(self, done: int, of: int) -> None:
+        """Pass on how far the reading is."""
         if self.reading is not None:
             self.reading(done, of)
 
@@ -47,17 +60,31 @@ def load(data: str | None, *, fraction: float = 1.0, seed: int = 0, reading: Rea
     if not 0 < fraction <= 1:
         raise UsageError(f"fraction must be above 0 and at most 1, got {fraction:g}")
     if data is None:
-        from nas.data.embedded import embedded_yaml
+        from nas.data.embedded import SET_NAME, embedded_yaml
 
-        return _load(embedded_yaml(), 0, fraction, seed, _Told(reading), embedded=True)
+        file = embedded_yaml()
+        return _load(_Asked(file, SET_NAME, read_source(file), reading), fraction, seed, embedded=True)
     file = find_yaml(data)
-    return _load(file, file.stat().st_mtime_ns, fraction, seed, _Told(reading), embedded=False)
+    source = read_source(file)
+    return _load(_Asked(file, _state(source), source, reading), fraction, seed, embedded=False)
+
+
+def _state(source: Source) -> str:
+    """What is another text whenever a file of the data set may hold something else."""
+    digest = hashlib.sha256(repr(source.yaml).encode(errors="backslashreplace"))
+    for listed in (source.train, source.val, source.test or Listed(())):
+        digest.update(repr(listed.ignored).encode(errors="backslashreplace"))
+        for picture in listed.pictures:
+            label = label_path(picture)
+            marks = f"{stamp(picture)}/{stamp(label) if label.exists() else ''}"
+            digest.update(os.fsencode(picture) + b"\0" + marks.encode())
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=4)
-def _load(file: Path, modified: int, fraction: float, seed: int, told: _Told, *, embedded: bool) -> DetectionData:
-    source = read_source(file)
-    train, val, test = _read(source, told)
+def _load(asked: _Asked, fraction: float, seed: int, *, embedded: bool) -> DetectionData:
+    file, source = asked.file, asked.source
+    train, val, test, no_test = _read(asked)
     names = source.yaml.names
     if embedded:
         from nas.data.embedded import SET_NAME
@@ -92,25 +119,28 @@ def _load(file: Path, modified: int, fraction: float, seed: int, told: _Told, *,
         findings=Findings(
             (part_findings(train, names), part_findings(val, names)),
             overlaps({"train": _files(train), "val": _files(val), **({"test": test} if test else {})}),
+            no_test,
         ),
     )
 
 
-def _read(source: Source, reading: Reading) -> tuple[Contents, Contents, dict[str, str]]:
-    """Train and val with their labels, and the pixels of test's pictures."""
-    pictures = read_pictures([*source.train.pictures, *source.val.pictures], reading)
+def _read(asked: _Asked) -> tuple[Contents, Contents, dict[str, str], str | None]:
+    """Train and val with their labels, the pixels of test's pictures, and why these are not known."""
+    source = asked.source
+    pictures = read_pictures([*source.train.pictures, *source.val.pictures], asked.told)
     train, val = (
         read_contents(name, listed, source.yaml, [pictures[path] for path in listed.pictures])
         for name, listed in (("train", source.train), ("val", source.val))
     )
-    test: dict[str, str] = {}
-    if source.test is not None:
-        try:
-            seen = read_pictures(source.test.pictures, reading)
-            test = {os.path.realpath(path): seen[path].pixels for path in source.test.pictures}
-        except DataError:  # a test picture that no command reads stops none; it is compared by its file alone
-            test = {os.path.realpath(path): "" for path in source.test.pictures}
-    return train, val, test
+    if source.test is None:
+        why = source.no_test
+        return train, val, {}, why and f"test: not compared with train and val: {why}"
+    try:
+        seen = read_pictures(source.test.pictures, asked.told)
+    except DataError as error:  # no command reads test, so a picture of it stops none
+        alone = {os.path.realpath(path): "" for path in source.test.pictures}
+        return train, val, alone, f"test: compared with train and val by file alone, not by contents: {error}"
+    return train, val, {os.path.realpath(path): seen[path].pixels for path in source.test.pictures}, None
 
 
 def _files(contents: Contents) -> dict[str, str]:

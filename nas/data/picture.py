@@ -130,7 +130,7 @@ def _has_trailing_bytes(path: Path) -> bool:
     except Exception as error:  # Pillow's plugins raise many kinds
         raise DataError(
             f"cannot read the picture {path}: it is damaged or of a format that is not read here "
-            f"({_line(str(error), path)})"
+            f"({'Pillow knows no such format' if isinstance(error, ImportError) else _line(str(error), path)})"
         ) from error
     return True
 

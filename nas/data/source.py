@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from nas.data.data_yaml import DataYaml, read_yaml
+from nas.data.labels import label_path
 from nas.data.picture import ultralytics_data
 from nas.errors import DataError
 
@@ -33,12 +34,14 @@ class Source:
         train: Training pictures.
         val: Validation pictures.
         test: Test pictures; None where the YAML has none, or where they are not here.
+        no_test: Why there are none, where the YAML names some.
     """
 
     yaml: DataYaml
     train: Listed
     val: Listed
     test: Listed | None
+    no_test: str | None = None
 
 
 def read_source(file: Path) -> Source:
@@ -48,18 +51,35 @@ def read_source(file: Path) -> Source:
         DataError: The YAML cannot be read, lacks a key, or names training or validation pictures that are not there.
     """
     content = read_yaml(file)
+    train, val = _listed(content, "train"), _listed(content, "val")
+    if not content.entries["test"]:
+        return Source(content, train, val, None)
     try:
-        test = _listed(content, "test") if content.entries["test"] else None
-    except DataError:  # an exported YAML often names a test folder that was left out, and no command needs it
-        test = None
-    return Source(content, _listed(content, "train"), _listed(content, "val"), test)
+        return Source(content, train, val, _listed(content, "test"))
+    except DataError as error:  # an exported YAML often names a test folder that was left out, and no command needs it
+        return Source(content, train, val, None, str(error))
+
+
+def split_that_holds(file: Path, path: Path) -> str | None:
+    """The split of a data YAML in whose folder a path lies, so that a picture there would become one of it.
+
+    Args:
+        file: The data YAML.
+        path: A file that need not be there.
+    """
+    content = read_yaml(file)
+    for key, entries in content.entries.items():
+        places = [_resolve(content, key, entry) for entry in entries]
+        if any(place.is_dir() and Path(os.path.realpath(path)).is_relative_to(place) for place in places):
+            return key
+    return None
 
 
 def _listed(content: DataYaml, key: str) -> Listed:
     found: list[Path] = []
     ignored: list[str] = []
     for entry in content.entries[key]:
-        place = _resolve(content.root, entry)
+        place = _resolve(content, key, entry)
         if os.path.isdir(place):
             found += _within(place)
         elif os.path.isfile(place):
@@ -75,14 +95,17 @@ def _listed(content: DataYaml, key: str) -> Listed:
         raise DataError(
             f"{content.file}: `{key}: {entries}` holds no images (suffixes: {', '.join(sorted(_suffixes()))}){why}"
         )
-    return Listed(tuple(sorted(found)), tuple(ignored))
+    return Listed(tuple(sorted(found, key=str)), tuple(ignored))
 
 
-def _resolve(root: Path, entry: str) -> Path:
+def _resolve(content: DataYaml, key: str, entry: str) -> Path:
     """A folder or list file; links are followed first, as by Ultralytics, so that labels lie beside their target."""
-    place = os.path.realpath(root / entry)
-    if not os.path.exists(place) and entry.startswith("../"):  # exported by a tool that counts from another folder
-        place = os.path.realpath(root / entry[3:])
+    try:
+        place = os.path.realpath(content.root / entry)
+        if not os.path.exists(place) and entry.startswith("../"):  # exported by a tool that counts from another folder
+            place = os.path.realpath(content.root / entry[3:])
+    except ValueError as error:  # a zero byte, or half of a surrogate pair
+        raise DataError(f"{content.file}: `{key}: {entry!r}` cannot be a path: {error}") from error
     return Path(place)
 
 
@@ -92,7 +115,10 @@ def _within(folder: Path) -> list[Path]:
     pictures = [Path(name) for name in names if _is_picture(name)]
     missing = next((picture for picture in pictures if not picture.is_file()), None)
     if missing is not None:
-        raise DataError(f"{missing} has a picture's name and is a folder or a link to nothing; rename or remove it")
+        raise DataError(
+            f"{missing} has a picture's name and is no file, but a folder, a pipe or a link to nothing; rename it, or "
+            "remove it"
+        )
     return pictures
 
 
@@ -106,12 +132,24 @@ def _lines(file: Path) -> tuple[list[Path], list[str]]:
             "or a folder"
         ) from error
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    here = [file.parent / line[2:] if line.startswith("./") else Path(line) for line in lines if _is_picture(line)]
+    here = [_listed_path(file, line) for line in lines if _is_picture(line)]
     missing = next((picture for picture in here if not os.path.isfile(picture)), None)
     if missing is not None:
         hint = "; write its folders with / in place of \\" if "\\" in str(missing) else ""
         raise DataError(f"{file} lists a picture that does not exist: {missing.absolute()}{hint}")
     return [picture.absolute() for picture in here], [line for line in lines if not _is_picture(line)]
+
+
+def _listed_path(file: Path, line: str) -> Path:
+    if line.startswith("./"):
+        return Path(f"{file.parent}{os.sep}{line[2:]}")
+    path = Path(line)
+    if label_path(path).absolute() != label_path(path.absolute()):
+        raise DataError(
+            f"{file}: the line {line!r} begins with the folder `images`, and Ultralytics looks for the labels of such "
+            "a picture beside it; begin the lines with ./ (the folder of this file) or with /"
+        )
+    return path
 
 
 def _is_picture(name: str) -> bool:

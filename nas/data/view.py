@@ -5,14 +5,17 @@ in place when bytes follow its end. So it gets links to the user's pictures, a c
 boxes alone.
 """
 
+import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from nas.data.picture import JPEG_END, ends_like_a_jpeg
+from nas.data.remembered import stamp
 from nas.data.values import DetectionData, Labels, Split
 from nas.errors import StorageError
 from nas.paths import writable_dir
@@ -20,7 +23,7 @@ from nas.plain_path import plain_name
 
 DATA_FILE = "data.yaml"
 SOURCES_FILE = "sources"
-"""The user's files in the order of the links, with a zero byte between them: a path may hold any other."""
+"""Holds a digest of the user's files in the order of the links."""
 _JPEG_BEGINNING = b"\xff\xd8\xff"
 
 
@@ -37,8 +40,11 @@ def write_view(data: DetectionData, home: Path) -> Path:
     Raises:
         StorageError: It cannot be written.
     """
+    if (data.source.parent / SOURCES_FILE).is_file():  # a training that goes on: this is such a folder already
+        _mend_ends(data)
+        return data.source
     folder = writable_dir(home) / data.digest / plain_name(data.name)
-    if (folder / DATA_FILE).is_file() and _points_to(folder, data):
+    if (folder / DATA_FILE).is_file() and (folder / SOURCES_FILE).read_text() == _sources(data):
         return folder / DATA_FILE
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -56,21 +62,30 @@ def write_view(data: DetectionData, home: Path) -> Path:
     return folder / DATA_FILE
 
 
-def _points_to(folder: Path, data: DetectionData) -> bool:
-    """Whether a folder's links are to these files: the same contents may lie elsewhere today."""
-    return (folder / SOURCES_FILE).read_bytes() == _sources(data)
+def _sources(data: DetectionData) -> str:
+    """Of paths, files and rows: the same contents may lie elsewhere today, or under each other's names."""
+    digest = hashlib.sha256()
+    for part in (data.whole, data.val):
+        for path, rows in zip(part.images, part.labels, strict=True):
+            digest.update(os.fsencode(path) + f"\0{stamp(path)}\0{len(rows)}\0".encode() + rows.tobytes())
+    return digest.hexdigest()
 
 
-def _sources(data: DetectionData) -> bytes:
-    return b"\0".join(os.fsencode(path) for part in (data.whole, data.val) for path in part.images)
+def _mend_ends(data: DetectionData) -> None:
+    """Copies in place of links to JPEGs that got bytes after their end meanwhile."""
+    for path in (path for part in (data.whole, data.val) for path in part.images):
+        if _would_be_written(path):
+            content = path.read_bytes()
+            path.unlink()
+            path.write_bytes(content + JPEG_END)
 
 
 def _write(data: DetectionData, folder: Path) -> None:
     for part in (data.whole, data.val):
         _write_split(part, folder)
-    (folder / SOURCES_FILE).write_bytes(_sources(data))
+    (folder / SOURCES_FILE).write_text(_sources(data))
     keys = {"train": "images/train", "val": "images/val", "names": dict(enumerate(data.names))}
-    (folder / DATA_FILE).write_text(yaml.safe_dump(keys, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    (folder / DATA_FILE).write_text(yaml.safe_dump(keys, sort_keys=False), encoding="utf-8")
 
 
 def _write_split(split: Split, folder: Path) -> None:
@@ -79,24 +94,38 @@ def _write_split(split: Split, folder: Path) -> None:
     labels.mkdir(parents=True)
     for index, (path, rows) in enumerate(zip(split.images, split.labels, strict=True)):
         stem = f"{index:06d}"
-        _place(path, images / f"{stem}{path.suffix.lower()}")
+        _place(path, images / f"{stem}.{path.name.rpartition('.')[2].lower()}")
         if len(rows):
             (labels / f"{stem}.txt").write_text(_text(rows))
 
 
 def _text(rows: Labels) -> str:
-    """Rows that read back to the same float32 numbers."""
+    """Rows that read back to the same float32 numbers.
+
+    Of two polygons in one box Ultralytics keeps both, of two equal boxes one: the second gets the next larger width.
+    """
+    seen: set[bytes] = set()
+    rows = rows.copy()
+    for row in rows:
+        while row.tobytes() in seen:
+            row[3] = np.nextafter(row[3], np.float32(2))
+        seen.add(row.tobytes())
     return "".join(f"{int(row[0])} " + " ".join(f"{value:.9g}" for value in row[1:]) + "\n" for row in rows)
 
 
 def _place(picture: Path, link: Path) -> None:
     """A link to a picture; a copy of a JPEG that Ultralytics would write, with the end that it asks for."""
-    with picture.open("rb") as file:
-        jpeg = file.read(len(_JPEG_BEGINNING)) == _JPEG_BEGINNING
-    if jpeg and not ends_like_a_jpeg(picture):
+    if _would_be_written(picture):
         link.write_bytes(picture.read_bytes() + JPEG_END)
         return
     try:
         link.symlink_to(picture.absolute())
     except OSError:  # a file system without links
         shutil.copyfile(picture, link)
+
+
+def _would_be_written(picture: Path) -> bool:
+    """Whether Ultralytics would encode a file anew: a JPEG that does not end in its marker."""
+    with picture.open("rb") as file:
+        jpeg = file.read(len(_JPEG_BEGINNING)) == _JPEG_BEGINNING
+    return jpeg and not ends_like_a_jpeg(picture)

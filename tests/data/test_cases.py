@@ -63,7 +63,7 @@ LABELS = {
 LISTS = {
     "winlist": r"lists a picture that does not exist: .*with / in place of",
     "winabs": r"lists a picture that does not exist",
-    "darknetlist": PLAIN,
+    "darknetlist": r"begins with the folder `images`, and Ultralytics looks for the labels of such a picture beside it",
     "cvatlist": r"lists a picture that does not exist",
     "quotedlist": r"holds no images .* the line '\"\./images",
     "labelinlist": r"holds no images .* the line '\./images.* 0,1,2,3,4'",

@@ -40,8 +40,8 @@ def test_overlaps_are_counted_by_file_and_by_contents(make_set: MakeSet, tmp_pat
         "3 of the 11 pictures of val are in train as well (2 the same file, 1 another file of the same pixels): "
         "a score on val is not of unseen pictures"
     )
+    assert any("by file alone, not by contents: cannot read the picture" in one for one in findings.sentences())
     (tmp_path / "images" / "test" / "broken.png").unlink()
-    data.touch()
     found = load(str(data)).findings
     shared = {(one.first, one.second): (one.files, one.contents, one.of) for one in found.overlaps}
     assert shared == {("val", "train"): (2, 1, 11), ("test", "train"): (0, 1, 2), ("test", "val"): (0, 1, 2)}
@@ -83,3 +83,19 @@ def test_the_preview_counts_what_is_odd(
         "val: no box of kind3",
     ):
         assert f"  {sentence}\n" in said
+
+
+def test_a_test_split_that_is_not_here_is_told(make_set: MakeSet) -> None:
+    (sentence,) = load(str(make_set(test="images/test"))).findings.sentences()
+    assert sentence.startswith("test: not compared with train and val: ") and "`test: images/test` does not" in sentence
+
+
+def test_a_preview_among_the_pictures_is_refused(
+    make_set: MakeSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = make_set(), tmp_path / "images" / "train" / "preview.png"
+    monkeypatch.setattr(sys, "argv", ["ghostnas", "data", "preview", "--data", str(data), "--out", str(out)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2 and not out.exists()
+    assert "would become a picture of `train:`, in whose folder it lies" in capsys.readouterr().err

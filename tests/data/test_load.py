@@ -174,6 +174,9 @@ def test_no_images_no_labels_no_file(make_set: MakeSet, tmp_path: Path) -> None:
         ("train: t\nval: v\nnc: some\nnames: [a, b]\n", "`nc:` must be the number of classes, got 'some'"),
         ("train: t\nval: v\nnc: .inf\nnames: [a, b]\n", "`nc:` must be the number of classes, got inf"),
         ("train: t\nval: v\nnc: 1.5\nnames: [a, b]\n", r"`nc:` must be the number of classes, got 1\.5"),
+        ("train: t\nval: v\nnc: 3000000000\n", "`nc:` must be at most 100000, got 3000000000"),
+        ('train: "a\\0b"\nval: v\nnames: [a, b]\n', r"`train: 'a.x00b'` cannot be a path"),
+        ('train: t\nval: v\nnames: ["a\\ud83d", b]\n', "is no text: half of a surrogate pair"),
         ("train: t\nval: v\nchannels: 1\nnames: [a, b]\n", "`channels:` must be 3, .*got 1; leave it out"),
     ],
 )
@@ -200,7 +203,7 @@ def test_the_number_of_classes_may_be_written_as_ultralytics_takes_it(
         ),
         ("latin.txt", r"cannot read .*latin\.txt as a list of pictures"),
         ("long.txt", r"long\.txt lists a picture that does not exist: .*x\.png"),
-        ("images/train", r"gone\.png has a picture's name and is a folder or a link to nothing"),
+        ("images/train", r"gone\.png has a picture's name and is no file, but a folder"),
     ],
 )
 def test_what_names_no_pictures_is_explained(make_set: MakeSet, tmp_path: Path, train: str, message: str) -> None:
@@ -216,3 +219,44 @@ def test_what_names_no_pictures_is_explained(make_set: MakeSet, tmp_path: Path, 
 def test_fraction_is_checked(fraction: float) -> None:
     with pytest.raises(UsageError, match="fraction must be above 0 and at most 1"):
         load(None, fraction=fraction)
+
+
+def test_an_emoji_as_json_writes_it_is_one_letter(make_set: MakeSet) -> None:
+    assert load(str(make_set(names='["cat \\ud83d\\ude00", b, c]'))).names == ("cat \U0001f600", "b", "c")
+
+
+@pytest.mark.parametrize("kind", ["images", "labels"])
+def test_a_file_that_changes_is_read_anew_in_the_same_process(kind: str, make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set()
+    before = load(str(data))
+    assert load(str(data)) is before
+    source, target = (next((tmp_path / kind / part).glob("000.*")) for part in ("val", "train"))
+    target.write_bytes(source.read_bytes().replace(b"0.25", b"0.3"))
+    assert load(str(data)).digest != before.digest
+
+
+def test_a_path_that_means_two_folders_is_refused(
+    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ds").mkdir()
+    data = make_set(path="ds")
+    for folder in ("images", "labels"):
+        (tmp_path / folder).rename(tmp_path / "ds" / folder)
+    (tmp_path / "elsewhere" / "ds").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load(str(data)).whole.images[0].is_relative_to(tmp_path / "ds")  # the other has no pictures
+    (tmp_path / "elsewhere" / "ds" / "images").symlink_to(tmp_path / "ds" / "images")
+    with pytest.raises(DataError, match=r"`path: ds` is a folder beside the YAML, .* and also .*write the whole path"):
+        load(str(data))
+
+
+def test_lines_of_a_list_are_those_of_ultralytics(
+    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_set(train="list.txt")
+    (tmp_path / "list.txt").write_text("".join(f".//images/train/{index:03d}.png\n" for index in range(20)))
+    assert len(load(str(data)).whole) == 20
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text("".join(f"images/train/{index:03d}.png\n" for index in range(20)))
+    with pytest.raises(DataError, match=r"begins with the folder `images`, .*begin the lines with \./"):
+        load(str(data))

@@ -132,3 +132,57 @@ def test_fewer_kept_pictures_end_a_training(make_set: MakeSet) -> None:
         check_kept(20, 8, trainer(20, 7))
     with pytest.raises(DataError, match="keeps 19 of the 20 pictures of train"):
         check_kept(20, 8, trainer(19, 8))
+
+
+def test_contents_that_change_their_names_are_linked_anew(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set()
+    first = load(str(data))
+    write_view(first, tmp_path / "home")
+    for folder, suffix in (("images", ".png"), ("labels", ".txt")):
+        one, two = (tmp_path / folder / "train" / f"00{number}{suffix}" for number in (0, 1))
+        one.rename(tmp_path / "aside")
+        two.rename(one)
+        (tmp_path / "aside").rename(two)
+    again = load(str(data))
+    assert again.digest == first.digest
+    assert same(again.whole, theirs(write_view(again, tmp_path / "home"), "train"))
+
+
+def test_bytes_that_follow_later_are_cut_off(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set()
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    photo = tmp_path / "images" / "train" / "photo.jpg"
+    photo.write_bytes(cv2.imencode(".jpg", noise)[1].tobytes())
+    view = write_view(load(str(data)), tmp_path / "home")
+    photo.write_bytes(photo.read_bytes() + b"SEFT")
+    whole = load(str(data)).whole
+    assert write_view(load(str(view)), tmp_path / "home") == view  # as a training that goes on does
+    assert same(whole, theirs(view, "train"))
+    assert write_view(load(str(data)), tmp_path / "home") == view
+    assert same(whole, theirs(view, "train"))
+
+
+def test_a_view_of_a_view_is_itself(make_set: MakeSet, tmp_path: Path) -> None:
+    view = write_view(load(str(make_set())), tmp_path / "home")
+    before = state(view.parent)
+    assert write_view(load(str(view)), tmp_path / "home") == view
+    assert state(view.parent) == before
+
+
+def test_two_polygons_in_one_box_stay_two(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set()
+    polygons = "0 0.1 0.1 0.4 0.1 0.4 0.6\n0 0.1 0.1 0.4 0.6 0.1 0.6\n"
+    (tmp_path / "labels" / "train" / "000.txt").write_text(polygons)
+    whole = load(str(data)).whole
+    rows = theirs(write_view(load(str(data)), tmp_path / "home"), "train")[0][1]
+    assert len(whole.labels[0]) == len(rows) == 2
+    assert np.allclose(rows, whole.labels[0], atol=1e-6)
+
+
+def test_a_listed_file_without_a_stem_is_a_picture(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set(train="[images/train, more.txt]")
+    (tmp_path / "images" / "train" / "000.png").rename(tmp_path / "images" / "train" / ".png")
+    (tmp_path / "more.txt").write_text("./images/train/.png\n")
+    whole = load(str(data)).whole
+    assert len(whole) == 20
+    assert same(whole, theirs(write_view(load(str(data)), tmp_path / "home"), "train"))

@@ -70,8 +70,9 @@ def test_a_sample_reads_no_more_pictures_than_it_shows(make_set: MakeSet, monkey
     data, read = make_set(), []
     load(str(data))
     monkeypatch.setattr("nas.data.pixels.read_picture", lambda path: read.append(path) or read_picture(path))
-    assert sample_pictures(str(data), 32, 3, "val").shape == (3, 3, 32, 32)
+    sample = sample_pictures(str(data), 96, 3, "val")
     assert len(read) == 3
+    assert np.array_equal(sample, pixels(load(str(data)).val.part(0, 3), 96).images.numpy() / np.float32(255))
 
 
 def test_a_damaged_picture_is_named(make_set: MakeSet, tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ class Part:
     width: int
 
 
+PICTURE = Part("picture", "picture", 3)
+"""What the stem reads."""
+
 Axis = tuple[Part, ...]
 """One axis of a layer's weight: the parts that are concatenated on it, in order."""
 

@@ -80,4 +80,3 @@ def of_repeats(source: Table, scores: Scores, role: str) -> Tensor:
         role: Of the module that repeats.
     """
     return torch.stack([sum(scores[end].sum() for end in ends) for ends in source.repeats[role].ends])  # type: ignore[misc]
-

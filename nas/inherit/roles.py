@@ -9,15 +9,11 @@ from ultralytics.nn.modules.conv import Concat, Conv, Index
 
 from nas.blocks.afpn import AFPN
 from nas.errors import ModelError
-from nas.inherit.channel_spaces import Axis, Part, Table
+from nas.inherit.channel_spaces import PICTURE, Axis, Part, Table
 from nas.inherit.structure import TableWriter, channels_out
 
-_PICTURE = (Part("picture", "picture", 3),)
 
-
-def describe(
-    model: Any, kept: Mapping[str, Sequence[int]] | None = None, *, one_to_one: bool = True
-) -> Table:
+def describe(model: Any, kept: Mapping[str, Sequence[int]] | None = None, *, one_to_one: bool = True) -> Table:
     """A detector's layers with their roles and channel spaces.
 
     The stem, each backbone level's down-sampler and body, SPPF, C2PSA, the neck's rows from P5 up and back down, and the
@@ -64,7 +60,7 @@ class _Walk:
     def pass_row(self, row: Any) -> None:
         index = len(self.maps)
         sources = _sources(row, index)
-        inputs: Axis = sum((self.maps[source] for source in sources), ()) if index else _PICTURE
+        inputs: Axis = sum((self.maps[source] for source in sources), ()) if index else (PICTURE,)
         level = self.levels[sources[0]] if index else 0
         if isinstance(row, nn.Upsample):
             self._phase, level, out = "top_down", level - 1, inputs

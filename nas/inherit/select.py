@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nas.inherit.channel_spaces import Heads, Layer, Table
+from nas.inherit.channel_spaces import PICTURE, Heads, Layer, Table
 from nas.inherit.importance import Scores, head_scores, of_repeats, of_spaces
 
 _UNEVEN = 0.5  # how far the shares of copies lie apart: copies with equal shares would learn the same for ever
@@ -37,9 +37,11 @@ class Selection:
             rows: Output channels of that layer. The shares of copies differ from row to row.
         """
         count = torch.bincount(self.index)[self.index]  # (width,) copies of the same channel
+        if bool((count == 1).all()):
+            return torch.ones(rows, len(count), dtype=torch.float64)
         same = self.index[:, None] == self.index[None]
         number = same.tril(-1).sum(1)  # (width,) which copy it is
-        turn = 2 * math.pi * (torch.arange(rows)[:, None] + number[None]) / count[None]
+        turn = 2 * math.pi * (torch.arange(rows).double()[:, None] + number[None]) / count[None]
         return torch.where(count > 1, (1 + _UNEVEN * turn.cos()) / count, 1.0)
 
 
@@ -85,7 +87,8 @@ class Selections:
         """
         key = space, width
         if key not in self._made:
-            self._made[key] = Selection(best(self.importance[space], width))
+            picture = space == PICTURE.space  # red, green and blue stay what they are
+            self._made[key] = Selection(torch.arange(width) if picture else best(self.importance[space], width))
         return self._made[key]
 
     def of_heads(self, layer: Layer, wanted: Heads) -> HeadSelection:
@@ -104,10 +107,10 @@ class Selections:
             key, value = best(of_key[head], wanted.keys), best(of_value[head], wanted.values)
             # Copies of a query and of its key would count twice; and the products are divided by the root of their
             # number, which is another one in the design.
-            gain = torch.bincount(key)[key].rsqrt()
+            gain = torch.bincount(key)[key].double().rsqrt()
             first = head * span
             rows += [first + key, first + heads.keys + key, first + 2 * heads.keys + value]
-            gains += [gain * math.sqrt(wanted.keys / heads.keys), gain, torch.ones(wanted.values)]
+            gains += [gain * math.sqrt(wanted.keys / heads.keys), gain, torch.ones(wanted.values, dtype=torch.float64)]
             values.append(head * heads.values + value)
         chosen = Selection(torch.cat(values))
         (part,) = layer.outputs

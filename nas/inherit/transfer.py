@@ -73,9 +73,7 @@ class Transfer:
 
 
 @torch.no_grad()
-def transfer(
-    source: Table, design: Table, selections: Selections, classes: Sequence[int | None]
-) -> Transfer:
+def transfer(source: Table, design: Table, selections: Selections, classes: Sequence[int | None]) -> Transfer:
     """Copy what a design can take of a source; its modules are changed in place.
 
     Args:
@@ -88,9 +86,7 @@ def transfer(
 
 
 class _Copy:
-    def __init__(
-        self, source: Table, design: Table, selections: Selections, classes: Sequence[int | None]
-    ) -> None:
+    def __init__(self, source: Table, design: Table, selections: Selections, classes: Sequence[int | None]) -> None:
         self._source, self._design, self._selections, self._classes = source, design, selections, classes
         self._known = source.by_role()
         self._done = Transfer()
@@ -180,11 +176,15 @@ class _Copy:
         """The last layer of a branch of the head."""
         columns, taken = self._columns(layer, source, source.conv.weight)
         if not taken:
-            return Entry(layer, "fresh", size, 0, f"it reads {self._unread(layer, source)}, which the source's does not")
+            return Entry(
+                layer, "fresh", size, 0, f"it reads {self._unread(layer, source)}, which the source's does not"
+            )
         conv, bias = layer.conv, source.conv.bias
         if layer.kind == "boxes":
             if self._source.reg_max == 1 != self._design.reg_max:
-                return Entry(layer, "fresh", size, 0, "bins cannot be made of the one distance that the source predicts")
+                return Entry(
+                    layer, "fresh", size, 0, "bins cannot be made of the one distance that the source predicts"
+                )
             weight, bias = other_bins(columns, bias, self._design.reg_max)
             conv.weight.copy_(weight)
             conv.bias.copy_(bias)

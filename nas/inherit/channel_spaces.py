@@ -158,5 +158,5 @@ class Table:
     @property
     def spaces(self) -> dict[str, int]:
         """Channels of every space."""
-        found = [part for one in (*self.layers, *self.blocks) for part in (*one.inputs, *one.outputs)]
-        return {part.space: part.width for part in found}
+        every: list[Layer | Block] = [*self.layers, *self.blocks]
+        return {part.space: part.width for one in every for part in (*one.inputs, *one.outputs)}

@@ -33,7 +33,7 @@ def norms(source: Table) -> dict[str, Tensor]:
 
 
 def _norm(layer: Layer) -> Tensor:
-    norm = layer.conv.weight.detach().flatten(1).norm(dim=1)
+    norm: Tensor = layer.conv.weight.detach().flatten(1).norm(dim=1)
     return norm if layer.norm is None else norm * layer.norm.weight.detach().abs()
 
 
@@ -67,7 +67,7 @@ def head_scores(layer: Layer, score: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     heads = layer.heads
     assert heads is not None
-    query, key, value = score.view(heads.count, -1).split([heads.keys, heads.keys, heads.values], 1)
+    query, key, value = torch.split(score.view(heads.count, -1), [heads.keys, heads.keys, heads.values], 1)
     return score.view(heads.count, -1).sum(1), query + key, value
 
 

@@ -16,9 +16,9 @@ from nas.inherit.structure import TableWriter, channels_out
 def describe(model: Any, kept: Mapping[str, Sequence[int]] | None = None, *, one_to_one: bool = True) -> Table:
     """A detector's layers with their roles and channel spaces.
 
-    The stem, each backbone level's down-sampler and body, SPPF, C2PSA, the neck's rows from P5 up and back down, and the
-    head's branches a level have roles such as `P3.down`, `P3.block.cv1`, `neck.P4.down` and `head.P3.boxes.0`. The map
-    that the head reads at a level is `neck.P3`, whichever row makes it.
+    The stem, each backbone level's down-sampler and body, SPPF, C2PSA, the neck's rows from P5 up and back down, and
+    the head's branches a level have roles such as `P3.down`, `P3.block.cv1`, `neck.P4.down` and `head.P3.boxes.0`. The
+    map that the head reads at a level is `neck.P3`, whichever row makes it.
 
     Args:
         model: A detection model as Ultralytics builds it, not fused.

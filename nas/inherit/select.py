@@ -125,7 +125,7 @@ class Selections:
             selection: What is taken of it.
         """
         importance = self.importance[space]
-        return float(importance[selection.index.unique()].sum()), float(importance.sum())
+        return float(importance[torch.unique(selection.index)].sum()), float(importance.sum())
 
 
 def best(scores: Tensor, count: int) -> Tensor:

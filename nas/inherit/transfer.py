@@ -148,7 +148,7 @@ class _Copy:
         weight, theirs = layer.conv.weight, source.conv.weight[rows]
         if layer.kind == "depthwise":
             weight.copy_(theirs)
-            return weight.numel()
+            return int(weight.numel())
         made, taken = self._columns(layer, source, theirs)
         if taken:
             weight.copy_(made)

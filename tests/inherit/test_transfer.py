@@ -177,7 +177,7 @@ def test_more_attention_blocks_add_nothing_at_first(yolo11n: nn.Module) -> None:
 def test_a_ghost_stage_reads_and_writes_the_channels_that_were_chosen(yolo11n: nn.Module) -> None:
     p2, p3, p4, p5 = N.stages
     arch = replace(N, stages=(p2, replace(p3, block="ghost", downsample="ghost", depth=1), p4, p5))
-    child, done = child_of(yolo11n, arch)
+    _, done = child_of(yolo11n, arch)
     of = {entry.one.role: entry for entry in done.entries}
     assert of["P3.block"].rule == of["P3.down"].rule == "fresh"
     assert of["P3.block"].reason == "GhostBottleneckV2, where the source has C3k2"

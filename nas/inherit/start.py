@@ -1,0 +1,106 @@
+"""`ghostnas inherit`: from a checkpoint and a design to a checkpoint that the design's training starts from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.build import load_model
+from nas.data import DetectionData
+from nas.designs import Design
+from nas.errors import ModelError
+from nas.inherit.child import SectionAccount, accounts, describe_source, inherit
+from nas.inherit.head_rows import class_rows
+from nas.inherit.importance import norms
+from nas.proxy.known import load_known
+
+_STOCK_SIZE = 640
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A design with a source's channels.
+
+    Attributes:
+        model: The detection model, float32, in evaluation mode.
+        imgsz: Its input size in pixels.
+        sections: What each of its parts took.
+        classes: Class names.
+        known: How many of the classes are the source's.
+        told: What else the user should know, a sentence each.
+    """
+
+    model: Any
+    imgsz: int
+    sections: tuple[SectionAccount, ...]
+    classes: tuple[str, ...]
+    known: int
+    told: tuple[str, ...]
+
+
+def start(checkpoint: Path, design: Design, data: DetectionData | None) -> Start:
+    """Build a design and let it begin with a checkpoint's channels.
+
+    Args:
+        checkpoint: Any Ultralytics checkpoint of a detector.
+        design: A model YAML.
+        data: What it will be trained on; None where the source's or the design's classes are meant.
+
+    Raises:
+        ModelError: The checkpoint or the design cannot be used, or nothing of the one fits the other.
+    """
+    source = load_source(checkpoint)
+    imgsz = design.imgsz or _STOCK_SIZE
+    model = build_design(design, data)
+    theirs = tuple(source.names.values())
+    names, classes = _classes(model, data, theirs)
+    table = describe_source(source, str(checkpoint))
+    done = inherit(table, model, norms(table), classes)
+    model.names = dict(enumerate(names))
+    known = sum(row is not None for row in classes)
+    return Start(model.eval(), imgsz, accounts(done), names, known, ())
+
+
+def load_source(checkpoint: Path) -> Any:
+    """A checkpoint's detector, float32, in evaluation mode.
+
+    Args:
+        checkpoint: Any Ultralytics checkpoint of a detector.
+
+    Raises:
+        ModelError: It cannot be loaded, holds no detector, or its weights are not finite.
+    """
+    model = load_known(str(checkpoint)).float()
+    bad = next((name for name, value in model.state_dict().items() if not value.isfinite().all()), None)
+    if bad is not None:
+        raise ModelError(f"{checkpoint}: the weights {bad} are not finite; the training diverged")
+    return model
+
+
+def build_design(design: Design, data: DetectionData | None) -> Any:
+    """A design's model, always with the same fresh weights.
+
+    Args:
+        design: A model YAML.
+        data: The data whose classes it is to have; None for as many as its YAML says.
+
+    Raises:
+        ModelError: It cannot be built.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return load_model(design.path, None if data is None else data.nc)
+
+
+def _classes(
+    model: Any, data: DetectionData | None, theirs: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
+    """The names of the design's classes, and the source's row of each."""
+    if data is not None:
+        return data.names, class_rows(data.names, theirs)
+    nc = int(model.model[-1].nc)
+    if nc == len(theirs):
+        return tuple(theirs), tuple(range(nc))
+    return tuple(f"class_{number}" for number in range(nc)), (None,) * nc

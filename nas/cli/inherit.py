@@ -20,17 +20,23 @@ def inherit(
     target: str = typer.Argument(metavar="DESIGN", help="A model YAML, a run's name or results folder, or a literal."),
     out: Path = typer.Option(..., "--out", "-o", help="The checkpoint to write, a .pt file."),
     data: str | None = typer.Option(None, help="Data YAML that the design will be trained on: its classes."),
+    refit: bool | None = typer.Option(
+        None, help="With --data: fit its convolutions to the source's outputs (default), or copy only."
+    ),
     trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
 ) -> None:
     """Write a checkpoint of a design that begins with the weights of a trained detector of another size."""
     from nas.designs import find_untrained
+    from nas.errors import UsageError
 
     design = find_untrained(target, trial)
     from nas.inherit.checkpoint import check_place, write_checkpoint
     from nas.inherit.start import start
 
+    if refit is not None and data is None:
+        raise UsageError("--refit and --no-refit need pictures: add --data DATA.yaml")
     check_place(out)
-    made = start(source, design, _load(data))
+    made = start(source, design, _load(data), refit is not False)
     write_checkpoint(made.model, out, made.imgsz, source.name)
     for line in _lines(made):
         typer.echo(line)

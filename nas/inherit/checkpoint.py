@@ -28,7 +28,9 @@ def check_place(path: Path) -> None:
         raise UsageError(f"--out must be a .pt file, which Ultralytics trains from; got {path}")
     writable_dir(path.absolute().parent)
     if os.path.lexists(path) and not _is_ours(path):
-        raise UsageError(f"{path} is there already and not one of `ghostnas inherit`; choose another --out, or delete it")
+        raise UsageError(
+            f"{path} is there already and not one of `ghostnas inherit`; choose another --out, or delete it"
+        )
 
 
 def _is_ours(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """`ghostnas inherit`: from a checkpoint and a design to a checkpoint that the design's training starts from."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from nas.errors import ModelError
 from nas.inherit.child import SectionAccount, accounts, describe_source, inherit
 from nas.inherit.head_rows import class_rows
 from nas.inherit.importance import norms
+from nas.inherit.on_data import calibrate, repair_images, sample_of, take_classes
+from nas.inherit.repair import refit
+from nas.inherit.taylor import taylor, trained_classes
+from nas.inherit.transfer import Transfer
 from nas.proxy.known import load_known
 
 _STOCK_SIZE = 640
@@ -40,27 +45,59 @@ class Start:
     told: tuple[str, ...]
 
 
-def start(checkpoint: Path, design: Design, data: DetectionData | None) -> Start:
+def start(checkpoint: Path, design: Design, data: DetectionData | None, repair: bool = True) -> Start:
     """Build a design and let it begin with a checkpoint's channels.
 
     Args:
         checkpoint: Any Ultralytics checkpoint of a detector.
         design: A model YAML.
         data: What it will be trained on; None where the source's or the design's classes are meant.
+        repair: Whether its convolutions are fitted to the source's outputs; only with data.
 
     Raises:
         ModelError: The checkpoint or the design cannot be used, or nothing of the one fits the other.
+        DataError: The pictures cannot be read.
     """
     source = load_source(checkpoint)
     imgsz = design.imgsz or _STOCK_SIZE
     model = build_design(design, data)
-    theirs = tuple(source.names.values())
-    names, classes = _classes(model, data, theirs)
     table = describe_source(source, str(checkpoint))
-    done = inherit(table, model, norms(table), classes)
+    if data is None:
+        names, classes = _classes(model, source)
+        done = inherit(table, model, norms(table), classes)
+        told = ["importance: norms of the source's weights; with --data, what its channels do on your pictures"]
+    else:
+        names, classes = data.names, class_rows(data.names, tuple(source.names.values()))
+        done, pictures = _inherit_on_data(source, str(checkpoint), model, data, imgsz, classes, repair)
+        told = [f"importance: Taylor, on {pictures} training pictures at {imgsz} px"]
     model.names = dict(enumerate(names))
     known = sum(row is not None for row in classes)
-    return Start(model.eval(), imgsz, accounts(done), names, known, ())
+    return Start(model.eval(), imgsz, accounts(done), names, known, tuple(told))
+
+
+def _inherit_on_data(
+    source: Any,
+    name: str,
+    model: Any,
+    data: DetectionData,
+    imgsz: int,
+    classes: Sequence[int | None],
+    repair: bool,
+) -> tuple[Transfer, int]:
+    """The same where there are pictures; and how many of them the importance was taken on."""
+    pictures = sample_of(data, imgsz)
+    take_classes(source, data.names)
+    calibrate(source, pictures)
+    table = describe_source(source, name)
+    new = None in classes
+    with trained_classes(source, pictures) if new else nullcontext():
+        found = taylor(table, source, pictures)
+    known = [None if row is None else number for number, row in enumerate(classes)]
+    done = inherit(table, model, found.scores, known)
+    if repair:
+        refit(done.counterparts, source, model, repair_images(pictures))
+    calibrate(model, pictures)
+    return done, found.pictures
 
 
 def load_source(checkpoint: Path) -> Any:
@@ -94,13 +131,9 @@ def build_design(design: Design, data: DetectionData | None) -> Any:
         return load_model(design.path, None if data is None else data.nc)
 
 
-def _classes(
-    model: Any, data: DetectionData | None, theirs: Sequence[str]
-) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
-    """The names of the design's classes, and the source's row of each."""
-    if data is not None:
-        return data.names, class_rows(data.names, theirs)
-    nc = int(model.model[-1].nc)
+def _classes(model: Any, source: Any) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
+    """The names of the design's classes without data, and the source's row of each."""
+    nc, theirs = int(model.model[-1].nc), tuple(source.names.values())
     if nc == len(theirs):
-        return tuple(theirs), tuple(range(nc))
+        return theirs, tuple(range(nc))
     return tuple(f"class_{number}" for number in range(nc)), (None,) * nc

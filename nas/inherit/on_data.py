@@ -1,0 +1,93 @@
+"""A source as the user's pictures find it: its classes, its BatchNorm statistics, its importance."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.data import DetectionData
+from nas.data.pixels import Pixels, pixels
+from nas.inherit.head_rows import class_rows
+from nas.inherit.taylor import MOST_PICTURES
+from nas.proxy.augment import plain_images
+from nas.proxy.average import recalibrate
+
+_CALIBRATION = 128
+_REPAIR = 64
+_LARGE = 320
+_BATCH = 16
+_CPU = torch.device("cpu")
+
+
+def sample_of(data: DetectionData, imgsz: int) -> Pixels:
+    """The first training pictures, at most 256.
+
+    Args:
+        data: The data set.
+        imgsz: Side of the square input in pixels.
+
+    Raises:
+        DataError: A picture cannot be read, or they do not fit into memory.
+    """
+    return pixels(data.train.part(0, MOST_PICTURES), imgsz)  # their order hangs on the pixels, not on the files
+
+
+@torch.no_grad()
+def take_classes(source: Any, names: Sequence[str]) -> int:
+    """Give a source the classes of a data set: rows of the same name stay, others begin fresh with Ultralytics' prior.
+
+    Args:
+        source: A detection model, changed in place.
+        names: The classes.
+
+    Returns:
+        How many classes were the source's already.
+    """
+    rows = class_rows(names, tuple(source.names.values()))
+    head, random = source.model[-1], torch.Generator().manual_seed(0)
+    for branches in (head.cv3, *filter(None, [getattr(head, "one2one_cv3", None)])):
+        for branch, stride in zip(branches, head.stride.tolist(), strict=True):
+            branch[-1] = _with_classes(branch[-1], rows, stride, random)
+    head.nc = source.nc = len(names)
+    head.no = head.nc + 4 * head.reg_max
+    source.names = dict(enumerate(names))
+    return sum(row is not None for row in rows)
+
+
+def _with_classes(conv: nn.Conv2d, rows: Sequence[int | None], stride: float, random: torch.Generator) -> nn.Conv2d:
+    made = nn.Conv2d(conv.in_channels, len(rows), 1)
+    assert made.bias is not None and conv.bias is not None
+    made.weight.normal_(0, 0.01, generator=random)
+    made.bias.fill_(math.log(5 / len(rows) / (640 / stride) ** 2))  # as `Detect.bias_init`
+    for ours, theirs in enumerate(rows):
+        if theirs is not None:
+            made.weight[ours], made.bias[ours] = conv.weight[theirs], conv.bias[theirs]
+    return made
+
+
+def calibrate(model: Any, pictures: Pixels) -> None:
+    """Take a model's BatchNorm statistics anew on the user's pictures.
+
+    Args:
+        model: A detection model, changed in place and left in evaluation mode.
+        pictures: Training pictures at the size that counts.
+    """
+    count = _at_size(_CALIBRATION, pictures.images.shape[-1])
+    recalibrate(model, pictures, count, _BATCH, _CPU, "float32")
+
+
+def repair_images(pictures: Pixels) -> Tensor:
+    """The pictures on which a repair looks, (B, 3, S, S).
+
+    Args:
+        pictures: Training pictures.
+    """
+    count = min(_at_size(_REPAIR, pictures.images.shape[-1]), len(pictures))
+    return plain_images(pictures, torch.linspace(0, len(pictures) - 1, count).long(), _CPU)
+
+
+def _at_size(count: int, imgsz: int) -> int:
+    """Fewer pictures where they are large: as many positions, and at least an eighth of the pictures."""
+    return max(count // 8, min(count, round(count * (_LARGE / imgsz) ** 2)))

@@ -1,0 +1,155 @@
+"""How much each channel of a source matters on the user's pictures: first-order Taylor importance.
+
+Molchanov et al. 2017, arXiv 1611.06440, section 2.2: the change of the loss without a channel is to first order the sum
+of activation times gradient.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.data.pixels import Pixels
+from nas.inherit.channel_spaces import Table
+from nas.losses import as_float32
+from nas.proxy.augment import augmented
+from nas.proxy.objective import loss_of
+from nas.proxy.values import ProxySettings
+
+MOST_PICTURES = 256
+LEAST_PICTURES = 32
+SECONDS = 40.0
+_BATCH = 16
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taylor:
+    """Scores of a source's layers and blocks.
+
+    Attributes:
+        scores: By role of a layer, or by role and map of a block.
+        pictures: How many training pictures they are the mean of.
+    """
+
+    scores: dict[str, Tensor]
+    pictures: int
+
+
+def taylor(source: Table, model: Any, pictures: Pixels, clock: Callable[[], float] = time.monotonic) -> Taylor:
+    """Mean over pictures of |sum over positions of activation x gradient of the loss|, a channel.
+
+    As many pictures as fit into 40 s, at least 32 and at most 256 (or as many as there are), spread evenly over the
+    set; BatchNorm keeps its statistics.
+
+    Args:
+        source: The source's table.
+        model: The source, with the data's classes; its parameters need no gradients.
+        pictures: Training pictures with their boxes.
+        clock: Seconds.
+    """
+    random = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(pictures), generator=random)
+    begun, done = clock(), 0
+    with _observed(source) as scores, training_outputs(model):
+        objective = loss_of(model, ProxySettings(steps=1), pictures.images.shape[-1])
+        for chosen in torch.split(order[:MOST_PICTURES], _BATCH):
+            batch = augmented(pictures, chosen, random, _CPU, 0.0)
+            # Gradients of the maps alone are asked for, not of the parameters: a third of the work less.
+            loss, _ = objective(as_float32(model(batch.images.requires_grad_())), batch.targets())
+            loss.sum().backward()
+            done += len(chosen)
+            if done >= LEAST_PICTURES and clock() - begun > SECONDS * done / (done + _BATCH):
+                break
+    return Taylor({role: score / done for role, score in scores.items()}, done)
+
+
+@contextmanager
+def _observed(source: Table) -> Iterator[dict[str, Tensor]]:
+    """The sum of |activation x gradient| of every map that is computed inside, by role."""
+    scores: dict[str, Tensor] = {}
+
+    def watch(role: str, out: Tensor) -> None:
+        activation = out.detach().clone()  # activations work in place
+
+        def add(gradient: Tensor) -> None:
+            scores[role] = scores.get(role, 0) + (activation * gradient).sum((2, 3)).abs().sum(0)
+
+        out.register_hook(add)  # type: ignore[no-untyped-call]
+
+    def of_layer(role: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda _, __, out: watch(role, out)
+
+    def of_block(roles: list[str]) -> Callable[[nn.Module, Any, Any], None]:
+        def observe(_: nn.Module, __: Any, out: Any) -> None:
+            for role, one in zip(roles, out if isinstance(out, list) else [out], strict=True):
+                watch(role, one)
+
+        return observe
+
+    hooks = [layer.module.register_forward_hook(of_layer(layer.role)) for layer in source.layers]
+    for block in source.blocks:
+        if block.outputs:
+            roles = [f"{block.role}:{part.name}" for part in block.outputs]
+            hooks.append(block.module.register_forward_hook(of_block(roles)))
+    try:
+        yield scores
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def training_outputs(model: Any) -> Iterator[None]:
+    """The head's outputs are those that a loss takes, BatchNorm keeps its statistics, no parameter has gradients."""
+    asked = [(one, one.requires_grad) for one in model.parameters()]
+    model.train().requires_grad_(False)
+    for one in model.modules():
+        if isinstance(one, nn.modules.batchnorm._BatchNorm):
+            one.eval()
+    try:
+        yield
+    finally:
+        model.eval()
+        for parameter, wanted in asked:
+            parameter.requires_grad_(wanted)
+
+
+@contextmanager
+def trained_classes(model: Any, pictures: Pixels, steps: int = 20, lr: float = 0.01) -> Iterator[None]:
+    """Inside, the last layers of the class branches have been trained alone; before, they know nothing of new classes.
+
+    Args:
+        model: The source, with the data's classes.
+        pictures: Training pictures with their boxes.
+        steps: How many, of 16 pictures each.
+        lr: Highest learning rate.
+    """
+    random = torch.Generator().manual_seed(0)
+    last = [parameter for branch in model.model[-1].cv3 for parameter in branch[-1].parameters()]
+    before = [parameter.detach().clone() for parameter in last]
+    with training_outputs(model):
+        for parameter in last:
+            parameter.requires_grad_(True)
+        objective = loss_of(model, ProxySettings(steps=steps), pictures.images.shape[-1])
+        optimizer = torch.optim.AdamW(last, lr=lr, weight_decay=0.0)
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = lr * min(1.0, (step + 1) / 5) * (0.05 + 0.95 * (1 + math.cos(math.pi * step / steps)) / 2)
+            chosen = torch.randint(len(pictures), (_BATCH,), generator=random)
+            batch = augmented(pictures, chosen, random, _CPU, 0.0)
+            loss, _ = objective(as_float32(model(batch.images)), batch.targets())
+            optimizer.zero_grad()
+            loss.sum().backward()
+            optimizer.step()
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, value in zip(last, before, strict=True):
+                parameter.copy_(value)

@@ -22,6 +22,7 @@ from nas.inherit.transfer import Transfer
 from nas.proxy.known import load_known
 
 _STOCK_SIZE = 640
+_HEADS = ("Detect", "SlimDetect", "MBConvDetect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,13 @@ def load_source(checkpoint: Path) -> Any:
     Raises:
         ModelError: It cannot be loaded, holds no detector, or its weights are not finite.
     """
-    model = load_known(str(checkpoint)).float()
+    try:
+        model = load_known(str(checkpoint)).float()
+    except ModelError as error:
+        raise ModelError(" ".join(str(error).split())) from error  # Ultralytics' own messages have several lines
+    head = type(model.model[-1]).__name__
+    if head not in _HEADS:  # a checkpoint need not say its task
+        raise ModelError(f"{checkpoint} must end in a detection head of YOLO11's kind ({', '.join(_HEADS)}), got {head}")
     bad = next((name for name, value in model.state_dict().items() if not value.isfinite().all()), None)
     if bad is not None:
         raise ModelError(f"{checkpoint}: the weights {bad} are not finite; the training diverged")

@@ -1,0 +1,93 @@
+"""What pictures add: importance on them, statistics, and the repair."""
+
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from nas.data import DetectionData, load
+from nas.inherit.child import inherit
+from nas.inherit.importance import norms, of_spaces
+from nas.inherit.on_data import calibrate, repair_images, sample_of, take_classes
+from nas.inherit.repair import refit
+from nas.inherit.roles import describe
+from nas.inherit.taylor import taylor, trained_classes
+from nas.literals import yolo11
+
+from ..proxy.conftest import small_data  # noqa: F401  (a fixture)
+from .conftest import detector
+
+
+@pytest.fixture(scope="module")
+def pictures(small_data: DetectionData):  # type: ignore[no-untyped-def]  # noqa: F811
+    return sample_of(small_data, 64)
+
+
+@pytest.fixture(scope="module")
+def source(small_data: DetectionData, pictures):  # type: ignore[no-untyped-def]  # noqa: F811
+    model = detector(yolo11("n", 64, 0.5), 6).float()
+    model.names = {number: name.upper() for number, name in enumerate(small_data.names[:3])}  # type: ignore[assignment]
+    assert take_classes(model, small_data.names) == 3
+    calibrate(model, pictures)
+    return model
+
+
+def test_a_channel_that_nobody_reads_is_worth_nothing(source: nn.Module, pictures) -> None:  # type: ignore[no-untyped-def]
+    model = deepcopy(source)
+    with torch.no_grad():
+        model.model[3].conv.weight[:, 5] = 0  # type: ignore[index]
+    before = deepcopy(model.state_dict())
+    table = describe(model)
+    with trained_classes(model, pictures, steps=2):
+        assert not torch.equal(model.model[-1].cv3[0][-1].bias, before["model.23.cv3.0.2.bias"])  # type: ignore[index]
+        found = taylor(table, model, pictures)
+    assert found.pictures == len(pictures)
+    scores = of_spaces(table, found.scores)
+    assert scores["P2.block"][5] == 0 and (scores["P2.block"] > 0).sum() == len(scores["P2.block"]) - 1
+    assert found.scores.keys() >= {layer.role for layer in table.layers if not layer.role.endswith(".out")}
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not model.training and not model.model[0]._forward_hooks  # type: ignore[index]
+
+
+def test_the_importance_stops_after_forty_seconds_but_not_before_32_pictures(source: nn.Module, pictures) -> None:  # type: ignore[no-untyped-def]
+    table = describe(source)
+    for seconds, wanted in ((100.0, 32), (15.0, 64)):
+        ticks = iter(range(100))
+        assert taylor(table, source, pictures, lambda: next(ticks) * seconds).pictures == wanted  # noqa: B023
+
+
+def test_a_repair_brings_a_child_nearer_to_the_source(source: nn.Module, pictures) -> None:  # type: ignore[no-untyped-def]
+    table = describe(source)
+    images = repair_images(pictures)
+    assert images.shape == (64, 3, 64, 64)
+    maps = []
+    for repaired in (None, False, True):
+        child = detector(yolo11("n", 64, 0.25), 6).float() if repaired is not None else source
+        if repaired is not None:
+            done = inherit(table, child, norms(table), range(6))
+            if repaired:
+                refit(done.counterparts, source, child, images)
+            calibrate(child, pictures)
+        with torch.no_grad():
+            maps.append(child(images)[1]["boxes"])
+    wanted, copied, fitted = maps
+    assert (fitted - wanted).square().mean() < 0.8 * (copied - wanted).square().mean()
+
+
+def test_a_repair_of_the_source_itself_changes_nothing(source: nn.Module, pictures) -> None:  # type: ignore[no-untyped-def]
+    images = repair_images(pictures)
+    model = deepcopy(source)
+    refit([], source, model, images)  # nothing is fitted: the statistics are those of these pictures
+    table, child = describe(model), detector(yolo11("n", 64, 0.5), 6, seed=3).float()
+    done = inherit(table, child, norms(table), range(6))
+    refit(done.counterparts, model, child, images)
+    with torch.no_grad():
+        torch.testing.assert_close(child(images)[0], model(images)[0], atol=1e-2, rtol=1e-3)
+    assert not any(one._forward_hooks or one._forward_pre_hooks for one in (*model.modules(), *child.modules()))
+
+
+def test_real_pictures(bccd: Path) -> None:
+    data = load(str(bccd))
+    assert len(sample_of(data, 64)) == min(256, len(data.train))

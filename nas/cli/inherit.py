@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from nas.inherit.child import SectionAccount
     from nas.inherit.start import Start
 
 
@@ -56,18 +55,23 @@ def _load(data: str | None):  # type: ignore[no-untyped-def]  # the type's modul
 
 
 def _lines(made: "Start") -> list[str]:
-    params, taken = (sum(getattr(one, name) for one in made.sections) for name in ("params", "taken"))
-    lines = [f"{'part':18} {'params':>9} {'inherited':>9} {'importance kept':>15}"]
+    """A table with a row a part, its reasons below it, and what else is told."""
+    params, taken, importance, kept = (
+        sum(getattr(one, name) for one in made.sections) for name in ("params", "taken", "importance", "kept")
+    )
+    lines = [_line("part", "params", "inherited", "importance kept")]
     for one in made.sections:
-        lines.append(f"{one.name:18} {one.params:9,} {_share(one.taken / one.params):>9} {_kept(one):>15}".rstrip())
+        lines.append(
+            _line(one.name, f"{one.params:,}", _share(one.taken, one.params), _share(one.kept, one.importance))
+        )
         lines += [f"    {reason}" for reason in one.reasons]
-    lines.append(f"{'all':18} {params:9,} {_share(taken / params):>9}")
+    lines.append(_line("all", f"{params:,}", _share(taken, params), _share(kept, importance)))
     return [*lines, *made.told]
 
 
-def _share(share: float) -> str:
-    return f"{100 * share:.0f}%"
+def _line(part: str, params: str, inherited: str, importance: str) -> str:
+    return f"{part:18} {params:>10} {inherited:>9} {importance:>15}"
 
 
-def _kept(one: "SectionAccount") -> str:
-    return "-" if one.kept is None else _share(one.kept)
+def _share(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.0f}%" if whole else "-"

@@ -20,15 +20,16 @@ class SectionAccount:
         name: `stem`, `P3`, `neck P4`, `head P3 boxes`, ...
         params: Its parameters.
         taken: Those that come from the source.
-        kept: Share of the importance of the source's channels there that was kept; None where no layer has a
-            counterpart.
+        importance: Of the source's channels in the spaces that the part's layers write.
+        kept: How much of it was kept.
         reasons: Why layers and blocks did not inherit, or not all, each once.
     """
 
     name: str
     params: int
     taken: int
-    kept: float | None
+    importance: float
+    kept: float
     reasons: tuple[str, ...]
 
 
@@ -88,7 +89,8 @@ def _account(name: str, done: Transfer) -> SectionAccount:
         name=name,
         params=sum(entry.params for entry in entries),
         taken=sum(entry.taken for entry in entries),
-        kept=kept / total if total else None,
+        importance=total,
+        kept=kept,
         reasons=tuple(dict.fromkeys(entry.reason for entry in entries if entry.reason)),
     )
 

@@ -116,7 +116,9 @@ def load_source(checkpoint: Path) -> Any:
         raise ModelError(" ".join(str(error).split())) from error  # Ultralytics' own messages have several lines
     head = type(model.model[-1]).__name__
     if head not in _HEADS:  # a checkpoint need not say its task
-        raise ModelError(f"{checkpoint} must end in a detection head of YOLO11's kind ({', '.join(_HEADS)}), got {head}")
+        raise ModelError(
+            f"{checkpoint} must end in a detection head of YOLO11's kind ({', '.join(_HEADS)}), got {head}"
+        )
     bad = next((name for name, value in model.state_dict().items() if not value.isfinite().all()), None)
     if bad is not None:
         raise ModelError(f"{checkpoint}: the weights {bad} are not finite; the training diverged")

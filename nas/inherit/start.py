@@ -17,9 +17,10 @@ from nas.inherit.head_rows import class_rows
 from nas.inherit.importance import norms
 from nas.inherit.on_data import calibrate, repair_images, sample_of, take_classes
 from nas.inherit.repair import refit
-from nas.inherit.taylor import taylor, trained_classes
+from nas.inherit.taylor import MOST_PICTURES, taylor, trained_classes
 from nas.inherit.transfer import Transfer
 from nas.proxy.known import load_known
+from nas.proxy.machine import threads
 
 _STOCK_SIZE = 640
 _HEADS = ("Detect", "SlimDetect", "MBConvDetect")
@@ -47,7 +48,7 @@ class Start:
 
 
 def start(checkpoint: Path, design: Design, data: DetectionData | None, repair: bool = True) -> Start:
-    """Build a design and let it begin with a checkpoint's channels.
+    """Build a design and let it begin with a checkpoint's channels, in one thread.
 
     Args:
         checkpoint: Any Ultralytics checkpoint of a detector.
@@ -59,6 +60,12 @@ def start(checkpoint: Path, design: Design, data: DetectionData | None, repair: 
         ModelError: The checkpoint or the design cannot be used, or nothing of the one fits the other.
         DataError: The pictures cannot be read.
     """
+    # Two threads are half as fast as one where another process computes, and sums would depend on their number.
+    with threads(1):
+        return _start(checkpoint, design, data, repair)
+
+
+def _start(checkpoint: Path, design: Design, data: DetectionData | None, repair: bool) -> Start:
     source = load_source(checkpoint)
     imgsz = design.imgsz or _STOCK_SIZE
     model = build_design(design, data)
@@ -70,7 +77,8 @@ def start(checkpoint: Path, design: Design, data: DetectionData | None, repair: 
     else:
         names, classes = data.names, class_rows(data.names, tuple(source.names.values()))
         done, pictures = _inherit_on_data(source, str(checkpoint), model, data, imgsz, classes, repair)
-        told = [f"importance: Taylor, on {pictures} training pictures at {imgsz} px"]
+        fits = ", as many as fit into 40 s" if pictures < min(MOST_PICTURES, len(data.train)) else ""
+        told = [f"importance: Taylor, on {pictures} training pictures at {imgsz} px{fits}"]
     model.names = dict(enumerate(names))
     known = sum(row is not None for row in classes)
     return Start(model.eval(), imgsz, accounts(done), names, known, tuple(told))

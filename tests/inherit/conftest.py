@@ -59,3 +59,9 @@ def one_thread() -> Iterator[None]:
 def yolo11n() -> nn.Module:
     """YOLO11n with drawn numbers; not to be changed."""
     return randomised(detector(yolo11("n", 64)))
+
+
+@pytest.fixture(scope="session")
+def half() -> nn.Module:
+    """The same at half of its width."""
+    return randomised(detector(yolo11("n", 64, 0.5)))

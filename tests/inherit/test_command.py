@@ -10,9 +10,11 @@ import yaml
 from torch import nn
 
 from nas.cli import main
+from nas.data import DetectionData
 from nas.literals import yolo11
 from nas.yolo_yaml import to_yaml
 
+from ..proxy.conftest import small_data  # noqa: F401  (a fixture)
 from .conftest import NC, detector, randomised
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -92,8 +94,22 @@ def test_a_part_without_a_counterpart_is_named(folder: Path, ghostnas: Run) -> N
     assert "80 of 80 classes are not among the source's" in out
 
 
-def test_with_data(folder: Path, ghostnas: Run, bccd: Path) -> None:
-    code, out, err = ghostnas("inherit", "source.pt", "half.yaml", "-o", "start.pt", "--data", bccd, "--no-refit")
+def test_with_data(folder: Path, ghostnas: Run, small_data: DetectionData) -> None:  # noqa: F811
+    model = torch.load(folder / "source.pt", weights_only=False)["model"]
+    model.names = dict(enumerate(small_data.names[:NC]))
+    saved(model, folder / "known.pt")
+    arguments = ("inherit", "known.pt", "half.yaml", "-o", "start.pt", "--data", small_data.source)
+    code, out, err = ghostnas(*arguments, "--no-refit")
+    assert code == 0, err
+    assert "6 classes, untrained" in out and "importance: Taylor, on 68 training pictures at 96 px" in out
+    assert "1 of 6 classes are not among the source's" in out
+    model = torch.load(folder / "start.pt", weights_only=False)["model"]
+    assert tuple(model.names.values()) == small_data.names
+
+
+@pytest.mark.slow
+def test_with_real_pictures(folder: Path, ghostnas: Run, bccd: Path) -> None:
+    code, out, err = ghostnas("inherit", "source.pt", "half.yaml", "-o", "start.pt", "--data", bccd)
     assert code == 0, err
     assert "3 classes, untrained" in out and "importance: Taylor, on " in out
     model = torch.load(folder / "start.pt", weights_only=False)["model"]

@@ -26,11 +26,12 @@ def drawn(space: str, count: int, seed: int) -> Iterator[Architecture]:
 
 def check(source: nn.Module, arch: Architecture) -> set[str]:
     """Every tensor of a child is the source's or as the design was built, as its rule says; the rules that were met."""
-    built, child = detector(arch, seed=3), detector(arch, seed=3)
+    child = detector(arch, seed=3)
+    fresh = {name: value.detach().clone() for name, value in child.named_parameters()}
     table = describe(source)
     done = inherit(table, child, norms(table), range(NC))
     entry_of = owners(child, done)
-    fresh, known = dict(built.named_parameters()), table.by_role()
+    known = table.by_role()
     for name, value in child.named_parameters():
         if name.endswith("dfl.conv.weight"):
             continue

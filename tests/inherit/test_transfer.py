@@ -22,7 +22,7 @@ from nas.literals import yolo11
 
 from .conftest import NC, detector, outputs, randomised
 
-N = yolo11("n", 64)
+N, HALF = yolo11("n", 64), yolo11("n", 64, 0.5)
 
 
 def child_of(source: nn.Module, arch: Architecture, classes: Any = range(NC)) -> tuple[nn.Module, Transfer]:
@@ -113,43 +113,40 @@ def wider_attention(arch: Architecture) -> Architecture:
 
 
 @pytest.mark.parametrize(
-    ("source", "arch"),
+    "arch",
     [
-        (N, yolo11("s", 64)),
-        (N, with_stages(N, depth=2)),
-        (N, yolo11("s", 64, 0.75)),
-        (yolo11("n", 64, 0.5), wider_attention(N)),
-        (N, replace(N, end2end=True)),
-        (N, replace(N, levels="P3-P4")),
+        N,
+        yolo11("n", 64, 0.75),
+        with_stages(HALF, depth=2),
+        wider_attention(HALF),
+        replace(HALF, end2end=True),
+        replace(HALF, levels="P3-P4"),
     ],
-    ids=["twice as wide", "twice as deep", "half as wide again", "heads", "one-to-one", "two levels"],
+    ids=["twice as wide", "half as wide again", "twice as deep", "heads", "one-to-one", "two levels"],
 )
-def test_a_larger_child_computes_what_the_source_does(
-    yolo11n: nn.Module, source: Architecture, arch: Architecture
-) -> None:
-    model = yolo11n if source is N else randomised(detector(source))
-    child, _ = child_of(model, arch)
+def test_a_larger_child_computes_what_the_source_does(half: nn.Module, arch: Architecture) -> None:
+    child, _ = child_of(half, arch)
     if arch.end2end:
         child.end2end = False  # type: ignore[assignment]
-    expected = outputs(model)[..., : outputs(child).shape[-1]]
+    expected = outputs(half)[..., : outputs(child).shape[-1]]
     torch.testing.assert_close(outputs(child), expected, atol=1e-8, rtol=0)
 
 
-def test_copies_of_a_channel_have_different_shares(yolo11n: nn.Module) -> None:
-    child, _ = child_of(yolo11n, yolo11("s", 64))
-    first, copy = child.model[1].conv.weight[:, [0, 16]].unbind(1)  # type: ignore[index]
+def test_copies_of_a_channel_have_different_shares(half: nn.Module) -> None:
+    child, _ = child_of(half, N)
+    first, copy = child.model[1].conv.weight[:, [0, 8]].unbind(1)  # type: ignore[index]
     assert not torch.allclose(first, copy)
-    torch.testing.assert_close(first[:32] + copy[:32], yolo11n.model[1].conv.weight[:, 0])  # type: ignore[index]
+    torch.testing.assert_close(first[:16] + copy[:16], half.model[1].conv.weight[:, 0])  # type: ignore[index]
 
 
-def test_fewer_repeats_keep_the_most_important(yolo11n: nn.Module) -> None:
-    source = randomised(detector(with_stages(N, depth=2)))
+def test_fewer_repeats_keep_the_most_important() -> None:
+    source = randomised(detector(with_stages(HALF, depth=2)))
     body = source.model[4]  # type: ignore[index]
     with torch.no_grad():  # the first repeat adds nothing, and nobody reads it
         body.m[0].cv2.bn.weight.zero_()
         body.m[0].cv2.bn.bias.zero_()
         body.cv2.conv.weight[:, 2 * body.c : 3 * body.c] = 0
-    deep = with_stages(N, depth=2)
+    deep = with_stages(HALF, depth=2)
     p2, p3, p4, p5 = deep.stages
     child, done = child_of(source, replace(deep, stages=(p2, replace(p3, depth=1), p4, p5)))
     table = describe(source)
@@ -158,26 +155,26 @@ def test_fewer_repeats_keep_the_most_important(yolo11n: nn.Module) -> None:
     assert all(entry.rule == "copied" for entry in done.entries)
 
 
-def test_more_attention_blocks_add_nothing_at_first(yolo11n: nn.Module) -> None:
+def test_more_attention_blocks_add_nothing_at_first(half: nn.Module) -> None:
     import yaml
 
     from nas.build import build
     from nas.yolo_yaml import to_yaml
 
-    config = yaml.safe_load(to_yaml(N, NC))
+    config = yaml.safe_load(to_yaml(HALF, NC))
     row = next(row for row in config["backbone"] if row[2] == "C2PSA")
     row[1] = 2
     child = build(yaml.safe_dump(config), seed=3).double().eval()
-    table = describe(yolo11n)
+    table = describe(half)
     done = inherit(table, child, norms(table), list(range(NC)))
     assert "adds nothing" in {entry.rule for entry in done.entries}
-    torch.testing.assert_close(outputs(child), outputs(yolo11n), atol=1e-8, rtol=0)
+    torch.testing.assert_close(outputs(child), outputs(half), atol=1e-8, rtol=0)
 
 
-def test_a_ghost_stage_reads_and_writes_the_channels_that_were_chosen(yolo11n: nn.Module) -> None:
-    p2, p3, p4, p5 = N.stages
-    arch = replace(N, stages=(p2, replace(p3, block="ghost", downsample="ghost", depth=1), p4, p5))
-    _, done = child_of(yolo11n, arch)
+def test_a_ghost_stage_reads_and_writes_the_channels_that_were_chosen(half: nn.Module) -> None:
+    p2, p3, p4, p5 = HALF.stages
+    arch = replace(HALF, stages=(p2, replace(p3, block="ghost", downsample="ghost", depth=1), p4, p5))
+    _, done = child_of(half, arch)
     of = {entry.one.role: entry for entry in done.entries}
     assert of["P3.block"].rule == of["P3.down"].rule == "fresh"
     assert of["P3.block"].reason == "GhostBottleneckV2, where the source has C3k2"
@@ -185,44 +182,57 @@ def test_a_ghost_stage_reads_and_writes_the_channels_that_were_chosen(yolo11n: n
 
 
 @pytest.mark.parametrize(
-    ("changes", "layer", "rule"),
+    ("changes", "rules"),
     [
-        ({"sppf": False}, "c2psa.cv1", "outputs only"),
-        ({"c2psa": False}, "neck.P4.top_down.cv1", "copied in part"),
-        ({"neck": "slim"}, "head.P3.boxes.0", "copied"),
-        ({"neck": "afpn"}, "head.P3.boxes.0", "copied"),
-        ({"head": "mbconv"}, "head.P3.boxes", "fresh"),
-        ({"levels": "P2-P4"}, "head.P2.boxes.0", "fresh"),
-        ({"levels": "P2-P4"}, "head.P3.boxes.0", "copied"),
-        ({"levels": "P2-P4"}, "neck.P3.bottom_up.cv1", "fresh"),
-        ({"c3k": "all"}, "P3.block.c3k.0.cv1", "fresh"),
-        ({"c3k": "all"}, "P3.block.cv2", "copied in part"),
-        ({"activation": "relu"}, "P3.block.cv2", "copied"),
+        (
+            {"sppf": False, "c3k": "all", "activation": "relu"},
+            {
+                "stem": "copied",
+                "c2psa.cv1": "outputs only",
+                "c2psa.cv2": "copied",
+                "P3.block.c3k.0.cv1": "fresh",
+                "P3.block.cv2": "copied in part",
+            },
+        ),
+        ({"c2psa": False}, {"neck.P4.top_down.cv1": "copied in part", "neck.P5.bottom_up.cv2": "copied"}),
+        ({"neck": "slim"}, {"neck.P4.down": "fresh", "head.P3.boxes.0": "copied"}),
+        ({"neck": "afpn", "head": "mbconv"}, {"neck.AFPN": "fresh", "head.P3.boxes": "fresh", "c2psa.cv2": "copied"}),
+        (
+            {"levels": "P2-P4"},
+            {
+                "neck.P3.top_down.cv1": "copied",
+                "neck.P2.top_down.cv1": "fresh",
+                "neck.P3.bottom_up.cv1": "fresh",
+                "head.P2.boxes.0": "fresh",
+                "head.P3.boxes.0": "copied",
+            },
+        ),
     ],
+    ids=lambda value: "-".join(map(str, value)) if "stem" not in value else "sppf",
 )
 def test_what_has_no_counterpart_is_named(
-    yolo11n: nn.Module, changes: Mapping[str, Any], layer: str, rule: str
+    half: nn.Module, changes: Mapping[str, Any], rules: Mapping[str, str]
 ) -> None:
-    _, done = child_of(yolo11n, replace(N, **changes))
-    entry = next(entry for entry in done.entries if entry.one.role == layer)
-    assert entry.rule == rule
-    assert bool(entry.reason) == (rule != "copied")
+    _, done = child_of(half, replace(HALF, **changes))
+    entries = {entry.one.role: entry for entry in done.entries}
+    assert {role: entries[role].rule for role in rules} == rules
+    assert all(bool(entry.reason) == (entry.rule != "copied") for entry in entries.values())
 
 
 def test_a_ghost_source_inherited_into_its_own_design_is_the_source() -> None:
-    p2, p3, p4, p5 = N.stages
+    p2, p3, p4, p5 = HALF.stages
     ghosts = [replace(stage, block="ghost", downsample="ghost", dfc_kernel=5, dfc_pool=2) for stage in (p3, p4)]
-    arch = replace(N, stages=(p2, *ghosts, p5), neck="slim", head="mbconv")
+    arch = replace(HALF, stages=(p2, *ghosts, p5), neck="slim", head="mbconv")
     source = randomised(detector(arch))
     child, done = child_of(source, arch)
     assert {entry.rule for entry in done.entries} == {"copied"}
     assert torch.equal(outputs(child), outputs(source))
 
 
-def test_classes_are_copied_row_by_row(yolo11n: nn.Module) -> None:
-    child, done = child_of(yolo11n, N, [2, None, 0, None, None])
-    fresh = detector(N, seed=3)
-    for mine, theirs, built in zip(*(one.model[-1].cv3 for one in (child, yolo11n, fresh)), strict=True):  # type: ignore[index]
+def test_classes_are_copied_row_by_row(half: nn.Module) -> None:
+    child, done = child_of(half, HALF, [2, None, 0, None, None])
+    fresh = detector(HALF, seed=3)
+    for mine, theirs, built in zip(*(one.model[-1].cv3 for one in (child, half, fresh)), strict=True):  # type: ignore[index]
         assert torch.equal(
             mine[-1].bias, torch.stack([theirs[-1].bias[2], built[-1].bias[1], theirs[-1].bias[0], *built[-1].bias[3:]])
         )
@@ -231,8 +241,8 @@ def test_classes_are_copied_row_by_row(yolo11n: nn.Module) -> None:
     assert entry.reason == "3 of 5 classes are not among the source's"
 
 
-def test_a_source_of_which_nothing_fits_is_refused(yolo11n: nn.Module) -> None:
-    table = describe(yolo11n)
+def test_a_source_of_which_nothing_fits_is_refused(half: nn.Module) -> None:
+    table = describe(half)
     strange = Table(table.reg_max, table.nc, [replace(one, role=f"x.{one.role}") for one in table.layers])
     with pytest.raises(ModelError, match="nothing of the source fits"):
-        inherit(strange, detector(N), norms(strange), [None] * NC)
+        inherit(strange, detector(HALF), norms(strange), [None] * NC)

@@ -1,5 +1,6 @@
 """`ghostnas inherit`: let a design begin with a trained detector's channels."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def _lines(made: "Start") -> list[str]:
         )
         lines += [f"    {reason}" for reason in one.reasons]
     lines.append(_line("all", f"{params:,}", _share(taken, params), _share(kept, importance)))
-    return [*lines, *made.told]
+    return [*lines, made.told]
 
 
 def _line(part: str, params: str, inherited: str, importance: str) -> str:
@@ -74,4 +75,5 @@ def _line(part: str, params: str, inherited: str, importance: str) -> str:
 
 
 def _share(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.0f}%" if whole else "-"
+    """In whole percent, rounded down: 100% is all."""
+    return f"{math.floor(100 * part / whole + 1e-9)}%" if whole else "-"

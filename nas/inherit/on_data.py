@@ -1,7 +1,8 @@
-"""A source as the user's pictures find it: its classes, its BatchNorm statistics, its importance."""
+"""Inheritance where there are pictures: a source's classes, statistics and importance on them, and the repair."""
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -9,8 +10,12 @@ from torch import Tensor, nn
 
 from nas.data import DetectionData
 from nas.data.pixels import Pixels, pixels
+from nas.inherit.child import inherit
 from nas.inherit.head_rows import class_rows
-from nas.inherit.taylor import MOST_PICTURES
+from nas.inherit.repair import refit
+from nas.inherit.roles import describe
+from nas.inherit.taylor import MOST_PICTURES, taylor, trained_classes
+from nas.inherit.transfer import Transfer
 from nas.proxy.augment import plain_images
 from nas.proxy.average import recalibrate
 
@@ -19,6 +24,41 @@ _REPAIR = 64
 _LARGE = 320
 _BATCH = 16
 _CPU = torch.device("cpu")
+
+
+def inherit_on_data(
+    source: Any, model: Any, data: DetectionData, imgsz: int, classes: Sequence[int | None], *, repair: bool
+) -> tuple[Transfer, str]:
+    """Let a design begin with what a source's channels do on a data set; both models are changed in place.
+
+    Args:
+        source: A detection model, with its own classes.
+        model: The design's model, freshly built for the data's classes.
+        data: The data set.
+        imgsz: The design's input size in pixels.
+        classes: For each class of the data the source's, None for one that it does not have.
+        repair: Whether the design's convolutions are fitted to the source's outputs.
+
+    Returns:
+        What was taken, and what the importance is of.
+
+    Raises:
+        DataError: A picture cannot be read, or they do not fit into memory.
+        ModelError: Nothing of the source fits.
+    """
+    pictures = sample_of(data, imgsz)
+    take_classes(source, data.names)
+    calibrate(source, pictures)
+    table = describe(source)
+    with trained_classes(source, pictures) if None in classes else nullcontext():
+        found = taylor(table, source, pictures)
+    known = [None if row is None else number for number, row in enumerate(classes)]
+    done = inherit(table, model, found.scores, known)
+    if repair:
+        refit(done.counterparts, source, model, repair_images(pictures))
+    calibrate(model, pictures)
+    fits = ", as many as fit into 40 s" if found.pictures < len(pictures) else ""
+    return done, f"importance: Taylor, on {found.pictures} training pictures at {imgsz} px{fits}"
 
 
 def sample_of(data: DetectionData, imgsz: int) -> Pixels:

@@ -1,7 +1,5 @@
 """`ghostnas inherit`: from a checkpoint and a design to a checkpoint that the design's training starts from."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,6 @@ from nas.errors import ModelError
 from nas.inherit.child import SectionAccount, accounts, describe_source, inherit
 from nas.inherit.head_rows import class_rows
 from nas.inherit.importance import norms
-from nas.inherit.on_data import calibrate, repair_images, sample_of, take_classes
-from nas.inherit.repair import refit
-from nas.inherit.taylor import MOST_PICTURES, taylor, trained_classes
-from nas.inherit.transfer import Transfer
 from nas.proxy.known import load_known
 from nas.proxy.machine import threads
 
@@ -36,7 +30,7 @@ class Start:
         sections: What each of its parts took.
         classes: Class names.
         known: How many of the classes are the source's.
-        told: What else the user should know, a sentence each.
+        told: What the importance is of.
     """
 
     model: Any
@@ -44,7 +38,7 @@ class Start:
     sections: tuple[SectionAccount, ...]
     classes: tuple[str, ...]
     known: int
-    told: tuple[str, ...]
+    told: str
 
 
 def start(checkpoint: Path, design: Design, data: DetectionData | None, repair: bool = True) -> Start:
@@ -69,44 +63,19 @@ def _start(checkpoint: Path, design: Design, data: DetectionData | None, repair:
     source = load_source(checkpoint)
     imgsz = design.imgsz or _STOCK_SIZE
     model = build_design(design, data)
-    table = describe_source(source, str(checkpoint))
+    table = describe_source(source, str(checkpoint))  # also says whether it can be a source, before pictures are read
     if data is None:
         names, classes = _classes(model, source)
         done = inherit(table, model, norms(table), classes)
-        told = ["importance: norms of the source's weights; with --data, what its channels do on your pictures"]
+        told = "importance: norms of the source's weights; with --data, what its channels do on your pictures"
     else:
         names, classes = data.names, class_rows(data.names, tuple(source.names.values()))
-        done, pictures = _inherit_on_data(source, str(checkpoint), model, data, imgsz, classes, repair)
-        fits = ", as many as fit into 40 s" if pictures < min(MOST_PICTURES, len(data.train)) else ""
-        told = [f"importance: Taylor, on {pictures} training pictures at {imgsz} px{fits}"]
+        from nas.inherit.on_data import inherit_on_data  # its losses load torchvision, which takes seconds
+
+        done, told = inherit_on_data(source, model, data, imgsz, classes, repair=repair)
     model.names = dict(enumerate(names))
     known = sum(row is not None for row in classes)
-    return Start(model.eval(), imgsz, accounts(done), names, known, tuple(told))
-
-
-def _inherit_on_data(
-    source: Any,
-    name: str,
-    model: Any,
-    data: DetectionData,
-    imgsz: int,
-    classes: Sequence[int | None],
-    repair: bool,
-) -> tuple[Transfer, int]:
-    """The same where there are pictures; and how many of them the importance was taken on."""
-    pictures = sample_of(data, imgsz)
-    take_classes(source, data.names)
-    calibrate(source, pictures)
-    table = describe_source(source, name)
-    new = None in classes
-    with trained_classes(source, pictures) if new else nullcontext():
-        found = taylor(table, source, pictures)
-    known = [None if row is None else number for number, row in enumerate(classes)]
-    done = inherit(table, model, found.scores, known)
-    if repair:
-        refit(done.counterparts, source, model, repair_images(pictures))
-    calibrate(model, pictures)
-    return done, found.pictures
+    return Start(model.eval(), imgsz, accounts(done), names, known, told)
 
 
 def load_source(checkpoint: Path) -> Any:

@@ -8,6 +8,8 @@ taylor.py          channels scored by what they do on pictures
 select.py          which channels and repeats a design takes
 transfer.py        the copy of rows and columns, and what is said of the rest
 head_rows.py       classes by name, and other numbers of distance bins
+new_classes.py     a loss for classes that the source does not know
+amounts.py         how many pictures at which size
 repair.py          convolutions fitted to the source's outputs
 on_data.py         a source's classes and statistics on a data set
 child.py           all of the above for one design

@@ -10,20 +10,19 @@ from torch import Tensor, nn
 
 from nas.data import DetectionData
 from nas.data.pixels import Pixels, pixels
+from nas.inherit.amounts import batch_at, pictures_at
 from nas.inherit.child import inherit
 from nas.inherit.head_rows import class_rows
+from nas.inherit.new_classes import trained_classes
 from nas.inherit.repair import refit
 from nas.inherit.roles import describe
-from nas.inherit.taylor import MOST_PICTURES, taylor, trained_classes
+from nas.inherit.taylor import CPU, MOST_PICTURES, taylor
 from nas.inherit.transfer import Transfer
 from nas.proxy.augment import plain_images
 from nas.proxy.average import recalibrate
 
 _CALIBRATION = 128
 _REPAIR = 64
-_LARGE = 320
-_BATCH = 16
-_CPU = torch.device("cpu")
 
 
 def inherit_on_data(
@@ -114,8 +113,8 @@ def calibrate(model: Any, pictures: Pixels) -> None:
         model: A detection model, changed in place and left in evaluation mode.
         pictures: Training pictures at the size that counts.
     """
-    count = _at_size(_CALIBRATION, pictures.images.shape[-1])
-    recalibrate(model, pictures, count, _BATCH, _CPU, "float32")
+    imgsz = pictures.images.shape[-1]
+    recalibrate(model, pictures, pictures_at(_CALIBRATION, imgsz), batch_at(imgsz), CPU, "float32")
 
 
 def repair_images(pictures: Pixels) -> Tensor:
@@ -124,10 +123,5 @@ def repair_images(pictures: Pixels) -> Tensor:
     Args:
         pictures: Training pictures.
     """
-    count = min(_at_size(_REPAIR, pictures.images.shape[-1]), len(pictures))
-    return plain_images(pictures, torch.linspace(0, len(pictures) - 1, count).long(), _CPU)
-
-
-def _at_size(count: int, imgsz: int) -> int:
-    """Fewer pictures where they are large: as many positions, and at least an eighth of the pictures."""
-    return max(count // 8, min(count, round(count * (_LARGE / imgsz) ** 2)))
+    count = min(pictures_at(_REPAIR, pictures.images.shape[-1]), len(pictures))
+    return plain_images(pictures, torch.linspace(0, len(pictures) - 1, count).long(), CPU)

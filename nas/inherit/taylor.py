@@ -4,7 +4,6 @@ Molchanov et al. 2017, arXiv 1611.06440, section 2.2: the change of the loss wit
 of activation times gradient.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.data.pixels import Pixels
+from nas.inherit.amounts import batch_at
 from nas.inherit.channel_spaces import Table
 from nas.losses import as_float32
 from nas.proxy.augment import augmented
@@ -24,8 +24,7 @@ from nas.proxy.values import ProxySettings
 MOST_PICTURES = 256
 LEAST_PICTURES = 32
 SECONDS = 40.0
-_BATCH = 16
-_CPU = torch.device("cpu")
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,17 +53,18 @@ def taylor(source: Table, model: Any, pictures: Pixels, clock: Callable[[], floa
         clock: Seconds.
     """
     random = torch.Generator().manual_seed(0)
+    imgsz = pictures.images.shape[-1]
     order = torch.randperm(len(pictures), generator=random)
     begun, done = clock(), 0
     with _observed(source) as scores, training_outputs(model):
-        objective = loss_of(model, ProxySettings(steps=1), pictures.images.shape[-1])
-        for chosen in torch.split(order[:MOST_PICTURES], _BATCH):
-            batch = augmented(pictures, chosen, random, _CPU, 0.0)
+        objective = loss_of(model, ProxySettings(steps=1), imgsz)
+        for chosen in torch.split(order[:MOST_PICTURES], batch_at(imgsz)):
+            batch = augmented(pictures, chosen, random, CPU, 0.0)
             # Gradients of the maps alone are asked for, not of the parameters: a third of the work less.
             loss, _ = objective(as_float32(model(batch.images.requires_grad_())), batch.targets())
             loss.sum().backward()
             done += len(chosen)
-            if done >= LEAST_PICTURES and clock() - begun > SECONDS * done / (done + _BATCH):
+            if done >= LEAST_PICTURES and clock() - begun > SECONDS * done / (done + len(chosen)):
                 break
     return Taylor({role: score / done for role, score in scores.items()}, done)
 
@@ -118,38 +118,3 @@ def training_outputs(model: Any) -> Iterator[None]:
         model.eval()
         for parameter, wanted in asked:
             parameter.requires_grad_(wanted)
-
-
-@contextmanager
-def trained_classes(model: Any, pictures: Pixels, steps: int = 20, lr: float = 0.01) -> Iterator[None]:
-    """Inside, the last layers of the class branches have been trained alone; before, they know nothing of new classes.
-
-    Args:
-        model: The source, with the data's classes.
-        pictures: Training pictures with their boxes.
-        steps: How many, of 16 pictures each.
-        lr: Highest learning rate.
-    """
-    random = torch.Generator().manual_seed(0)
-    last = [parameter for branch in model.model[-1].cv3 for parameter in branch[-1].parameters()]
-    before = [parameter.detach().clone() for parameter in last]
-    with training_outputs(model):
-        for parameter in last:
-            parameter.requires_grad_(True)
-        objective = loss_of(model, ProxySettings(steps=steps), pictures.images.shape[-1])
-        optimizer = torch.optim.AdamW(last, lr=lr, weight_decay=0.0)
-        for step in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = lr * min(1.0, (step + 1) / 5) * (0.05 + 0.95 * (1 + math.cos(math.pi * step / steps)) / 2)
-            chosen = torch.randint(len(pictures), (_BATCH,), generator=random)
-            batch = augmented(pictures, chosen, random, _CPU, 0.0)
-            loss, _ = objective(as_float32(model(batch.images)), batch.targets())
-            optimizer.zero_grad()
-            loss.sum().backward()
-            optimizer.step()
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for parameter, value in zip(last, before, strict=True):
-                parameter.copy_(value)

@@ -10,10 +10,11 @@ from nas.data import DetectionData
 from nas.inherit import select
 from nas.inherit.child import inherit
 from nas.inherit.importance import norms, of_spaces
+from nas.inherit.new_classes import trained_classes
 from nas.inherit.on_data import calibrate, repair_images, sample_of, take_classes
 from nas.inherit.repair import refit
 from nas.inherit.roles import describe
-from nas.inherit.taylor import taylor, trained_classes
+from nas.inherit.taylor import taylor
 from nas.literals import yolo11
 
 from ..proxy.conftest import small_data  # noqa: F401  (a fixture)

@@ -6,7 +6,7 @@ of activation times gradient.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,34 +74,32 @@ def _observed(source: Table) -> Iterator[dict[str, Tensor]]:
     """The sum of |activation x gradient| of every map that is computed inside, by role."""
     scores: dict[str, Tensor] = {}
 
-    def watch(role: str, out: Tensor) -> None:
-        activation = out.detach().clone()  # activations work in place
-
-        def add(gradient: Tensor) -> None:
-            scores[role] = scores.get(role, 0) + (activation * gradient).sum((2, 3)).abs().sum(0)
-
-        out.register_hook(add)  # type: ignore[no-untyped-call]
-
-    def of_layer(role: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        return lambda _, __, out: watch(role, out)
-
-    def of_block(roles: list[str]) -> Callable[[nn.Module, Any, Any], None]:
+    def hook(roles: list[str]) -> Callable[[nn.Module, Any, Any], None]:
         def observe(_: nn.Module, __: Any, out: Any) -> None:
             for role, one in zip(roles, out if isinstance(out, list) else [out], strict=True):
-                watch(role, one)
+                _watch(scores, role, one)
 
         return observe
 
-    hooks = [layer.module.register_forward_hook(of_layer(layer.role)) for layer in source.layers]
-    for block in source.blocks:
-        if block.outputs:
-            roles = [f"{block.role}:{part.name}" for part in block.outputs]
-            hooks.append(block.module.register_forward_hook(of_block(roles)))
-    try:
+    watched = [(layer.module, [layer.role]) for layer in source.layers]
+    blocks = [block for block in source.blocks if block.outputs]
+    watched += [(block.module, [f"{block.role}:{part.name}" for part in block.outputs]) for block in blocks]
+    with ExitStack() as hooks:
+        for module, roles in watched:
+            hooks.callback(module.register_forward_hook(hook(roles)).remove)
         yield scores
-    finally:
-        for hook in hooks:
-            hook.remove()
+
+
+def _watch(scores: dict[str, Tensor], role: str, out: Tensor) -> None:
+    """Add to a score when the gradient of a map comes back."""
+    activation = out.detach().clone()  # activations work in place
+
+    def add(gradient: Tensor) -> None:
+        scores[role] = scores.get(role, 0) + (activation * gradient).sum((2, 3)).abs().sum(0)
+
+    if not out.requires_grad:
+        out.requires_grad_()  # one-to-one branches read maps without gradients
+    out.register_hook(add)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

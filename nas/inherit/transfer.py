@@ -167,7 +167,7 @@ class _Copy:
             shares = chosen.shares(len(theirs))
             made.append(theirs[:, begin + chosen.index] * shares.view(*shares.shape, *[1] * (theirs.ndim - 2)))
             taken += made[-1].numel()
-        return torch.cat(made, 1), taken
+        return torch.cat(made, 1).to(theirs.dtype), taken
 
     def _unread(self, layer: Layer, source: Layer) -> str:
         return ", ".join(part.name for part in layer.inputs if _find(part, layer, source) is None)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model = randomised(detector(yolo11("n", 64, 0.5))).float()
     model.names = dict(enumerate(["red", "white", "platelet", "dust", "fibre"]))  # type: ignore[assignment]
     saved(model, tmp_path / "source.pt")
-    (tmp_path / "half.yaml").write_text(to_yaml(yolo11("n", 96, 0.25), NC))
+    design = replace(yolo11("n", 96, 0.25), reg_max=1, box_width=32)
+    (tmp_path / "half.yaml").write_text(to_yaml(design, NC))
     return tmp_path
 
 

@@ -1,6 +1,7 @@
 """What pictures add: importance on them, statistics, and the repair."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -50,6 +51,19 @@ def test_a_channel_that_nobody_reads_is_worth_nothing(source: nn.Module, picture
     assert found.scores.keys() >= {layer.role for layer in table.layers if not layer.role.endswith(".out")}
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not model.training and not model.model[0]._forward_hooks  # type: ignore[index]
+
+
+def test_branches_without_nms_are_scored_too(source: nn.Module, pictures) -> None:  # type: ignore[no-untyped-def]
+    model = detector(replace(yolo11("n", 64, 0.25), end2end=True), 6).float()
+    calibrate(model, pictures)
+    table = describe(model)
+    with trained_classes(model, pictures, steps=1):
+        scores = taylor(table, model, pictures, lambda: 1e9).scores
+    branches = [role for role in scores if "one_to_one" in role]
+    assert len(branches) == 3 * 8
+    # Boxes have a loss at levels alone at which an object was assigned.
+    assert all(scores[role].sum() > 0 for role in branches if "classes" in role)
+    assert any(scores[role].sum() > 0 for role in branches if "boxes" in role)
 
 
 def test_the_importance_stops_after_forty_seconds_but_not_before_32_pictures(source: nn.Module, pictures) -> None:  # type: ignore[no-untyped-def]

@@ -16,6 +16,6 @@ child.py           all of the above for one design
 start.py           from a checkpoint and a design's file to a model
 checkpoint.py      its file
 
-A search inherits many designs from one source: `describe_source` and the scores are made once, then `child.inherit` for
+A search inherits many designs from one source: `describe` and the scores are made once, then `child.inherit` for
 each design.
 """

@@ -33,20 +33,20 @@ class SectionAccount:
     reasons: tuple[str, ...]
 
 
-def describe_source(model: Any, name: str) -> Table:
-    """A source's table.
+def describe_file(model: Any, name: str) -> Table:
+    """The table of a model that a user named.
 
     Args:
         model: A detection model.
         name: What the user calls it, for the message.
 
     Raises:
-        ModelError: Its layout is not one that designs can inherit from.
+        ModelError: Its layout is not one that can give or take channels.
     """
     try:
         return describe(model)
     except ModelError as error:
-        raise ModelError(f"{name} cannot be a source: {error}") from error
+        raise ModelError(f"{name}: {error}") from error
 
 
 def inherit(source: Table, design: Any, scores: Scores, classes: Sequence[int | None]) -> Transfer:

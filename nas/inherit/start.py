@@ -10,7 +10,7 @@ from nas.build import load_model
 from nas.data import DetectionData
 from nas.designs import Design
 from nas.errors import ModelError
-from nas.inherit.child import SectionAccount, accounts, describe_source, inherit
+from nas.inherit.child import SectionAccount, accounts, describe_file, inherit
 from nas.inherit.head_rows import class_rows
 from nas.inherit.importance import norms
 from nas.proxy.known import load_known
@@ -29,7 +29,6 @@ class Start:
         imgsz: Its input size in pixels.
         sections: What each of its parts took.
         classes: Class names.
-        known: How many of the classes are the source's.
         told: What the importance is of.
     """
 
@@ -37,7 +36,6 @@ class Start:
     imgsz: int
     sections: tuple[SectionAccount, ...]
     classes: tuple[str, ...]
-    known: int
     told: str
 
 
@@ -63,7 +61,8 @@ def _start(checkpoint: Path, design: Design, data: DetectionData | None, repair:
     source = load_source(checkpoint)
     imgsz = design.imgsz or _STOCK_SIZE
     model = build_design(design, data)
-    table = describe_source(source, str(checkpoint))  # also says whether it can be a source, before pictures are read
+    table = describe_file(source, str(checkpoint))
+    describe_file(model, str(design.path))  # before pictures are read
     if data is None:
         names, classes = _classes(model, source)
         done = inherit(table, model, norms(table), classes)
@@ -74,8 +73,7 @@ def _start(checkpoint: Path, design: Design, data: DetectionData | None, repair:
 
         done, told = inherit_on_data(source, model, data, imgsz, classes, repair=repair)
     model.names = dict(enumerate(names))
-    known = sum(row is not None for row in classes)
-    return Start(model.eval(), imgsz, accounts(done), names, known, told)
+    return Start(model.eval(), imgsz, accounts(done), names, told)
 
 
 def load_source(checkpoint: Path) -> Any:

@@ -89,6 +89,7 @@ def test_one_of_its_own_files_is_replaced_and_no_other(folder: Path, ghostnas: R
     assert sorted(path.name for path in folder.iterdir()) == ["half.yaml", "source.pt", "start.pt"]
 
 
+@pytest.mark.slow
 def test_a_part_without_a_counterpart_is_named(folder: Path, ghostnas: Run) -> None:
     code, out, _ = ghostnas("inherit", "source.pt", "ghostnetv2-n", "--out", "start.pt")
     assert code == 0
@@ -144,15 +145,6 @@ def _weights_alone(folder: Path) -> None:
     torch.save(detector(yolo11("n", 64, 0.25)).state_dict(), folder / "bad.pt")
 
 
-def _other_layout(folder: Path) -> None:
-    from nas.build import build
-
-    config = yaml.safe_load(to_yaml(yolo11("n", 64, 0.25), NC))
-    config["backbone"][0] = [-1, 1, "GhostConv", [16, 3, 2]]
-    config["head"].insert(2, [[-1, -2], 1, "CBFuse", [[0]]])
-    saved(build(yaml.safe_dump(config)), folder / "bad.pt")
-
-
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -180,6 +172,7 @@ def test_a_bad_source_is_refused(folder: Path, ghostnas: Run, make: Callable[[Pa
         (["source.pt", "source.pt", "-o", "a.pt"], "source.pt is a checkpoint"),
         (["source.pt", "gone.yaml", "-o", "a.pt"], "gone.yaml"),
         (["source.pt", "yolo11-m9", "-o", "a.pt"], "did you mean 'yolo11-m'"),
+        (["source.pt", "yolov6n.yaml", "-o", "a.pt"], "yolov6n.yaml: ConvTranspose2d is of another layout"),
         (["source.pt", "half.yaml", "-o", "a.onnx"], "--out must be a .pt file"),
         (["source.pt", "half.yaml", "-o", "half.yaml/a.pt"], "cannot write in"),
         (["source.pt", "half.yaml", "-o", "a.pt", "--trial", "3"], "--trial 3 needs a run's name"),

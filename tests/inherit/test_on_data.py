@@ -53,6 +53,7 @@ def test_a_channel_that_nobody_reads_is_worth_nothing(source: nn.Module, picture
     assert not model.training and not model.model[0]._forward_hooks  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_branches_without_nms_are_scored_too(source: nn.Module, pictures) -> None:  # type: ignore[no-untyped-def]
     model = detector(replace(yolo11("n", 64, 0.25), end2end=True), 6).float()
     calibrate(model, pictures)
@@ -103,6 +104,7 @@ def hidden(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return out[:, :32]
 
 
+@pytest.mark.slow
 def test_a_repair_of_the_source_itself_changes_nothing(source: nn.Module, pictures) -> None:  # type: ignore[no-untyped-def]
     images = repair_images(pictures)
     model = deepcopy(source)

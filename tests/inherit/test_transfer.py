@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor, nn
 
 from nas.architecture import Architecture
@@ -93,7 +94,7 @@ def _mask(layer: Layer, ours: Layer, selections: Selections) -> Tensor:
     [
         yolo11("n", 64, 0.5),
         replace(yolo11("n", 64, 0.25), box_width=24, cls_width=32),  # half a head of 32 / 16 channels
-        replace(N, neck_width=48, cls_width=40),
+        pytest.param(replace(N, neck_width=48, cls_width=40), marks=pytest.mark.slow),
     ],
     ids=["half", "quarter", "neck"],
 )
@@ -116,7 +117,7 @@ def wider_attention(arch: Architecture) -> Architecture:
     "arch",
     [
         N,
-        yolo11("n", 64, 0.75),
+        pytest.param(yolo11("n", 64, 0.75), marks=pytest.mark.slow),
         with_stages(HALF, depth=2),
         wider_attention(HALF),
         replace(HALF, end2end=True),
@@ -156,8 +157,6 @@ def test_fewer_repeats_keep_the_most_important() -> None:
 
 
 def test_more_attention_blocks_add_nothing_at_first(half: nn.Module) -> None:
-    import yaml
-
     from nas.build import build
     from nas.yolo_yaml import to_yaml
 
@@ -246,3 +245,38 @@ def test_a_source_of_which_nothing_fits_is_refused(half: nn.Module) -> None:
     strange = Table(table.reg_max, table.nc, [replace(one, role=f"x.{one.role}") for one in table.layers])
     with pytest.raises(ModelError, match="nothing of the source fits"):
         inherit(strange, detector(HALF), norms(strange), [None] * NC)
+
+
+def stock(name: str, width: float, seed: int) -> nn.Module:
+    """One of Ultralytics' own detectors at another width."""
+    from ultralytics.nn.tasks import yaml_model_load
+
+    from nas.build import build
+
+    config = yaml_model_load(name)
+    config |= {"nc": NC, "scale": "n", "scales": {"n": [0.5, width, 1024]}}
+    return build(yaml.safe_dump(config), seed=seed).double().eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["yolov8n.yaml", "yolo26n.yaml", "yolo11n.yaml"])
+def test_other_layouts_are_inherited_into_their_own(name: str) -> None:
+    source = randomised(stock(name, 0.25, 0))
+    table = describe(source)
+    for width in (0.25, 0.125):
+        child = stock(name, width, 3)
+        done = inherit(table, child, norms(table), range(NC))
+        assert {entry.rule for entry in done.entries} == {"copied"}
+        expected = source if width == 0.25 else masked(source, child)
+        both = [raw(one) for one in (child, expected)]
+        for ours, theirs in zip(*both, strict=True):
+            torch.testing.assert_close(ours, theirs, atol=1e-8, rtol=0)
+
+
+@torch.no_grad()
+def raw(model: nn.Module) -> list[Tensor]:
+    """Box and class logits of every branch, which no top-k reorders."""
+    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    predicted = model(picture)[1]
+    found = predicted.values() if "one2one" in predicted else [predicted]
+    return [one[name] for one in found for name in ("boxes", "scores")]

@@ -6,7 +6,9 @@ from typing import Any
 
 from nas.errors import ModelError, UsageError
 from nas.model_yaml import yaml_imgsz as _imgsz
-from nas.runs import RESULTS, design_of, find_run, is_run, provenance, table
+from nas.runs import RESULTS, design_of, find_run, is_run, list_runs, provenance, table
+from nas.space import spaces_folder
+from nas.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +87,33 @@ def find_design(target: str, trial: int | None = None, out: Path = RESULTS) -> D
     if home is not None and label == "best":
         label = str(provenance(home).get("best") or label)
     return Design(path, label, None if path.suffix == ".pt" else _imgsz(path), home)
+
+
+def find_untrained(target: str, trial: int | None = None, out: Path = RESULTS) -> Design:
+    """The design that a user means where weights of its own would be in the way.
+
+    Args:
+        target: A run's name, a results folder, a model YAML, a literal's name, or a model YAML that Ultralytics ships.
+        trial: Trial of the run; its best design when None.
+        out: Folder that holds the runs.
+
+    Raises:
+        ModelError: There is no such file, or the run has no such design.
+        UsageError: It is a checkpoint, nothing has that name, or a trial was given with a file.
+    """
+    path = Path(target)
+    if path.suffix == ".pt":
+        raise UsageError(f"the design must be a model YAML, a run or a literal; {target} is a checkpoint")
+    if path.suffix in (".yaml", ".yml"):
+        shipped = trial is None and not path.exists() and path.parent == Path()
+        return Design(path, path.stem, None, None) if shipped else find_design(target, trial, out)
+    literals = {file.stem: file for file in sorted((spaces_folder() / "literals").glob("*.yaml"))}
+    if target in literals and not any(is_run(folder) for folder in (out / target, path)):
+        return find_design(str(literals[target]), trial, out)
+    if path.exists() or (out / target).exists():
+        return find_design(target, trial, out)
+    names = [*literals, *(run.name for run in list_runs(out))]
+    raise UsageError(
+        f"{target!r} is no model YAML, no run under {out} and no literal (`ghostnas space literals` lists them)"
+        f"{did_you_mean(target, names)}"
+    )

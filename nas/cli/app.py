@@ -10,6 +10,7 @@ _COMMANDS = (
     "latency",
     "devices",
     "space",
+    "inherit",
     "export",
     "train",
     "yolo",

@@ -1,0 +1,21 @@
+"""Inheritance: a design of any size begins with the channels of a trained detector.
+
+channel_spaces.py  layers, blocks and tied channel spaces, as values
+structure.py       how Ultralytics' blocks are wired
+roles.py           which module of a detector plays which role
+importance.py      channels scored by their weights
+taylor.py          channels scored by what they do on pictures
+select.py          which channels and repeats a design takes
+transfer.py        the copy of rows and columns, and what is said of the rest
+head_rows.py       classes by name, and other numbers of distance bins
+new_classes.py     a loss for classes that the source does not know
+amounts.py         how many pictures at which size
+repair.py          convolutions fitted to the source's outputs
+on_data.py         a source's classes and statistics on a data set
+child.py           all of the above for one design
+start.py           from a checkpoint and a design's file to a model
+checkpoint.py      its file
+
+A search inherits many designs from one source: `describe` and the scores are made once, then `child.inherit` for
+each design.
+"""

@@ -1,0 +1,81 @@
+"""The file that a design starts from: an Ultralytics checkpoint of a detector that nobody has trained yet."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas import __version__
+from nas.errors import StorageError, UsageError
+from nas.paths import writable_dir
+
+_MARK = "ghostnas_inherit"
+
+
+def check_place(path: Path) -> None:
+    """Refuse a file that may not be written; another one of `ghostnas inherit` may be replaced.
+
+    Args:
+        path: Where the checkpoint is to lie.
+
+    Raises:
+        UsageError: It is no `.pt` file, or something else lies there.
+        StorageError: The folder cannot be written.
+    """
+    if path.suffix != ".pt":
+        raise UsageError(f"--out must be a .pt file, which Ultralytics trains from; got {path}")
+    writable_dir(path.absolute().parent)
+    if os.path.lexists(path) and not _is_ours(path):
+        raise UsageError(
+            f"{path} is there already and not one of `ghostnas inherit`; choose another --out, or delete it"
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    from ultralytics.nn.tasks import torch_safe_load
+
+    if not path.is_file():
+        return False
+    try:
+        content, _ = torch_safe_load(path)
+    except Exception:  # whatever it is, it is not ours
+        return False
+    return isinstance(content, dict) and _MARK in content
+
+
+def write_checkpoint(model: Any, path: Path, imgsz: int, source: str) -> None:
+    """Write an Ultralytics checkpoint; whoever looks sees the whole file or none.
+
+    It records the input size, with which Ultralytics trains, and no epoch, score or weight update: it is not trained.
+
+    Args:
+        model: A detection model, float32.
+        path: Where; what lies there is replaced.
+        imgsz: The design's input size in pixels.
+        source: Where the weights come from.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    model.args = {}
+    content = {
+        "epoch": -1,
+        "best_fitness": None,
+        "model": model.eval().requires_grad_(True),
+        "ema": None,
+        "updates": None,
+        "optimizer": None,
+        "train_args": {"task": "detect", "imgsz": imgsz},
+        "date": datetime.now(UTC).isoformat(),
+        "license": "AGPL-3.0",
+        _MARK: {"version": __version__, "source": source},
+    }
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        torch.save(content, beside)
+        beside.replace(path)
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError where a disk is full
+        beside.unlink(missing_ok=True)
+        raise StorageError(f"cannot write {path}: {error}; choose another --out") from error

@@ -79,6 +79,7 @@ def test_the_file_is_an_ordinary_untrained_checkpoint(folder: Path, ghostnas: Ru
     assert code == 2 and "no trace of a training" in err
 
 
+@pytest.mark.slow
 def test_one_of_its_own_files_is_replaced_and_no_other(folder: Path, ghostnas: Run) -> None:
     for _ in range(2):
         assert ghostnas("inherit", "source.pt", "half.yaml", "-o", "start.pt")[0] == 0
@@ -97,6 +98,7 @@ def test_a_part_without_a_counterpart_is_named(folder: Path, ghostnas: Run) -> N
     assert "80 of 80 classes are not among the source's" in out
 
 
+@pytest.mark.slow
 def test_with_data(folder: Path, ghostnas: Run, small_data: DetectionData) -> None:  # noqa: F811
     model = torch.load(folder / "source.pt", weights_only=False)["model"]
     model.names = dict(enumerate(small_data.names[:NC]))

@@ -36,6 +36,7 @@ def source(small_data: DetectionData, pictures):  # type: ignore[no-untyped-def]
     return model
 
 
+@pytest.mark.slow
 def test_a_channel_that_nobody_reads_is_worth_nothing(source: nn.Module, pictures) -> None:  # type: ignore[no-untyped-def]
     model = deepcopy(source)
     with torch.no_grad():
@@ -67,6 +68,7 @@ def test_branches_without_nms_are_scored_too(source: nn.Module, pictures) -> Non
     assert any(scores[role].sum() > 0 for role in branches if "boxes" in role)
 
 
+@pytest.mark.slow
 def test_the_importance_stops_after_forty_seconds_but_not_before_32_pictures(source: nn.Module, pictures) -> None:  # type: ignore[no-untyped-def]
     table = describe(source)
     for seconds, wanted in ((100.0, 32), (15.0, 64)):
@@ -74,6 +76,7 @@ def test_the_importance_stops_after_forty_seconds_but_not_before_32_pictures(sou
         assert taylor(table, source, pictures, lambda: next(ticks) * seconds).pictures == wanted  # noqa: B023
 
 
+@pytest.mark.slow
 def test_a_repair_finds_what_the_channels_that_are_left_can_do(  # type: ignore[no-untyped-def]
     source: nn.Module, pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,6 +176,7 @@ def test_the_package_holds_every_module_that_its_modules_import() -> None:
                 assert {f"{stem}.py", f"{stem}/__init__.py"} & names, f"{name} imports {node.module}"
 
 
+@pytest.mark.slow
 def test_the_package_alone_runs_every_block(tmp_path: Path) -> None:
     import torch
     from torch import nn

@@ -214,6 +214,7 @@ def test_time_ends_a_search(
     study.close()
 
 
+@pytest.mark.slow
 def test_a_target_that_rejects_nearly_all_ends_with_a_reason(
     tmp_path: Path,
     space: SearchSpace,
@@ -287,6 +288,7 @@ def test_the_best_are_trained_with_more_seeds(
     study.close()
 
 
+@pytest.mark.slow
 def test_whoever_takes_the_place_of_a_lucky_one_is_trained_with_other_seeds_too(
     tmp_path: Path,
     space: SearchSpace,

@@ -2,6 +2,7 @@
 
 import io
 import shlex
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,14 +34,29 @@ from nas.yolo_yaml import to_yaml
 from tests.search.conftest import formula
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where one finished search lies, once it was carried out."""
+    return tmp_path_factory.mktemp("searched") / "study"
+
+
 @pytest.fixture
 def study(
-    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    searched: Path,
 ) -> StoredStudy:
-    study = StoredStudy(tmp_path, settings, sizes)
-    baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
-    inline.run(Campaign(study, space, sampler="random", seed=0, budget=12, baselines=baselines), task, formula)
-    return study
+    """A copy of a finished search, of a test's own."""
+    if not searched.is_dir():
+        made = StoredStudy(searched, settings, sizes)
+        baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
+        inline.run(Campaign(made, space, sampler="random", seed=0, budget=12, baselines=baselines), task, formula)
+        made.close()
+    shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
+    return StoredStudy(tmp_path, settings, sizes)
 
 
 def slower(factor: float) -> object:

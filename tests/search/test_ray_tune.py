@@ -66,6 +66,7 @@ def again(architecture: Architecture, task: Task, repetition: int) -> Score:
     return Score(0.1 * repetition, 0.5)
 
 
+@pytest.mark.slow
 def test_tune_carries_out_a_campaign(
     tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
 ) -> None:

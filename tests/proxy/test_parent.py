@@ -62,7 +62,8 @@ def test_the_largest_cut_is_the_whole(space: SearchSpace, parent: Parent) -> Non
     assert whole and all(whole)
 
 
-@pytest.mark.parametrize("sandwich", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sandwich", [False, True])
 def test_a_parent_learns(space: SearchSpace, sandwich: bool) -> None:
     data = load(None)
     parent = Parent(space, data.nc, seed=0)

@@ -231,6 +231,7 @@ def test_a_target_that_rejects_nearly_all_ends_with_a_reason(
     study.close()
 
 
+@pytest.mark.slow
 def test_the_best_are_trained_with_more_seeds(
     tmp_path: Path,
     space: SearchSpace,
@@ -316,6 +317,7 @@ def test_whoever_takes_the_place_of_a_lucky_one_is_trained_with_other_seeds_too(
     study.close()
 
 
+@pytest.mark.slow
 def test_repetitions_that_all_fail_stop_the_search(
     tmp_path: Path,
     space: SearchSpace,

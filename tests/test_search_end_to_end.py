@@ -30,6 +30,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # three searches, which take turns with whatever measures and trains beside them
 def test_a_search_is_killed_resumed_and_concluded(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
     command = [sys.executable, "-m", "nas", *SEARCH, "--budget", "2", "--workers", "2"]

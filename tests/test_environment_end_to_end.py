@@ -39,6 +39,7 @@ AROUND = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a whole search each
 @pytest.mark.parametrize(
     ("home", "folder", "data", "results"),
     [

@@ -71,7 +71,7 @@ class Evaluation:
         latency: The screening measurement.
         score: The proxy's score on the selection part, None when it was not trained.
         seconds: Wall time by part: build, latency, proxy.
-        inherited: Share of the parameters that began with known weights; None from scratch.
+        inherited: Share of the parameters that began with the source's; None from scratch.
     """
 
     architecture: Architecture
@@ -130,6 +130,7 @@ class Task:
         classes: Number of classes.
         folder: Results folder; YAMLs and proxy weights go to its `models/`.
         data_digest: Of the data with which the search began; None where any will do.
+        source: File of the tuned source whose channels proxies begin with; None from scratch.
     """
 
     limits: Limits
@@ -141,6 +142,7 @@ class Task:
     classes: int
     folder: Path
     data_digest: str | None = None
+    source: Path | None = None
 
 
 Evaluator = Callable[[Architecture, Task, str, bool], Evaluation]
@@ -202,11 +204,12 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
     if screened.violations and not always_train:
         return screened
     started = time.monotonic()
+    inherited = _begin(model, architecture, task)
     data = data_of(task)
     result, trained = train_proxy(model, data, architecture.imgsz, task.proxy, Turnstile())
     _keep(architecture, task, label, trained)
     seconds = {**screened.seconds, "proxy": time.monotonic() - started}
-    return replace(screened, status="trained", score=result.score, seconds=seconds, inherited=result.inherited)
+    return replace(screened, status="trained", score=result.score, seconds=seconds, inherited=inherited)
 
 
 def train_again(architecture: Architecture, task: Task, repetition: int) -> Score:
@@ -227,8 +230,19 @@ def train_again(architecture: Architecture, task: Task, repetition: int) -> Scor
     settings = replace(task.proxy, seed=task.proxy.seed + _SEEDS_APART * repetition)
     with Turnstile().step():
         model = build(to_yaml(architecture, task.classes), seed=settings.seed)
+    _begin(model, architecture, task)
     data = data_of(task)
     return train_proxy(model, data, architecture.imgsz, settings, Turnstile())[0].score
+
+
+def _begin(model: "nn.Module", architecture: Architecture, task: Task) -> float | None:
+    """Let a fresh model begin with the source's channels; the share that it takes, None from scratch."""
+    if task.source is None:
+        return None
+    from nas.inherit.begin import begin
+
+    with Turnstile().step():
+        return begin(model, task.source, data_of(task), architecture.imgsz)
 
 
 def _screen(architecture: Architecture, task: Task, label: str) -> "tuple[Evaluation, nn.Module]":

@@ -9,7 +9,8 @@ from nas.architecture import Architecture
 from nas.errors import GhostnasError, TargetUnreachable
 from nas.evaluate import Evaluation, Task, measure_only
 from nas.latency.measure import needed_calibration
-from nas.literals import ghost_corner, scaled_yolo11, yolo11
+from nas.literals import Scale, ghost_corner, scaled_yolo11, yolo11
+from nas.source_baselines import source_baselines
 from nas.space import SearchSpace
 
 Measure = Callable[[Architecture, Task], Evaluation]
@@ -61,6 +62,7 @@ def check(
     task: Task,
     measure: Measure = measure_only,
     literals: Iterable[Sequence[Architecture]] = (),
+    source: Scale | None = None,
 ) -> Feasibility:
     """Measure the corners of the space and find the baselines that meet the target.
 
@@ -70,6 +72,8 @@ def check(
         measure: What measures them.
         literals: Known designs of the space to begin with, each at its input sizes, the largest first; the first size
             that meets the limits is taken.
+        source: Which YOLO11 the candidates inherit from; then it is what they are compared with, at smaller input
+            sizes and narrowed. None from scratch.
 
     Raises:
         TargetUnreachable: Even the fastest corner misses a limit; the message says what is reachable and how.
@@ -86,6 +90,29 @@ def check(
     if all(e.violations for e in small):
         raise TargetUnreachable(_advice(space, task, small, measure))
     slowest = max(measure(design, task).latency.latency_ms for design in _few(space.largest()))
+    if source is None:
+        baselines, seeds = _known_designs(space, task, measure)
+    else:
+        baselines = source_baselines(
+            source, space.choices["imgsz"], lambda design: not measure(design, task).violations
+        )
+        seeds = []
+    taken = {design.canonical().key for design in baselines.values()}
+    for sizes in literals:
+        met = _first_meeting(sizes, task, measure)
+        seeds += [] if met is None else [sizes[met]]
+    return Feasibility(
+        fastest_ms=min(e.latency.latency_ms for e in small),
+        slowest_ms=slowest,
+        baselines=baselines,
+        seeds=tuple(dict.fromkeys(design for design in seeds if design.canonical().key not in taken)),
+    )
+
+
+def _known_designs(
+    space: SearchSpace, task: Task, measure: Measure
+) -> tuple[dict[str, Architecture], list[Architecture]]:
+    """The baselines of a search from scratch, and the next smaller ones of their kinds to begin with."""
     scaled = _by_cost(scaled_yolo11(space) or _scaled_outside(space))
     first = _first_meeting(scaled, task, measure)
     corner = ghost_corner(space)
@@ -96,17 +123,7 @@ def check(
         baselines["yolo11-scaled"] = scaled[first]
     if corner:
         baselines["ghostnetv2"] = corner[ghost]
-    taken = {design.canonical().key for design in baselines.values()}
-    seeds = [*scaled[(len(scaled) if first is None else first) + 1 :][:1], *corner[ghost + 1 :][:1]]
-    for sizes in literals:
-        met = _first_meeting(sizes, task, measure)
-        seeds += [] if met is None else [sizes[met]]
-    return Feasibility(
-        fastest_ms=min(e.latency.latency_ms for e in small),
-        slowest_ms=slowest,
-        baselines=baselines,
-        seeds=tuple(dict.fromkeys(design for design in seeds if design.canonical().key not in taken)),
-    )
+    return baselines, [*scaled[(len(scaled) if first is None else first) + 1 :][:1], *corner[ghost + 1 :][:1]]
 
 
 def _few(corners: Sequence[Architecture]) -> Sequence[Architecture]:

@@ -9,6 +9,9 @@ import os
 
 from nas.paths import cache_dir, cache_subdir
 
+USERS_CONFIG = "GHOSTNAS_USERS_YOLO_CONFIG_DIR"
+"""Holds the YOLO_CONFIG_DIR that the user has set, which is replaced here."""
+
 
 def prepare() -> None:
     """Set the environment for offline, quiet libraries (idempotent).
@@ -18,10 +21,13 @@ def prepare() -> None:
     """
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    ours, given = str(cache_subdir("ultralytics", needed_bytes=2**20)), os.environ.get("YOLO_CONFIG_DIR")
+    if given not in (None, ours):
+        os.environ[USERS_CONFIG] = given
     os.environ.update(
         {
             "GHOSTNAS_CACHE": str(cache_dir()),  # child processes may run in another folder
-            "YOLO_CONFIG_DIR": str(cache_subdir("ultralytics", needed_bytes=2**20)),
+            "YOLO_CONFIG_DIR": ours,
             "MPLCONFIGDIR": str(cache_subdir("matplotlib", needed_bytes=2**20)),
             "MPLBACKEND": "agg",
             "ORT_DISABLE_TELEMETRY": "1",

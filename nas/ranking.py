@@ -62,7 +62,7 @@ def told(settings: SearchSettings) -> list[str]:
     """
     known = [one for one in measured() if one.space_digest == settings.space_digest]
     same = [one for one in known if one.steps == settings.steps]
-    usual = (settings.weights, settings.teacher, settings.class_loss, settings.box_loss, settings.fraction)
+    usual = (settings.source, settings.teacher, settings.class_loss, settings.box_loss, settings.fraction)
     if not same or usual != (None, None, "bce", "ciou", 1.0):
         return [
             f"How well proxies of {settings.steps} steps {settings.beginning} rank designs of this space was not "

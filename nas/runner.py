@@ -3,9 +3,9 @@
 import hashlib
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nas.campaign import Campaign, Progress
 from nas.data import DetectionData, load
@@ -13,7 +13,6 @@ from nas.data.pixels import check_memory
 from nas.data.source import split_that_holds
 from nas.errors import (
     LatencyError,
-    ModelError,
     ProxyError,
     StorageError,
     StudyError,
@@ -46,10 +45,14 @@ from nas.report import Outcome, write
 from nas.results_folder import check_name, check_results
 from nas.search import Sampler
 from nas.settings import SearchSettings
+from nas.source_baselines import scale_of
 from nas.space import SearchSpace
 from nas.study import Annotate, StoredStudy
 from nas.study_file import STUDY_FILE
 from nas.turnstile import Turnstile
+
+if TYPE_CHECKING:
+    from nas.inherit.tuned import Tuned
 
 # Rough share of candidates that the gate rejects, for the estimate before anything is known.
 _EXPECTED_REJECTED = 0.5
@@ -69,6 +72,8 @@ class Request:
         latency: Where and how latency is measured.
         proxy: How proxies train.
         epochs: Length of a proxy in passes over the data; overrides the proxy's steps.
+        source: Checkpoint whose channels candidates begin with, None from scratch.
+        source_steps: Steps for which it is tuned on the data first.
         sampler: `gp`, `tpe` or `random`.
         seed_literals: Whether the candidates begin with the shipped literals that lie in the space.
         finalist_seeds: Seeds with which the best candidates and the best baseline are trained.
@@ -86,6 +91,8 @@ class Request:
     latency: LatencySettings
     proxy: ProxySettings
     epochs: float | None
+    source: Path | None
+    source_steps: int
     sampler: Sampler
     seed_literals: bool
     finalist_seeds: int
@@ -100,6 +107,12 @@ class Reporter(Protocol):
 
     def reading(self, done: int, of: int) -> None:
         """Pictures of the data set are read for the first time."""
+
+    def tuning(self, done: int, of: int) -> None:
+        """The source is being tuned on the data; steps done."""
+
+    def tuned(self, source: "Tuned") -> None:
+        """The source is tuned; candidates inherit from it."""
 
     def opened(self, folder: Path, settings: SearchSettings, data: DetectionData, done: int) -> None:
         """The study is open, the device is measured next; `done` candidates were trained before."""
@@ -167,6 +180,7 @@ def run_search(
     try:
         done = sum(r.status == "trained" for r in study.records())
         reporter.opened(folder, settings, data, done)
+        tuned = None if request.source is None else _tuned(study, request, request.source, data, reporter)
         begun = _begun(study, request.latency, request.proxy, complete=done >= request.budget)
         task = Task(
             limits=request.limits,
@@ -178,9 +192,10 @@ def run_search(
             classes=data.nc,
             folder=folder.absolute(),
             data_digest=data.digest,
+            source=None if tuned is None else tuned.path,
         )
         with shown(task.folder, reporter.waiting):
-            found = _feasibility(study, request.space, task, request.seed_literals)
+            found = _feasibility(study, request, task)
             reporter.feasible(found)
             if done < request.budget:
                 _estimate(request, task, found, study, reporter)
@@ -250,16 +265,14 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
         class_loss=request.proxy.losses.classes,
         box_loss=request.proxy.losses.boxes,
         seed_literals=request.seed_literals,
-        weights=None if request.proxy.weights is None else _identity(request.proxy.weights),
-        teacher=None if request.proxy.teacher is None else _identity(request.proxy.teacher),
+        source=None if request.source is None else _identity(request.source),
+        source_steps=None if request.source is None else request.source_steps,
+        teacher=None if request.proxy.teacher is None else _identity(Path(request.proxy.teacher)),
     )
 
 
-def _identity(checkpoint: str) -> str:
+def _identity(path: Path) -> str:
     """A file's name and what tells its content from any other's."""
-    path = Path(checkpoint)
-    if not path.is_file():
-        raise ModelError(f"there is no checkpoint {path}; --weights and --teacher take files, nothing is downloaded")
     with path.open("rb") as file:
         return f"{path.name} ({hashlib.file_digest(file, 'sha256').hexdigest()[:10]})"
 
@@ -329,16 +342,17 @@ def _check_checkpoints(request: Request) -> None:
     """What proxies begin with and learn from is loaded once before anything is written.
 
     Raises:
-        ModelError: It is no checkpoint of a detector.
+        ModelError: It is no checkpoint of a detector, or a search cannot start from it.
         UsageError: The teacher cannot teach every design of the space.
     """
     from nas.build import build
+    from nas.inherit.start import load_source
     from nas.proxy.known import load_known
     from nas.proxy.objective import check_strides
     from nas.yolo_yaml import to_yaml
 
-    if request.proxy.weights is not None:
-        load_known(request.proxy.weights)
+    if request.source is not None:
+        scale_of(load_source(request.source), str(request.source))
     if request.proxy.teacher is not None:
         teacher = load_known(request.proxy.teacher)
         for levels in request.space.choices["levels"]:
@@ -402,12 +416,29 @@ def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporte
     return made
 
 
-def _feasibility(study: StoredStudy, space: SearchSpace, task: Task, seed_literals: bool) -> Feasibility:
+def _tuned(study: StoredStudy, request: Request, source: Path, data: DetectionData, reporter: Reporter) -> "Tuned":
+    """The source of a search, tuned on its data; what is said of it stays with the study."""
+    from nas.inherit.tuned import how_to_tune, tune
+
+    proxy = request.proxy
+    how = how_to_tune(request.source_steps, proxy.device, proxy.batch, proxy.losses)
+    tuned = tune(source, data, max(request.space.choices["imgsz"]), how, Turnstile(), reporter.tuning)
+    study.keep("source", {"steps": tuned.steps, "imgsz": tuned.imgsz, "score": asdict(tuned.score)})
+    reporter.tuned(tuned)
+    return tuned
+
+
+def _feasibility(study: StoredStudy, request: Request, task: Task) -> Feasibility:
     kept = study.attribute("feasibility")
     if kept is not None:
         return Feasibility.from_dict(kept)
-    literals = points(space, shipped_literals().values()) if seed_literals else {}
-    found = check(space, task, literals=literals.values())
+    literals = points(request.space, shipped_literals().values()) if request.seed_literals else {}
+    scale = None
+    if task.source is not None:
+        from nas.inherit.tuned import read_tuned
+
+        scale = scale_of(read_tuned(task.source)["model"], str(request.source))
+    found = check(request.space, task, literals=literals.values(), source=scale)
     study.keep("feasibility", found.to_dict())
     return found
 

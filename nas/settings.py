@@ -49,7 +49,8 @@ class SearchSettings:
         class_loss: Class loss of the proxies.
         box_loss: Their box loss.
         seed_literals: Whether the shipped literals of the space were tried first.
-        weights: File name and digest of the checkpoint that proxies begin with, None from scratch.
+        source: File name and digest of the checkpoint whose channels proxies begin with, None from scratch.
+        source_steps: Steps for which it is tuned on the data first.
         teacher: File name and digest of the checkpoint that teaches the proxies, None without.
     """
 
@@ -80,7 +81,8 @@ class SearchSettings:
     class_loss: str = "bce"
     box_loss: str = "ciou"
     seed_literals: bool = False
-    weights: str | None = None
+    source: str | None = None
+    source_steps: int | None = None
     teacher: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,7 +106,7 @@ class SearchSettings:
     @property
     def beginning(self) -> str:
         """What a proxy begins with and learns from, for a sentence."""
-        begins = "from scratch" if self.weights is None else f"from what fits of {self.weights}"
+        begins = "from scratch" if self.source is None else f"from the channels of {self.source}"
         return begins if self.teacher is None else f"{begins}, taught by {self.teacher}"
 
     @property

@@ -25,7 +25,6 @@ from nas.training_callbacks import (
     LOSSES_FILE,
     StepGate,
     anneal_activations,
-    begin_with,
     check_kept,
     penalise,
     write_through,
@@ -49,7 +48,8 @@ class Training:
         arguments: Ultralytics arguments, complete.
         losses: What is penalised.
         project: Folder of the trainings, which gets the data as Ultralytics is to read them.
-        weights: Checkpoint that the design begins with, where it fits; None from scratch.
+        source: Checkpoint whose channels the design begins with; None from scratch.
+        tuned_at: The input size at which that checkpoint is tuned on the data first.
     """
 
     model: Path
@@ -58,7 +58,8 @@ class Training:
     arguments: Mapping[str, Any]
     losses: Losses
     project: Path
-    weights: Path | None = None
+    source: Path | None = None
+    tuned_at: int = 0
 
 
 def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
@@ -99,23 +100,25 @@ def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
     return arguments
 
 
-def complete(design: Design, arguments: Mapping[str, Any], weights: Path | None = None) -> Training:
+def complete(design: Design, arguments: Mapping[str, Any], source: Path | None = None) -> Training:
     """A training with defaults filled in: the design's input size, its run's data, a folder for the results.
 
     Args:
         design: What to train.
         arguments: What the user asked for, which always wins.
-        weights: An Ultralytics checkpoint that the design begins with, where it fits.
+        source: An Ultralytics checkpoint whose channels the design begins with.
 
     Raises:
         UsageError: There is no data, neither given nor known from a run; other weights were asked for as well; or
             there is no unfinished training to resume.
-        ModelError: The weights are no checkpoint of a detector, or another checkpoint that was named is not there.
+        ModelError: The source is no checkpoint of a detector, or another checkpoint that was named is not there.
     """
-    if weights is not None:
+    if source is not None:
         if {"pretrained", "resume"} & arguments.keys():
-            raise UsageError("--weights, pretrained= and resume= all say what a training begins with; give one of them")
-        load_known(str(weights))
+            raise UsageError("--from, pretrained= and resume= all say what a training begins with; give one of them")
+        if design.path.suffix == ".pt":
+            raise UsageError(f"{design.path} has weights of its own; --from is for a design, a model YAML or a run")
+        load_known(str(source))
     for key in _OTHER_CHECKPOINTS:
         if isinstance(arguments.get(key), str) and not Path(arguments[key]).is_file():
             raise ModelError(f"{key}={arguments[key]}: there is no such checkpoint, and nothing is downloaded")
@@ -133,7 +136,18 @@ def complete(design: Design, arguments: Mapping[str, Any], weights: Path | None 
     project = Path(str(given)).absolute()
     asked = {**arguments, "project": str(project)}
     losses = _losses(design, asked)
-    return Training(design.path, *_data(design, arguments), {**defaults, **asked}, losses, project, weights)
+    known = {**defaults, **asked}
+    tuned_at = 0 if source is None else _tuned_at(design, known)
+    return Training(design.path, *_data(design, arguments), known, losses, project, source, tuned_at)
+
+
+def _tuned_at(design: Design, arguments: Mapping[str, Any]) -> int:
+    """The input size at which a source is tuned: that of the design's search, else that of the training."""
+    settings = design.provenance.get("settings", {})
+    size = max(settings["imgsz"]) if settings.get("source") else arguments.get("imgsz", 640)
+    if not isinstance(size, int):
+        raise UsageError(f"--from needs one input size, a whole number of pixels; got imgsz={size}")
+    return size
 
 
 def _resumed(design: Design, arguments: Mapping[str, Any]) -> Training:
@@ -243,7 +257,8 @@ def train(training: Training) -> Path:
         arguments["project"] = str(project)
     know_bundled_blocks()
     load_model(training.model)  # every fault of the model is one message, too
-    with plainly(training.model) as design:
+    begins = training.model if training.source is None else _started(training, training.source, data, project)
+    with plainly(begins) as design:
         model = YOLO(str(design), task="detect")
         begun: list[object] = []
         model.add_callback("on_train_start", begun.append)
@@ -265,13 +280,34 @@ def train(training: Training) -> Path:
     return training.project / found.relative_to(project) if found.is_relative_to(project) else found
 
 
+def _started(training: Training, source: Path, data: DetectionData, project: Path) -> Path:
+    """The checkpoint that a training begins with, in the folder of the trainings; what it takes is told."""
+    import torch
+    from ultralytics.utils import LOGGER
+
+    from nas.inherit.begin import tuned_start
+    from nas.inherit.checkpoint import write_checkpoint
+    from nas.inherit.tuned import how_to_tune
+
+    def told(done: int, of: int) -> None:
+        if done % 50 == 0 or done == of:
+            LOGGER.info(f"{source.name} is tuned on {data.name}: {done} of {of} steps")
+
+    imgsz = int(training.arguments.get("imgsz", 640))
+    how = how_to_tune(device="cuda:0" if torch.cuda.is_available() else "cpu", losses=training.losses)
+    design = Design(training.model, training.model.stem, imgsz, None)
+    model, share = tuned_start(source, design, data, imgsz, training.tuned_at, how, told)
+    LOGGER.info(f"{100 * share:.0f}% of the parameters begin with {source}, tuned on {data.name}")
+    path = writable_dir(project / "start") / f"{plain_name(training.model.stem)}.pt"
+    write_checkpoint(model, path, imgsz, source.name)
+    return path
+
+
 def _add_callbacks(model: Any, training: Training, data: DetectionData) -> None:
     model.add_callback("on_pretrain_routine_end", partial(check_kept, len(data.whole), len(data.val)))
     for event, callback in StepGate(Turnstile()).callbacks().items():
         model.add_callback(event, callback)
     model.add_callback("on_train_epoch_start", anneal_activations)
-    if training.weights is not None:
-        model.add_callback("on_train_start", partial(begin_with, training.weights.absolute()))
     if training.losses != Losses():
         model.add_callback("on_train_start", partial(penalise, training.losses))
 

@@ -1,4 +1,4 @@
-"""What a full training does at Ultralytics' events: turnstile, losses, known weights, checks.
+"""What a full training does at Ultralytics' events: turnstile, losses, checks.
 
 Importing this module registers the blocks with Ultralytics. A worker process of a training on several devices
 imports it too, because the callbacks that it receives come from here.
@@ -16,7 +16,6 @@ from nas.build import register
 from nas.errors import DataError
 from nas.loss_choice import Losses
 from nas.losses import criterion
-from nas.proxy.known import inherit
 from nas.proxy.machine import settle
 from nas.turnstile import Turnstile
 
@@ -98,16 +97,6 @@ def penalise(losses: Losses, trainer: Any) -> None:
     if updates is not None:  # resumed: as far as one-to-one branches had taken over
         model.criterion.updates = updates - 1
         model.criterion.update()
-
-
-def begin_with(checkpoint: Path, trainer: Any) -> None:
-    """The training begins: the model and its average take what fits of a checkpoint, and the share is told."""
-    from ultralytics.utils import LOGGER, RANK
-
-    models = [trainer.model, *([trainer.ema.ema] if trainer.ema else [])]
-    taken = [inherit(_student(model), str(checkpoint)) for model in models]
-    if RANK in (-1, 0):
-        LOGGER.info(f"{100 * taken[0].share:.0f}% of the parameters begin with {checkpoint}")
 
 
 def _student(model: Any) -> Any:

@@ -16,7 +16,8 @@ from nas.proxy.average import AveragedWeights
 from nas.proxy.depthwise import quick_depthwise
 from nas.proxy.machine import StepGate, find_device, find_precision, passing, settle
 from nas.proxy.objective import Objective
-from nas.proxy.train import changed_share, descend, optimizer_of, orders
+from nas.proxy.order import Order
+from nas.proxy.train import changed_share, descend, optimizer_of
 from nas.yolo_yaml import to_yaml
 
 MOST_STEPS = 1_000_000
@@ -52,7 +53,7 @@ class Loop:
         self._optimizer = optimizer_of(self._objective.learner, settings)
         self._parameters = [one for one in self._objective.learner.parameters() if one.requires_grad]
         self._random = torch.Generator().manual_seed(0)
-        self._orders = orders(len(self._source), settings, self._random)
+        self._order = Order(len(self._source), batch, self._random)
         self._share = changed_share(len(self._source), replace(settings, steps=45))
         self._clip = settings.clip
         self.losses: list[torch.Tensor] = []
@@ -60,7 +61,7 @@ class Loop:
     def step(self, gate: StepGate | None = None) -> None:
         """One step, as `nas.proxy.train` makes it."""
         with passing(gate, self._place), quick_depthwise(self._model, self._place, self._precision):
-            batch = augmented(self._source, next(self._orders), self._random, self._place, self._share)
+            batch = augmented(self._source, self._order.next(), self._random, self._place, self._share)
             loss = self._objective(batch)
             self.losses.append(loss.detach())
             loss.backward()

@@ -21,7 +21,8 @@ from nas.proxy.average import AveragedWeights
 from nas.proxy.depthwise import quick_depthwise
 from nas.proxy.machine import Precision, StepGate, autocast, find_device, find_precision, passing, threads
 from nas.proxy.objective import loss_of
-from nas.proxy.train import changed_share, descend, learning_rate, optimizer_of, orders, set_learning_rate
+from nas.proxy.order import Order
+from nas.proxy.train import changed_share, descend, learning_rate, optimizer_of, set_learning_rate
 from nas.proxy.values import ProxySettings
 from nas.space import SearchSpace
 
@@ -80,7 +81,9 @@ def train_parent(
         optimizer = optimizer_of(parent, settings)
         pictures = len(data.train)
         share = changed_share(pictures, settings)
-        for step, chosen in enumerate(orders(pictures, settings, generator)):
+        order = Order(pictures, settings.batch, generator)
+        for step in range(settings.steps):
+            chosen = order.next()
             designs = _sandwich(space, drawn) if sandwich else [space.decode(space.sample(drawn))]
             source = pixels(data.train, designs[0].imgsz)
             with passing(turnstile, device):

@@ -32,10 +32,12 @@ def inherit(
     design = find_untrained(target, trial)
     from nas.inherit.checkpoint import check_place, write_checkpoint
     from nas.inherit.start import start
+    from nas.known_checkpoints import find_checkpoint
 
     if refit is not None and data is None:
         raise UsageError("--refit and --no-refit need pictures: add --data DATA.yaml")
     check_place(out)
+    source = find_checkpoint(source)
     made = start(source, design, _load(data), refit is not False)
     write_checkpoint(made.model, out, made.imgsz, source.name)
     for line in _lines(made):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nas.campaign import Progress
     from nas.data import DetectionData
     from nas.feasibility import Feasibility
+    from nas.inherit.tuned import Tuned
     from nas.report import Outcome
     from nas.settings import SearchSettings
 
@@ -68,6 +69,19 @@ class ConsoleReporter:
         if not done:
             self._say("  device   is calibrated, then the corners of the space are measured: one to two minutes")
 
+    def tuning(self, done: int, of: int) -> None:
+        """Show how far the source's tuning is."""
+        if self._console.is_terminal:
+            self._update(f"the source is tuned on the data: {done} of {of} steps")
+        elif done % 100 == 0 or done == of:
+            self._say(f"  source   {done} of {of} steps of its tuning")
+
+    def tuned(self, source: "Tuned") -> None:
+        """Say what the candidates inherit from."""
+        self._stop()
+        done = f"tuned for {source.steps} steps" if source.steps else "trained on these data already"
+        self._say(f"  source   {done}: mAP50-95 {source.score.map50_95:.3f} on the selection part at {source.imgsz} px")
+
     def waiting(self, text: str) -> None:
         """Say why the device is waited for."""
         self._say(printable(text))
@@ -86,6 +100,10 @@ class ConsoleReporter:
         if not self._console.is_terminal:
             self._say(f"[{_minutes(time.monotonic() - self._began)}] {line}{_last(progress)}")
             return
+        self._update(line)
+
+    def _update(self, line: str) -> None:
+        """Show one line in place of the last."""
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()

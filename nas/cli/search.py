@@ -52,8 +52,19 @@ def search(
     ),
     class_loss: str = typer.Option("bce", help="Class loss of the proxies: bce or focal."),
     box_loss: str = typer.Option("ciou", help="Box loss of the proxies: ciou or giou."),
-    weights: Path | None = typer.Option(
-        None, help="Ultralytics checkpoint: proxies begin with each of its tensors that fits.", show_default="none"
+    source: Path | None = typer.Option(
+        None,
+        "--from",
+        help="YOLO11 n, s or m checkpoint: tuned on the data first, then every candidate inherits its channels.",
+        show_default="none",
+    ),
+    source_steps: int | None = typer.Option(
+        None, help="With --from: steps for which the checkpoint is tuned.", show_default="600"
+    ),
+    last_rung: int | None = typer.Option(
+        None,
+        help="With --from: steps for which the favourites are trained before the best is named.",
+        show_default="1200",
     ),
     teacher: Path | None = typer.Option(
         None, help="Ultralytics checkpoint: it teaches the proxies (distillation).", show_default="none"
@@ -71,6 +82,8 @@ def search(
 
     The same command again resumes the search; a larger --budget extends it. Ctrl-C ends it with the front so far.
     """
+    from dataclasses import replace
+
     from nas import offline, units
     from nas.errors import UsageError
     from nas.evaluate import Limits
@@ -90,16 +103,21 @@ def search(
     losses = Losses(class_loss, box_loss)
     if sampler not in SAMPLERS:
         raise UsageError(f"--sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r}")
-    if steps is not None and steps < 1:
-        raise UsageError(f"--steps must be at least 1, got {steps}")
     if steps is not None and epochs is not None:
         raise UsageError("--steps and --epochs both set a proxy's length; give one of them")
-    if workers is not None and workers < 0:
-        raise UsageError(f"--workers must be at least 0, got {workers}")
+    if source is None and (source_steps, last_rung) != (None, None):
+        raise UsageError("--source-steps and --last-rung belong to a search that starts from a checkpoint; add --from")
+    _at_least(
+        {
+            "--steps": steps,
+            "--source-steps": source_steps,
+            "--last-rung": last_rung,
+            "--finalist-seeds": finalist_seeds,
+        }
+    )
+    _at_least({"--workers": workers}, 0)
     if budget < 1:
         raise UsageError(f"--budget must be at least 1 trained candidate, got {budget}")
-    if finalist_seeds < 1:
-        raise UsageError(f"--finalist-seeds must be at least 1, got {finalist_seeds}")
     max_seconds = None if max_time is None else units.duration_s(max_time)
     if scope == "+nms":
         raise UsageError("a search cannot measure +nms: how long NMS takes depends on trained weights; use compute")
@@ -115,13 +133,21 @@ def search(
 
     from nas.cli.progress import ConsoleReporter
     from nas.dashboard import annotate
-    from nas.proxy import DEFAULT_STEPS, ProxySettings
+    from nas.known_checkpoints import find_checkpoint
+    from nas.proxy import FINE_TUNING, SOURCE_STEPS, ProxySettings
     from nas.runner import Request, run_search
     from nas.space import load_space
 
     found = load_space(space)
     if imgsz is not None:
         found = found.with_imgsz(_sizes(imgsz))
+    proxy = replace(
+        ProxySettings() if source is None else FINE_TUNING,
+        seed=seed,
+        device=_train_device(train_device),
+        losses=losses,
+        teacher=None if teacher is None else str(find_checkpoint(teacher).absolute()),
+    )
     request = Request(
         space=found,
         data=data,
@@ -129,15 +155,10 @@ def search(
         budget=budget,
         limits=limits,
         latency=latency,
-        proxy=ProxySettings(
-            steps=DEFAULT_STEPS if steps is None else steps,
-            seed=seed,
-            device=_train_device(train_device),
-            losses=losses,
-            weights=None if weights is None else str(weights.absolute()),
-            teacher=None if teacher is None else str(teacher.absolute()),
-        ),
+        proxy=proxy if steps is None else proxy.with_steps(steps),
         epochs=epochs,
+        source=None if source is None else find_checkpoint(source).absolute(),
+        source_steps=SOURCE_STEPS if source_steps is None else source_steps,
         sampler=sampler,  # type: ignore[arg-type]
         seed_literals=seed_literals,
         finalist_seeds=finalist_seeds,
@@ -149,6 +170,14 @@ def search(
     with ConsoleReporter() as reporter:
         outcome = run_search(request, reporter, annotate)
         reporter.concluded(outcome)
+
+
+def _at_least(options: "dict[str, int | None]", least: int = 1) -> None:
+    from nas.errors import UsageError
+
+    for option, value in options.items():
+        if value is not None and value < least:
+            raise UsageError(f"{option} must be at least {least}, got {value}")
 
 
 def _sizes(text: str) -> list[int]:

@@ -16,8 +16,11 @@ def train(
     context: typer.Context,
     target: str = typer.Argument(help="A run's name, a results folder, a model YAML, or a checkpoint."),
     trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
-    weights: Path | None = typer.Option(
-        None, help="Ultralytics checkpoint: the design begins with each of its tensors that fits; the share is told."
+    source: Path | None = typer.Option(
+        None,
+        "--from",
+        help="Ultralytics checkpoint: tuned on the data first, then the design inherits its channels.",
+        show_default="none",
     ),
     teacher: Path | None = typer.Option(
         None, help="Ultralytics checkpoint: it teaches the design (distill_model=; dis= sets how much)."
@@ -28,6 +31,7 @@ def train(
     from nas.designs import find_design
 
     design = find_design(target, trial, out)
+    from nas.known_checkpoints import find_checkpoint
     from nas.printable import printable, shell_word
     from nas.training import complete, parse_arguments, with_teacher
     from nas.training import train as train_fully
@@ -35,6 +39,6 @@ def train(
     arguments = parse_arguments(context.args)
     if teacher is not None:
         arguments = with_teacher(design, arguments, teacher)
-    best = train_fully(complete(design, arguments, weights))
+    best = train_fully(complete(design, arguments, None if source is None else find_checkpoint(source)))
     typer.echo(f"best checkpoint: {printable(best)}")
     typer.echo(f"deploy it: ghostnas export --format onnx --weights {shell_word(str(best))}")

@@ -5,7 +5,16 @@ Values come at once; the training and the score load torch and Ultralytics on fi
 
 from typing import TYPE_CHECKING, Any
 
-from nas.proxy.values import DEFAULT_STEPS, ProxyResult, ProxySettings, Score, steps_for_epochs
+from nas.proxy.values import (
+    DEFAULT_STEPS,
+    FINE_TUNING,
+    LAST_RUNG,
+    SOURCE_STEPS,
+    ProxyResult,
+    ProxySettings,
+    Score,
+    steps_for_epochs,
+)
 
 if TYPE_CHECKING:
     from nas.proxy.score import evaluate
@@ -13,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_STEPS",
+    "FINE_TUNING",
+    "LAST_RUNG",
+    "SOURCE_STEPS",
     "ProxyResult",
     "ProxySettings",
     "Score",

@@ -2,6 +2,7 @@
 
 import math
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,15 @@ class AveragedWeights:
         self._step += 1
         decay = self._limit * (1 - math.exp(-self._step / self._tau))
         torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
+
+    def state(self) -> dict[str, Any]:
+        """The average and its age, for a training that is broken off."""
+        return {"step": self._step, "model": self.model.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        self._step = state["step"]
+        self.model.load_state_dict(state["model"])
 
 
 @torch.no_grad()

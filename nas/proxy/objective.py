@@ -101,7 +101,9 @@ def distilled(student: Any, teacher: str, loss: Any) -> Any:
     model = load_known(teacher)
     check_strides(model, student, teacher)
     student.criterion = loss
-    return DistillationModel(model, student).train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # of the projections onto the teacher's maps
+        return DistillationModel(model, student).train()
 
 
 def check_strides(teacher: Any, student: Any, name: str) -> None:

@@ -6,10 +6,10 @@ the selection part ends it.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.data.pixels import Pixels, pixels
@@ -19,10 +19,11 @@ from nas.proxy.augment import augmented
 from nas.proxy.average import AveragedWeights, recalibrate
 from nas.proxy.depthwise import quick_depthwise
 from nas.proxy.first_boxes import begin_with_boxes
-from nas.proxy.known import inherit
+from nas.proxy.kept import Course, Kept
 from nas.proxy.machine import StepGate, find_device, find_precision, passing, threads
 from nas.proxy.memory import enough_memory, release
 from nas.proxy.objective import Objective
+from nas.proxy.order import Order
 from nas.proxy.score import check_classes, evaluate  # also prepares Ultralytics for offline use
 from nas.proxy.values import ProxyResult, ProxySettings
 
@@ -39,6 +40,7 @@ def train_proxy(
     settings: ProxySettings,
     turnstile: StepGate | None = None,
     observe: Observe | None = None,
+    kept: Kept | None = None,
 ) -> tuple[ProxyResult, nn.Module]:
     """Train a model for a few steps and score it on the selection part.
 
@@ -46,14 +48,14 @@ def train_proxy(
     used.
 
     Args:
-        model: A detection model for the data's classes, freshly initialised; it is trained in place, from the known
-            weights of the settings where they name any.
+        model: A detection model for the data's classes, with the weights that it begins with; it is trained in place.
         data: The data set.
         imgsz: Side of the square input.
         settings: How to train.
         turnstile: Passed with every batch, so that nothing computes while a latency is measured.
         observe: Told after every step how many there have been, with the model of averaged weights (its BatchNorm
             statistics are not theirs; it must not be changed).
+        kept: Where the state is kept, so that the same call goes on after it was broken off; None keeps nothing.
 
     Returns:
         The result, and the model with averaged weights and recalibrated BatchNorm, in evaluation mode on the
@@ -62,15 +64,16 @@ def train_proxy(
     Raises:
         ProxyError: The loss or the outputs are not finite, or memory ran out.
         DataError: The pictures cannot be read or do not fit into memory.
-        ModelError: The known weights or the teacher cannot be loaded.
+        ModelError: The teacher cannot be loaded.
         UsageError: The teacher cannot teach this model.
+        StorageError: The state cannot be written.
     """
     check_classes(model, data)
     device = find_device(settings.device)
     doing = f"a training at batch {settings.batch} and {imgsz} px"
     try:
         with threads(settings.threads), enough_memory(doing, device):
-            return _trained(model, data, imgsz, settings, device, turnstile, observe)
+            return _trained(model, data, imgsz, settings, device, turnstile, observe, kept)
     finally:
         release(device)
 
@@ -109,6 +112,7 @@ def _trained(
     device: torch.device,
     turnstile: StepGate | None,
     observe: Observe | None,
+    kept: Kept | None,
 ) -> tuple[ProxyResult, nn.Module]:
     """The whole proxy; what it holds on the device ends with it."""
     precision = find_precision(settings.precision, device)
@@ -116,17 +120,17 @@ def _trained(
     source = pixels(data.train, imgsz)
     if settings.first_boxes is not None:
         begin_with_boxes(model, settings.first_boxes)
-    inherited = None if settings.weights is None else inherit(model, settings.weights)
     model.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedWeights(model, settings.ema, settings.ema_tau)
     objective = Objective(model, imgsz, settings, device, precision)
     with quick_depthwise(model, device, precision):
-        loss = _train(model, objective, average, source, settings, turnstile, observe)
+        loss = _train(model, objective, average, source, settings, turnstile, observe, kept)
     final = average.model
     recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
     score = evaluate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
-    share = None if inherited is None else inherited.share
-    result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings, share)
+    if kept is not None:
+        kept.drop()
+    result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings)
     return result, final.cpu()
 
 
@@ -138,14 +142,20 @@ def _train(
     settings: ProxySettings,
     gate: StepGate | None,
     observe: Observe | None,
+    kept: Kept | None,
 ) -> float:
     """All steps; the mean loss a picture over the last of them."""
     parameters = [parameter for parameter in objective.learner.parameters() if parameter.requires_grad]
     optimizer = optimizer_of(objective.learner, settings)
     random = torch.Generator().manual_seed(settings.seed)
     share = changed_share(len(source), settings)
-    tail: list[float] = []
-    for step, chosen in enumerate(orders(len(source), settings, random)):
+    order = Order(len(source), settings.batch, random)
+    course = Course(objective.learner, average, optimizer, random, order, [])
+    done = 0 if kept is None else kept.restore(course)
+    for _ in range(done):
+        objective.stepped()
+    for step in range(done, settings.steps):
+        chosen = order.next()
         with passing(gate, objective.device):
             anneal(model, (step + 1) / max(1, round(settings.steps * ANNEALED_IN)))
             set_learning_rate(optimizer, learning_rate(step, settings))
@@ -157,11 +167,13 @@ def _train(
             descend(parameters, optimizer, settings.clip)
             average.update()
             objective.stepped()
+        if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
+            course.losses.append(value / settings.batch)
+        if kept is not None:
+            kept.save(step + 1, course)
         if observe is not None:
             observe(step + 1, average.model)
-        if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
-            tail.append(value / settings.batch)
-    return sum(tail) / len(tail)
+    return sum(course.losses) / len(course.losses)
 
 
 def descend(parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, clip: float) -> None:
@@ -169,16 +181,6 @@ def descend(parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, cl
     torch.nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-
-
-def orders(pictures: int, settings: ProxySettings, random: torch.Generator) -> Iterator[Tensor]:
-    """The pictures of each step: shuffled passes, cut into batches without regard to where a pass ends."""
-    waiting = torch.empty(0, dtype=torch.int64)
-    for _ in range(settings.steps):
-        while len(waiting) < settings.batch:
-            waiting = torch.cat([waiting, torch.randperm(pictures, generator=random)])
-        yield waiting[: settings.batch]
-        waiting = waiting[settings.batch :]
 
 
 def optimizer_of(model: nn.Module, settings: ProxySettings) -> torch.optim.Optimizer:

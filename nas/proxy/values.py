@@ -42,7 +42,6 @@ class ProxySettings:
             every `reg_max` begin alike (nas/proxy/first_boxes.py); None leaves Ultralytics' beginning.
         precision: `auto` (bfloat16 where the device computes in it, else float32), `float32` or `bfloat16`.
         losses: What is penalised.
-        weights: Path of an Ultralytics checkpoint whose tensors the model begins with where they fit, or None.
         teacher: Path of an Ultralytics checkpoint that teaches the model (distillation), or None.
     """
 
@@ -65,7 +64,6 @@ class ProxySettings:
     first_boxes: float | None = 1.5
     precision: str = "auto"
     losses: Losses = field(default_factory=Losses)
-    weights: str | None = None
     teacher: str | None = None
 
     def __post_init__(self) -> None:
@@ -102,6 +100,16 @@ class ProxySettings:
         return asdict(self)
 
 
+FINE_TUNING = ProxySettings(steps=60, lr=0.006, lr_inputs=None, horizon=1.0, warmup=0.1, first_boxes=None)
+"""How a model trains that begins with trained weights: at half the rate of fresh ones, the same in all layers."""
+
+SOURCE_STEPS = 600
+"""For how long a source is tuned on the user's data before designs inherit from it."""
+
+LAST_RUNG = 1200
+"""For how long the favourites of a search that starts from a source are trained."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """How well a model detects: mean average precision in original-image coordinates, each in [0, 1].
@@ -126,7 +134,6 @@ class ProxyResult:
         train_loss: Mean loss a picture (box + class + DFL) over the last tenth of the steps.
         precision: What the training computed in, `float32` or `bfloat16`.
         settings: The settings it was asked with.
-        inherited: Share of the parameters that began with known weights; None where none were given.
     """
 
     score: Score
@@ -135,7 +142,6 @@ class ProxyResult:
     train_loss: float
     precision: str
     settings: ProxySettings
-    inherited: float | None = None
 
 
 def steps_for_epochs(epochs: float, pictures: int, batch: int) -> int:

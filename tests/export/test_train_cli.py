@@ -107,12 +107,12 @@ def test_defaults_come_from_the_design_and_its_run(results: Path, data_yaml: Pat
         complete(find_design(str(alone)), {})
 
 
-def test_known_weights_and_a_teacher_become_arguments(results: Path, trained: Path) -> None:
+def test_a_source_and_a_teacher_become_arguments(results: Path, trained: Path) -> None:
     from nas.training import complete, with_teacher
 
     design = find_design("small", None, results)
     training = complete(design, {"epochs": 2}, trained)
-    assert training.weights == trained and "pretrained" not in training.arguments
+    assert (training.source, training.tuned_at) == (trained, 64) and "pretrained" not in training.arguments
     assert with_teacher(design, {}, trained) == {"distill_model": str(trained)}
     for asked in ({"pretrained": "other.pt"}, {"resume": True}):
         with pytest.raises(UsageError, match="give one of them"):

@@ -1,4 +1,4 @@
-"""Known weights and a teacher: what fits is taken, exactly; what cannot be used is one message."""
+"""A teacher changes what is learnt; what cannot be used is one message."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,6 @@ from nas.data import DetectionData
 from nas.errors import GhostnasError, ModelError, UsageError
 from nas.literals import yolo11
 from nas.proxy import ProxySettings, train_proxy
-from nas.proxy.known import inherit
 from nas.yolo_yaml import to_yaml
 
 from .conftest import MakeModel
@@ -29,38 +28,6 @@ def checkpoint(make_model: MakeModel, tmp_path: Path) -> Path:
 
 def values(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in model.named_parameters()}
-
-
-def test_all_of_an_equal_net_is_taken(make_model: MakeModel, checkpoint: Path) -> None:
-    model, theirs = make_model(seed=1), make_model(seed=7).half().float()
-    found = inherit(model, str(checkpoint))
-    assert found.share == 1.0
-    assert found.params == sum(parameter.numel() for parameter in model.parameters())
-    known = values(theirs)
-    assert all(torch.equal(value, known[name]) for name, value in values(model).items())
-
-
-def test_of_another_net_only_what_fits_is_taken(make_model: MakeModel, checkpoint: Path) -> None:
-    model = make_model(nc=3, seed=1)  # other classes: the last convolutions differ
-    before, known = values(model), values(make_model(seed=7).half().float())
-    found = inherit(model, str(checkpoint))
-    assert 0 < found.share < 1
-    taken = 0
-    for name, value in values(model).items():
-        fits = value.shape == known[name].shape
-        assert torch.equal(value, known[name] if fits else before[name]), name
-        taken += value.numel() * fits
-    assert taken == found.params
-
-
-def test_a_proxy_begins_with_them(small_data: DetectionData, make_model: MakeModel, checkpoint: Path) -> None:
-    scratch, _ = train_proxy(make_model(seed=1), small_data, 64, FEW)
-    known = replace(FEW, weights=str(checkpoint))
-    first, _ = train_proxy(make_model(seed=1), small_data, 64, known)
-    second, _ = train_proxy(make_model(seed=2), small_data, 64, known)
-    assert scratch.inherited is None
-    assert first.inherited == second.inherited == 1.0
-    assert first.train_loss == second.train_loss != scratch.train_loss  # all of either's own weights is replaced
 
 
 def test_a_teacher_changes_what_is_learnt(
@@ -89,15 +56,12 @@ def test_a_teacher_with_other_strides_is_refused(
         train_proxy(model, small_data, 64, replace(FEW, teacher=str(checkpoint)))
 
 
-@pytest.mark.parametrize("field", ["weights", "teacher"])
-def test_what_is_no_checkpoint_is_told(
-    small_data: DetectionData, make_model: MakeModel, tmp_path: Path, field: str
-) -> None:
+def test_what_is_no_checkpoint_is_told(small_data: DetectionData, make_model: MakeModel, tmp_path: Path) -> None:
     other = tmp_path / "other.pt"
     other.write_text("not a checkpoint")
     design = tmp_path / "design.yaml"
     design.write_text(to_yaml(yolo11("n", 64, 0.0625), 6))  # would be built with random weights
     for path in (other, tmp_path / "missing.pt", design):
         with pytest.raises(ModelError, match=path.name) as caught:
-            train_proxy(make_model(), small_data, 64, replace(FEW, **{field: str(path)}))
+            train_proxy(make_model(), small_data, 64, replace(FEW, teacher=str(path)))
         assert isinstance(caught.value, GhostnasError)

@@ -37,7 +37,7 @@ def test_what_was_measured_is_told_with_its_conditions(settings: SearchSettings)
     [
         {"steps": 11},
         {"space_digest": "1"},
-        {"weights": "a.pt (0)"},
+        {"source": "a.pt (0)"},
         {"fraction": 0.5},
         {"class_loss": "focal"},
         {"teacher": "b.pt (0)"},

@@ -1,0 +1,105 @@
+"""A design begins with the channels of a tuned source, its convolutions refitted to the source's outputs."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from nas.data import DetectionData
+from nas.designs import Design
+from nas.inherit.channel_spaces import Table
+from nas.inherit.child import describe_file, inherit
+from nas.inherit.importance import Scores
+from nas.inherit.on_data import calibrate, repair_images, sample_of
+from nas.inherit.repair import refit
+from nas.inherit.roles import describe
+from nas.inherit.start import build_design
+from nas.inherit.tuned import Told, read_tuned, tune
+from nas.proxy import ProxySettings
+from nas.proxy.machine import threads
+from nas.turnstile import Turnstile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A tuned source.
+
+    Attributes:
+        model: The detector, with the data's classes, float32, in evaluation mode.
+        table: Its layers and channel spaces.
+        scores: Importance of its channels on the user's pictures.
+    """
+
+    model: Any
+    table: Table
+    scores: Scores
+
+
+def begin(model: Any, path: Path, data: DetectionData, imgsz: int) -> float:
+    """Let a design begin with a tuned source's channels.
+
+    Args:
+        model: The design's model, freshly built for the data's classes; changed in place, left in evaluation mode.
+        path: A file of `nas.inherit.tuned.tune`.
+        data: The data set on which it was tuned.
+        imgsz: The design's input size in pixels.
+
+    Returns:
+        The share of its parameters that comes from the source, in [0, 1].
+
+    Raises:
+        ModelError: Nothing of the source fits.
+        DataError: The pictures cannot be read.
+        StudyError: The source's file is gone, or cannot be read.
+    """
+    with threads(1):  # sums depend on their number
+        source = _at_size(path, data, imgsz)
+        done = inherit(source.table, model, source.scores, range(data.nc))
+        refit(done.counterparts, source.model, model, repair_images(sample_of(data, imgsz)))
+    return sum(entry.taken for entry in done.entries) / sum(entry.params for entry in done.entries)
+
+
+def tuned_start(
+    checkpoint: Path, design: Design, data: DetectionData, imgsz: int, tuned_at: int, how: ProxySettings, told: Told
+) -> tuple[Any, float]:
+    """A design that begins with a checkpoint's channels, the checkpoint tuned on the data first.
+
+    Args:
+        checkpoint: Any Ultralytics checkpoint of a detector.
+        design: A model YAML.
+        data: What it will be trained on.
+        imgsz: Its input size in pixels.
+        tuned_at: The input size at which the source is tuned; one that a search has tuned is not tuned again.
+        how: How it is tuned.
+        told: Is told how far the tuning is.
+
+    Returns:
+        The model in evaluation mode, and the share of its parameters that comes from the source.
+
+    Raises:
+        ModelError: The checkpoint or the design cannot be used, or nothing of the one fits the other.
+        DataError: The pictures cannot be read.
+        ProxyError: The tuning diverged, or memory ran out.
+        StorageError: The cache folder cannot be written.
+    """
+    model = build_design(design, data)
+    describe_file(model, str(design.path))  # before the source is tuned
+    share = begin(model, tune(checkpoint, data, tuned_at, how, Turnstile(), told).path, data, imgsz)
+    model.names = dict(enumerate(data.names))
+    return model.eval(), share
+
+
+@lru_cache(maxsize=4)
+def _at_size(path: Path, data: DetectionData, imgsz: int) -> Source:
+    """The source with its BatchNorm statistics at an input size."""
+    known = _source(path)
+    model = deepcopy(known.model)
+    calibrate(model, sample_of(data, imgsz))
+    return Source(model, describe(model), known.scores)
+
+
+@lru_cache(maxsize=1)
+def _source(path: Path) -> Source:
+    content = read_tuned(path)
+    return Source(content["model"], describe(content["model"]), content["scores"])

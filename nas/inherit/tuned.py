@@ -1,0 +1,192 @@
+"""A source tuned on the user's data: once a checkpoint and a data set, shared by all designs that inherit from it.
+
+Tuning first is worth more than everything else together: channels are judged on the user's task, and the classes are
+known (docs/inherit.md).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.build import register
+from nas.checkpoints import know_bundled_blocks
+from nas.data import DetectionData
+from nas.errors import StorageError, StudyError
+from nas.inherit.child import describe_file
+from nas.inherit.on_data import calibrate, sample_of, take_classes
+from nas.inherit.roles import describe
+from nas.inherit.start import load_source
+from nas.inherit.taylor import taylor
+from nas.locks import wait_for_lock
+from nas.loss_choice import Losses
+from nas.paths import cache_subdir
+from nas.proxy import FINE_TUNING, SOURCE_STEPS, ProxySettings, Score, evaluate, train_proxy
+from nas.proxy.kept import Kept
+from nas.proxy.machine import StepGate, find_device, find_precision, threads
+
+Told = Callable[[int, int], None]
+"""How many steps are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A tuned source's file and what is said of it.
+
+    Attributes:
+        path: The file.
+        steps: Steps of its tuning; 0 where it had been trained on these data already.
+        score: Its score on the selection part, at the input size at which it was tuned.
+        imgsz: That size in pixels.
+    """
+
+    path: Path
+    steps: int
+    score: Score
+    imgsz: int
+
+
+def tune(
+    checkpoint: Path,
+    data: DetectionData,
+    imgsz: int,
+    settings: ProxySettings,
+    gate: StepGate | None = None,
+    told: Told = lambda done, of: None,
+) -> Tuned:
+    """Tune a source on a data set, or take what an earlier call left in the cache folder.
+
+    A tuning that was broken off goes on where it stood.
+
+    Args:
+        checkpoint: Any Ultralytics checkpoint of a detector.
+        data: The data set.
+        imgsz: Input size in pixels: the largest of the designs that are to inherit.
+        settings: How it is trained.
+        gate: Passed with every batch.
+        told: Is told how far the training is.
+
+    Raises:
+        ModelError: The checkpoint cannot be used.
+        DataError: The pictures cannot be read.
+        ProxyError: The training diverged, or memory ran out.
+        StorageError: The cache folder cannot be written.
+    """
+    steps = 0 if trained_on(checkpoint, data) else settings.steps
+    folder = cache_subdir("sources")
+    path = folder / f"{_identity(checkpoint, data, imgsz, settings, steps)}.pt"
+    with wait_for_lock(path.with_suffix(".lock")):  # another search may tune it now
+        if not path.is_file():
+            _write(path, _tuned(checkpoint, data, imgsz, settings, steps, Kept(path.with_suffix(".state")), gate, told))
+        content = read_tuned(path)
+    return Tuned(path, steps, Score(**content["score"]), imgsz)
+
+
+def how_to_tune(
+    steps: int = SOURCE_STEPS, device: str = "cpu", batch: int = 16, losses: Losses | None = None
+) -> ProxySettings:
+    """How a source is tuned: always with the same seed, so that all searches on the same data share it.
+
+    Args:
+        steps: Optimiser steps.
+        device: `cpu`, `cuda` or `cuda:N`.
+        batch: Pictures a step.
+        losses: What is penalised; None for Ultralytics' losses.
+    """
+    return replace(FINE_TUNING, steps=steps, device=device, batch=batch, losses=losses or Losses())
+
+
+def trained_on(checkpoint: Path, data: DetectionData) -> bool:
+    """Whether a checkpoint has the data's classes and says that it was trained on the data.
+
+    Args:
+        checkpoint: An Ultralytics checkpoint of a detector.
+        data: The data set.
+
+    Raises:
+        ModelError: It cannot be loaded, or holds no detector.
+    """
+    source = load_source(checkpoint)
+    given = (getattr(source, "args", None) or {}).get("data")
+    if tuple(source.names.values()) != data.names or not given:
+        return False
+    file = Path(str(given))
+    # `ghostnas train` trains on a folder whose name is the data's digest.
+    return data.digest in file.parts or file.resolve() == data.source.resolve()
+
+
+def _identity(checkpoint: Path, data: DetectionData, imgsz: int, settings: ProxySettings, steps: int) -> str:
+    with checkpoint.open("rb") as file:
+        known = hashlib.file_digest(file, "sha256").hexdigest()
+    precision = find_precision(settings.precision, find_device(settings.device))
+    asked = [known, data.digest, data.fraction, imgsz, steps, settings.to_dict(), precision]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _tuned(
+    checkpoint: Path,
+    data: DetectionData,
+    imgsz: int,
+    settings: ProxySettings,
+    steps: int,
+    kept: Kept,
+    gate: StepGate | None,
+    told: Told,
+) -> dict[str, Any]:
+    with threads(1):
+        model = load_source(checkpoint)
+        describe_file(model, str(checkpoint))
+        take_classes(model, data.names)
+        pictures = sample_of(data, imgsz)
+    if steps:
+        model.requires_grad_(True)
+        result, model = train_proxy(
+            model, data, imgsz, settings, gate, observe=lambda done, _: told(done, steps), kept=kept
+        )
+        score = result.score
+    else:
+        calibrate(model, pictures)
+        score = evaluate(model, data.select, data, imgsz, device=settings.device, turnstile=gate)
+    with threads(1):
+        model = model.cpu().float().eval()
+        scores = taylor(describe(model), model, pictures).scores
+    model.args = {}
+    return {"model": _bare(model), "scores": scores, "score": asdict(score)}
+
+
+def _bare(model: Any) -> Any:
+    """Without what a training leaves at a model and no file can hold."""
+    model.criterion = None
+    return model.requires_grad_(False)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    beside = path.with_suffix(".writing")
+    try:
+        torch.save(content, beside)
+        beside.replace(path)
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError where a disk is full
+        beside.unlink(missing_ok=True)
+        raise StorageError(f"cannot write {path}: {error}") from error
+
+
+def read_tuned(path: Path) -> dict[str, Any]:
+    """What a file of `tune` holds: `model`, `scores` of its channels, `score` on the selection part.
+
+    Raises:
+        StudyError: The file is gone, or cannot be read.
+    """
+    register()
+    know_bundled_blocks()
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)  # a file of our own
+    except Exception as error:  # a pickle of modules may fail in any way
+        raise StudyError(
+            f"the tuned source {path} cannot be read ({type(error).__name__}: {error}); delete it, and the same "
+            "command tunes the source again"
+        ) from error
+    return content

@@ -1,0 +1,65 @@
+"""Where a checkpoint lies that a user names: nothing is ever downloaded."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from nas import offline
+from nas.errors import ModelError
+
+KNOWN = ("yolo11n.pt", "yolo11s.pt", "yolo11m.pt")
+"""Checkpoints that Ultralytics publishes and from which a search can start."""
+
+_PUBLISHED = "https://github.com/ultralytics/assets/releases"
+
+
+def find_checkpoint(name: Path) -> Path:
+    """A checkpoint's file; a bare name is looked for in the working folder and then in Ultralytics' weights folder.
+
+    Args:
+        name: A path, or a bare name such as `yolo11n.pt`.
+
+    Raises:
+        ModelError: There is no such file.
+    """
+    bare = name.parent == Path() and not name.is_absolute()
+    found = next((path for path in (name, *([weights_folder() / name] if bare else [])) if path.is_file()), None)
+    if found is not None:
+        return found
+    where = f"here or in {weights_folder()}" if bare else ""
+    get = f": get it from {_PUBLISHED} and give its path" if name.name in KNOWN else "; give the path of a .pt file"
+    raise ModelError(f"there is no checkpoint {' '.join(filter(None, (str(name), where)))}, nothing is downloaded{get}")
+
+
+def lying_about() -> Path | None:
+    """The first published checkpoint that `find_checkpoint` would find by its name; None where there is none."""
+    for name in KNOWN:
+        try:
+            return find_checkpoint(Path(name))
+        except ModelError:
+            continue
+    return None
+
+
+def weights_folder() -> Path:
+    """The folder in which Ultralytics keeps downloaded weights, as the user's settings of Ultralytics say."""
+    try:
+        known = json.loads((_config_folder() / "settings.json").read_text(encoding="utf-8"))["weights_dir"]
+        return Path(known)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Path("weights")  # what Ultralytics would write into its settings outside of a git repository
+
+
+def _config_folder() -> Path:
+    """Where Ultralytics keeps the user's settings; in this process it keeps others (`nas.offline`)."""
+    home = Path.home()
+    if given := os.environ.get(offline.USERS_CONFIG):
+        base = Path(given).expanduser()
+    elif sys.platform == "win32":
+        base = home / "AppData" / "Roaming"
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_CONFIG_HOME", home / ".config"))
+    return base / "Ultralytics"

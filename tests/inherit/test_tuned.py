@@ -1,0 +1,129 @@
+"""A source tuned on the data: once, resumable, kept; and a design that begins with it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas.build import build
+from nas.data import DetectionData
+from nas.errors import StudyError
+from nas.inherit import tuned
+from nas.inherit.begin import begin
+from nas.inherit.tuned import how_to_tune, read_tuned, trained_on, tune
+from nas.literals import yolo11
+from nas.proxy import evaluate
+from nas.proxy.machine import threads
+from nas.yolo_yaml import to_yaml
+from tests.proxy.conftest import small_data  # noqa: F401
+
+WIDTH = 0.125
+HOW = how_to_tune(3, batch=8)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A narrow YOLO11 as Ultralytics keeps a trained one, for other classes."""
+    path = tmp_path / "source.pt"
+    torch.save({"model": build(to_yaml(yolo11("n", 64, WIDTH), 3), seed=3), "train_args": {"data": "x.yaml"}}, path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_it_is_tuned_once(small_data: DetectionData, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    seen: list[tuple[int, int]] = []
+    first = tune(checkpoint, small_data, 64, HOW, told=lambda done, of: seen.append((done, of)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert first.steps == 3 and first.imgsz == 64
+    content = read_tuned(first.path)
+    model = content["model"]
+    assert tuple(model.names.values()) == small_data.names
+    with threads(1):
+        assert evaluate(model, small_data.select, small_data, 64) == first.score
+    monkeypatch.setattr(tuned, "train_proxy", None)
+    assert tune(checkpoint, small_data, 64, HOW) == first
+
+
+def test_what_changes_the_tuning_has_a_file_of_its_own(small_data: DetectionData, checkpoint: Path) -> None:  # noqa: F811
+    names = {
+        tuned._identity(checkpoint, small_data, imgsz, how, steps)
+        for imgsz, how, steps in [(64, HOW, 3), (96, HOW, 3), (64, how_to_tune(4, batch=8), 4), (64, HOW, 0)]
+    }
+    content = torch.load(checkpoint, weights_only=False)
+    torch.save({**content, "more": 1}, checkpoint)
+    assert len({*names, tuned._identity(checkpoint, small_data, 64, HOW, 3)}) == 5
+
+
+def test_one_that_is_broken_off_goes_on(small_data: DetectionData, checkpoint: Path, cache: Path) -> None:  # noqa: F811
+    class Stop(BaseException):
+        pass
+
+    def told(done: int, _: int) -> None:
+        if done == 2:
+            raise Stop
+
+    whole = tune(checkpoint, small_data, 64, HOW)
+    expected = read_tuned(whole.path)["model"].state_dict()
+    whole.path.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuned.Kept, "__init__", _eager)
+        with pytest.raises(Stop):
+            tune(checkpoint, small_data, 64, HOW, told=told)
+        seen: list[int] = []
+        again = tune(checkpoint, small_data, 64, HOW, told=lambda done, _: seen.append(done))
+    assert seen == [3] and again == whole
+    assert all(
+        torch.equal(value, expected[name]) for name, value in read_tuned(again.path)["model"].state_dict().items()
+    )
+    assert [path.suffix for path in (cache / "sources").iterdir() if path.suffix != ".lock"] == [".pt"]
+
+
+_plain = tuned.Kept.__init__
+
+
+def _eager(self: tuned.Kept, path: Path) -> None:
+    _plain(self, path, every_s=0.0)
+
+
+def test_a_source_of_these_data_is_taken_as_it_is(small_data: DetectionData, checkpoint: Path) -> None:  # noqa: F811
+    assert not trained_on(checkpoint, small_data)
+    content = torch.load(checkpoint, weights_only=False)
+    model = build(to_yaml(yolo11("n", 64, WIDTH), small_data.nc), seed=3)
+    model.names = dict(enumerate(small_data.names))
+    for data, same in (
+        (str(small_data.source), True),
+        (f"train/data/{small_data.digest}/set/data.yaml", True),
+        ("x.yaml", False),
+    ):
+        torch.save({**content, "model": model, "train_args": {"data": data}}, checkpoint)
+        assert trained_on(checkpoint, small_data) is same
+    torch.save({**content, "model": model, "train_args": {"data": str(small_data.source)}}, checkpoint)
+    found = tune(checkpoint, small_data, 64, HOW)
+    assert found.steps == 0
+    kept, given = read_tuned(found.path)["model"].state_dict(), model.state_dict()
+    weights = [name for name in given if "running" not in name and "num_batches" not in name]
+    assert all(torch.equal(kept[name], given[name]) for name in weights)
+
+
+def test_a_design_begins_with_it(small_data: DetectionData, checkpoint: Path) -> None:  # noqa: F811
+    found = tune(checkpoint, small_data, 64, HOW)
+    same = build(to_yaml(yolo11("n", 64, WIDTH), small_data.nc), seed=9)
+    assert begin(same, found.path, small_data, 64) == 1.0
+    with threads(1):
+        score = evaluate(same, small_data.select, small_data, 64)
+    assert score.map50_95 == pytest.approx(found.score.map50_95, abs=0.01)
+    twice = [build(to_yaml(yolo11("n", 64, 0.0625), small_data.nc), seed=seed) for seed in (1, 2)]
+    for model in twice:
+        begin(model, found.path, small_data, 64)
+    first, second = (model.state_dict() for model in twice)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())  # nothing of its own is left
+
+
+def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"nowhere.pt cannot be read .* tunes the source again"):
+        read_tuned(tmp_path / "nowhere.pt")

@@ -5,6 +5,8 @@ import importlib.util
 import pkgutil
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,25 @@ def know_bundled_blocks() -> None:
         module.__dict__.update({name: value for name, value in members.items() if value.__module__ == source.__name__})
     assert set(vars(module)) >= nas.blocks.REGISTERED.keys()
     sys.modules[MODULE_NAME] = module
+
+
+@contextmanager
+def named_as_in_a_bundle() -> Iterator[None]:
+    """Inside, what is pickled refers to blocks as those of a bundle do.
+
+    Such a file loads where ghostnas is, and with the bundle where it is not. Where another `ghost_blocks` is importable,
+    blocks keep their own names.
+    """
+    know_bundled_blocks()
+    blocks = vars(sys.modules.get(MODULE_NAME, types.ModuleType(MODULE_NAME))).values()
+    ours = [(one, one.__module__) for one in blocks if isinstance(one, type) and one.__module__.startswith("nas.")]
+    try:
+        for one, _ in ours:
+            one.__module__ = MODULE_NAME
+        yield
+    finally:
+        for one, name in ours:
+            one.__module__ = name
 
 
 def load_trained(path: Path) -> Checkpoint:

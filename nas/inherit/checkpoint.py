@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from nas import __version__
+from nas.checkpoints import named_as_in_a_bundle
 from nas.errors import StorageError, UsageError
 from nas.paths import writable_dir
 
@@ -46,7 +47,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def write_checkpoint(model: Any, path: Path, imgsz: int, source: str) -> None:
-    """Write an Ultralytics checkpoint; whoever looks sees the whole file or none.
+    """Write an Ultralytics checkpoint that loads here and with a bundle; whoever looks sees the whole file or none.
 
     It records the input size, with which Ultralytics trains, and no epoch, score or weight update: it is not trained.
 
@@ -74,7 +75,8 @@ def write_checkpoint(model: Any, path: Path, imgsz: int, source: str) -> None:
     }
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        torch.save(content, beside)
+        with named_as_in_a_bundle():
+            torch.save(content, beside)
         beside.replace(path)
     except (OSError, RuntimeError) as error:  # torch raises RuntimeError where a disk is full
         beside.unlink(missing_ok=True)

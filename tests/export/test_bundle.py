@@ -2,13 +2,16 @@
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from nas.build import build
 from nas.bundle import readme, write_bundle
 from nas.checkpoints import load_trained
 from nas.designs import find_design
@@ -60,6 +63,54 @@ def test_a_bundle_trains_where_ghostnas_is_not(results: Path, data_yaml: Path, t
     assert "DONE ghost_blocks 6 False" in done.stdout
     # Back home, ghostnas knows the classes that the checkpoint names.
     assert load_trained(tmp_path / "out" / "t" / "weights" / "best.pt").epochs == 1
+
+
+_FROM_A_START = '''
+import sys
+
+class Blocked:
+    """Makes `import nas` fail, wherever the package lies."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "nas":
+            raise ModuleNotFoundError("blocked: " + name, name=name)
+
+sys.meta_path.insert(0, Blocked())
+sys.path.insert(0, sys.argv[1])
+from ultralytics import YOLO
+model = YOLO(sys.argv[2])
+model.train(data=sys.argv[3], epochs=1, imgsz=64, batch=4, device="cpu", workers=0, plots=False,
+            project=sys.argv[4], name="t", amp=False)
+print("DONE", "nas" in sys.modules)
+'''
+
+
+@pytest.mark.slow
+def test_a_start_with_our_blocks_trains_where_only_its_bundle_is(
+    results: Path, data_yaml: Path, tmp_path: Path
+) -> None:
+    from nas.data import load
+    from nas.inherit.checkpoint import write_checkpoint
+    from nas.inherit.start import start
+
+    design, source = find_design("small", None, results), tmp_path / "source.pt"
+    torch.save({"model": build(to_yaml(STOCK, 6), seed=0), "train_args": {}}, source)
+    made = start(source, design, load(str(data_yaml)), repair=False)
+    write_checkpoint(made.model, tmp_path / "start.pt", made.imgsz, source.name)
+    assert type(made.model.model[2]).__module__ == "nas.blocks.bottleneck"  # the classes are what they were
+    bundle = write_bundle(design, tmp_path / "bundle")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _FROM_A_START, bundle.folder, tmp_path / "start.pt", data_yaml, tmp_path / "out"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "DONE False" in done.stdout
+    taken = re.search(r"Transferred (\d+)/(\d+) items", done.stdout + done.stderr)
+    assert taken is not None and taken[1] == taken[2]
 
 
 def test_the_module_holds_only_the_blocks_that_the_design_uses() -> None:

@@ -58,8 +58,8 @@ def know_bundled_blocks() -> None:
 def named_as_in_a_bundle() -> Iterator[None]:
     """Inside, what is pickled refers to blocks as those of a bundle do.
 
-    Such a file loads where ghostnas is, and with the bundle where it is not. Where another `ghost_blocks` is importable,
-    blocks keep their own names.
+    Such a file loads where ghostnas is, and with the bundle where it is not. Blocks keep their own names where another
+    `ghost_blocks` is importable.
     """
     know_bundled_blocks()
     blocks = vars(sys.modules.get(MODULE_NAME, types.ModuleType(MODULE_NAME))).values()

@@ -15,7 +15,9 @@ on_data.py         a source's classes and statistics on a data set
 child.py           all of the above for one design
 start.py           from a checkpoint and a design's file to a model
 checkpoint.py      its file
+tuned.py           a source tuned on the user's data, kept in the cache folder
+begin.py           a design that begins with a tuned source
 
-A search inherits many designs from one source: `describe` and the scores are made once, then `child.inherit` for
-each design.
+A search inherits many designs from one source: `tuned.tune` makes it once, and each design begins with it
+(`begin.begin`).
 """

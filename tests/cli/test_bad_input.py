@@ -198,21 +198,23 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
 
     space, data = load_space("ghostv2-n"), load(None)
     request = Request(
-        space,
-        None,
-        1.0,
-        1,
-        Limits(2.5),
-        LatencySettings(),
-        ProxySettings(),
-        None,
-        "gp",
-        False,
-        3,
-        0,
-        None,
-        "mine",
-        tmp_path,
+        space=space,
+        data=None,
+        fraction=1.0,
+        budget=1,
+        limits=Limits(2.5),
+        latency=LatencySettings(),
+        proxy=ProxySettings(),
+        epochs=None,
+        source=None,
+        source_steps=600,
+        sampler="gp",
+        seed_literals=False,
+        finalist_seeds=3,
+        workers=0,
+        max_seconds=None,
+        name="mine",
+        out=tmp_path,
     )
     settings: SearchSettings = search_settings(request, data)
     StoredStudy(tmp_path / "results" / "mine", replace(settings, target_ms=9.0), {}).close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from nas.campaign import Campaign, Progress
+from nas.campaign import Campaign
 from nas.data import DetectionData, load
 from nas.data.pixels import check_memory
 from nas.data.source import split_that_holds
@@ -39,6 +39,7 @@ from nas.latency.ssh import parse_address
 from nas.literal_files import points, shipped_literals
 from nas.notices import shown
 from nas.paths import writable_dir
+from nas.progress import Progress
 from nas.provenance import machine, versions
 from nas.proxy import ProxySettings, steps_for_epochs
 from nas.proxy.machine import find_device, find_precision

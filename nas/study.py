@@ -134,7 +134,7 @@ class StoredStudy:
         self.folder = writable_dir(folder)
         self._sizes = dict(sizes)
         self._annotate = annotate
-        self.target_ms = settings.target_ms
+        self.target_ms, self.proxy_steps = settings.target_ms, settings.steps
         self._lock = lock(folder)
         try:
             check_intact(folder / STUDY_FILE)

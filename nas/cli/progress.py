@@ -14,9 +14,9 @@ from nas.cli.reading import ReadingProgress
 from nas.printable import printable
 
 if TYPE_CHECKING:
-    from nas.campaign import Progress
     from nas.data import DetectionData
     from nas.feasibility import Feasibility
+    from nas.progress import Progress
     from nas.report import Outcome
     from nas.settings import SearchSettings
 
@@ -147,9 +147,13 @@ def progress_line(progress: "Progress") -> str:
         parts.append(
             f"highest {best.evaluation.score.map50_95:.3f} mAP at {found.latency.latency_ms:.2f} ms ({best.label})"
         )
-    if progress.to_repeat:
-        failed = f" ({progress.repetitions_failed} failed)" if progress.repetitions_failed else ""
-        parts.append(f"the best with other seeds {progress.repeated}/{progress.to_repeat}{failed}")
+    phase = progress.last_phase
+    if phase is not None and phase.of:
+        failed = f" ({phase.failed} failed)" if phase.failed else ""
+        done = f"last rung {phase.done} of {phase.of}"
+        if phase.kind == "other seeds":
+            done = f"the best with other seeds {phase.done}/{phase.of}"
+        parts.append(f"{done}{failed}")
     if progress.left_s is not None:
         parts.append(f"about {_minutes(progress.left_s)} left")
     return ", ".join(parts)

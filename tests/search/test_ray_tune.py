@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from nas.architecture import Architecture
-from nas.campaign import Campaign, Progress
+from nas.campaign import Campaign
 from nas.errors import StorageError
 from nas.estimates import FAVOURITES
 from nas.evaluate import Evaluation, Task
 from nas.executors import ray_tune
 from nas.executors.scratch import own_folder
 from nas.literals import yolo11
+from nas.progress import Progress
 from nas.proxy import Score
 from nas.settings import SearchSettings
 from nas.space import SearchSpace

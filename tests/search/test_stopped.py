@@ -10,7 +10,8 @@ from torch import nn
 import nas.evaluate
 import nas.proxy
 from nas.architecture import Architecture
-from nas.campaign import Assignment, Campaign
+from nas.assignment import Assignment
+from nas.campaign import Campaign
 from nas.errors import DataChanged, DeviceLost, GhostnasError, StorageError
 from nas.evaluate import Evaluation, Evaluator, Task, evaluate
 from nas.executors import inline, ray_tune

@@ -204,9 +204,9 @@ class Campaign:
         status = [r.status for r in records]
         trained = status.count("trained")
         seconds = self._clock() - self._begun
-        phase = self._last_phase
-        here = self._trainings() - self._trained_before + phase.work_done
-        left = max(self._budget - trained, 0) + len(self._baselines) + phase.work_left
+        done_after, left_after = self._last_phase.work
+        here = self._trainings() - self._trained_before + done_after
+        left = max(self._budget - trained, 0) + len(self._baselines) + left_after
         return Progress(
             budget=self._budget,
             trained=trained,
@@ -217,7 +217,7 @@ class Campaign:
             last=last,
             seconds=seconds,
             left_s=seconds / here * left if here else None,
-            last_phase=phase.phase,
+            last_phase=self._last_phase.phase,
         )
 
     def _failed(self, record: Record | None, reason: str) -> None:

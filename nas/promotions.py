@@ -6,11 +6,11 @@ its place to the next of its list. Each is trained once: scores stay when a larg
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from statistics import mean
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from nas.assignment import Promotion
 from nas.estimates import FAVOURITES, Estimates, estimates, most_accurate
@@ -18,7 +18,7 @@ from nas.progress import LastPhase
 from nas.rungs import LastRung
 from nas.study import Record, StoredStudy
 
-_SCORES = "last_rung"
+SCORES = "last_rung"
 _PROMOTED = "promotion"
 _FAILURES = "last_rung_failures"
 
@@ -80,16 +80,17 @@ def shortlists(records: Sequence[Record], baselines: Sequence[Record], known: Es
 
 def last_rungs(study: StoredStudy) -> dict[str, LastRung]:
     """What the trainings at the last rung gave, by label."""
-    return {label: LastRung.from_dict(value) for label, value in (study.attribute(_SCORES) or {}).items()}
+    return read_last_rungs(study.attributes())
+
+
+def read_last_rungs(attributes: Mapping[str, Any]) -> dict[str, LastRung]:
+    """The same, from a study's attributes."""
+    return {label: LastRung.from_dict(value) for label, value in attributes.get(SCORES, {}).items()}
 
 
 def standing(study: StoredStudy) -> Standing:
     """Where a study's last rung stands."""
-    scores = last_rungs(study)
-    promoted = _promoted(study)
-    missing = tuple(label for label in promoted if label not in scores)
-    failed = {label: failure["reason"] for label, failure in _failures(study).items()}
-    return Standing(promoted, missing, failed, _decision(study)["trained"] == len(_trained(study)))
+    return _standing(_Kept.of(study), len(_trained(study)))
 
 
 class Promotions:
@@ -110,9 +111,9 @@ class Promotions:
         self._here = 0
         # A failure is a design's own once another training has succeeded after it. Until then it may be the machine's
         # fault, such as of a full memory, and this process tries the design again.
-        scores, kept = len(last_rungs(study)), _failures(study)
-        own = {label: failure for label, failure in kept.items() if failure["scores"] < scores}
-        if own != kept:
+        kept = _Kept.of(study)
+        own = {label: failure for label, failure in kept.failures.items() if failure["scores"] < len(kept.scores)}
+        if own != kept.failures:
             study.keep(_FAILURES, own)
 
     def next(self, parallel: int) -> tuple[Record, Promotion] | Literal["wait"] | None:
@@ -121,13 +122,12 @@ class Promotions:
         Args:
             parallel: How many may be under way at once.
         """
-        if self._steps is None:
-            return None
         self._began = True
-        trained = _trained(self._study)
-        if _decision(self._study)["trained"] != len(trained):
+        trained, kept = _trained(self._study), _Kept.of(self._study)
+        if kept.trained != len(trained):
             self._decide(trained)
-        waiting = [label for label in standing(self._study).missing if label not in self._running]
+            kept = _Kept.of(self._study)
+        waiting = [label for label in _standing(kept, len(trained)).missing if label not in self._running]
         if not waiting:
             return "wait" if self._running else None
         if len(self._running) >= parallel:
@@ -137,14 +137,16 @@ class Promotions:
 
     def done(self, label: str, last: LastRung) -> None:
         """Keep what a training gave."""
-        self._study.keep(_SCORES, {**(self._study.attribute(_SCORES) or {}), label: last.to_dict()})
+        self._study.keep(SCORES, {**(self._study.attribute(SCORES) or {}), label: last.to_dict()})
+        self._study.annotate(_trained(self._study)[label])
         self._running.discard(label)
         self._here += 1
 
     def fail(self, label: str, reason: str) -> None:
         """Keep why a training gave nothing; the next of its list takes the place."""
-        failure = {"reason": reason, "scores": len(last_rungs(self._study))}
-        self._study.keep(_FAILURES, {**_failures(self._study), label: failure})
+        kept = _Kept.of(self._study)
+        failure = {"reason": reason, "scores": len(kept.scores)}
+        self._study.keep(_FAILURES, {**kept.failures, label: failure})
         self._running.discard(label)
 
     @property
@@ -161,16 +163,12 @@ class Promotions:
         return LastPhase("last rung", len(now.promoted) - len(now.missing), len(now.promoted), len(now.failed))
 
     @property
-    def work_done(self) -> float:
-        """What was trained since the search (re)started, in proxies."""
-        return self._here * self._proxies()
-
-    @property
-    def work_left(self) -> float:
-        """What is still to be trained, in proxies."""
-        if self._steps is None:
-            return 0.0
-        return (len(standing(self._study).missing) if self._began else self._expected) * self._proxies()
+    def work(self) -> tuple[float, float]:
+        """What was trained since the search (re)started, and what is still to be trained, in proxies."""
+        kept, trained = _Kept.of(self._study), _trained(self._study)
+        left = len(_standing(kept, len(trained)).missing) if self._began else self._expected
+        each = self._proxies(kept.scores.values(), trained.values())
+        return self._here * each, left * each
 
     def _decide(self, trained: dict[str, Record]) -> None:
         study = self._study
@@ -179,33 +177,51 @@ class Promotions:
         lists = [{"places": one.places, "labels": list(one.labels)} for one in found]
         study.keep(_PROMOTED, {"trained": len(trained), "lists": lists})
 
-    def _proxies(self) -> float:
+    def _proxies(self, scores: Collection[LastRung], trained: Collection[Record]) -> float:
         """How many evaluations take as long as one training at the last rung: as measured, or by the steps."""
-        rungs = last_rungs(self._study).values()
-        evaluations = [record.evaluation for record in _trained(self._study).values()]
-        each = mean([sum(one.seconds.values()) for one in evaluations if one] or [0.0])
-        if rungs and each:
-            return mean(one.seconds for one in rungs) / each
+        each = mean([sum(r.evaluation.seconds.values()) for r in trained if r.evaluation] or [0.0])
+        if scores and each:
+            return mean(one.seconds for one in scores) / each
         return (self._steps or 0) / self._study.proxy_steps
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a study keeps of its last rung.
+
+    Attributes:
+        scores: What the trainings gave, by label.
+        trained: Designs that were trained when it was decided who is promoted; None before.
+        shortlists: Who competes.
+        failures: By label, why a training failed, and how many scores there were then.
+    """
+
+    scores: dict[str, LastRung]
+    trained: int | None
+    shortlists: list[Shortlist]
+    failures: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, study: StoredStudy) -> Self:
+        kept = study.attributes()
+        decision = kept.get(_PROMOTED, {"trained": None, "lists": []})
+        lists = [Shortlist(one["places"], tuple(one["labels"])) for one in decision["lists"]]
+        return cls(read_last_rungs(kept), decision["trained"], lists, kept.get(_FAILURES, {}))
+
+    @property
+    def promoted(self) -> tuple[str, ...]:
+        """The best of every list before the second of any, so that a search that is cut short can compare them."""
+        sound = [[label for label in one.labels if label not in self.failures][: one.places] for one in self.shortlists]
+        return tuple(label for row in zip_longest(*sound) for label in row if label is not None)
+
+
+def _standing(kept: _Kept, trained: int) -> Standing:
+    promoted = kept.promoted
+    missing = tuple(label for label in promoted if label not in kept.scores)
+    failed = {label: failure["reason"] for label, failure in kept.failures.items()}
+    return Standing(promoted, missing, failed, kept.trained == trained)
 
 
 def _trained(study: StoredStudy) -> dict[str, Record]:
     """Every trained design by label, baselines first."""
     return {r.label: r for r in [*study.baselines(), *study.records()] if r.status == "trained"}
-
-
-def _decision(study: StoredStudy) -> dict[str, Any]:
-    kept: dict[str, Any] | None = study.attribute(_PROMOTED)
-    return kept or {"trained": None, "lists": []}
-
-
-def _failures(study: StoredStudy) -> dict[str, dict[str, Any]]:
-    return study.attribute(_FAILURES) or {}
-
-
-def _promoted(study: StoredStudy) -> tuple[str, ...]:
-    """The best of every list before the second of any, so that a search that is cut short can compare them."""
-    failed = _failures(study)
-    lists = [Shortlist(one["places"], tuple(one["labels"])) for one in _decision(study)["lists"]]
-    sound = [[label for label in one.labels if label not in failed][: one.places] for one in lists]
-    return tuple(label for row in zip_longest(*sound) for label in row if label is not None)

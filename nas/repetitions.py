@@ -70,14 +70,10 @@ class Repetitions:
         return LastPhase("other seeds", done, done + failed + self._left(), failed)
 
     @property
-    def work_done(self) -> float:
-        """Repetitions done since the search (re)started."""
-        return self._finished() - self._before
-
-    @property
-    def work_left(self) -> float:
-        """Repetitions that are still to be done."""
-        return self._number * (FAVOURITES + 1) if self._favourites is None else self._left()
+    def work(self) -> tuple[int, int]:
+        """Repetitions done since the search (re)started, and those that are still to be done."""
+        left = self._number * (FAVOURITES + 1) if self._favourites is None else self._left()
+        return self._finished() - self._before, left
 
     def _left(self) -> int:
         return len(self._running) + len(self._missing(self._now()))

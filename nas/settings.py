@@ -51,6 +51,7 @@ class SearchSettings:
         seed_literals: Whether the shipped literals of the space were tried first.
         weights: File name and digest of the checkpoint that proxies begin with, None from scratch.
         teacher: File name and digest of the checkpoint that teaches the proxies, None without.
+        last_rung: Steps of the last rung, None where there is none.
     """
 
     space: str
@@ -82,6 +83,7 @@ class SearchSettings:
     seed_literals: bool = False
     weights: str | None = None
     teacher: str | None = None
+    last_rung: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -153,13 +153,20 @@ def _measured(design: Design) -> str:
         rule = str(design.provenance.get("counting_rule", "")).removeprefix("GFLOPs: ")
         lines.append(f"- {int(row['params']):,} parameters, {row['gflops']} GFLOPs{f' ({rule})' if rule else ''}")
     if row.get("map50_95"):
-        steps = f" of {settings['steps']} steps" if settings.get("steps") else ""
-        on = f" on {printable(settings['data'])}" if settings.get("data") else ""
         lines.append(
-            f"- mAP50-95 {row['map50_95']} after a short training{steps}{on}: good for comparing designs "
-            "within that search, not what full training reaches"
+            f"- mAP50-95 {_accuracy(row, settings)}: good for comparing designs within that search, not what full "
+            "training reaches"
         )
     return "\n".join(lines)
+
+
+def _accuracy(row: dict[str, str], settings: dict[str, Any]) -> str:
+    """The score of the longest training, and what that was."""
+    on = f" on {printable(settings['data'])}" if settings.get("data") else ""
+    if row.get("last_rung_map50_95"):
+        return f"{row['last_rung_map50_95']} after a training of {row['last_rung_steps']} steps{on}"
+    steps = f" of {settings['steps']} steps" if settings.get("steps") else ""
+    return f"{row['map50_95']} after a short training{steps}{on}"
 
 
 def _latency(row: dict[str, str], measured: Measured) -> str:

@@ -1,22 +1,24 @@
 """A search in progress: which trial comes next, when the budget is spent, and how far it has come.
 
 A campaign joins what to try (`search`) with what is known (`study`). It does not know how trials run: an executor asks
-`next()`, evaluates the assignment somewhere, and answers with `finish()`, `postpone()`, `fail()` or `lose()`.
+`next()`, carries the assignment out somewhere, and answers with `finish()`, `postpone()`, `fail()` or `lose()`.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from nas.architecture import Architecture
+from nas.assignment import Assignment, Found, Promotion, Repetition
 from nas.errors import DataChanged, DeviceLost, ProxyError, StorageError
-from nas.estimates import FAVOURITES
 from nas.evaluate import Evaluation
 from nas.foresight import Foresee
 from nas.latency.predictor import Prediction
+from nas.progress import Progress
+from nas.promotions import Promotions, kind
 from nas.proxy import Score
 from nas.repetitions import Repetitions
+from nas.rungs import LastRung
 from nas.search import Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
 from nas.study import INTERRUPTED, Record, StoredStudy, evaluated
@@ -32,58 +34,6 @@ NEAR = 0.6
 # Apart from every trial number, so that attempts of one trial and first attempts of others draw different designs; a
 # multiple of search's cycles, so that all attempts of one trial look for the same.
 _ATTEMPT = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """An architecture to evaluate.
-
-    Attributes:
-        number: Trial number inside its study.
-        label: File stem of its YAML and weights: `trial-7`, or a baseline's name.
-        architecture: The design.
-        baseline: Whether it is a baseline, which is trained also when it misses a limit.
-        repetition: 0 to evaluate it; else the number of another seed with which it is only trained.
-    """
-
-    number: int
-    label: str
-    architecture: Architecture
-    baseline: bool = False
-    repetition: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a search has come.
-
-    Attributes:
-        budget: Candidates to train.
-        trained: Candidates trained.
-        rejected: Candidates that missed a limit.
-        failed: Candidates that failed.
-        running: Candidates being evaluated.
-        best: The most accurate trained candidate so far.
-        last: The trial that finished last.
-        seconds: Seconds since the search (re)started.
-        left_s: Estimated seconds to the end, None before the first training is done.
-        repeated: Repetitions done with other seeds.
-        to_repeat: Repetitions that there will be; 0 before the trials have ended.
-        repetitions_failed: Repetitions that failed.
-    """
-
-    budget: int
-    trained: int
-    rejected: int
-    failed: int
-    running: int
-    best: Record | None
-    last: Record | None
-    seconds: float
-    left_s: float | None
-    repeated: int = 0
-    to_repeat: int = 0
-    repetitions_failed: int = 0
 
 
 End = Literal["budget", "time", "exhausted", "rejections"]
@@ -106,6 +56,7 @@ class Campaign:
         seeds: Sequence[Architecture] = (),
         foresee: Foresee = lambda records, design: None,
         repetitions: int = 0,
+        last_rung: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -122,7 +73,10 @@ class Campaign:
             baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
             seeds: Named designs that the candidates begin with.
             foresee: Predicts latencies; designs that miss the target are passed over, and random ones far below it.
-            repetitions: Other seeds with which the best candidates and the best baseline are trained in the end.
+            repetitions: Other seeds with which the best candidates and the best baseline are trained in the end; none
+                where there is a last rung.
+            last_rung: Steps of the last rung, at which the best candidates and the best baselines are trained in the
+                end; None where there is none.
             on_progress: Called after every change.
             clock: Seconds, for tests.
         """
@@ -131,8 +85,9 @@ class Campaign:
         self._seed, self._budget, self._parallel = seed, budget, parallel
         self._max_seconds, self._seeds = max_seconds, tuple(seeds)
         self._foresee = foresee
-        self._expected_repetitions = repetitions * (FAVOURITES + 1)
-        self._repetitions = Repetitions(study, repetitions)
+        self._repetitions = Repetitions(study, repetitions if last_rung is None else 0)
+        self._promotions = Promotions(study, last_rung, len({kind(label) for label in baselines or {}}))
+        self._last_phase = self._repetitions if last_rung is None else self._promotions
         self._on_progress, self._clock = on_progress, clock
         self._begun = clock()
         self._retry = study.orphans()
@@ -153,12 +108,12 @@ class Campaign:
         late = self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds
         rejected = sum(r.status == "rejected" for r in records)
         if trained >= self._budget:
-            return "wait" if busy else self._repeat("budget", late)
+            return "wait" if busy else self._further("budget", late)
         if late:
             self.ended = "time"
             return None
         if rejected >= REJECTED_A_TRAINED * self._budget:
-            return "wait" if busy else self._repeat("rejections", late)
+            return "wait" if busy else self._further("rejections", late)
         if busy >= self._parallel or trained + len(running) >= self._budget:
             return "wait"
         if self._retry:
@@ -166,20 +121,23 @@ class Campaign:
         if not self._exhausted and (proposed := self._proposed(records, running)):
             return proposed
         self._exhausted = True
-        return "wait" if busy else self._repeat("exhausted", late)
+        return "wait" if busy else self._further("exhausted", late)
 
-    def finish(self, assignment: Assignment, evaluation: Evaluation) -> None:
-        """Store an assignment's evaluation."""
-        record = self._study.finish(assignment.number, evaluation, assignment.baseline)
-        if evaluation.status == "trained":  # a rejected candidate says nothing about whether trainings work
+    def finish(self, assignment: Assignment, found: Found) -> None:
+        """Store what came of an assignment."""
+        record = None
+        match assignment.more, found:
+            case None, Evaluation():
+                record = self._study.finish(assignment.number, found, assignment.baseline)
+            case Repetition(number), Score():
+                self._repetitions.done(assignment.label, number, found.map50_95)
+            case Promotion(), LastRung():
+                self._promotions.done(assignment.label, found)
+            case _:
+                raise TypeError(f"{assignment.label}: {type(found).__name__} is no answer to {assignment.more}")
+        if record is None or record.status == "trained":  # a rejection says nothing about whether trainings work
             self._failures = 0
         self._on_progress(self.progress(record))
-
-    def repeated(self, assignment: Assignment, score: Score) -> None:
-        """Store what a repetition gave."""
-        self._repetitions.done(assignment.label, assignment.repetition, score.map50_95)
-        self._failures = 0
-        self._on_progress(self.progress())
 
     def postpone(self, assignment: Assignment, reason: str) -> None:
         """Store that the device was too disturbed for an assignment: a candidate is tried once more, then it fails.
@@ -187,7 +145,7 @@ class Campaign:
         Raises:
             ProxyError: As `fail`.
         """
-        candidate = not (assignment.baseline or assignment.repetition)
+        candidate = not assignment.baseline and assignment.more is None
         if not candidate or self._study.records()[assignment.number].retried is not None:
             self.fail(assignment, reason)
             return
@@ -196,16 +154,19 @@ class Campaign:
         self._failed(record, reason)
 
     def fail(self, assignment: Assignment, reason: str) -> None:
-        """Store that an assignment failed; of a failed repetition nothing is stored.
+        """Store that an assignment failed, and why; of a failed repetition nothing is stored.
 
         Raises:
             ProxyError: Several trials failed in a row: the fault is not the candidates'.
         """
         record = None
-        if assignment.repetition:
-            self._repetitions.fail(assignment.label, assignment.repetition)
-        else:
-            record = self._study.fail(assignment.number, reason, assignment.baseline)
+        match assignment.more:
+            case None:
+                record = self._study.fail(assignment.number, reason, assignment.baseline)
+            case Repetition(number):
+                self._repetitions.fail(assignment.label, number)
+            case Promotion():
+                self._promotions.fail(assignment.label, reason)
         self._failed(record, reason)
 
     def lose(self, assignment: Assignment, reason: str) -> NoReturn:
@@ -243,13 +204,9 @@ class Campaign:
         status = [r.status for r in records]
         trained = status.count("trained")
         seconds = self._clock() - self._begun
-        repetitions = self._repetitions
-        here = self._trainings() - self._trained_before + repetitions.finished_here
-        left = max(self._budget - trained, 0) + len(self._baselines)
-        if repetitions.wanted:
-            left += repetitions.wanted - repetitions.finished - repetitions.failures
-        else:
-            left += self._expected_repetitions
+        done_after, left_after = self._last_phase.work
+        here = self._trainings() - self._trained_before + done_after
+        left = max(self._budget - trained, 0) + len(self._baselines) + left_after
         return Progress(
             budget=self._budget,
             trained=trained,
@@ -260,9 +217,7 @@ class Campaign:
             last=last,
             seconds=seconds,
             left_s=seconds / here * left if here else None,
-            repeated=repetitions.finished,
-            to_repeat=repetitions.wanted,
-            repetitions_failed=repetitions.failures,
+            last_phase=self._last_phase.phase,
         )
 
     def _failed(self, record: Record | None, reason: str) -> None:
@@ -274,17 +229,16 @@ class Campaign:
                 "The search was stopped; what is finished is kept, and the same command goes on"
             )
 
-    def _repeat(self, end: End, late: bool) -> Assignment | Literal["wait"] | None:
-        """The next repetition, or the search's end; no trial is running."""
-        found = self._repetitions.next(0 if late else self._parallel)
-        if found == "wait" and (self._repetitions.running or not late):
+    def _further(self, end: End, late: bool) -> Assignment | Literal["wait"] | None:
+        """The next training of one of the best, or the search's end; no trial is running."""
+        found = self._last_phase.next(0 if late else self._parallel)
+        if found == "wait" and (self._last_phase.running or not late):
             return "wait"
         if found is None or found == "wait":
             self.ended = end if found is None else "time"
             return None
-        record, number = found
-        design = evaluated(record)[0].architecture
-        return Assignment(record.number, record.label, design, record.baseline, number)
+        record, more = found
+        return Assignment(record.number, record.label, evaluated(record)[0].architecture, record.baseline, more)
 
     def _trainings(self) -> int:
         """Trainings done so far, baselines included."""

@@ -4,7 +4,7 @@ Several files are measured in the same slices of the same processes: in the medi
 (docs/latency.md). Where the device is too disturbed, a design's screening stays, and it is called unconfirmed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -22,6 +22,7 @@ from nas.latency.patience import DISTURBED_PAUSES_S, patiently, surely
 from nas.latency.predictions import opened_for_pictures
 from nas.latency.sized import Sized
 from nas.proxy import Score
+from nas.rungs import weights_name
 from nas.study import Record, evaluated
 from nas.turnstile import Turnstile
 from nas.yolo_yaml import to_yaml
@@ -84,7 +85,12 @@ class Final:
 
 
 def confirm(
-    records: Sequence[Record], task: Task, on_wait: Callable[[str], None] = lambda text: None, *, patient: bool = True
+    records: Sequence[Record],
+    task: Task,
+    on_wait: Callable[[str], None] = lambda text: None,
+    last: Collection[str] = (),
+    *,
+    patient: bool = True,
 ) -> list[Final]:
     """Export, measure and score trained designs; a design's latency and its accuracy are those of one file.
 
@@ -92,6 +98,7 @@ def confirm(
         records: The designs; `TOGETHER` at a time are as many as have been tried.
         task: How the search evaluates.
         on_wait: Told why a latency has to wait, or stays unconfirmed.
+        last: Labels of those whose weights are of the last rung, not of their proxy.
         patient: Whether to wait for a minute where the device is disturbed, for a design that may meet the target.
 
     Returns:
@@ -100,7 +107,7 @@ def confirm(
     Raises:
         LatencyError: A file could not be measured, for another reason than a disturbed device.
     """
-    exported = [_export(record, task) for record in records]
+    exported = [_export(record, task, weights_name(record.label, last=record.label in last)) for record in records]
     together = _together([file for _, file in exported], task, on_wait)
     finals = []
     for record, (model, file), latency in zip(records, exported, together, strict=True):
@@ -116,9 +123,9 @@ def confirm(
     return finals
 
 
-def _export(record: Record, task: Task) -> "tuple[nn.Module, Sized]":
+def _export(record: Record, task: Task, weights: str) -> "tuple[nn.Module, Sized]":
     architecture = evaluated(record)[0].architecture
-    model = _trained(architecture, task.folder / "models" / f"{record.label}.pt", task)
+    model = _trained(architecture, task.folder / "models" / f"{weights}.pt", task)
     pictures = calibration_pictures(task, architecture.imgsz, QUANTISED_WITH)
     return model, Sized(prepare(model, architecture.imgsz, task.latency, pictures), architecture.imgsz)
 
@@ -200,7 +207,7 @@ def _trained(architecture: Architecture, weights: Path, task: Task) -> "nn.Modul
         model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
         raise StudyError(
-            f"the proxy's weights {weights} cannot be read ({error}), and latency and val are of them; put the file "
+            f"the trained weights {weights} cannot be read ({error}), and latency and val are of them; put the file "
             "back, or search again under another --name"
         ) from error
     return model

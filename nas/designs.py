@@ -51,8 +51,9 @@ class Design:
         if self.run is None:
             return None
         number = self.label.removeprefix("trial-")
-        places = (("front.csv", "trial", number), ("baselines.csv", "baseline", self.label))
-        for name, column, value in (*places, ("trials.csv", "trial", number)):
+        finalists = (("last_rung.csv", "trial"), ("front.csv", "trial"), ("baselines.csv", "baseline"))
+        for name, column in (*finalists, ("trials.csv", "trial")):
+            value = self.label if column == "baseline" else number
             for row in table(self.run, name):
                 if row.get(column) == value and row.get("latency_ms"):
                     return Measured(row, fresh=row.get("latency_level") == "finalist")

@@ -8,7 +8,7 @@ from nas.denoise import Denoised, Estimate, Scored, denoised
 from nas.study import Record
 
 FAVOURITES = 3
-"""Candidates whose place is to rest on several seeds: the most accurate ones that meet every limit."""
+"""Candidates that are trained more than once: the most accurate ones that meet every limit."""
 
 Repeats = Mapping[str, Mapping[str, float]]
 """By label and number of the repetition: the score of another seed."""
@@ -79,9 +79,15 @@ def favourites(records: Sequence[Record], baselines: Sequence[Record], repeats: 
         repeats: More scores of some of them.
     """
     known = estimates([*baselines, *records], repeats)
+    return [*most_accurate(records, known)[:FAVOURITES], *most_accurate(baselines, known)[:1]]
 
-    def by_accuracy(among: Sequence[Record]) -> list[Record]:
-        meeting = [r for r in among if r.status == "trained" and r.evaluation and not r.evaluation.violations]
-        return sorted(meeting, key=lambda record: (-known.accuracy(record.label), record.number))
 
-    return [*by_accuracy(records)[:FAVOURITES], *by_accuracy(baselines)[:1]]
+def most_accurate(records: Sequence[Record], known: Estimates) -> list[Record]:
+    """The trained designs that meet every limit, the most accurate first.
+
+    Args:
+        records: Candidates or baselines.
+        known: What all scores say.
+    """
+    meeting = [r for r in records if r.status == "trained" and r.evaluation and not r.evaluation.violations]
+    return sorted(meeting, key=lambda record: (-known.accuracy(record.label), record.number))

@@ -1,6 +1,5 @@
 """One architecture, from its YAML to its score: build, count, measure, and train only what passes the gate."""
 
-import io
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -8,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nas.architecture import Architecture
+from nas.best_rate import Trained, at_best_rate
 from nas.data.sample import ROUGHLY_QUANTISED_WITH, sample_pictures
-from nas.errors import DataChanged, StorageError
+from nas.errors import DataChanged
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifact import prepare
 from nas.latency.estimate import Calibration
@@ -19,6 +19,8 @@ from nas.latency.patience import patiently
 from nas.latency.sized import Sized
 from nas.notices import tell
 from nas.proxy import ProxySettings, Score
+from nas.rungs import LastRung, weights_name
+from nas.trained_weights import write_text, write_weights
 from nas.turnstile import Turnstile
 from nas.yolo_yaml import to_yaml
 
@@ -131,6 +133,8 @@ class Task:
         folder: Results folder; YAMLs and proxy weights go to its `models/`.
         data_digest: Of the data with which the search began; None where any will do.
         source: File of the tuned source whose channels proxies begin with; None from scratch.
+        last_rung: Steps of the last rung, with which the best designs train in the end; None where there is none.
+        baseline_lrs: Learning rates of which a baseline trains at each and keeps the best; empty for the proxy's alone.
     """
 
     limits: Limits
@@ -143,10 +147,13 @@ class Task:
     folder: Path
     data_digest: str | None = None
     source: Path | None = None
+    last_rung: int | None = None
+    baseline_lrs: tuple[float, ...] = ()
 
 
 Evaluator = Callable[[Architecture, Task, str, bool], Evaluation]
 TrainAgain = Callable[[Architecture, Task, int], Score]
+TrainLast = Callable[[Architecture, Task, str, bool], LastRung]
 
 _SEEDS_APART = 1000
 """Between the seeds of a design's repetitions, so that searches with neighbouring seeds share none."""
@@ -176,7 +183,7 @@ def measure_only(architecture: Architecture, task: Task) -> Evaluation:
         ModelError: It cannot be built, counted or exported.
         LatencyError: Its latency could not be measured.
     """
-    return _screen(architecture, task, "a known design")[0]
+    return _screen(architecture, task, "a known design")
 
 
 def evaluate(architecture: Architecture, task: Task, label: str, always_train: bool = False) -> Evaluation:
@@ -198,18 +205,42 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
         DataChanged: The data set is not the one with which the search began.
         StorageError: The results folder cannot be written, or its disk is full.
     """
-    from nas.proxy import train_proxy
-
-    screened, model = _screen(architecture, task, label)
+    screened = _screen(architecture, task, label)
     if screened.violations and not always_train:
         return screened
     started = time.monotonic()
-    inherited = _begin(model, architecture, task)
-    data = data_of(task)
-    result, trained = train_proxy(model, data, architecture.imgsz, task.proxy, Turnstile())
-    _keep(architecture, task, label, trained)
+    trained = _train(architecture, task, label, baseline=always_train)
+    models = task.folder / "models"
+    write_text(models / f"{label}.yaml", to_yaml(architecture, task.classes))
+    write_weights(models / f"{weights_name(label)}.pt", trained.model)
     seconds = {**screened.seconds, "proxy": time.monotonic() - started}
-    return replace(screened, status="trained", score=result.score, seconds=seconds, inherited=inherited)
+    return replace(screened, status="trained", score=trained.result.score, seconds=seconds, inherited=trained.inherited)
+
+
+def begun(architecture: Architecture, task: Task) -> "tuple[nn.Module, float | None]":
+    """A design's model as its training begins.
+
+    Args:
+        architecture: The design.
+        task: How to evaluate.
+
+    Returns:
+        The model, and the share of its parameters that were inherited; None from scratch.
+
+    Raises:
+        ModelError: It cannot be built, or nothing of the source fits.
+        DataError: The pictures cannot be read.
+        StudyError: The source's file is gone.
+    """
+    from nas.build import build
+
+    with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement
+        model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
+        if task.source is None:
+            return model, None
+        from nas.inherit.begin import begin
+
+        return model, begin(model, task.source, data_of(task), architecture.imgsz)
 
 
 def train_again(architecture: Architecture, task: Task, repetition: int) -> Score:
@@ -224,28 +255,53 @@ def train_again(architecture: Architecture, task: Task, repetition: int) -> Scor
         ProxyError: The proxy gave no usable score.
         DataChanged: The data set is not the one with which the search began.
     """
-    from nas.build import build
+    seed = task.proxy.seed + _SEEDS_APART * repetition
+    seeded = replace(task, proxy=replace(task.proxy, seed=seed))
+    return _train(architecture, seeded, f"repetition {repetition}").result.score
+
+
+def train_last(architecture: Architecture, task: Task, label: str, baseline: bool = False) -> LastRung:
+    """Train a design that was evaluated already for as many steps as the last rung has, from where its proxy began.
+
+    The weights are written to `models/<label>-last.pt` of the results folder, whole or not at all.
+
+    Args:
+        architecture: The design.
+        task: How to evaluate; it has a last rung.
+        label: File stem, such as `trial-7`.
+        baseline: Whether it is a baseline, which trains at each of `baseline_lrs`.
+
+    Raises:
+        ProxyError: The training gave no usable score.
+        DataChanged: The data set is not the one with which the search began.
+        StorageError: The results folder cannot be written, or its disk is full.
+        ValueError: The search has no last rung.
+    """
+    if task.last_rung is None:
+        raise ValueError("this search has no last rung")
+    started = time.monotonic()
+    longer = replace(task, proxy=task.proxy.with_steps(task.last_rung))
+    trained = _train(architecture, longer, label, baseline=baseline)
+    write_weights(task.folder / "models" / f"{weights_name(label, last=True)}.pt", trained.model)
+    return LastRung(trained.result.score, task.last_rung, time.monotonic() - started, trained.lr)
+
+
+def _train(architecture: Architecture, task: Task, label: str, *, baseline: bool = False) -> Trained:
+    """Train a design from its beginning; a baseline at the best of its learning rates."""
     from nas.proxy import train_proxy
 
-    settings = replace(task.proxy, seed=task.proxy.seed + _SEEDS_APART * repetition)
-    with Turnstile().step():
-        model = build(to_yaml(architecture, task.classes), seed=settings.seed)
-    _begin(model, architecture, task)
     data = data_of(task)
-    return train_proxy(model, data, architecture.imgsz, settings, Turnstile())[0].score
+
+    def train(lr: float) -> Trained:
+        model, share = begun(architecture, task)
+        result, trained = train_proxy(model, data, architecture.imgsz, replace(task.proxy, lr=lr), Turnstile())
+        return Trained(result, trained, lr, share)
+
+    rates = (baseline and task.baseline_lrs) or (task.proxy.lr,)
+    return at_best_rate(rates, train, lambda why: tell(task.folder, f"{label}: {why}"))
 
 
-def _begin(model: "nn.Module", architecture: Architecture, task: Task) -> float | None:
-    """Let a fresh model begin with the source's channels; the share that it takes, None from scratch."""
-    if task.source is None:
-        return None
-    from nas.inherit.begin import begin
-
-    with Turnstile().step():
-        return begin(model, task.source, data_of(task), architecture.imgsz)
-
-
-def _screen(architecture: Architecture, task: Task, label: str) -> "tuple[Evaluation, nn.Module]":
+def _screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
     from nas.build import build, count, to_onnx
 
     started = time.monotonic()
@@ -263,7 +319,7 @@ def _screen(architecture: Architecture, task: Task, label: str) -> "tuple[Evalua
         notice=lambda text: tell(task.folder, f"{label}: {text}"),
     )
     violations = task.limits.violations(latency, counts.params, counts.gflops, len(onnx))
-    screened = Evaluation(
+    return Evaluation(
         architecture=architecture,
         status="rejected",
         violations=violations,
@@ -275,7 +331,6 @@ def _screen(architecture: Architecture, task: Task, label: str) -> "tuple[Evalua
         score=None,
         seconds={"build": built - started, "latency": time.monotonic() - built},
     )
-    return screened, model
 
 
 def calibration_pictures(task: Task, imgsz: int, count: int) -> "NDArray[np.float32] | None":
@@ -283,18 +338,3 @@ def calibration_pictures(task: Task, imgsz: int, count: int) -> "NDArray[np.floa
     if task.latency.precision != "int8":
         return None
     return sample_pictures(task.data, imgsz, count, "train", task.fraction)
-
-
-def _keep(architecture: Architecture, task: Task, label: str, trained: "nn.Module") -> None:
-    import torch
-
-    state = {name: value.half() if value.is_floating_point() else value for name, value in trained.state_dict().items()}
-    weights = io.BytesIO()
-    torch.save(state, weights)  # to a file itself it raises a RuntimeError when the disk is full
-    folder = task.folder / "models"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{label}.yaml").write_text(to_yaml(architecture, task.classes), encoding="utf-8")
-        (folder / f"{label}.pt").write_bytes(weights.getbuffer())
-    except OSError as error:
-        raise StorageError(f"cannot write in {folder}: {error.strerror or error}") from error

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from nas.architecture import CHOICES_OF, LEVELS, Architecture, Stage
 from nas.latency.values import in_words
+from nas.promotions import read_last_rungs
+from nas.rungs import LastRung
 from nas.study import SEARCH, Record
 from nas.yolo_yaml import to_yaml
 
@@ -29,17 +31,18 @@ def annotate(study: "optuna.Study", record: Record) -> None:
     if record.evaluation is None:
         return
     storage = study._storage
-    settings = storage.get_study_user_attrs(storage.get_study_id_from_name(SEARCH))["settings"]
-    yaml_text = to_yaml(record.evaluation.architecture, settings["classes"])
-    write_note(study, record.number, note(record, yaml_text))
+    kept = storage.get_study_user_attrs(storage.get_study_id_from_name(SEARCH))
+    yaml_text = to_yaml(record.evaluation.architecture, kept["settings"]["classes"])
+    write_note(study, record.number, note(record, yaml_text, read_last_rungs(kept).get(record.label)))
 
 
-def note(record: Record, yaml_text: str) -> str:
+def note(record: Record, yaml_text: str, last: LastRung | None = None) -> str:
     """A trial's Markdown note.
 
     Args:
         record: A trained or rejected trial.
         yaml_text: Its model YAML.
+        last: Its training at the last rung.
     """
     evaluation = record.evaluation
     if evaluation is None:
@@ -50,6 +53,8 @@ def note(record: Record, yaml_text: str) -> str:
         if score
         else "| mAP50-95 | not trained (the value shown for this trial is a stand-in) |"
     )
+    if last is not None:
+        accuracy += f"\n| mAP50-95 after {last.steps:,} steps | {last.score.map50_95:.4f} |"
     latency = evaluation.latency
     settings = latency.settings
     conditions = (

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,7 @@ def _draw(
         capsize=2,
         label="Pareto front",
     )
-    for finalist, marker in zip(baselines, "*PXDv^", strict=False):
+    for finalist, marker in zip(baselines, cycle("*PXDv^"), strict=False):
         axes.scatter(
             [finalist.final.latency.latency_ms],
             [finalist.accuracy],

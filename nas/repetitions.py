@@ -7,7 +7,9 @@ failed is tried again by the next search that opens it.
 
 from typing import Literal
 
-from nas.estimates import favourites
+from nas.assignment import Repetition
+from nas.estimates import FAVOURITES, favourites
+from nas.progress import LastPhase
 from nas.study import REPEATS, Record, StoredStudy
 
 
@@ -25,10 +27,10 @@ class Repetitions:
         self._favourites: tuple[int, list[Record]] | None = None
         self._running: set[tuple[str, int]] = set()
         self._failed: set[tuple[str, int]] = set()
-        self._before = self.finished
+        self._before = self._finished()
 
-    def next(self, parallel: int) -> tuple[Record, int] | Literal["wait"] | None:
-        """The next favourite and the number of its repetition, or None when all are done.
+    def next(self, parallel: int) -> tuple[Record, Repetition] | Literal["wait"] | None:
+        """The next favourite and its repetition, or None when all are done.
 
         Args:
             parallel: How many may be under way at once.
@@ -40,7 +42,7 @@ class Repetitions:
             return "wait"
         record, number = missing[0]
         self._running.add((record.label, number))
-        return record, number
+        return record, Repetition(number)
 
     def done(self, label: str, number: int, score: float) -> None:
         """Keep a score."""
@@ -55,35 +57,33 @@ class Repetitions:
         self._failed.add((label, number))
 
     @property
-    def wanted(self) -> int:
-        """Repetitions that there will be if no other design becomes a favourite; 0 before they begin."""
-        if self._favourites is None:
-            return 0
-        return self.finished + self.failures + len(self._running) + len(self._missing(self._now()))
-
-    @property
     def running(self) -> int:
         """Repetitions under way."""
         return len(self._running)
 
     @property
-    def finished(self) -> int:
-        """Repetitions that have a score."""
+    def phase(self) -> LastPhase | None:
+        """How far the repetitions have come, if no other design becomes a favourite; None before they begin."""
+        if self._favourites is None:
+            return None
+        done, failed = self._finished(), len(self._failed)
+        return LastPhase("other seeds", done, done + failed + self._left(), failed)
+
+    @property
+    def work(self) -> tuple[int, int]:
+        """Repetitions done since the search (re)started, and those that are still to be done."""
+        left = self._number * (FAVOURITES + 1) if self._favourites is None else self._left()
+        return self._finished() - self._before, left
+
+    def _left(self) -> int:
+        return len(self._running) + len(self._missing(self._now()))
+
+    def _finished(self) -> int:
         return sum(map(len, self._study.repeats().values()))
-
-    @property
-    def failures(self) -> int:
-        """Repetitions that gave nothing."""
-        return len(self._failed)
-
-    @property
-    def finished_here(self) -> int:
-        """Scores since the search (re)started."""
-        return self.finished - self._before
 
     def _now(self) -> list[Record]:
         """The favourites by the scores that are stored."""
-        scores = self.finished
+        scores = self._finished()
         if self._favourites is None or self._favourites[0] != scores:
             study = self._study
             self._favourites = scores, favourites(study.records(), study.baselines(), study.repeats())

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas import finalists_table
 from nas.confirm import COMPARED_ON
 from nas.data.findings import Findings
 from nas.estimates import Estimates, Repeats, estimates
 from nas.finals import Finalist, choose_best
 from nas.formats import FLOAT32_TOLERANCE
+from nas.last_rung_report import asked_line, gained_at_last_rung, last_column, last_rung_provenance
 from nas.latency.values import in_words
 from nas.plot import draw_front
 from nas.printable import printable, shell_word
+from nas.promotions import Standing
 from nas.provenance import command, machine, versions
 from nas.ranking import told
 from nas.settings import SearchSettings
@@ -23,9 +26,11 @@ from nas.study import Record
 from nas.tables import (
     BASELINE_HEADER,
     FRONT_HEADER,
+    LAST_RUNG_HEADER,
     TRIALS_HEADER,
     baseline_rows,
     front_rows,
+    last_rung_rows,
     trial_rows,
     write_csv,
 )
@@ -55,6 +60,8 @@ class Outcome:
         protocol: How proxies train.
         data_yaml: Absolute path of the data YAML, None for the embedded set.
         findings: What is to be said of the data.
+        promoted: The finalists of the last rung that are candidates and not on the front.
+        standing: Where the last rung stands; None where the search has none.
     """
 
     folder: Path
@@ -74,11 +81,23 @@ class Outcome:
     protocol: dict[str, Any]
     data_yaml: str | None
     findings: Findings
+    promoted: Sequence[Finalist] = ()
+    standing: Standing | None = None
+
+    @property
+    def candidates(self) -> list[Finalist]:
+        """The finalists that are no baselines, the front first."""
+        return [*self.front, *self.promoted]
+
+    @property
+    def finalists(self) -> list[Finalist]:
+        """Every finalist, the baselines last."""
+        return [*self.candidates, *self.baselines]
 
     @property
     def best(self) -> Finalist | None:
-        """The most accurate finalist or baseline that meets the target."""
-        return choose_best(self.front, self.baselines)
+        """The most accurate finalist that meets the target; a baseline where it is level with a candidate."""
+        return choose_best([*self.baselines, *self.candidates])
 
     @property
     def known(self) -> Estimates:
@@ -104,7 +123,7 @@ def write(outcome: Outcome) -> None:
     chosen = folder / "front"
     shutil.rmtree(chosen, ignore_errors=True)
     chosen.mkdir()
-    for finalist in [*outcome.front, *outcome.baselines]:
+    for finalist in outcome.finalists:
         (chosen / f"{finalist.record.label}.yaml").write_text(_yaml(outcome, finalist), encoding="utf-8")
     best = outcome.best
     (folder / "best.yaml").unlink(missing_ok=True)
@@ -112,9 +131,12 @@ def write(outcome: Outcome) -> None:
         (folder / "best.yaml").write_text(_yaml(outcome, best), encoding="utf-8")
     every = [*outcome.baseline_records, *outcome.records]
     known = outcome.known
-    write_csv(folder / "trials.csv", trial_rows(every, known), TRIALS_HEADER)
+    last = {finalist.record.label: finalist.last for finalist in outcome.finalists}
+    write_csv(folder / "trials.csv", trial_rows(every, known, last), TRIALS_HEADER)
     write_csv(folder / "front.csv", front_rows(outcome.front), FRONT_HEADER)
     write_csv(folder / "baselines.csv", baseline_rows(outcome.baselines), BASELINE_HEADER)
+    if outcome.standing is not None:
+        write_csv(folder / "last_rung.csv", last_rung_rows(outcome.finalists), LAST_RUNG_HEADER)
     title = f"{settings.space} on {settings.data}: {settings.runtime}, {settings.threads} thread(s), {settings.device}"
     draw_front(
         folder / "front.png", title, settings.target_ms, outcome.records, known, outcome.front, outcome.baselines
@@ -136,6 +158,10 @@ def _gained(outcome: Outcome) -> str:
     best = outcome.best
     if best is None:
         return "Nothing that was trained meets the target in a fresh process; there is no best.yaml."
+    if outcome.standing is not None:
+        steps = outcome.settings.last_rung or 0
+        now, val = outcome.standing, _val_is(outcome)
+        return gained_at_last_rung(best, outcome.baselines, outcome.candidates, now, steps, val)
     rivals = [b for b in outcome.baselines if b.meets_target]
     if best.record.baseline:
         return (
@@ -173,7 +199,7 @@ def _val_is(outcome: Outcome) -> str:
 
 def _unconfirmed(outcome: Outcome) -> str:
     """Which finalists have the search's own latency only, and what to do about it."""
-    labels = [f.record.label for f in [*outcome.front, *outcome.baselines] if not f.final.confirmed]
+    labels = [f.record.label for f in outcome.finalists if not f.final.confirmed]
     if not labels:
         return ""
     return (
@@ -197,7 +223,7 @@ def _ties(outcome: Outcome, best: Finalist) -> str:
     if best.estimate is None:
         return " That is too few scores to learn from together: differences of one or two points are noise."
     label, known = best.record.label, outcome.known
-    others = [f.record.label for f in [*outcome.front, *outcome.baselines] if f.meets_target and f is not best]
+    others = [f.record.label for f in outcome.finalists if f.meets_target and f is not best]
     if not others:
         return " No other finalist meets the target."
     same = [other for other in others if not known.apart(label, other)]
@@ -213,6 +239,8 @@ def report(outcome: Outcome) -> str:
     share = f"{rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%)" if drawn else "none drawn"
     sizes = ", ".join(f"{count} {part}" for part, count in outcome.data_sizes.items())
     asked = "finished" if outcome.ended == "budget" else f"ended early: {outcome.ended}"
+    seeds = "; `seeds` are its own" if s.last_rung is None else ""
+    last = "" if s.last_rung is None else last_column(s.last_rung)
     failed_baselines = [r for r in outcome.baseline_records if r.status == "failed"]
     lines = [
         f"# {printable(outcome.folder.name)}",
@@ -231,6 +259,7 @@ def report(outcome: Outcome) -> str:
         f"{s.scope}, {in_words(s.statistic, s.sustained_s)}",
         f"- proxy: {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}; "
         f"losses {s.class_loss} and {s.box_loss}{'; began with the literals' if s.seed_literals else ''}",
+        *([] if s.last_rung is None else [asked_line(s.last_rung)]),
         f"- sampler {s.sampler}, seed {s.seed}",
         "",
         "## Found",
@@ -241,12 +270,13 @@ def report(outcome: Outcome) -> str:
         *_table(outcome),
         "",
         "\\* is `best.yaml`. `select` is mAP50-95 on the part of *train* on which candidates were compared, estimated "
-        "from the scores of all designs together (a Gaussian process; `seeds` are its own), with its 95% interval; "
+        f"from the scores of all designs together (a Gaussian process{seeds}), with its 95% interval; "
         f"`val` is the data set's own val{_val_is(outcome)}; it is looked at once, after the search, by the exported "
         "file that was timed, in its runtime and precision. Latencies of this table were measured in "
         f"{_processes(s)}; `meets` means that the upper end of the 95% interval is at or under the target and that "
         "every other limit holds; `?` stands "
-        "where the device was too disturbed for fresh processes, and the latency is the search's screening.",
+        "where the device was too disturbed for fresh processes, and the latency is the search's screening."
+        f"{last}",
         *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
         "",
@@ -285,52 +315,26 @@ def next_commands(outcome: Outcome) -> list[str]:
     return [*(with_the_best if outcome.best else []), f"ghostnas dashboard {name}"]
 
 
-def table_rows(outcome: Outcome) -> list[tuple[str, ...]]:
-    """Front and baselines side by side, as text, under `TABLE_HEADER`."""
-    front = sorted(outcome.front, key=lambda f: (not f.meets_target, -f.accuracy))
-    best = outcome.best
-    rows: list[tuple[str, ...]] = []
-    for finalist in [*front, *outcome.baselines]:
-        latency, evaluation, estimate = finalist.final.latency, finalist.evaluation, finalist.estimate
-        mark = BEST_MARK if finalist is best else ""
-        rows.append(
-            (
-                f"{finalist.record.label}{mark}",
-                f"{finalist.accuracy:.3f}",
-                f"{estimate.low:.3f}-{estimate.high:.3f}" if estimate else "-",
-                str(finalist.seeds),
-                f"{finalist.final.val.map50_95:.3f}",
-                f"{latency.latency_ms:.2f}",
-                f"{latency.low_ms:.2f}-{latency.high_ms:.2f}",
-                _meets(finalist),
-                f"{evaluation.params / 1e6:.2f}M",
-                f"{evaluation.gflops:.2f}",
-                str(evaluation.architecture.imgsz),
-            )
-        )
-    return rows
-
-
-def _meets(finalist: Finalist) -> str:
-    return ("yes" if finalist.meets_target else "no") + ("" if finalist.final.confirmed else "?")
+def table(outcome: Outcome) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows of front, last rung and baselines side by side, as text."""
+    last_rung = outcome.standing is not None
+    found = finalists_table.rows(outcome.front, outcome.promoted, outcome.baselines, outcome.best, last_rung=last_rung)
+    return finalists_table.header(last_rung=last_rung), found
 
 
 WORST_LOSS = 0.01
 """mAP50-95 that a precision may cost before the report flags it."""
 
-TABLE_HEADER = ("design", "select", "95%", "seeds", "val", "ms", "95%", "meets", "params", "GFLOPs", "imgsz")
-BEST_MARK = " *"
-
 
 def _table(outcome: Outcome) -> list[str]:
-    rows = [TABLE_HEADER, tuple("---" for _ in TABLE_HEADER), *table_rows(outcome)]
-    return ["| " + " | ".join(row) + " |" for row in rows]
+    header, found = table(outcome)
+    return ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *found)]
 
 
 def _precision_notes(outcome: Outcome) -> list[str]:
     """What the measured precision costs, where it is not float32 (more than a point is flagged), and the difference."""
     notes = []
-    for finalist in [*outcome.front, *outcome.baselines]:
+    for finalist in outcome.finalists:
         lost = finalist.final.precision_lost
         if lost is not None:
             flag = ": **more than a point**" if lost > WORST_LOSS else ""
@@ -338,13 +342,13 @@ def _precision_notes(outcome: Outcome) -> list[str]:
                 f"- {finalist.record.label}: {outcome.settings.precision} costs {100 * lost:+.1f} points of mAP50-95 "
                 f"on val{flag}"
             )
-    for finalist in [*outcome.front, *outcome.baselines]:
+    for finalist in outcome.finalists:
         if outcome.settings.precision == "float32" and finalist.final.difference > FLOAT32_TOLERANCE:
             notes.append(
                 f"- {finalist.record.label}: **the timed file's outputs differ from torch's by "
                 f"{finalist.final.difference:.2g}**, more than {FLOAT32_TOLERANCE:g}"
             )
-    worst = max((f.final.difference for f in [*outcome.front, *outcome.baselines]), default=None)
+    worst = max((f.final.difference for f in outcome.finalists), default=None)
     if worst is not None:
         notes.append(
             f"- outputs of the timed files differ from float32 torch's by at most {worst:.2g} (relative, {COMPARED_ON} "
@@ -410,8 +414,13 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "data_findings": outcome.findings.sentences(),
         "proxy": outcome.protocol,
         "repeats": outcome.repeats,
+        **_promotion(outcome),
         "counting_rule": _counting_rule(outcome),
         **outcome.begun,
         "command": command(),
         "seconds": round(outcome.seconds, 1),
     }
+
+
+def _promotion(outcome: Outcome) -> dict[str, Any]:
+    return {} if outcome.standing is None else {"last_rung": last_rung_provenance(outcome.finalists, outcome.standing)}

@@ -7,7 +7,8 @@ from nas.errors import StorageError, UsageError
 from nas.plot import check_drawing
 from nas.study_file import check_path
 
-FILES = ("trials.csv", "front.csv", "baselines.csv", "front.png", "run.json", "report.md", "best.yaml")
+TABLES = ("trials.csv", "front.csv", "baselines.csv", "last_rung.csv")
+FILES = (*TABLES, "front.png", "run.json", "report.md", "best.yaml")
 FOLDERS = ("front", "models")
 
 

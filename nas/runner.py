@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nas.campaign import Campaign, Progress
+from nas.campaign import Campaign
 from nas.data import DetectionData, load
 from nas.data.pixels import check_memory
 from nas.data.source import split_that_holds
@@ -20,7 +20,7 @@ from nas.errors import (
     UsageError,
 )
 from nas.estimates import FAVOURITES
-from nas.evaluate import Evaluator, Limits, Task, data_of, evaluate, measure_only
+from nas.evaluate import Evaluator, Limits, Task, begun, data_of, evaluate, measure_only
 from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
 from nas.finals import conclude
@@ -38,8 +38,10 @@ from nas.latency.ssh import parse_address
 from nas.literal_files import points, shipped_literals
 from nas.notices import shown
 from nas.paths import writable_dir
+from nas.progress import Progress
+from nas.promotions import kind, standing
 from nas.provenance import machine, versions
-from nas.proxy import ProxySettings, steps_for_epochs
+from nas.proxy import BASELINE_RATES, ProxySettings, steps_for_epochs
 from nas.proxy.machine import find_device, find_precision
 from nas.report import Outcome, write
 from nas.results_folder import check_name, check_results
@@ -81,6 +83,7 @@ class Request:
         max_seconds: No candidate begins after this many seconds.
         name: Name of the search, or None for a digest of the settings.
         out: Folder of all results.
+        last_rung: Steps of the last rung, at which the best designs are trained in the end; None where there is none.
     """
 
     space: SearchSpace
@@ -100,6 +103,7 @@ class Request:
     max_seconds: float | None
     name: str | None
     out: Path
+    last_rung: int | None = None
 
 
 class Reporter(Protocol):
@@ -157,6 +161,7 @@ def run_search(
         check_name(request.name)
     data = load(request.data, fraction=request.fraction, reading=reporter.reading)
     request = _with_steps(request, data)
+    _check_last_rung(request)
     settings = search_settings(request, data)
     folder = request.out / (request.name or settings.default_name)
     if request.data is not None and (key := split_that_holds(data.source, folder)) is not None:
@@ -193,6 +198,8 @@ def run_search(
             folder=folder.absolute(),
             data_digest=data.digest,
             source=None if tuned is None else tuned.path,
+            last_rung=request.last_rung,
+            baseline_lrs=() if tuned is None else BASELINE_RATES,
         )
         with shown(task.folder, reporter.waiting):
             found = _feasibility(study, request, task)
@@ -200,7 +207,7 @@ def run_search(
             if done < request.budget:
                 _estimate(request, task, found, study, reporter)
             ended = _carry_out(study, request, task, found, reporter, evaluator)
-        front, baselines = conclude(study, task, reporter.finalists, reporter.waiting)
+        finalists = conclude(study, task, reporter.finalists, reporter.waiting)
         outcome = Outcome(
             folder=folder,
             settings=settings,
@@ -209,8 +216,8 @@ def run_search(
             baseline_records=study.baselines(),
             repeats=study.repeats(),
             begun=begun,
-            front=front,
-            baselines=baselines,
+            front=finalists.front,
+            baselines=finalists.baselines,
             fastest_ms=found.fastest_ms,
             slowest_ms=found.slowest_ms,
             ended=ended,
@@ -219,6 +226,8 @@ def run_search(
             protocol=request.proxy.to_dict(),
             data_yaml=source,
             findings=data.findings,
+            promoted=finalists.promoted,
+            standing=None if request.last_rung is None else standing(study),
         )
         try:
             write(outcome)
@@ -268,6 +277,7 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
         source=None if request.source is None else _identity(request.source),
         source_steps=None if request.source is None else request.source_steps,
         teacher=None if request.proxy.teacher is None else _identity(Path(request.proxy.teacher)),
+        last_rung=request.last_rung,
     )
 
 
@@ -279,18 +289,16 @@ def _identity(path: Path) -> str:
 
 def estimate_s(request: Request, task: Task, found: Feasibility, study: StoredStudy) -> float:
     """Seconds that the rest of a search will take, about: from one short proxy and one screening, timed here."""
-    from nas.build import build
     from nas.proxy import train_proxy
-    from nas.yolo_yaml import to_yaml
 
     design = found.baselines.get("yolo11-scaled") or next(iter(found.baselines.values()))
     screening = sum(measure_only(design, task).seconds.values())
     data = data_of(task)
-    model = build(to_yaml(design, task.classes), seed=task.proxy.seed)
     few, more = _CALIBRATION_STEPS
     times = []
     for steps in (few, few, more):  # the first fills the picture cache and warms torch up
         began = time.monotonic()
+        model, _ = begun(design, task)
         train_proxy(model, data, design.imgsz, task.proxy.with_steps(steps), Turnstile())
         times.append(time.monotonic() - began)
     step = max(times[2] - times[1], 0.0) / (more - few)
@@ -298,8 +306,25 @@ def estimate_s(request: Request, task: Task, found: Feasibility, study: StoredSt
     done = sum(record.status == "trained" for record in [*study.records(), *study.baselines()])
     left = request.budget + len(found.baselines) - done
     screenings = left / (1 - _EXPECTED_REJECTED) * screening
-    repetitions = (request.finalist_seeds - 1) * (FAVOURITES + 1)
-    return ((left + repetitions) * proxy + screenings) / max(1, request.workers)
+    return (left * proxy + _after_trials(request, task, found, times[1], step) + screenings) / max(1, request.workers)
+
+
+def _after_trials(request: Request, task: Task, found: Feasibility, few_s: float, step_s: float) -> float:
+    """Seconds of one core that the last phase takes, about.
+
+    Args:
+        request: What is asked.
+        task: How designs are evaluated.
+        found: The baselines.
+        few_s: What a training of `_CALIBRATION_STEPS[0]` steps takes.
+        step_s: What every further step takes.
+    """
+    steps = request.proxy.steps if request.last_rung is None else request.last_rung
+    training = few_s + (steps - _CALIBRATION_STEPS[0]) * step_s
+    if request.last_rung is None:
+        return (request.finalist_seeds - 1) * (FAVOURITES + 1) * training
+    kinds = len({kind(label) for label in found.baselines})
+    return (FAVOURITES + kinds * max(1, len(task.baseline_lrs))) * training
 
 
 def _place(place: str) -> str:
@@ -464,6 +489,7 @@ def _carry_out(
         seeds=found.seeds,
         foresee=foresee(task),
         repetitions=request.finalist_seeds - 1,
+        last_rung=request.last_rung,
         on_progress=reporter.progress,
     )
     try:
@@ -482,3 +508,12 @@ def _with_steps(request: Request, data: DetectionData) -> Request:
         return request
     steps = steps_for_epochs(request.epochs, len(data.train), request.proxy.batch)
     return replace(request, proxy=request.proxy.with_steps(steps))
+
+
+def _check_last_rung(request: Request) -> None:
+    """Raises UsageError where the last rung is no longer than what comes before it."""
+    if request.last_rung is not None and request.last_rung < request.proxy.steps:
+        raise UsageError(
+            f"the last rung must have at least as many steps as a proxy ({request.proxy.steps}), got "
+            f"{request.last_rung}; name a longer one, or shorter proxies"
+        )

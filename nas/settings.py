@@ -52,6 +52,7 @@ class SearchSettings:
         source: File name and digest of the checkpoint whose channels proxies begin with, None from scratch.
         source_steps: Steps for which it is tuned on the data first.
         teacher: File name and digest of the checkpoint that teaches the proxies, None without.
+        last_rung: Steps of the last rung, None where there is none.
     """
 
     space: str
@@ -84,6 +85,7 @@ class SearchSettings:
     source: str | None = None
     source_steps: int | None = None
     teacher: str | None = None
+    last_rung: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -56,9 +56,11 @@ def source_baselines(scale: Scale, sizes: Iterable[int], meets: Meets) -> dict[s
         meets: Whether a design meets the limits.
 
     Returns:
-        By label: `source-96` at full width, `narrowed-128-10of16` at ten sixteenths of it.
+        By label: `source-96` at full width, `narrowed-128-10of16` at ten sixteenths of it. Where nothing meets the
+        limits, the narrowest at the smallest size, so that there is something to compare with.
     """
     given = set(sizes)
+    smallest = min(SMALLEST_PX, *given)
     found: dict[str, Architecture] = {}
     full = True  # larger sizes are slower
     for imgsz in sorted({*given, *range(SMALLEST_PX, max(given), 32)}):
@@ -70,7 +72,7 @@ def source_baselines(scale: Scale, sizes: Iterable[int], meets: Meets) -> dict[s
         if width is None:
             break
         found[f"narrowed-{imgsz}-{round(16 * width)}of16"] = yolo11(scale, imgsz, width)
-    return found
+    return found or {f"narrowed-{smallest}-4of16": yolo11(scale, smallest, UNIFORM_WIDTHS[-1])}
 
 
 def _widest(scale: Scale, imgsz: int, meets: Meets) -> float | None:

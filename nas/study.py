@@ -134,7 +134,7 @@ class StoredStudy:
         self.folder = writable_dir(folder)
         self._sizes = dict(sizes)
         self._annotate = annotate
-        self.target_ms = settings.target_ms
+        self.target_ms, self.proxy_steps = settings.target_ms, settings.steps
         self._lock = lock(folder)
         try:
             check_intact(folder / STUDY_FILE)
@@ -175,7 +175,11 @@ class StoredStudy:
 
     def attribute(self, name: str) -> Any:
         """A value kept with the study, such as the feasibility check; None when there is none."""
-        return self._studies[SEARCH].user_attrs.get(name)
+        return self.attributes().get(name)
+
+    def attributes(self) -> dict[str, Any]:
+        """Every value that is kept with the study."""
+        return self._studies[SEARCH].user_attrs
 
     def keep(self, name: str, value: Any) -> None:
         """Keep a JSON value with the study."""
@@ -218,9 +222,14 @@ class StoredStudy:
             self._storage.set_trial_user_attr(trial_id, "status", evaluation.status)
             self._tell(study, number, evaluation)
             record = Record.from_trial(self._trials(name)[number], baseline)
-            if self._annotate is not None:
-                self._annotate(study, record)
+        self.annotate(record)
         return record
+
+    def annotate(self, record: Record) -> None:
+        """Note a finished record for the dashboard, as it stands now."""
+        if self._annotate is not None:
+            with self._writing():
+                self._annotate(self._studies[BASELINES if record.baseline else SEARCH], record)
 
     def fail(self, number: int, reason: str, baseline: bool = False) -> Record:
         """Store that a running trial failed, and why; returns it as a record."""

@@ -7,19 +7,21 @@ from pathlib import Path
 from nas.denoise import Estimate
 from nas.estimates import Estimates
 from nas.finals import Finalist
+from nas.rungs import LastRung
 from nas.study import Record
 
 Row = Mapping[str, object]
 
 
-def trial_rows(records: Sequence[Record], known: Estimates) -> list[Row]:
+def trial_rows(records: Sequence[Record], known: Estimates, last: Mapping[str, LastRung | None]) -> list[Row]:
     """One row a trial, in the order given; what was not measured stays empty.
 
     Args:
         records: Baselines and candidates.
         known: What all scores say.
+        last: By label, what the last rung gave.
     """
-    return [_trial_row(record) | _told(record, known) for record in records]
+    return [_trial_row(record) | _told(record, known) | _at_last_rung(last.get(record.label)) for record in records]
 
 
 def front_rows(front: Sequence[Finalist]) -> list[Row]:
@@ -39,6 +41,21 @@ def baseline_rows(baselines: Sequence[Finalist]) -> list[Row]:
     ]
 
 
+def last_rung_rows(finalists: Sequence[Finalist]) -> list[Row]:
+    """One row a design of the last rung, with the columns of the front, ordered like the front by the last rung."""
+    trained = [(f.last.score.map50_95, f) for f in finalists if f.last is not None]
+    ordered = [f for _, f in sorted(trained, key=lambda one: (not one[1].meets_target, -one[0]))]
+    return [
+        {
+            "trial": f.record.label if f.record.baseline else f.record.number,
+            **_finalist(f),
+            "yaml": f"front/{f.record.label}.yaml",
+            **_design(f),
+        }
+        for f in ordered
+    ]
+
+
 def write_csv(path: Path, rows: Sequence[Row], header: Sequence[str]) -> None:
     """Write rows to a CSV file; an empty table still has its header."""
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
@@ -55,6 +72,9 @@ FRONT_HEADER = (
     "estimate_low",
     "estimate_high",
     "seeds",
+    "last_rung_steps",
+    "last_rung_map50_95",
+    "last_rung_lr",
     "latency_ms",
     "latency_low_ms",
     "latency_high_ms",
@@ -69,6 +89,7 @@ FRONT_HEADER = (
     "architecture",
 )
 BASELINE_HEADER = ("baseline", *FRONT_HEADER[1:])
+LAST_RUNG_HEADER = FRONT_HEADER
 TRIALS_HEADER = (
     "trial",
     "status",
@@ -79,6 +100,9 @@ TRIALS_HEADER = (
     "estimate_low",
     "estimate_high",
     "seeds",
+    "last_rung_steps",
+    "last_rung_map50_95",
+    "last_rung_lr",
     "latency_ms",
     "latency_low_ms",
     "latency_high_ms",
@@ -102,6 +126,7 @@ def _finalist(finalist: Finalist) -> dict[str, object]:
         "map50": round(finalist.score.map50, 5),
         **_estimated(finalist.estimate),
         "seeds": finalist.seeds,
+        **_at_last_rung(finalist.last),
         "latency_ms": round(latency.latency_ms, 4),
         "latency_low_ms": round(latency.low_ms, 4),
         "latency_high_ms": round(latency.high_ms, 4),
@@ -121,6 +146,16 @@ def _estimated(estimate: Estimate | None) -> dict[str, object]:
         "estimate": round(estimate.mean, 5),
         "estimate_low": round(estimate.low, 5),
         "estimate_high": round(estimate.high, 5),
+    }
+
+
+def _at_last_rung(last: LastRung | None) -> dict[str, object]:
+    if last is None:
+        return {"last_rung_steps": "", "last_rung_map50_95": "", "last_rung_lr": ""}
+    return {
+        "last_rung_steps": last.steps,
+        "last_rung_map50_95": round(last.score.map50_95, 5),
+        "last_rung_lr": last.lr,
     }
 
 

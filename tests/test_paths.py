@@ -133,7 +133,7 @@ def test_a_finished_search_is_written_listed_and_taken_home(
     study = begun(folder)
     baselines = {"yolo11n": yolo11("n", 160)}
     inline.run(Campaign(study, space, sampler="random", seed=0, budget=2, baselines=baselines), task, formula)
-    front, ends = conclude(study, task)
+    front, ends, _ = conclude(study, task)
     outcome = Outcome(
         folder=folder,
         settings=replace(settings, data=name),

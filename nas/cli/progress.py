@@ -14,10 +14,10 @@ from nas.cli.reading import ReadingProgress
 from nas.printable import printable
 
 if TYPE_CHECKING:
-    from nas.campaign import Progress
     from nas.data import DetectionData
     from nas.feasibility import Feasibility
     from nas.inherit.tuned import Tuned
+    from nas.progress import Progress
     from nas.report import Outcome
     from nas.settings import SearchSettings
 
@@ -121,17 +121,20 @@ class ConsoleReporter:
 
     def concluded(self, outcome: "Outcome") -> None:
         """Show the front against the baselines and what to type next."""
-        from nas.report import TABLE_HEADER, gain_sentence, next_commands, table_rows
+        from nas.report import gain_sentence, next_commands, table
 
         self._stop()
-        shown = [index for index, column in enumerate(TABLE_HEADER) if column not in _IN_THE_REPORT_ONLY]
-        rows: list[Row] = [[row[index] for index in shown] for row in table_rows(outcome)]
-        if len(rows) > len(outcome.front):
-            rows.insert(len(outcome.front), ["baselines"])
+        header, found = table(outcome)
+        shown = [index for index, column in enumerate(header) if column not in _IN_THE_REPORT_ONLY]
+        rows: list[Row] = [[row[index] for index in shown] for row in found]
+        if len(rows) > len(outcome.candidates):
+            rows.insert(len(outcome.candidates), ["baselines"])
+        last = "" if outcome.standing is None else f", after the {outcome.settings.last_rung:,} steps of the last rung"
         self._say(
-            "\nFront and baselines: mAP50-95 on the selection part (an estimate from all scores), on val, and latency"
+            f"\nFront and baselines: mAP50-95 on the selection part (an estimate from all scores){last}, on val, and "
+            "latency"
         )
-        shape = [Column(TABLE_HEADER[index], figures=index > 0) for index in shown]
+        shape = [Column(header[index], figures=index > 0) for index in shown]
         show_table(self._console, shape, rows, box=None, pad_edge=False, padding=(0, 1, 0, 0))
         self._say("* best.yaml" if outcome.best else "nothing meets the target")
         rejected, drawn = outcome.random_share_rejected()
@@ -165,9 +168,13 @@ def progress_line(progress: "Progress") -> str:
         parts.append(
             f"highest {best.evaluation.score.map50_95:.3f} mAP at {found.latency.latency_ms:.2f} ms ({best.label})"
         )
-    if progress.to_repeat:
-        failed = f" ({progress.repetitions_failed} failed)" if progress.repetitions_failed else ""
-        parts.append(f"the best with other seeds {progress.repeated}/{progress.to_repeat}{failed}")
+    phase = progress.last_phase
+    if phase is not None and phase.of:
+        failed = f" ({phase.failed} failed)" if phase.failed else ""
+        done = f"last rung {phase.done} of {phase.of}"
+        if phase.kind == "other seeds":
+            done = f"the best with other seeds {phase.done}/{phase.of}"
+        parts.append(f"{done}{failed}")
     if progress.left_s is not None:
         parts.append(f"about {_minutes(progress.left_s)} left")
     return ", ".join(parts)

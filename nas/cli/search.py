@@ -134,7 +134,7 @@ def search(
     from nas.cli.progress import ConsoleReporter
     from nas.dashboard import annotate
     from nas.known_checkpoints import find_checkpoint
-    from nas.proxy import FINE_TUNING, SOURCE_STEPS, ProxySettings
+    from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
     from nas.runner import Request, run_search
     from nas.space import load_space
 
@@ -159,6 +159,7 @@ def search(
         epochs=epochs,
         source=None if source is None else find_checkpoint(source).absolute(),
         source_steps=SOURCE_STEPS if source_steps is None else source_steps,
+        last_rung=None if source is None else LAST_RUNG if last_rung is None else last_rung,
         sampler=sampler,  # type: ignore[arg-type]
         seed_literals=seed_literals,
         finalist_seeds=finalist_seeds,

@@ -1,12 +1,19 @@
 """Runs a campaign in this process, one trial at a time."""
 
-from nas.campaign import Assignment, Campaign
+from nas.assignment import Assignment
+from nas.campaign import Campaign
 from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
-from nas.evaluate import Evaluator, Task, TrainAgain, train_again
-from nas.proxy import Score
+from nas.evaluate import Evaluator, Task, TrainAgain, TrainLast, train_again, train_last
+from nas.executors.work import Trainers
 
 
-def run(campaign: Campaign, task: Task, evaluator: Evaluator, again: TrainAgain = train_again) -> None:
+def run(
+    campaign: Campaign,
+    task: Task,
+    evaluator: Evaluator,
+    again: TrainAgain = train_again,
+    last: TrainLast = train_last,
+) -> None:
     """Evaluate trials until the campaign ends.
 
     Args:
@@ -14,17 +21,15 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, again: TrainAgain 
         task: How to evaluate.
         evaluator: `nas.evaluate.evaluate`, or a stand-in for tests.
         again: What trains a design with another seed.
+        last: What trains a design at the last rung.
 
     Raises:
         GhostnasError: The campaign cannot go on (see `Campaign.fail`, `postpone`, `lose` and `halt`).
     """
+    trainers = Trainers(evaluator, again, last)
     while isinstance(assignment := campaign.next(), Assignment):
         try:
-            found = (
-                again(assignment.architecture, task, assignment.repetition)
-                if assignment.repetition
-                else evaluator(assignment.architecture, task, assignment.label, assignment.baseline)
-            )
+            found = trainers.carry_out(assignment, task)
         except DeviceLost as error:
             campaign.lose(assignment, str(error))
         except (StorageError, DataChanged) as error:
@@ -35,7 +40,4 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, again: TrainAgain 
             # Whatever a candidate's build or training raises is that candidate's failure, stored with its reason.
             campaign.fail(assignment, f"{type(error).__name__}: {error}")
         else:
-            if isinstance(found, Score):
-                campaign.repeated(assignment, found)
-            else:
-                campaign.finish(assignment, found)
+            campaign.finish(assignment, found)

@@ -8,20 +8,22 @@ from typing import Any
 from ray import tune
 from ray.tune.search import Searcher
 
-from nas.architecture import Architecture
-from nas.campaign import Assignment, Campaign
+from nas.assignment import Assignment, Found
+from nas.campaign import Campaign
 from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
-from nas.evaluate import Evaluation, Evaluator, Task, TrainAgain
+from nas.evaluate import Evaluation, Task
+from nas.executors.work import Trainers
 from nas.proxy import Score
+from nas.rungs import LastRung
 
 
 class Worker(tune.Trainable):  # type: ignore[misc]
-    """Evaluates one architecture a trial; the process is reused for the next."""
+    """Carries out one assignment a trial; the process is reused for the next."""
 
-    def setup(self, config: dict[str, Any], task: Task, evaluator: Evaluator, again: TrainAgain, folder: str) -> None:
+    def setup(self, config: dict[str, Any], task: Task, trainers: Trainers, folder: str) -> None:
         """Go to the search's folder; take the first configuration and what stays the same for all."""
         os.chdir(folder)
-        self._config, self._task, self._evaluator, self._again = config, task, evaluator, again
+        self._config, self._task, self._trainers = config, task, trainers
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next configuration."""
@@ -29,13 +31,10 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """Evaluate; a failure is an answer too, with its reason."""
+        """Carry it out; a failure is an answer too, with its reason."""
         try:
-            architecture = Architecture.from_dict(json.loads(self._config["architecture"]))
-            label, baseline = self._config["label"], self._config["baseline"]
-            if repetition := self._config["repetition"]:
-                return {"done": True, "score": json.dumps(asdict(self._again(architecture, self._task, repetition)))}
-            evaluation = self._evaluator(architecture, self._task, label, baseline)
+            assignment = Assignment.from_dict(json.loads(self._config["assignment"]))
+            return {"done": True, **_sent(self._trainers.carry_out(assignment, self._task))}
         except DeviceLost as error:
             return {"done": True, "lost": str(error)}
         except StorageError as error:
@@ -46,7 +45,6 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             return {"done": True, "postponed": str(error)}
         except Exception as error:
             return {"done": True, "failed": f"{type(error).__name__}: {error}"}
-        return {"done": True, "evaluation": json.dumps(evaluation.to_dict())}
 
 
 class CampaignSearcher(Searcher):  # type: ignore[misc]
@@ -74,12 +72,7 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
         if not isinstance(assignment, Assignment):
             return str(Searcher.FINISHED)
         self._assigned[trial_id] = assignment
-        return {
-            "architecture": json.dumps(assignment.architecture.to_dict()),
-            "label": assignment.label,
-            "baseline": assignment.baseline,
-            "repetition": assignment.repetition,
-        }
+        return {"assignment": json.dumps(assignment.to_dict())}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Store what a worker answered."""
@@ -98,10 +91,8 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
                 self._campaign.postpone(assignment, result["postponed"])
             elif "failed" in result:
                 self._campaign.fail(assignment, result["failed"])
-            elif "score" in result:
-                self._campaign.repeated(assignment, Score(**json.loads(result["score"])))
             else:
-                self._campaign.finish(assignment, Evaluation.from_dict(json.loads(result["evaluation"])))
+                self._campaign.finish(assignment, _received(result))
         except Exception as raised:
             self.error = raised
 
@@ -114,3 +105,23 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore: the study is the state."""
+
+
+def _sent(found: Found) -> dict[str, str]:
+    """What came of an assignment, as a worker answers."""
+    match found:
+        case Evaluation():
+            return {"evaluation": json.dumps(found.to_dict())}
+        case Score():
+            return {"score": json.dumps(asdict(found))}
+        case LastRung():
+            return {"last_rung": json.dumps(found.to_dict())}
+
+
+def _received(result: dict[str, Any]) -> Found:
+    """The inverse of `_sent`."""
+    if "score" in result:
+        return Score(**json.loads(result["score"]))
+    if "last_rung" in result:
+        return LastRung.from_dict(json.loads(result["last_rung"]))
+    return Evaluation.from_dict(json.loads(result["evaluation"]))

@@ -19,8 +19,9 @@ from typing import Any
 from nas.campaign import Campaign
 from nas.environment import module_path
 from nas.errors import GhostnasError
-from nas.evaluate import Evaluator, Task, TrainAgain, train_again
+from nas.evaluate import Evaluator, Task, TrainAgain, TrainLast, train_again, train_last
 from nas.executors.scratch import own_folder
+from nas.executors.work import Trainers
 from nas.paths import cache_dir, cache_subdir, lock_dir, writable_dir
 
 OBJECT_STORE_BYTES = 80 * 2**20
@@ -47,7 +48,14 @@ _OTHERS = re.compile(r"RAY_(?!memory_)|TUNE_")
 user's to say."""
 
 
-def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int, again: TrainAgain = train_again) -> None:
+def run(
+    campaign: Campaign,
+    task: Task,
+    evaluator: Evaluator,
+    workers: int,
+    again: TrainAgain = train_again,
+    last: TrainLast = train_last,
+) -> None:
     """Evaluate trials in `workers` processes until the campaign ends.
 
     Args:
@@ -56,6 +64,7 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int, agai
         evaluator: A function that workers can import.
         workers: Worker processes, one core each.
         again: What trains a design with another seed; a function that workers can import.
+        last: What trains a design at the last rung; a function that workers can import.
 
     Raises:
         GhostnasError: The campaign cannot go on (see `Campaign.fail`, `postpone`, `lose` and `halt`).
@@ -67,8 +76,9 @@ def run(campaign: Campaign, task: Task, evaluator: Evaluator, workers: int, agai
         from nas.executors.ray_parts import CampaignSearcher, Worker
 
         searcher = CampaignSearcher(campaign)
+        trainers = Trainers(evaluator, again, last)
         # A path that travels to other processes is absolute, but those in data files may be relative to this folder.
-        worker = tune.with_parameters(Worker, task=task, evaluator=evaluator, again=again, folder=os.getcwd())
+        worker = tune.with_parameters(Worker, task=task, trainers=trainers, folder=os.getcwd())
         tuner = tune.Tuner(
             tune.with_resources(worker, {"cpu": 1}),
             tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),

@@ -6,6 +6,7 @@ Values come at once; the training and the score load torch and Ultralytics on fi
 from typing import TYPE_CHECKING, Any
 
 from nas.proxy.values import (
+    BASELINE_RATES,
     DEFAULT_STEPS,
     FINE_TUNING,
     LAST_RUNG,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from nas.proxy.train import train_proxy
 
 __all__ = [
+    "BASELINE_RATES",
     "DEFAULT_STEPS",
     "FINE_TUNING",
     "LAST_RUNG",

@@ -103,6 +103,9 @@ class ProxySettings:
 FINE_TUNING = ProxySettings(steps=60, lr=0.006, lr_inputs=None, horizon=1.0, warmup=0.1, first_boxes=None)
 """How a model trains that begins with trained weights: at half the rate of fresh ones, the same in all layers."""
 
+BASELINE_RATES = (FINE_TUNING.lr, 0.002)
+"""Learning rates of which a baseline that starts from a checkpoint trains at each; the better one counts."""
+
 SOURCE_STEPS = 600
 """For how long a source is tuned on the user's data before designs inherit from it."""
 

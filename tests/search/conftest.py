@@ -1,17 +1,22 @@
 """A search without training: the evaluator is a formula, so a whole search runs in a second."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nas.architecture import Architecture
+from nas.campaign import Campaign
 from nas.evaluate import Evaluation, Limits, Task
+from nas.executors import inline
 from nas.latency import Latency, LatencySettings
 from nas.latency.estimate import Calibration
+from nas.literals import yolo11
 from nas.proxy import ProxySettings, Score
 from nas.settings import SearchSettings
 from nas.space import SearchSpace, load_space
+from nas.study import StoredStudy
 
 
 def work(architecture: Architecture) -> float:
@@ -112,3 +117,40 @@ def sizes(space: SearchSpace) -> dict[str, int]:
 @pytest.fixture
 def by_formula() -> Callable[..., Evaluation]:
     return formula
+
+
+BUDGET = 5
+BASELINES = {
+    "source-96": yolo11("n", 96),
+    "source-64": yolo11("n", 64),
+    "source-256": yolo11("n", 256),  # misses the target
+    "narrowed-96-0.25": yolo11("n", 96, 0.25),
+    "narrowed-128-0.375": yolo11("n", 128, 0.375),
+}
+
+Open = Callable[[str], StoredStudy]
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the trials of a search with such baselines lie, once they were carried out."""
+    return tmp_path_factory.mktemp("searched") / "study"
+
+
+@pytest.fixture
+def opened(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int], searched: Path
+) -> Open:
+    """Opens a study in a folder of a name; a new one is a copy of a search whose trials have ended."""
+    if not searched.is_dir():
+        made = StoredStudy(searched, settings, sizes)
+        campaign = Campaign(made, space, sampler="random", seed=0, budget=BUDGET, baselines=BASELINES)
+        inline.run(campaign, task, formula)
+        made.close()
+
+    def open_study(name: str) -> StoredStudy:
+        if not (tmp_path / name).is_dir():
+            shutil.copytree(searched, tmp_path / name)
+        return StoredStudy(tmp_path / name, settings, sizes)
+
+    return open_study

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from nas.architecture import Architecture
-from nas.campaign import FAILURES_IN_A_ROW, Assignment, Campaign, Progress
+from nas.assignment import Assignment, Repetition
+from nas.campaign import FAILURES_IN_A_ROW, Campaign
 from nas.errors import ProxyError, Unmeasurable
 from nas.estimates import FAVOURITES, estimates, favourites
 from nas.evaluate import Evaluation, Task
 from nas.executors import inline
 from nas.literals import yolo11
+from nas.progress import LastPhase, Progress
 from nas.proxy import Score
 from nas.search import FRONT_EVERY, RANDOM_EVERY, Observation
 from nas.settings import SearchSettings
@@ -260,7 +262,7 @@ def test_the_best_are_trained_with_more_seeds(
         inline.run(first, task, by_formula, again)
     assert sum(r.status == "trained" for r in study.records()) == 12
     assert sum(len(scores) for scores in study.repeats().values()) == 3
-    assert first.progress().repetitions_failed == 1
+    assert (phase := first.progress().last_phase) is not None and phase.failed == 1
 
     late = campaign(max_seconds=0.0)
     inline.run(late, task, by_formula, again)
@@ -279,7 +281,7 @@ def test_the_best_are_trained_with_more_seeds(
     assert {label: sorted(scores) for label, scores in repeats.items()} == {r.label: ["1", "2"] for r in chosen}
     assert len(asked) == len(set(asked)) + 2 == 2 * len(chosen) + 2  # the failed and the interrupted one again
     progress = resumed.progress()
-    assert (progress.repeated, progress.to_repeat, progress.left_s) == (8, 8, 0)
+    assert (progress.last_phase, progress.left_s) == (LastPhase("other seeds", 8, 8, 0), 0)
 
     first_known = estimates([*study.baselines(), *study.records()], {})
     known = estimates([*study.baselines(), *study.records()], repeats)
@@ -313,7 +315,8 @@ def test_whoever_takes_the_place_of_a_lucky_one_is_trained_with_other_seeds_too(
     chosen = [r.label for r in favourites(study.records(), study.baselines(), repeats)]
     assert asked[0] not in chosen
     assert len(chosen) == FAVOURITES and all(sorted(repeats[label]) == ["1", "2"] for label in chosen)
-    assert campaign.progress().to_repeat == campaign.progress().repeated == sum(map(len, repeats.values()))
+    phase = campaign.progress().last_phase
+    assert phase is not None and phase.of == phase.done == sum(map(len, repeats.values()))
     study.close()
 
 
@@ -429,9 +432,9 @@ def test_time_that_runs_out_beside_the_last_repetition_is_no_early_end(
         parallel=2,
     )
     last = campaign.next()
-    assert isinstance(last, Assignment) and last.repetition == 1
+    assert isinstance(last, Assignment) and last.more == Repetition(1)
     now[0] = 10.0
     assert campaign.next() == "wait"
-    campaign.repeated(last, Score(0.5, 0.6))
+    campaign.finish(last, Score(0.5, 0.6))
     assert campaign.next() is None and campaign.ended == "budget"
     study.close()

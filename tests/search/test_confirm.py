@@ -135,7 +135,7 @@ def test_weights_that_are_gone_are_told(task: Task, content: bytes | None) -> No
 def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exporting, scoring and pauses left out."""
 
-    def export(record: Record, task: Task) -> tuple[None, Sized]:
+    def export(record: Record, task: Task, weights: str) -> tuple[None, Sized]:
         return None, Sized(ModelBytes("onnx", record.label.encode()), 96)
 
     def scored(model: None, file: Sized, latency: Any, task: Task) -> confirm.Final:

@@ -75,7 +75,7 @@ def test_the_front_holds_by_its_own_fresh_numbers(
     study: StoredStudy, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finals, "confirm", slower(1.3))
-    front, baselines = conclude(study, task)
+    front, baselines, _ = conclude(study, task)
     points = [(f.final.latency.latency_ms, f.accuracy) for f in front]
     known = estimates([*study.baselines(), *study.records()], {})
     assert all(f.accuracy == known.accuracy(f.record.label) for f in front)
@@ -93,18 +93,18 @@ def test_the_front_holds_by_its_own_fresh_numbers(
         raise AssertionError("a kept final was measured again")
 
     monkeypatch.setattr(finals, "confirm", never)
-    assert conclude(study, task) == (front, baselines)
+    assert conclude(study, task) == (front, baselines, [])
     study.close()
 
 
-MakeOutcome = Callable[[list[Finalist], list[Finalist]], Outcome]
+MakeOutcome = Callable[..., Outcome]
 
 
 @pytest.fixture
 def outcome(study: StoredStudy, settings: SearchSettings) -> MakeOutcome:
     """A maker of a finished search with these finalists."""
 
-    def make(front: list[Finalist], baselines: list[Finalist]) -> Outcome:
+    def make(front: list[Finalist], baselines: list[Finalist], promoted: Sequence[Finalist] = ()) -> Outcome:
         return Outcome(
             folder=study.folder,
             settings=settings,
@@ -129,6 +129,7 @@ def outcome(study: StoredStudy, settings: SearchSettings) -> MakeOutcome:
             protocol={},
             data_yaml=None,
             findings=Findings(),
+            promoted=promoted,
         )
 
     return make
@@ -138,7 +139,7 @@ def test_a_baseline_is_best_when_it_is_ahead(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finals, "confirm", slower(1.0))
-    front, baselines = conclude(study, task)
+    front, baselines, _ = conclude(study, task)
 
     usual = outcome(front, baselines)
     best = usual.best
@@ -153,7 +154,7 @@ def test_a_baseline_is_best_when_it_is_ahead(
     assert "*is* that baseline" in gain_sentence(beaten)
 
     none = outcome([replace(f, meets_target=False) for f in front], [replace(b, meets_target=False) for b in baselines])
-    assert none.best is None and choose_best(none.front, none.baselines) is None
+    assert none.best is None and choose_best(none.finalists) is None
     write(none)
     assert not (study.folder / "best.yaml").exists()
     for found, there in ((usual, True), (none, False)):
@@ -273,7 +274,7 @@ def test_the_table_fits_80_characters(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finals, "confirm", slower(1.0))
-    front, baselines = conclude(study, task)
+    front, baselines, _ = conclude(study, task)
     wide = replace(baselines[0].final.latency, latency_ms=12.34, low_ms=12.01, high_ms=12.67)
     slow = replace(baselines[0], final=replace(baselines[0].final, latency=wide))
     text = io.StringIO()
@@ -295,7 +296,7 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
         return [Final(one, Score(0.2, 0.3), None, 0.0, "digest") for one in latencies]
 
     monkeypatch.setattr(finals, "confirm", disturbed)
-    front, baselines = conclude(study, task)
+    front, baselines, _ = conclude(study, task)
     assert not any(f.final.confirmed for f in [*baselines, *front])
     assert all(f.meets_target == f.evaluation.latency.meets(2.5) for f in front)
     assert patience[0] and not any(patience[1:])  # the first are waited for, the others not as long again
@@ -307,7 +308,7 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
     assert {row["latency_level"] for row in table(study.folder, "front.csv")} == {"screening"}
 
     monkeypatch.setattr(finals, "confirm", slower(1.0))
-    front, baselines = conclude(study, task)
+    front, baselines, _ = conclude(study, task)
     assert all(f.final.confirmed for f in [*baselines, *front]) and any(f.meets_target for f in front)
     assert "too disturbed" not in gain_sentence(outcome(front, baselines))
     study.close()

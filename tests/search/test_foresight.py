@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from nas.architecture import Architecture
-from nas.campaign import NEAR, PASSED_OVER, Assignment, Campaign
+from nas.assignment import Assignment
+from nas.campaign import NEAR, PASSED_OVER, Campaign
 from nas.errors import ModelError
 from nas.evaluate import Evaluation, Task
 from nas.executors import inline

@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 
 from nas.architecture import Architecture
-from nas.campaign import Campaign, Progress
-from nas.errors import StorageError
+from nas.campaign import Campaign
+from nas.errors import ProxyError, StorageError
 from nas.estimates import FAVOURITES
 from nas.evaluate import Evaluation, Task
 from nas.executors import ray_tune
 from nas.executors.scratch import own_folder
 from nas.literals import yolo11
+from nas.progress import Progress
+from nas.promotions import last_rungs, standing
 from nas.proxy import Score
+from nas.rungs import LastRung
 from nas.settings import SearchSettings
 from nas.space import SearchSpace
 from nas.study import StoredStudy, read_records
@@ -91,6 +94,39 @@ def test_tune_carries_out_a_campaign(
     assert {file.read_text() for file in tmp_path.glob("*.folder")} == {os.getcwd()}
     repeats = study.repeats()  # the only baseline misses the target
     assert len(repeats) >= FAVOURITES and all(scores == {"1": 0.1} for scores in repeats.values())
+    study.close()
+
+
+def long(architecture: Architecture, task: Task, label: str, baseline: bool) -> LastRung:
+    if label == "narrowed-96":
+        raise ProxyError("diverged")
+    return LastRung(Score(0.1, 0.5), 40, 1.0, 0.006 if baseline else 0.012)
+
+
+@pytest.mark.slow
+def test_tune_carries_out_a_last_rung(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
+) -> None:
+    study = StoredStudy(tmp_path, settings, sizes)
+    campaign = Campaign(
+        study,
+        space,
+        sampler="random",
+        seed=0,
+        budget=4,
+        parallel=3,
+        baselines={"source-96": yolo11("n", 96), "narrowed-96": yolo11("n", 96, 0.25)},
+        repetitions=1,
+        last_rung=40,
+    )
+    ray_tune.run(campaign, task, formula, workers=2, again=again, last=long)
+    now, scores = standing(study), last_rungs(study)
+    assert campaign.ended == "budget" and now.finished and study.repeats() == {}
+    assert now.failed == {"narrowed-96": "ProxyError: diverged"} and set(scores) == set(now.promoted)
+    assert {label: last.lr for label, last in scores.items()} == {
+        label: 0.006 if label == "source-96" else 0.012 for label in now.promoted
+    }
+    assert sum("trial" in label for label in scores) == FAVOURITES
     study.close()
 
 

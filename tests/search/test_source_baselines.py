@@ -25,7 +25,6 @@ def cheaper_than(limit: float) -> Callable[[Architecture], bool]:
         (0.4, (128, 320), ["source-64", "source-96", *(f"narrowed-{px}-{w}of16" for px, w in
             ((128, 12), (160, 10), (192, 8), (224, 7), (256, 6), (288, 5), (320, 5)))]),
         (0.02, (96, 640), ["narrowed-64-5of16"]),  # of larger sizes not even a quarter of the width meets it
-        (0.0001, (96, 128), []),
         (1.0, (48,), ["source-48"]),
     ],
 )  # fmt: skip
@@ -39,6 +38,10 @@ def test_at_every_size_the_widest_that_meets(limit: float, sizes: tuple[int, ...
         assert design.imgsz == imgsz
         if label.startswith("narrowed") and width != "15":
             assert not meets(yolo11("n", imgsz, (int(width) + 1) / 16))
+
+
+def test_where_nothing_meets_there_is_one_to_compare_with() -> None:
+    assert source_baselines("n", (96,), lambda design: False) == {"narrowed-64-4of16": yolo11("n", 64, 0.25)}
 
 
 @pytest.mark.parametrize("scale", ["n", "s"])

@@ -10,7 +10,8 @@ from torch import nn
 import nas.evaluate
 import nas.proxy
 from nas.architecture import Architecture
-from nas.campaign import Assignment, Campaign
+from nas.assignment import Assignment
+from nas.campaign import Campaign
 from nas.errors import DataChanged, DeviceLost, GhostnasError, StorageError
 from nas.evaluate import Evaluation, Evaluator, Task, evaluate
 from nas.executors import inline, ray_tune
@@ -134,10 +135,10 @@ def test_weights_that_do_not_fit_on_the_disk_are_no_fault_of_the_design(
     space: SearchSpace, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     architecture, model = space.smallest()[0], nn.Linear(2, 2)
-    monkeypatch.setattr(nas.evaluate, "_screen", lambda arch, task, label: (formula(arch, task), model))
+    monkeypatch.setattr(nas.evaluate, "_screen", lambda arch, task, label: formula(arch, task))
     trained = SimpleNamespace(score=formula(architecture, task).score, inherited=None), model
     monkeypatch.setattr(nas.proxy, "train_proxy", lambda *_: trained, raising=False)
     (task.folder / "models").mkdir()
-    (task.folder / "models" / "trial-0.pt").symlink_to("/dev/full")
+    (task.folder / "models" / "trial-0.pt.part").symlink_to("/dev/full")
     with pytest.raises(StorageError, match=r"cannot write in .*models: No space left on device"):
         evaluate(architecture, task, "trial-0")

@@ -20,7 +20,7 @@ def test_every_repetition_has_a_seed_of_its_own(
 
     def train_proxy(model: Any, data: Any, imgsz: int, settings: ProxySettings, gate: Any) -> tuple[Any, Any]:
         seen.append((settings.seed, model.model[0].conv.weight.detach().clone(), imgsz))
-        return SimpleNamespace(score=Score(0.25, 0.5)), model
+        return SimpleNamespace(score=Score(0.25, 0.5), inherited=None), model
 
     monkeypatch.setattr(nas.proxy, "train_proxy", train_proxy, raising=False)
     arch = space.smallest()[0]

@@ -1,0 +1,67 @@
+"""A real search with a last rung: real models, trainings and measurements, in this process."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nas.cli.progress import ConsoleReporter
+from nas.errors import UsageError
+from nas.evaluate import Limits
+from nas.latency import LatencySettings
+from nas.proxy import ProxySettings
+from nas.runner import Request, run_search
+from nas.space import load_space
+
+
+def request(out: Path, last_rung: int) -> Request:
+    return Request(
+        space=load_space("ghostv2-n").with_imgsz([64]),
+        data=None,
+        fraction=0.1,
+        budget=1,
+        limits=Limits(50.0),
+        # A plain median of a hundred runs is never refused and soon done.
+        latency=LatencySettings(statistic="p50", sustained_s=0.1),
+        proxy=ProxySettings(steps=2, batch=4),
+        epochs=None,
+        sampler="random",
+        seed_literals=False,
+        finalist_seeds=3,
+        workers=0,
+        max_seconds=None,
+        name="long",
+        out=out,
+        last_rung=last_rung,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_search_ends_with_its_last_rung(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for again in (False, True):  # the same command again finds everything done
+        with ConsoleReporter() as reporter:
+            outcome = run_search(request(tmp_path, last_rung=4), reporter)
+        told = capsys.readouterr().out
+        assert ("last rung 1 of 2" in told) == (not again)
+        assert outcome.standing is not None and outcome.standing.finished and outcome.repeats == {}
+        promoted = outcome.standing.promoted
+        folder = tmp_path / "long"
+        assert sorted(path.name for path in (folder / "models").glob("*-last.pt")) == sorted(
+            f"{label}-last.pt" for label in promoted
+        )
+        assert not list((folder / "models").glob("*.part"))
+        # One candidate, and YOLO11n or its scaled sister, which are of one kind; the ghost corner is another.
+        assert sum("trial" in label for label in promoted) == 1 and len(promoted) in (2, 3)
+        report = (folder / "report.md").read_text()
+        assert "- last rung: 4 steps from where the proxies begin" in report
+        assert "at the last rung (" in report or "mAP50-95 on the selection part after 4 steps at rate" in report
+        assert "The last rung is not finished" not in report
+        scores = json.loads((folder / "run.json").read_text())["last_rung"]["scores"]
+        assert set(scores) == set(promoted) and all(one["steps"] == 4 for one in scores.values())
+
+
+def test_a_last_rung_shorter_than_a_proxy_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"last rung must have at least as many steps as a proxy \(2\), got 1"):
+        run_search(request(tmp_path, last_rung=1), ConsoleReporter())
+    assert not (tmp_path / "long").exists()

@@ -1,0 +1,310 @@
+"""What is claimed after a last rung: which design is best, what it gained, and of which weights the numbers are."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from nas import finals
+from nas.bundle import readme
+from nas.campaign import Campaign
+from nas.cli.progress import ConsoleReporter
+from nas.data.findings import Findings
+from nas.designs import find_design
+from nas.estimates import estimates
+from nas.evaluate import Task
+from nas.executors import inline
+from nas.finals import Final, Finalist, choose_best, conclude
+from nas.last_rung_report import gained_at_last_rung
+from nas.literals import yolo11
+from nas.promotions import Standing, kind, last_rungs, standing
+from nas.provenance import machine, versions
+from nas.proxy import Score
+from nas.report import Outcome, report, write
+from nas.rungs import LastRung
+from nas.settings import SearchSettings
+from nas.space import SearchSpace
+from nas.study import Record, StoredStudy, evaluated
+from tests.search.conftest import BASELINES, BUDGET, Open, formula
+
+STEPS = 1200
+
+
+def finalist(
+    task: Task, label: str, proxy: float, last: float | None = None, *, ms: float = 1.0, meets: bool = True
+) -> Finalist:
+    """A finalist by table; its score on val is a tenth below the one of its longest training."""
+    evaluation = formula(yolo11("n", 96, 0.25), task, label, always_train=True)
+    assert evaluation.score is not None
+    baseline = not label.startswith("trial")
+    record = Record(0, label, baseline, "trained", label, {}, "", evaluation, None, None)
+    latency = replace(evaluation.latency, latency_ms=ms, level="finalist")
+    final = Final(latency, Score((proxy if last is None else last) - 0.1, 0.5), None, 0.0, "digest")
+    rung = None if last is None else LastRung(Score(last, 0.6), STEPS, 9.0, 0.006)
+    return Finalist(record, evaluation, Score(proxy, 0.5), final, meets, proxy, None, 1, rung)
+
+
+ALL = Standing(("trial-1", "trial-2", "source-96"), (), {}, decided=True)
+PART = Standing(("trial-1", "trial-2", "source-96"), ("source-96",), {}, decided=True)
+UNDECIDED = Standing((), (), {}, decided=False)
+FAILED = Standing(("trial-1", "source-96"), (), {"trial-3": "ProxyError: diverged"}, decided=True)
+
+Rows = Sequence[tuple[str, float, float | None, float, bool]]
+
+# label, the proxies' estimate, score of the last rung, ms, meets the target
+CASES: list[tuple[Rows, Standing, str | None, list[str], list[str]]] = [
+    (  # the last rung decides, not the proxies
+        [("trial-1", 0.5, 0.6, 1.0, True), ("trial-2", 0.4, 0.7, 1.2, True), ("source-96", 0.9, 0.65, 1.4, True)],
+        ALL,
+        "trial-2",
+        [
+            "best.yaml is trial-2: 0.700 mAP50-95 on the selection part after 1,200 steps at rate 0.006, +0.050 "
+            "against source-96, the best baseline that meets the target (0.650 mAP50-95 on the selection part after "
+            "1,200 steps at rate 0.006), at 1.20 ms against 1.40 ms.",
+            "On val, which chose nothing, it has 0.600 and the baseline 0.550: a gain of +0.050.",
+            "differences of one or two points are noise",
+        ],
+        ["Failed", "finished"],
+    ),
+    (  # the better of two baselines is the one to beat
+        [
+            ("trial-1", 0.5, 0.7, 1.0, True),
+            ("source-96", 0.9, 0.5, 1.0, True),
+            ("narrowed-96-0.5", 0.1, 0.69, 1.0, True),
+        ],
+        FAILED,
+        "trial-1",
+        ["+0.010 against narrowed-96-0.5", "Failed at the last rung: trial-3 (ProxyError: diverged)."],
+        [],
+    ),
+    (  # one that misses the target in a fresh process is not the best, and not the baseline to beat
+        [
+            ("trial-1", 0.5, 0.9, 1.0, False),
+            ("trial-2", 0.5, 0.6, 1.0, True),
+            ("source-96", 0.9, 0.8, 1.0, False),
+            ("narrowed-96-0.5", 0.1, 0.5, 1.0, True),
+        ],
+        ALL,
+        "trial-2",
+        ["+0.100 against narrowed-96-0.5"],
+        [],
+    ),
+    (  # a baseline that was not trained as long is no rival, however high its proxy
+        [
+            ("trial-1", 0.5, 0.6, 1.0, True),
+            ("source-96", 0.9, 0.7, 1.0, False),
+            ("source-64", 0.8, None, 1.0, True),
+        ],
+        ALL,
+        "trial-1",
+        ["No baseline that meets the target was trained as long", "no gain is claimed"],
+        ["against", "On val"],
+    ),
+    (  # a baseline is ahead
+        [("trial-1", 0.9, 0.6, 1.0, True), ("source-96", 0.1, 0.65, 1.0, True)],
+        ALL,
+        "source-96",
+        [
+            "No candidate beats the baseline source-96 at the last rung (0.650 mAP50-95",
+            "the best candidate, trial-1, has 0.600): best.yaml *is* that baseline. The search gained nothing",
+        ],
+        ["On val"],
+    ),
+    (  # level: the faster one
+        [("source-96", 0.1, 0.65, 1.0, True), ("trial-1", 0.9, 0.65, 0.9, True)],
+        ALL,
+        "trial-1",
+        ["+0.000 against source-96", "the baseline is level or ahead (+0.000), and the gain is not confirmed."],
+        [],
+    ),
+    (  # nothing of the last rung meets the target: as without one, and no claim
+        [("trial-1", 0.5, 0.9, 1.0, False), ("trial-4", 0.3, None, 1.0, True), ("source-64", 0.2, None, 1.0, True)],
+        ALL,
+        "trial-4",
+        ["No design of the last rung meets the target in a fresh process. best.yaml is trial-4", "no gain is claimed"],
+        ["against", "On val"],
+    ),
+    (  # not finished: no claim, even where two could be compared
+        [("trial-1", 0.5, 0.7, 1.0, True), ("narrowed-96-0.5", 0.4, 0.6, 1.0, True)],
+        PART,
+        "trial-1",
+        [
+            "the most accurate at the last rung so far (0.700 mAP50-95",
+            "The last rung is not finished (2 of 3 trained, source-96 missing); the same command goes on with it.",
+            "No gain is claimed before.",
+        ],
+        ["against", "On val"],
+    ),
+    (  # ended while candidates were trained
+        [("trial-1", 0.5, None, 1.0, True), ("source-96", 0.4, None, 1.0, True)],
+        UNDECIDED,
+        "trial-1",
+        ["best.yaml is trial-1, the most accurate by proxies. The last rung begins when all trials have ended"],
+        ["against", "On val"],
+    ),
+    (  # nothing could be trained there
+        [("trial-1", 0.5, None, 1.0, True)],
+        replace(FAILED, promoted=()),
+        "trial-1",
+        [
+            "No design was trained for 1,200 steps. best.yaml is trial-1, the most accurate by proxies: no gain is "
+            "claimed."
+        ],
+        [],
+    ),
+    ([("trial-1", 0.5, 0.9, 1.0, False)], ALL, None, [], []),
+]
+
+
+@pytest.mark.parametrize(("rows", "now", "best", "says", "not_said"), CASES)
+def test_the_winner_and_what_is_said_of_it(
+    task: Task, rows: Rows, now: Standing, best: str | None, says: list[str], not_said: list[str]
+) -> None:
+    made = [finalist(task, label, proxy, last, ms=ms, meets=meets) for label, proxy, last, ms, meets in rows]
+    baselines = [one for one in made if one.record.baseline]
+    candidates = [one for one in made if not one.record.baseline]
+    found = choose_best([*baselines, *candidates])
+    assert (None if found is None else found.record.label) == best
+    if found is not None:
+        text = gained_at_last_rung(found, baselines, candidates, now, STEPS, ", which chose nothing")
+        for part in says:
+            assert part in text
+        for part in not_said:
+            assert part not in text
+
+
+def confirmed(asked: list[tuple[str, bool]]) -> Any:
+    """`confirm` by the screenings; notes each label, and whether its weights are of the last rung."""
+
+    def confirm(records: Sequence[Record], task: Task, on_wait: object, last: Any, **_: object) -> list[Final]:
+        asked.extend((record.label, record.label in last) for record in records)
+        fresh = [replace(evaluated(record)[0].latency, level="finalist") for record in records]
+        return [Final(latency, Score(0.2, 0.3), None, 0.0, "digest") for latency in fresh]
+
+    return confirm
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    found: list[tuple[str, bool]] = []
+    monkeypatch.setattr(finals, "confirm", confirmed(found))
+    return found
+
+
+def train(study: StoredStudy, space: SearchSpace, task: Task) -> None:
+    """The last rung, with scores that turn the proxies' order of the candidates round."""
+    scores = iter((0.30, 0.35, 0.36, 0.31, 0.40))
+    campaign = Campaign(study, space, sampler="random", seed=0, budget=BUDGET, baselines=BASELINES, last_rung=STEPS)
+
+    def last(*_: object) -> LastRung:
+        return LastRung(Score(next(scores), 0.5), STEPS, 9.0, 0.006)
+
+    inline.run(campaign, task, formula, last=last)
+
+
+def outcome(study: StoredStudy, task: Task, settings: SearchSettings) -> Outcome:
+    found = conclude(study, task)
+    return Outcome(
+        folder=study.folder,
+        settings=replace(settings, last_rung=STEPS),
+        budget=BUDGET,
+        records=study.records(),
+        baseline_records=study.baselines(),
+        repeats={},
+        begun={
+            "device": "a board",
+            "runtime": "onnxruntime 1",
+            "arithmetic": "float32",
+            "machine": machine(),
+            "versions": versions(),
+        },
+        front=found.front,
+        baselines=found.baselines,
+        promoted=found.promoted,
+        standing=standing(study),
+        fastest_ms=0.5,
+        slowest_ms=9.0,
+        ended="budget",
+        seconds=1.0,
+        data_sizes={},
+        protocol={},
+        data_yaml=None,
+        findings=Findings(),
+    )
+
+
+def test_a_final_is_of_the_longest_training_and_the_front_of_the_proxies(
+    opened: Open, space: SearchSpace, task: Task, asked: list[tuple[str, bool]]
+) -> None:
+    study = opened("one")
+    before = conclude(study, task)  # such as after Ctrl-C
+    assert before.promoted == [] and not any(long for _, long in asked)
+    asked.clear()
+    train(study, space, task)
+    now, promoted = conclude(study, task), standing(study).promoted
+    assert sorted(asked) == sorted((label, True) for label in promoted)  # the others' finals are known already
+    assert [f.record.label for f in now.front] == [f.record.label for f in before.front]
+    known = estimates([*study.baselines(), *study.records()], {})
+    every = [*now.front, *now.baselines, *now.promoted]
+    assert all(f.accuracy == known.accuracy(f.record.label) for f in every)
+    assert {f.record.label: f.last for f in every if f.last is not None} == last_rungs(study)
+    off = [label for label in promoted if label not in {f.record.label for f in [*now.front, *now.baselines]}]
+    assert sorted(f.record.label for f in now.promoted) == sorted(off)
+    asked.clear()
+    assert conclude(study, task) == now and asked == []
+    study.close()
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_results_folder_of_a_search_with_a_last_rung(
+    opened: Open, space: SearchSpace, task: Task, settings: SearchSettings, asked: list[tuple[str, bool]]
+) -> None:
+    study = opened("one")
+    train(study, space, task)
+    found = outcome(study, task, settings)
+    write(found)
+    folder, best = study.folder, found.best
+    assert best is not None and best.last is not None and best.last.score.map50_95 == 0.40
+    text = report(found)
+    promoted = standing(study).promoted
+    rivals = [f for f in found.baselines if f.last is not None]
+    rival = max(rivals, key=lambda f: f.last.score.map50_95 if f.last else 0.0)
+    assert f"best.yaml is {best.record.label}: 0.400 mAP50-95" in text and f"against {rival.record.label}," in text
+    assert "- last rung: 1,200 steps" in text and "| design | select | 95% | last | val |" in text
+    assert "after the 1,200 steps of the last rung" in text and "`seeds`" not in text
+    assert all((folder / "front" / f"{label}.yaml").is_file() for label in promoted)
+    assert (folder / "best.yaml").read_text() == (folder / "front" / f"{best.record.label}.yaml").read_text()
+
+    table = rows(folder / "last_rung.csv")
+    names = [row["trial"] if kind(row["trial"]) else f"trial-{row['trial']}" for row in table]
+    assert sorted(names) == sorted(promoted) and names[0] == best.record.label
+    assert {(row["last_rung_steps"], row["last_rung_lr"]) for row in table} == {("1200", "0.006")}
+    scores = [float(row["last_rung_map50_95"]) for row in table]
+    assert scores == sorted(scores, reverse=True)
+    trials = {row["trial"]: row["last_rung_map50_95"] for row in rows(folder / "trials.csv")}
+    assert trials[best.record.label.removeprefix("trial-")] == "0.4" and trials["source-256"] == ""
+    assert sum(bool(value) for value in trials.values()) == len(promoted)
+    told = json.loads((folder / "run.json").read_text())["last_rung"]
+    assert told["promoted"] == list(promoted) and told["missing"] == [] and told["failed"] == {}
+    assert told["scores"][best.record.label]["steps"] == STEPS
+
+    design = find_design(str(folder))  # what is taken home, also when it is not on the front
+    measured = design.measured()
+    assert measured is not None and measured.fresh and measured.row["last_rung_map50_95"] == "0.4"
+    assert "- mAP50-95 0.4 after a training of 1200 steps on embedded: good for" in readme(design, ())
+    shown = io.StringIO()
+    ConsoleReporter(Console(file=shown, width=80, soft_wrap=True)).concluded(found)
+    lines = [line.strip() for line in shown.getvalue().splitlines()]
+    assert "after the 1,200 steps of the last rung" in shown.getvalue() and "…" not in shown.getvalue()
+    assert lines.index("baselines") > max(at for at, line in enumerate(lines) if line.startswith("trial-"))
+    study.close()

@@ -41,7 +41,7 @@ from nas.paths import writable_dir
 from nas.progress import Progress
 from nas.promotions import kind, standing
 from nas.provenance import machine, versions
-from nas.proxy import BASELINE_RATES, ProxySettings, steps_for_epochs
+from nas.proxy import BASELINE_RATES, SOURCE_STEPS, ProxySettings, steps_for_epochs
 from nas.proxy.machine import find_device, find_precision
 from nas.report import Outcome, write
 from nas.results_folder import check_name, check_results
@@ -74,8 +74,6 @@ class Request:
         latency: Where and how latency is measured.
         proxy: How proxies train.
         epochs: Length of a proxy in passes over the data; overrides the proxy's steps.
-        source: Checkpoint whose channels candidates begin with, None from scratch.
-        source_steps: Steps for which it is tuned on the data first.
         sampler: `gp`, `tpe` or `random`.
         seed_literals: Whether the candidates begin with the shipped literals that lie in the space.
         finalist_seeds: Seeds with which the best candidates and the best baseline are trained.
@@ -83,6 +81,8 @@ class Request:
         max_seconds: No candidate begins after this many seconds.
         name: Name of the search, or None for a digest of the settings.
         out: Folder of all results.
+        source: Checkpoint whose channels candidates begin with, None from scratch.
+        source_steps: Steps for which it is tuned on the data first.
         last_rung: Steps of the last rung, at which the best designs are trained in the end; None where there is none.
     """
 
@@ -94,8 +94,6 @@ class Request:
     latency: LatencySettings
     proxy: ProxySettings
     epochs: float | None
-    source: Path | None
-    source_steps: int
     sampler: Sampler
     seed_literals: bool
     finalist_seeds: int
@@ -103,6 +101,8 @@ class Request:
     max_seconds: float | None
     name: str | None
     out: Path
+    source: Path | None = None
+    source_steps: int = SOURCE_STEPS
     last_rung: int | None = None
 
 

@@ -206,8 +206,6 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
         latency=LatencySettings(),
         proxy=ProxySettings(),
         epochs=None,
-        source=None,
-        source_steps=600,
         sampler="gp",
         seed_literals=False,
         finalist_seeds=3,

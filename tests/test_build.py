@@ -28,7 +28,6 @@ ARCH = Architecture(64, "relu", 8, (STAGE, STAGE, STAGE, STAGE), 16, 16, 24, 4)
     ("space", "n"),
     [
         ("ghostv2-n", 2),
-        ("mixed-n", 2),
         *(
             pytest.param(name, 10, marks=pytest.mark.slow)
             for name in ("ghostv2-n", "mixed-n", "ghostv2-s", "ghostv2-m", "mixed-s")
@@ -83,6 +82,7 @@ def test_a_failed_build_does_not_leak_its_activation() -> None:
     assert isinstance(Conv.default_act, torch.nn.SiLU)
 
 
+@pytest.mark.slow
 def test_threads_do_not_mix_activations_or_seeds() -> None:
     texts = [to_yaml(replace(ARCH, activation=act), 4) for act in ("relu", "silu", "hardswish")]
     alone = [build(text, seed=3) for text in texts]

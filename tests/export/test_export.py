@@ -21,6 +21,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "made"), [("onnx", "best.onnx"), ("openvino", "best_openvino_model")])
 def test_an_exported_file_answers_as_torch_does(
     trained: Path, data_yaml: Path, tmp_path: Path, name: str, made: str

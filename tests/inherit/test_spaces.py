@@ -80,7 +80,7 @@ FAST = [name for name in shipped_spaces() if name.endswith("-n")]
 
 @pytest.mark.parametrize("space", FAST)
 def test_every_tensor_follows_a_rule(yolo11n: nn.Module, space: str) -> None:
-    for arch in drawn(space, 3, seed=1):
+    for arch in drawn(space, 10, seed=1):
         check(yolo11n, arch)
 
 

@@ -59,6 +59,7 @@ def test_what_changes_the_tuning_has_a_file_of_its_own(small_data: DetectionData
     assert len({*names, tuned._identity(checkpoint, small_data, 64, HOW, 3)}) == 5
 
 
+@pytest.mark.slow
 def test_one_that_is_broken_off_goes_on(small_data: DetectionData, checkpoint: Path, cache: Path) -> None:  # noqa: F811
     class Stop(BaseException):
         pass
@@ -90,6 +91,7 @@ def _eager(self: tuned.Kept, path: Path) -> None:
     _plain(self, path, every_s=0.0)
 
 
+@pytest.mark.slow
 def test_a_source_of_these_data_is_taken_as_it_is(small_data: DetectionData, checkpoint: Path) -> None:  # noqa: F811
     assert not trained_on(checkpoint, small_data)
     content = torch.load(checkpoint, weights_only=False)

@@ -89,6 +89,7 @@ def _scored(file: ModelBytes, settings: LatencySettings, data: DetectionData) ->
         return score_with(lambda images: torch.from_numpy(predict(images.numpy())), data.select, SIZE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "ncnn"])
 def test_a_float32_file_scores_what_torch_scores(
     runtime: str, trained: nn.Module, learned: Score, small_data: DetectionData
@@ -100,6 +101,7 @@ def test_a_float32_file_scores_what_torch_scores(
     assert score.map50_95 == pytest.approx(learned.map50_95, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_one_int8_file_detects_in_both_runtimes(
     trained: nn.Module, learned: Score, small_data: DetectionData, pictures: NDArray[np.float32]
 ) -> None:
@@ -114,6 +116,7 @@ def test_one_int8_file_detects_in_both_runtimes(
         assert score != learned  # it is another file
 
 
+@pytest.mark.slow
 def test_quantising_the_tail_would_lose_every_detection(
     trained: nn.Module,
     learned: Score,
@@ -126,6 +129,7 @@ def test_quantising_the_tail_would_lose_every_detection(
     assert _scored(spoilt, INT8, small_data).map50_95 < 0.5 * learned.map50_95
 
 
+@pytest.mark.slow
 def test_quantising_is_silent_repeatable_and_leaves_nothing_behind(
     trained: nn.Module,
     pictures: NDArray[np.float32],
@@ -207,6 +211,7 @@ def test_nodes_get_names_of_their_own() -> None:
             change()
 
 
+@pytest.mark.slow
 def test_an_onnx_file_that_is_quantised_is_int8_as_it_is(
     tiny_module: nn.Module, pictures: NDArray[np.float32], tmp_path: Path
 ) -> None:

@@ -117,6 +117,7 @@ def test_the_table_says_that_nothing_was_measured(tmp_path: Path, tiny_onnx: Pat
     assert "Predicted from 9 measurements, not measured: openvino, float32, threads: 1" in text
 
 
+@pytest.mark.slow
 def test_four_measurements_are_enough_beside_another_run(tmp_path: Path, tiny_onnx: Path) -> None:
     store(tmp_path / "here", 20)
     store(tmp_path / "there", 4, speed=3.0)

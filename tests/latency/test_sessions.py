@@ -105,7 +105,15 @@ def _check_close(output: Pixels, expected: Pixels, precision: str) -> None:
         assert boxes.max() > 1e-3
 
 
-@pytest.mark.parametrize("settings", HERE, ids=_named)
+@pytest.mark.parametrize(
+    "settings",
+    # Threads are the runtimes' own matter: the slow run looks at those of the others.
+    [
+        pytest.param(one, marks=pytest.mark.slow if one.threads > 1 and one.runtime != "onnxruntime" else [])
+        for one in HERE
+    ],
+    ids=_named,
+)
 def test_outputs_are_torchs_for_every_picture_that_is_fed(settings: LatencySettings, lively: nn.Module) -> None:
     _skip_where_it_cannot_run(settings)
     threads = torch.get_num_threads()

@@ -18,6 +18,8 @@ from nas.data.values import Split
 from nas.errors import UsageError
 from nas.proxy import ProxySettings
 from nas.space import SearchSpace, load_space
+
+pytestmark = pytest.mark.slow
 from nas.yolo_yaml import to_yaml
 
 

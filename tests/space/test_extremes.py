@@ -34,6 +34,7 @@ def params(arch: Architecture) -> int:
     return sum(p.numel() for p in fused(build(to_yaml(arch, 4))).parameters())
 
 
+@pytest.mark.slow
 def test_extremes_are_those_of_counting_everything(tmp_path: Path) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)

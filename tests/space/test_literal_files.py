@@ -33,6 +33,7 @@ def test_each_builds_and_says_what_it_is(name: str) -> None:
     assert build(literal.path.read_text()).stride.tolist() == load_model(literal.path).stride.tolist()
 
 
+@pytest.mark.slow
 def test_the_write_ups_row_has_its_counts_beside_yolo11m() -> None:
     # By ultralytics-thop 2.0.14 itself, which Ultralytics 8.3 used: 47.148521 and 67.649997.
     ours = work(load_model(SHIPPED["writeup-ghostnetv2-m"].path), 640)
@@ -113,6 +114,7 @@ def test_they_are_listed() -> None:
     assert all(name in done.stdout for name in SHIPPED) and "mixed-n" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_table_counts(tmp_path: Path) -> None:
     done = ghostnas("space", "table", "lcnet-n", "--runtime", "none", "--imgsz", "320")
     assert done.returncode == 0, done.stderr

@@ -20,7 +20,10 @@ def body(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 
-@pytest.mark.parametrize("name", shipped_spaces())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name.endswith("-n") else pytest.mark.slow) for name in shipped_spaces()],
+)
 def test_different_keys_are_different_networks(name: str) -> None:
     space, rng = load_space(name), random.Random(5)
     for _ in range(40):

@@ -19,8 +19,9 @@ from nas.errors import UsageError
 from nas.proxy import ProxySettings
 from nas.space import SearchSpace, load_space
 
-pytestmark = pytest.mark.slow
 from nas.yolo_yaml import to_yaml
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

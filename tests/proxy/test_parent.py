@@ -18,7 +18,6 @@ from nas.data.values import Split
 from nas.errors import UsageError
 from nas.proxy import ProxySettings
 from nas.space import SearchSpace, load_space
-
 from nas.yolo_yaml import to_yaml
 
 pytestmark = pytest.mark.slow

@@ -40,7 +40,7 @@ class Arm:
 
 
 SCRATCH, RECIPE = Arm("none"), Arm("tuned", refit=True)
-STAGES = 100
+STAGES, BOTH = 100, (60, 600)
 WITH_STAGES = Arm("tuned", refit=True, stages=STAGES)
 E1 = (
     RECIPE,
@@ -63,11 +63,11 @@ E1 = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One training."""
+    """Trainings of several lengths from one beginning."""
 
     design: str
     arm: Arm
-    steps: int
+    steps: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +99,22 @@ def jobs(experiment: str, known: dict[str, Design], some: Sequence[str] | None) 
     """
     band = [one for one in known.values() if one.family in ("ghost", "plain")]
     if experiment == "e1":
-        every = [Job(label, arm, 600) for arm in E1 for label in ("half", "g1") if arm.stages == 0 or label != "half"]
+        every = [
+            Job(label, arm, (600,)) for arm in E1 for label in ("half", "g1") if arm.stages == 0 or label != "half"
+        ]
     elif experiment == "e2":
-        every = [Job(one.label, RECIPE, steps) for one in band for steps in (60, 600)]
+        every = [Job(one.label, RECIPE, BOTH) for one in band]
     elif experiment == "stages":
         ghost = [one.label for one in band if one.family == "ghost"]
-        every = [Job(label, WITH_STAGES, steps) for label in ghost for steps in (60, 600)]
+        every = [Job(label, WITH_STAGES, BOTH) for label in ghost]
     elif experiment == "scratch":
-        every = [Job(one.label, SCRATCH, steps) for one in band for steps in (60, 600)]
+        every = [Job(one.label, SCRATCH, BOTH) for one in band]
     else:
         every = [
-            Job("yolo11n", Arm("given"), 600),
-            Job("yolo11n", Arm("given"), 1200),
-            Job("yolo11n-128", Arm("given"), 1200),
-            Job("yolo11n", Arm("tuned"), 600),
-            Job("yolo11n-96", Arm("given"), 1200),
-            Job("yolo11n", SCRATCH, 1200),
+            Job("yolo11n", Arm("tuned"), (600,)),
+            Job("yolo11n-128", Arm("given"), (1200,)),
+            Job("yolo11n", Arm("given"), (600, 1200)),
+            Job("yolo11n-96", Arm("given"), (1200,)),
+            Job("yolo11n", SCRATCH, (1200,)),
         ]
     yield from (job for job in every if some is None or job.design in some)

@@ -1,11 +1,12 @@
 """One training of the experiments: how a design begins, its scores before and after, and what each cost."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
-from benchmarks.inherit.arms import Arm, Design, Job
+from benchmarks.inherit.arms import Arm, Design
 from benchmarks.inherit.sources import Sources, settings
 from nas.architecture_key import from_key
 from nas.build import build
@@ -41,47 +42,57 @@ def begun(model: Any, arm: Arm, sources: Sources, imgsz: int, seed: int) -> floa
     if arm.stages:
         from nas.inherit.stages import teach
 
-        teach(done.taught, source.model, model, source.pictures, steps=arm.stages)
+        teach(done.stages, source.model, source.pictures, arm.stages)
     if arm.refit:
-        refit(done.counterparts, source.model, model, repair_images(source.pictures))
+        layers = done.beside_stages() if arm.stages else done.counterparts
+        refit(layers, source.model, model, repair_images(source.pictures))
     calibrate(model, source.pictures)
     return sum(entry.taken for entry in done.entries) / sum(entry.params for entry in done.entries)
 
 
-def trained(job: Job, design: Design, seed: int, data: DetectionData, sources: Sources) -> dict[str, Any]:
-    """The row of one training."""
-    arch, arm = from_key(design.key), job.arm
-    row: dict[str, Any] = {"inherited": "0"}
-    model = build(to_yaml(arch, data.nc), seed=seed)
+def started(design: Design, arm: Arm, seed: int, data: DetectionData, sources: Sources) -> tuple[Any, dict[str, Any]]:
+    """A design as its training begins, with what that cost and its scores."""
+    imgsz, row = from_key(design.key).imgsz, dict[str, Any](inherited="0")
+    model = build(to_yaml(from_key(design.key), data.nc), seed=seed)
     if arm.source != "none":
-        sources.prepared(arm.source, arch.imgsz)  # all designs share it: no part of this one's seconds
+        sources.prepared(arm.source, imgsz)  # all designs share it: no part of this one's seconds
         with clocked(row, "start"):
-            row["inherited"] = f"{begun(model, arm, sources, arch.imgsz, seed):.4f}"
+            row["inherited"] = f"{begun(model, arm, sources, imgsz, seed):.4f}"
         with clocked(row, "select"):
-            row["start_select"] = f"{evaluate(model, data.select, data, arch.imgsz).map50_95:.4f}"
-        row["start_val"] = f"{evaluate(model, data.val, data, arch.imgsz).map50_95:.4f}"
-    asked = settings(job.steps, seed, sources.file("tuned") if arm.teacher else None)
-    with clocked(row, "train"):
-        result, final = train_proxy(model, data, arch.imgsz, asked, Turnstile())
-    score = evaluate(final, data.val, data, arch.imgsz)
-    row |= {
-        "data": data.name,
-        "digest": data.digest,
-        "design": design.label,
-        "family": design.family,
-        "held_out": int(design.held_out),
-        "key": design.key,
-        "arm": arm.name,
-        "seed": seed,
-        "steps": job.steps,
-        "imgsz": arch.imgsz,
-        "val": f"{score.map50_95:.4f}",
-        "val50": f"{score.map50:.4f}",
-        "select": f"{result.score.map50_95:.4f}",
-        "train_loss": f"{result.train_loss:.4f}",
-        "precision": result.precision,
-        "host": machine()["processor"],
-        "versions": " ".join(f"{name}={versions()[name]}" for name in ("ghostnas", "torch", "ultralytics")),
-    }
-    row.pop("select_cpu_s", None)
-    return row
+            row["start_select"] = f"{evaluate(model, data.select, data, imgsz).map50_95:.4f}"
+        row["start_val"] = f"{evaluate(model, data.val, data, imgsz).map50_95:.4f}"
+        del row["select_cpu_s"]
+    return model, row
+
+
+def trained(
+    design: Design, arm: Arm, seed: int, lengths: Sequence[int], data: DetectionData, sources: Sources
+) -> Iterator[dict[str, Any]]:
+    """The rows of trainings of several lengths from the same beginning."""
+    model, begin = started(design, arm, seed, data, sources)
+    imgsz = from_key(design.key).imgsz
+    for steps in lengths:
+        row = dict(begin)
+        asked = settings(steps, seed, sources.file("tuned") if arm.teacher else None)
+        with clocked(row, "train"):
+            result, final = train_proxy(deepcopy(model), data, imgsz, asked, Turnstile())
+        score = evaluate(final, data.val, data, imgsz)
+        yield row | {
+            "data": data.name,
+            "digest": data.digest,
+            "design": design.label,
+            "family": design.family,
+            "held_out": int(design.held_out),
+            "key": design.key,
+            "arm": arm.name,
+            "seed": seed,
+            "steps": steps,
+            "imgsz": imgsz,
+            "val": f"{score.map50_95:.4f}",
+            "val50": f"{score.map50:.4f}",
+            "select": f"{result.score.map50_95:.4f}",
+            "train_loss": f"{result.train_loss:.4f}",
+            "precision": result.precision,
+            "host": machine()["processor"],
+            "versions": " ".join(f"{name}={versions()[name]}" for name in ("ghostnas", "torch", "ultralytics")),
+        }

@@ -4,7 +4,6 @@ Moons et al. 2021, DONNA, arXiv 2012.08859, section 3.2: each stage of a design 
 output map of the source's input map, all of them at once from one pass of the source.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,14 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from ultralytics.nn.modules.conv import Conv
 
 from nas.data.pixels import Pixels
+from nas.errors import ModelError
 from nas.inherit.amounts import batch_at
-from nas.inherit.channel_spaces import Layer
 from nas.inherit.on_data import repair_images
-from nas.inherit.repair import POSITIONS, fit
 from nas.inherit.stage_pairs import Stage
+from nas.inherit.stage_start import begin, raw_maps
 from nas.inherit.taylor import CPU
 from nas.proxy.augment import augmented
 from nas.proxy.machine import threads
@@ -28,7 +26,6 @@ from nas.proxy.values import ProxySettings
 
 _CHANGED = 0.3  # share of the pictures that are changed in size, place and colour
 _FLOOR = 0.1  # of the mean variance, added to each channel's: channels that are nearly dead have nothing to learn
-_AROUND = 0.2  # spread of what a block adds to a shortcut at first, as a share of the stage's
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +65,18 @@ def teach(
 
     Returns:
         How each stage learnt; nothing where there are none.
+
+    Raises:
+        ModelError: The error of a stage is not finite.
     """
     if not stages:
         return ()
     with threads(1), _observed(stages, source.eval()) as look:
         known = look(repair_images(pictures))
-        raw = _raw(stages, source, repair_images(pictures))
+        raw = raw_maps(stages, source, repair_images(pictures))
         for stage in stages:
-            _begin(stage, *known[stage.role], raw.get(stage.role))
+            read, written = known[stage.role]
+            begin(stage, read, written, raw.get(stage.role))
         before = _errors_of(stages, known)
         _train(stages, look, pictures, steps, lr, seed)
         after = _errors_of(stages, known)
@@ -95,7 +96,11 @@ def _train(stages: Sequence[Stage], look: Any, pictures: Pixels, steps: int, lr:
     for step, chosen in enumerate(orders(len(pictures), settings, random)):
         set_learning_rate(optimizer, learning_rate(step, settings))
         maps = look(augmented(pictures, chosen, random, CPU, _CHANGED).images)
-        torch.stack([_error(stage, *maps[stage.role]) for stage in stages]).sum().backward()
+        errors = torch.stack([_error(stage, *maps[stage.role]) for stage in stages])
+        if not errors.isfinite().all():
+            bad = stages[int((~errors.isfinite()).nonzero()[0])].role
+            raise ModelError(f"teaching {bad}: its error is not finite at step {step + 1} of {steps}; give a lower rate")
+        errors.sum().backward()  # type: ignore[no-untyped-call]
         descend(parameters, optimizer, settings.clip)
 
 
@@ -123,22 +128,6 @@ def _observed(stages: Sequence[Stage], source: Any) -> Iterator[Any]:
         yield look
 
 
-@torch.no_grad()
-def _raw(stages: Sequence[Stage], source: Any, images: Tensor) -> dict[str, Tensor]:
-    """What the convolutions write that end the source's stages, before their BatchNorms, by the stage's role."""
-    found = dict[str, Tensor]()
-    with ExitStack() as hooks:
-        for one in stages:
-            if isinstance(one.last, Layer):
-
-                def writes(_: nn.Module, __: Any, out: Tensor, one: Stage = one) -> None:
-                    found[one.role] = out[:, one.written]
-
-                hooks.callback(one.last.conv.register_forward_hook(writes).remove)
-        source(images)
-    return found
-
-
 def _modules(stage: Stage) -> nn.Sequential:
     return nn.Sequential(*(one.module for one in stage.members))
 
@@ -146,8 +135,9 @@ def _modules(stage: Stage) -> nn.Sequential:
 def _error(stage: Stage, read: Tensor, written: Tensor) -> Tensor:
     """Squared error of a stage's map as a share of the variance of the source's, the mean over channels."""
     variance = written.var((0, 2, 3))
-    made = _modules(stage)(read)
-    return ((made - written).square().mean((0, 2, 3)) / (variance + _FLOOR * variance.mean())).mean()
+    made: Tensor = _modules(stage)(read)
+    error: Tensor = (made - written).square().mean((0, 2, 3)) / (variance + _FLOOR * variance.mean())
+    return error.mean()
 
 
 @torch.no_grad()
@@ -156,74 +146,3 @@ def _errors_of(stages: Sequence[Stage], known: Maps) -> dict[str, float]:
     for stage in stages:
         _modules(stage).train()
     return {stage.role: float(_error(stage, *known[stage.role])) for stage in stages}
-
-
-@torch.no_grad()
-def _begin(stage: Stage, read: Tensor, written: Tensor, raw: Tensor | None) -> None:
-    """Give what a stage writes the mean and the spread of the source's map, which a fresh BatchNorm does not have.
-
-    Where a block adds to what it reads, that is what has them, and the block adds little at first.
-    """
-    mean, spread = written.mean((0, 2, 3)), written.std((0, 2, 3))
-    blocks = [one for module in _modules(stage) for one in (module if isinstance(module, nn.Sequential) else [module])]
-    while blocks and _adds(blocks[-1]):
-        _put(blocks.pop(), mean * 0, spread * _AROUND)
-    if not blocks:
-        return
-    if len(blocks) == 1 and isinstance(blocks[0], Conv) and raw is not None:
-        _fit_down(blocks[0], stage, read, raw)
-    else:
-        _put(blocks[-1], mean, spread)
-
-
-def _fit_down(down: Conv, stage: Stage, read: Tensor, raw: Tensor) -> None:
-    """Let a down-sampler compute the whole stage as well as one convolution can.
-
-    Args:
-        down: The down-sampler.
-        stage: Its stage.
-        read: (B, C, H, W) what it reads.
-        raw: (B, C', H', W') what the source's last convolution writes.
-    """
-    rows = raw.permute(0, 2, 3, 1).flatten(0, 2)
-    at = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:POSITIONS]
-    fit(down.conv, read, at, rows[at])
-    known = stage.last.module.bn
-    for name in ("weight", "bias"):
-        getattr(down.bn, name).copy_(getattr(known, name)[stage.written])
-
-
-def _adds(block: nn.Module) -> bool:
-    """Whether a block adds what it computes to what it reads."""
-    if hasattr(block, "ghost2"):
-        return block.shortcut is None
-    return bool(getattr(block, "residual", False))
-
-
-def _put(block: nn.Module, mean: Tensor, spread: Tensor) -> None:
-    """Set the last BatchNorms of a block; those of branches that are added share mean and variance."""
-    branches = _last_norms(block)
-    for norms in branches:
-        begin = 0
-        for norm in norms:
-            part = slice(begin, begin + len(norm.weight))
-            kept = len(spread[part])  # ghost modules of uneven widths drop their last channels
-            norm.weight[:kept] = spread[part] / math.sqrt(len(branches))
-            norm.bias[:kept] = mean[part] / len(branches)
-            begin += len(norm.weight)
-
-
-def _last_norms(block: nn.Module) -> list[list[Any]]:
-    """The BatchNorms behind which a block adds its branches; of each branch those whose channels are concatenated."""
-    if isinstance(block, Conv):
-        return [[block.bn]]
-    if hasattr(block, "ghost2"):
-        shortcut = [] if block.shortcut is None else _last_norms(block.shortcut[-1])
-        return _last_norms(block.ghost2) + shortcut
-    if hasattr(block, "primary_conv"):
-        cheap = _last_norms(block.cheap_operation) if block.cheap_operation is not None else [[]]
-        return [first + rest for first, rest in zip(_last_norms(block.primary_conv), cheap, strict=False)]
-    if hasattr(block, "conv1"):  # branches that merge when the model is fused
-        return [[one.bn] for one in block.conv1]
-    inner = next((one for name in ("project", "pointwise", "series") if (one := getattr(block, name, None))), None)
-    return [] if inner is None else _last_norms(inner)

@@ -4,9 +4,11 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from scipy.stats import bootstrap, kendalltau
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
 
 Row = dict[str, str]
+Values = NDArray[np.float64]
 TRUTH = 600
 _REPLICATES = 2000
 SCRATCH = "scratch"
@@ -115,16 +117,22 @@ def proxies(rows: Sequence[Row], scratch: Sequence[Row]) -> Iterator[tuple[str, 
 
 
 def tau(pairs: Sequence[tuple[float, float]]) -> str:
-    """Kendall's tau with its 95% interval, a bootstrap over the designs."""
+    """Kendall's tau-b with its 95% interval, a bootstrap over the designs."""
     ours, theirs = map(np.array, zip(*pairs, strict=True))
-
-    def statistic(x: np.ndarray, y: np.ndarray) -> float:
-        return float(np.nan_to_num(kendalltau(x, y).statistic))
-
-    asked = {"paired": True, "vectorized": False, "n_resamples": _REPLICATES, "method": "percentile"}
-    found = bootstrap((ours, theirs), statistic, **asked, rng=np.random.default_rng(0))
+    random = np.random.default_rng(0)
+    found = bootstrap((ours, theirs), _tau_b, paired=True, n_resamples=_REPLICATES, method="percentile", rng=random)
     low, high = found.confidence_interval
-    return f"{statistic(ours, theirs):.2f} ({low:.2f} to {high:.2f})"
+    return f"{float(_tau_b(ours, theirs)):.2f} ({low:.2f} to {high:.2f})"
+
+
+def _tau_b(x: Values, y: Values, axis: int = -1) -> Values:
+    """Of samples along the last axis, many at once, which `scipy.stats.kendalltau` does a thousand times slower; 0
+    where all values of one are equal."""
+    first, second = (np.sign(one[..., :, None] - one[..., None, :]) for one in (x, y))
+    agreeing, *pairs = (
+        (one * other).sum((-1, -2)) for one, other in ((first, second), (first, first), (second, second))
+    )
+    return np.asarray(agreeing / np.maximum(np.sqrt(pairs[0] * pairs[1]), 1))
 
 
 def spread(values: Sequence[float]) -> str:

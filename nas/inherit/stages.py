@@ -99,7 +99,7 @@ def _train(stages: Sequence[Stage], look: Any, pictures: Pixels, steps: int, lr:
         errors = torch.stack([_error(stage, *maps[stage.role]) for stage in stages])
         if not errors.isfinite().all():
             bad = stages[int((~errors.isfinite()).nonzero()[0])].role
-            raise ModelError(f"teaching {bad}: its error is not finite at step {step + 1} of {steps}; give a lower rate")
+            raise ModelError(f"teaching {bad}: its error is not finite at step {step + 1} of {steps}")
         errors.sum().backward()  # type: ignore[no-untyped-call]
         descend(parameters, optimizer, settings.clip)
 

@@ -158,5 +158,5 @@ def test_a_teaching_that_diverges_is_told(source: nn.Module, pictures: Pixels) -
     _, done = child_of(source, P4_GHOST)
     stages = child_of(broken, P4_GHOST)[1].stages
     assert len(stages) == len(done.stages) == 1
-    with pytest.raises(ModelError, match=r"^teaching P4\.block: .* step 1 of 2"):
+    with pytest.raises(ModelError, match=r"^teaching P4\.block: .* step 1 of 2$"):
         teach(stages, broken, pictures, steps=2)

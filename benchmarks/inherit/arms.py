@@ -42,6 +42,7 @@ class Arm:
 SCRATCH, RECIPE = Arm("none"), Arm("tuned", refit=True)
 STAGES, BOTH = 100, (60, 600)
 WITH_STAGES = Arm("tuned", refit=True, stages=STAGES)
+FEW_STAGES = Arm("tuned", refit=True, stages=30)
 E1 = (
     RECIPE,
     WITH_STAGES,
@@ -92,7 +93,7 @@ def jobs(experiment: str, known: dict[str, Design], some: Sequence[str] | None) 
 
     Args:
         experiment: `e1` (how to begin), `e2` (what ranks designs that inherit), `scratch` (the same designs from
-            fresh weights), `stages` (the same with stages taught) or `source` (the source's own design, at several
+            fresh weights), `stages` (the ghost designs with stages taught, long or briefly) or `source` (the source's own design, at several
             sizes and lengths).
         known: The designs by label.
         some: Only these designs.
@@ -106,7 +107,7 @@ def jobs(experiment: str, known: dict[str, Design], some: Sequence[str] | None) 
         every = [Job(one.label, RECIPE, BOTH) for one in band]
     elif experiment == "stages":
         ghost = [one.label for one in band if one.family == "ghost"]
-        every = [Job(label, WITH_STAGES, BOTH) for label in ghost]
+        every = [Job(label, arm, BOTH) for label in ghost for arm in (WITH_STAGES, FEW_STAGES)]
     elif experiment == "scratch":
         every = [Job(one.label, SCRATCH, BOTH) for one in band]
     else:

@@ -93,8 +93,8 @@ def jobs(experiment: str, known: dict[str, Design], some: Sequence[str] | None) 
 
     Args:
         experiment: `e1` (how to begin), `e2` (what ranks designs that inherit), `scratch` (the same designs from
-            fresh weights), `stages` (the ghost designs with stages taught, long or briefly) or `source` (the source's own design, at several
-            sizes and lengths).
+            fresh weights), `stages` (the ghost designs with stages taught, long or briefly) or `source` (the source's
+            own design, at several sizes and lengths).
         known: The designs by label.
         some: Only these designs.
     """

@@ -7,6 +7,9 @@ importance.py      channels scored by their weights
 taylor.py          channels scored by what they do on pictures
 select.py          which channels and repeats a design takes
 transfer.py        the copy of rows and columns, and what is said of the rest
+stage_pairs.py     blocks of another family, and the source's stages in their place
+stage_start.py     what such blocks begin with
+stages.py          how they learn what the source's stages do
 head_rows.py       classes by name, and other numbers of distance bins
 new_classes.py     a loss for classes that the source does not know
 amounts.py         how many pictures at which size

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from nas.inherit.transfer import Counterpart
 
-_POSITIONS = 8192
+POSITIONS = 8192
 _STRENGTH = 0.03  # of the ridge, as a share of the mean square of the inputs
 
 
@@ -53,7 +53,7 @@ def _wanted(
     def observe(one: Counterpart) -> Any:
         def hook(_: nn.Module, __: Any, out: Tensor) -> None:
             places = out.shape[0] * out.shape[2] * out.shape[3]
-            at = torch.randperm(places, generator=random)[:_POSITIONS]
+            at = torch.randperm(places, generator=random)[:POSITIONS]
             rows = out.permute(0, 2, 3, 1).reshape(places, -1)
             found[one.layer.conv] = at, rows[at][:, one.rows]
 
@@ -68,17 +68,26 @@ def _wanted(
 
 def _fit(at: Tensor, wanted: Tensor) -> Any:
     """A hook that gives a convolution its weight as it is called."""
+    return lambda conv, given: fit(conv, given[0], at, wanted)
 
-    def hook(conv: nn.Conv2d, given: tuple[Tensor]) -> None:
-        seen, known = _patches(conv, given[0], at).double(), conv.weight.flatten(1).double().T
-        seen, target = seen - seen.mean(0), wanted.double() - wanted.double().mean(0)
-        square = seen.T @ seen
-        ridge = _STRENGTH * square.diagonal().mean() * torch.eye(len(square), dtype=torch.float64)
-        # Drawn to the weight that was inherited, where the pictures do not say otherwise.
-        weight = torch.linalg.solve(square + ridge, seen.T @ target + ridge @ known)
-        conv.weight.copy_(weight.T.reshape(conv.weight.shape))
 
-    return hook
+@torch.no_grad()
+def fit(conv: nn.Conv2d, x: Tensor, at: Tensor, wanted: Tensor) -> None:
+    """Give a convolution the weight that computes some outputs best, but for a constant a channel.
+
+    Args:
+        conv: Without bias, changed in place.
+        x: (B, C, H, W) what it is called with.
+        at: (N,) indices of output positions, counted over pictures, rows and columns.
+        wanted: (N, output channels) what it is to compute there.
+    """
+    seen, known = _patches(conv, x, at).double(), conv.weight.flatten(1).double().T
+    seen, target = seen - seen.mean(0), wanted.double() - wanted.double().mean(0)
+    square = seen.T @ seen
+    ridge = _STRENGTH * square.diagonal().mean() * torch.eye(len(square), dtype=torch.float64)
+    # Drawn to the weight that was inherited, where the pictures do not say otherwise.
+    weight = torch.linalg.solve(square + ridge, seen.T @ target + ridge @ known)
+    conv.weight.copy_(weight.T.reshape(conv.weight.shape))
 
 
 def _patches(conv: nn.Conv2d, x: Tensor, at: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from nas.inherit.channel_spaces import Block, Layer, Part, Table, offsets
 from nas.inherit.head_rows import other_bins
 from nas.inherit.select import Selection, Selections
+from nas.inherit.stage_pairs import Stage, stage_pairs
 
 Rule = Literal["copied", "copied in part", "outputs only", "adds nothing", "fresh"]
 """What a layer or block begins with.
@@ -65,11 +66,18 @@ class Transfer:
         entries: Every layer and block of the design.
         counterparts: The layers whose outputs are known from the source, in the order of the computation.
         kept: By section: the importance that is kept of the spaces that its layers write, and all of it.
+        stages: Blocks that are fresh inside, of which the source tells what they are to compute.
     """
 
     entries: list[Entry] = field(default_factory=list)
     counterparts: list[Counterpart] = field(default_factory=list)
     kept: dict[str, tuple[float, float]] = field(default_factory=dict)
+    stages: tuple[Stage, ...] = ()
+
+    def beside_stages(self) -> list[Counterpart]:
+        """The layers that no stage is taught together with."""
+        taught = {one.role for stage in self.stages for one in stage.members}
+        return [one for one in self.counterparts if one.layer.role not in taught]
 
 
 @torch.no_grad()
@@ -97,6 +105,8 @@ class _Copy:
             self._done.entries.append(self._layer(layer))
         for block in self._design.blocks:
             self._done.entries.append(self._block(block))
+        fresh = {entry.one for entry in self._done.entries if isinstance(entry.one, Block) and entry.rule == "fresh"}
+        self._done.stages = tuple(stage_pairs(self._source, self._design, self._selections, fresh))
         return self._done
 
     def _layer(self, layer: Layer) -> Entry:

@@ -217,12 +217,13 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
     return replace(screened, status="trained", score=trained.result.score, seconds=seconds, inherited=trained.inherited)
 
 
-def begun(architecture: Architecture, task: Task) -> "tuple[nn.Module, float | None]":
+def begun(architecture: Architecture, task: Task, *, taught: bool = False) -> "tuple[nn.Module, float | None]":
     """A design's model as its training begins.
 
     Args:
         architecture: The design.
         task: How to evaluate.
+        taught: Whether stages of another family than the source's learn its maps first.
 
     Returns:
         The model, and the share of its parameters that were inherited; None from scratch.
@@ -236,11 +237,12 @@ def begun(architecture: Architecture, task: Task) -> "tuple[nn.Module, float | N
 
     with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement
         model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
-        if task.source is None:
-            return model, None
-        from nas.inherit.begin import begin
+    if task.source is None:
+        return model, None
+    from nas.inherit.begin import TAUGHT_STEPS, begin
 
-        return model, begin(model, task.source, data_of(task), architecture.imgsz)
+    steps = TAUGHT_STEPS if taught else 0
+    return model, begin(model, task.source, data_of(task), architecture.imgsz, steps, Turnstile())
 
 
 def train_again(architecture: Architecture, task: Task, repetition: int) -> Score:
@@ -281,19 +283,21 @@ def train_last(architecture: Architecture, task: Task, label: str, baseline: boo
         raise ValueError("this search has no last rung")
     started = time.monotonic()
     longer = replace(task, proxy=task.proxy.with_steps(task.last_rung))
-    trained = _train(architecture, longer, label, baseline=baseline)
+    trained = _train(architecture, longer, label, baseline=baseline, taught=True)
     write_weights(task.folder / "models" / f"{weights_name(label, last=True)}.pt", trained.model)
     return LastRung(trained.result.score, task.last_rung, time.monotonic() - started, trained.lr)
 
 
-def _train(architecture: Architecture, task: Task, label: str, *, baseline: bool = False) -> Trained:
+def _train(
+    architecture: Architecture, task: Task, label: str, *, baseline: bool = False, taught: bool = False
+) -> Trained:
     """Train a design from its beginning; a baseline at the best of its learning rates."""
     from nas.proxy import train_proxy
 
     data = data_of(task)
 
     def train(lr: float) -> Trained:
-        model, share = begun(architecture, task)
+        model, share = begun(architecture, task, taught=taught)
         result, trained = train_proxy(model, data, architecture.imgsz, replace(task.proxy, lr=lr), Turnstile())
         return Trained(result, trained, lr, share)
 

@@ -14,6 +14,7 @@ from nas.data.findings import Findings
 from nas.estimates import Estimates, Repeats, estimates
 from nas.finals import Finalist, choose_best
 from nas.formats import FLOAT32_TOLERANCE
+from nas.inherit.values import Tuned
 from nas.last_rung_report import asked_line, gained_at_last_rung, last_column, last_rung_provenance
 from nas.latency.values import in_words
 from nas.plot import draw_front
@@ -61,6 +62,7 @@ class Outcome:
         data_yaml: Absolute path of the data YAML, None for the embedded set.
         findings: What is to be said of the data.
         promoted: The finalists of the last rung that are candidates and not on the front.
+        source: What the candidates inherit from, None from scratch.
         standing: Where the last rung stands; None where the search has none.
     """
 
@@ -82,6 +84,7 @@ class Outcome:
     data_yaml: str | None
     findings: Findings
     promoted: Sequence[Finalist] = ()
+    source: Tuned | None = None
     standing: Standing | None = None
 
     @property
@@ -259,6 +262,7 @@ def report(outcome: Outcome) -> str:
         f"{s.scope}, {in_words(s.statistic, s.sustained_s)}",
         f"- proxy: {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}; "
         f"losses {s.class_loss} and {s.box_loss}{'; began with the literals' if s.seed_literals else ''}",
+        *([] if outcome.source is None else [f"- source: {s.source}, {outcome.source.sentence}"]),
         *([] if s.last_rung is None else [asked_line(s.last_rung)]),
         f"- sampler {s.sampler}, seed {s.seed}",
         "",
@@ -311,7 +315,8 @@ def next_commands(outcome: Outcome) -> list[str]:
     name = shell_word(
         folder.name if named else os.path.join(".", folder) if str(folder).startswith("-") else str(folder)
     )
-    with_the_best = [f"ghostnas train {name} epochs=100", f"ghostnas export {name} --to bundle"]
+    begins = "" if outcome.source is None else f" --from {shell_word(str(outcome.source.checkpoint))}"
+    with_the_best = [f"ghostnas train {name}{begins} epochs=100", f"ghostnas export {name} --to bundle"]
     return [*(with_the_best if outcome.best else []), f"ghostnas dashboard {name}"]
 
 

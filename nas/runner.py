@@ -3,9 +3,9 @@
 import hashlib
 import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from nas.campaign import Campaign
 from nas.data import DetectionData, load
@@ -25,6 +25,7 @@ from nas.executors import inline, ray_tune
 from nas.feasibility import Feasibility, check
 from nas.finals import conclude
 from nas.foresight import foresee
+from nas.inherit.values import Tuned
 from nas.latency import LatencySettings
 from nas.latency.artifact import prepare_reference
 from nas.latency.estimate import Calibration
@@ -52,9 +53,6 @@ from nas.space import SearchSpace
 from nas.study import Annotate, StoredStudy
 from nas.study_file import STUDY_FILE
 from nas.turnstile import Turnstile
-
-if TYPE_CHECKING:
-    from nas.inherit.tuned import Tuned
 
 # Rough share of candidates that the gate rejects, for the estimate before anything is known.
 _EXPECTED_REJECTED = 0.5
@@ -115,7 +113,7 @@ class Reporter(Protocol):
     def tuning(self, done: int, of: int) -> None:
         """The source is being tuned on the data; steps done."""
 
-    def tuned(self, source: "Tuned") -> None:
+    def tuned(self, source: Tuned) -> None:
         """The source is tuned; candidates inherit from it."""
 
     def opened(self, folder: Path, settings: SearchSettings, data: DetectionData, done: int) -> None:
@@ -185,7 +183,7 @@ def run_search(
     try:
         done = sum(r.status == "trained" for r in study.records())
         reporter.opened(folder, settings, data, done)
-        tuned = None if request.source is None else _tuned(study, request, request.source, data, reporter)
+        tuned = None if request.source is None else _tuned(request, request.source, data, reporter)
         begun = _begun(study, request.latency, request.proxy, complete=done >= request.budget)
         task = Task(
             limits=request.limits,
@@ -197,7 +195,7 @@ def run_search(
             classes=data.nc,
             folder=folder.absolute(),
             data_digest=data.digest,
-            source=None if tuned is None else tuned.path,
+            source=None if tuned is None else tuned.file,
             last_rung=request.last_rung,
             baseline_lrs=() if tuned is None else BASELINE_RATES,
         )
@@ -227,6 +225,7 @@ def run_search(
             data_yaml=source,
             findings=data.findings,
             promoted=finalists.promoted,
+            source=tuned,
             standing=None if request.last_rung is None else standing(study),
         )
         try:
@@ -441,14 +440,13 @@ def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporte
     return made
 
 
-def _tuned(study: StoredStudy, request: Request, source: Path, data: DetectionData, reporter: Reporter) -> "Tuned":
-    """The source of a search, tuned on its data; what is said of it stays with the study."""
+def _tuned(request: Request, source: Path, data: DetectionData, reporter: Reporter) -> Tuned:
+    """The source of a search, tuned on its data."""
     from nas.inherit.tuned import how_to_tune, tune
 
     proxy = request.proxy
     how = how_to_tune(request.source_steps, proxy.device, proxy.batch, proxy.losses)
     tuned = tune(source, data, max(request.space.choices["imgsz"]), how, Turnstile(), reporter.tuning)
-    study.keep("source", {"steps": tuned.steps, "imgsz": tuned.imgsz, "score": asdict(tuned.score)})
     reporter.tuned(tuned)
     return tuned
 

@@ -16,7 +16,7 @@ from nas.printable import printable
 if TYPE_CHECKING:
     from nas.data import DetectionData
     from nas.feasibility import Feasibility
-    from nas.inherit.tuned import Tuned
+    from nas.inherit.values import Tuned
     from nas.progress import Progress
     from nas.report import Outcome
     from nas.settings import SearchSettings
@@ -79,8 +79,7 @@ class ConsoleReporter:
     def tuned(self, source: "Tuned") -> None:
         """Say what the candidates inherit from."""
         self._stop()
-        done = f"tuned for {source.steps} steps" if source.steps else "trained on these data already"
-        self._say(f"  source   {done}: mAP50-95 {source.score.map50_95:.3f} on the selection part at {source.imgsz} px")
+        self._say(f"  source   {source.sentence}")
 
     def waiting(self, text: str) -> None:
         """Say why the device is waited for."""

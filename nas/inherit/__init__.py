@@ -18,6 +18,7 @@ on_data.py         a source's classes and statistics on a data set
 child.py           all of the above for one design
 start.py           from a checkpoint and a design's file to a model
 checkpoint.py      its file
+values.py          what is said of a tuned source
 tuned.py           a source tuned on the user's data, kept in the cache folder
 begin.py           a design that begins with a tuned source
 

@@ -14,10 +14,12 @@ from nas.inherit.importance import Scores
 from nas.inherit.on_data import calibrate, repair_images, sample_of
 from nas.inherit.repair import refit
 from nas.inherit.roles import describe
+from nas.inherit.stages import teach
 from nas.inherit.start import build_design
+from nas.inherit.taylor import CPU
 from nas.inherit.tuned import Told, read_tuned, tune
 from nas.proxy import ProxySettings
-from nas.proxy.machine import threads
+from nas.proxy.machine import StepGate, passing, threads
 from nas.turnstile import Turnstile
 
 
@@ -36,7 +38,13 @@ class Source:
     scores: Scores
 
 
-def begin(model: Any, path: Path, data: DetectionData, imgsz: int) -> float:
+TAUGHT_STEPS = 100
+"""For how long stages of another family learn the source's maps before a long training."""
+
+
+def begin(
+    model: Any, path: Path, data: DetectionData, imgsz: int, taught: int = 0, gate: StepGate | None = None
+) -> float:
     """Let a design begin with a tuned source's channels.
 
     Args:
@@ -44,6 +52,8 @@ def begin(model: Any, path: Path, data: DetectionData, imgsz: int) -> float:
         path: A file of `nas.inherit.tuned.tune`.
         data: The data set on which it was tuned.
         imgsz: The design's input size in pixels.
+        taught: Steps for which stages of another family learn the source's maps first; 0 for none.
+        gate: Passed with whatever computes.
 
     Returns:
         The share of its parameters that comes from the source, in [0, 1].
@@ -54,9 +64,14 @@ def begin(model: Any, path: Path, data: DetectionData, imgsz: int) -> float:
         StudyError: The source's file is gone, or cannot be read.
     """
     with threads(1):  # sums depend on their number
-        source = _at_size(path, data, imgsz)
-        done = inherit(source.table, model, source.scores, range(data.nc))
-        refit(done.counterparts, source.model, model, repair_images(sample_of(data, imgsz)))
+        with passing(gate, CPU):
+            source, pictures = _at_size(path, data, imgsz), sample_of(data, imgsz)
+            done = inherit(source.table, model, source.scores, range(data.nc))
+        if taught:
+            teach(done.stages, source.model, pictures, taught, gate=gate)
+        with passing(gate, CPU):
+            known = done.beside_stages() if taught else done.counterparts
+            refit(known, source.model, model, repair_images(pictures))
     return sum(entry.taken for entry in done.entries) / sum(entry.params for entry in done.entries)
 
 
@@ -85,7 +100,9 @@ def tuned_start(
     """
     model = build_design(design, data)
     describe_file(model, str(design.path))  # before the source is tuned
-    share = begin(model, tune(checkpoint, data, tuned_at, how, Turnstile(), told).path, data, imgsz)
+    gate = Turnstile()
+    tuned = tune(checkpoint, data, tuned_at, how, gate, told)
+    share = begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, gate)
     model.names = dict(enumerate(data.names))
     return model.eval(), share
 

@@ -20,8 +20,9 @@ from nas.inherit.stage_pairs import Stage
 from nas.inherit.stage_start import begin, raw_maps
 from nas.inherit.taylor import CPU
 from nas.proxy.augment import augmented
-from nas.proxy.machine import threads
-from nas.proxy.train import descend, learning_rate, optimizer_of, orders, set_learning_rate
+from nas.proxy.machine import StepGate, passing, threads
+from nas.proxy.order import Order
+from nas.proxy.train import descend, learning_rate, optimizer_of, set_learning_rate
 from nas.proxy.values import ProxySettings
 
 _CHANGED = 0.3  # share of the pictures that are changed in size, place and colour
@@ -48,7 +49,13 @@ Maps = dict[str, tuple[Tensor, Tensor]]
 
 
 def teach(
-    stages: Sequence[Stage], source: Any, pictures: Pixels, steps: int = 100, lr: float = 0.01, seed: int = 0
+    stages: Sequence[Stage],
+    source: Any,
+    pictures: Pixels,
+    steps: int = 100,
+    lr: float = 0.01,
+    seed: int = 0,
+    gate: StepGate | None = None,
 ) -> tuple[Taught, ...]:
     """Let stages of a design learn the maps that the source's stages make, in one thread.
 
@@ -62,6 +69,7 @@ def teach(
         steps: How many, of a batch each.
         lr: Highest learning rate.
         seed: Of the order of the pictures and their augmentation.
+        gate: Passed with every batch.
 
     Returns:
         How each stage learnt; nothing where there are none.
@@ -72,20 +80,30 @@ def teach(
     if not stages:
         return ()
     with threads(1), _observed(stages, source.eval()) as look:
-        known = look(repair_images(pictures))
-        raw = raw_maps(stages, source, repair_images(pictures))
-        for stage in stages:
-            read, written = known[stage.role]
-            begin(stage, read, written, raw.get(stage.role))
-        before = _errors_of(stages, known)
-        _train(stages, look, pictures, steps, lr, seed)
-        after = _errors_of(stages, known)
+        with passing(gate, CPU):
+            known = look(repair_images(pictures))
+            raw = raw_maps(stages, source, repair_images(pictures))
+            for stage in stages:
+                read, written = known[stage.role]
+                begin(stage, read, written, raw.get(stage.role))
+            before = _errors_of(stages, known)
+        _train(stages, look, pictures, steps, lr, seed, gate)
+        with passing(gate, CPU):
+            after = _errors_of(stages, known)
     for stage in stages:
         _modules(stage).eval()
     return tuple(Taught(stage.role, before[stage.role], after[stage.role]) for stage in stages)
 
 
-def _train(stages: Sequence[Stage], look: Any, pictures: Pixels, steps: int, lr: float, seed: int) -> None:
+def _train(
+    stages: Sequence[Stage],
+    look: Any,
+    pictures: Pixels,
+    steps: int,
+    lr: float,
+    seed: int,
+    gate: StepGate | None,
+) -> None:
     batch = min(batch_at(pictures.images.shape[-1]), len(pictures))
     settings = ProxySettings(
         steps=steps, batch=batch, lr=lr, lr_inputs=None, horizon=1, warmup=0.1, final_lr=0.05, weight_decay=0.0
@@ -93,15 +111,17 @@ def _train(stages: Sequence[Stage], look: Any, pictures: Pixels, steps: int, lr:
     learner = nn.ModuleList(_modules(stage) for stage in stages).train()
     parameters = [parameter for parameter in learner.parameters() if parameter.requires_grad]
     optimizer, random = optimizer_of(learner, settings), torch.Generator().manual_seed(seed)
-    for step, chosen in enumerate(orders(len(pictures), settings, random)):
+    order = Order(len(pictures), batch, random)
+    for step in range(steps):
         set_learning_rate(optimizer, learning_rate(step, settings))
-        maps = look(augmented(pictures, chosen, random, CPU, _CHANGED).images)
-        errors = torch.stack([_error(stage, *maps[stage.role]) for stage in stages])
-        if not errors.isfinite().all():
-            bad = stages[int((~errors.isfinite()).nonzero()[0])].role
-            raise ModelError(f"teaching {bad}: its error is not finite at step {step + 1} of {steps}")
-        errors.sum().backward()  # type: ignore[no-untyped-call]
-        descend(parameters, optimizer, settings.clip)
+        with passing(gate, CPU):
+            maps = look(augmented(pictures, order.next(), random, CPU, _CHANGED).images)
+            errors = torch.stack([_error(stage, *maps[stage.role]) for stage in stages])
+            if not errors.isfinite().all():
+                bad = stages[int((~errors.isfinite()).nonzero()[0])].role
+                raise ModelError(f"teaching {bad}: its error is not finite at step {step + 1} of {steps}")
+            errors.sum().backward()  # type: ignore[no-untyped-call]
+            descend(parameters, optimizer, settings.clip)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ known (docs/inherit.md).
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from nas.inherit.on_data import calibrate, sample_of, take_classes
 from nas.inherit.roles import describe
 from nas.inherit.start import load_source
 from nas.inherit.taylor import taylor
+from nas.inherit.values import Tuned
 from nas.locks import wait_for_lock
 from nas.loss_choice import Losses
 from nas.paths import cache_subdir
@@ -31,23 +32,6 @@ from nas.proxy.machine import StepGate, find_device, find_precision, threads
 
 Told = Callable[[int, int], None]
 """How many steps are done, and of how many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """A tuned source's file and what is said of it.
-
-    Attributes:
-        path: The file.
-        steps: Steps of its tuning; 0 where it had been trained on these data already.
-        score: Its score on the selection part, at the input size at which it was tuned.
-        imgsz: That size in pixels.
-    """
-
-    path: Path
-    steps: int
-    score: Score
-    imgsz: int
 
 
 def tune(
@@ -83,7 +67,7 @@ def tune(
         if not path.is_file():
             _write(path, _tuned(checkpoint, data, imgsz, settings, steps, Kept(path.with_suffix(".state")), gate, told))
         content = read_tuned(path)
-    return Tuned(path, steps, Score(**content["score"]), imgsz)
+    return Tuned(path, checkpoint.absolute(), steps, Score(**content["score"]), imgsz)
 
 
 def how_to_tune(

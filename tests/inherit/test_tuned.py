@@ -1,5 +1,8 @@
 """A source tuned on the data: once, resumable, kept; and a design that begins with it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,7 +43,7 @@ def test_it_is_tuned_once(small_data: DetectionData, checkpoint: Path, monkeypat
     first = tune(checkpoint, small_data, 64, HOW, told=lambda done, of: seen.append((done, of)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert first.steps == 3 and first.imgsz == 64
-    content = read_tuned(first.path)
+    content = read_tuned(first.file)
     model = content["model"]
     assert tuple(model.names.values()) == small_data.names
     with threads(1):
@@ -69,8 +72,8 @@ def test_one_that_is_broken_off_goes_on(small_data: DetectionData, checkpoint: P
             raise Stop
 
     whole = tune(checkpoint, small_data, 64, HOW)
-    expected = read_tuned(whole.path)["model"].state_dict()
-    whole.path.unlink()
+    expected = read_tuned(whole.file)["model"].state_dict()
+    whole.file.unlink()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tuned.Kept, "__init__", _eager)
         with pytest.raises(Stop):
@@ -79,7 +82,7 @@ def test_one_that_is_broken_off_goes_on(small_data: DetectionData, checkpoint: P
         again = tune(checkpoint, small_data, 64, HOW, told=lambda done, _: seen.append(done))
     assert seen == [3] and again == whole
     assert all(
-        torch.equal(value, expected[name]) for name, value in read_tuned(again.path)["model"].state_dict().items()
+        torch.equal(value, expected[name]) for name, value in read_tuned(again.file)["model"].state_dict().items()
     )
     assert [path.suffix for path in (cache / "sources").iterdir() if path.suffix != ".lock"] == [".pt"]
 
@@ -107,7 +110,7 @@ def test_a_source_of_these_data_is_taken_as_it_is(small_data: DetectionData, che
     torch.save({**content, "model": model, "train_args": {"data": str(small_data.source)}}, checkpoint)
     found = tune(checkpoint, small_data, 64, HOW)
     assert found.steps == 0
-    kept, given = read_tuned(found.path)["model"].state_dict(), model.state_dict()
+    kept, given = read_tuned(found.file)["model"].state_dict(), model.state_dict()
     weights = [name for name in given if "running" not in name and "num_batches" not in name]
     assert all(torch.equal(kept[name], given[name]) for name in weights)
 
@@ -115,15 +118,42 @@ def test_a_source_of_these_data_is_taken_as_it_is(small_data: DetectionData, che
 def test_a_design_begins_with_it(small_data: DetectionData, checkpoint: Path) -> None:  # noqa: F811
     found = tune(checkpoint, small_data, 64, HOW)
     same = build(to_yaml(yolo11("n", 64, WIDTH), small_data.nc), seed=9)
-    assert begin(same, found.path, small_data, 64) == 1.0
+    assert begin(same, found.file, small_data, 64) == 1.0
     with threads(1):
         score = evaluate(same, small_data.select, small_data, 64)
     assert score.map50_95 == pytest.approx(found.score.map50_95, abs=0.01)
     twice = [build(to_yaml(yolo11("n", 64, 0.0625), small_data.nc), seed=seed) for seed in (1, 2)]
     for model in twice:
-        begin(model, found.path, small_data, 64)
+        begin(model, found.file, small_data, 64)
     first, second = (model.state_dict() for model in twice)
     assert all(torch.equal(value, second[name]) for name, value in first.items())  # nothing of its own is left
+
+
+@pytest.mark.slow
+def test_stages_of_another_family_are_taught_when_asked(small_data: DetectionData, checkpoint: Path) -> None:  # noqa: F811
+    found = tune(checkpoint, small_data, 64, HOW)
+    narrow = yolo11("n", 64, 0.0625)
+    stages = (*narrow.stages[:2], replace(narrow.stages[2], block="ghost", expansion=2.0), narrow.stages[3])
+    design, passed = replace(narrow, stages=stages).canonical(), Gate()
+    begun = [build(to_yaml(design, small_data.nc), seed=1) for _ in range(3)]
+    for model, steps in zip(begun, (0, 2, 2), strict=True):
+        begin(model, found.file, small_data, 64, steps, passed)
+    alone, taught, again = (model.state_dict() for model in begun)
+    assert all(torch.equal(value, again[name]) for name, value in taught.items())
+    changed = {name.split(".")[1] for name, value in taught.items() if not torch.equal(value, alone[name])}
+    assert "6" in changed  # the row of the ghost stage
+    assert passed.times == 3 * 2 + 2 * (2 + 2)
+
+
+class Gate:
+    """A turnstile that counts."""
+
+    times = 0
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        self.times += 1
+        yield
 
 
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:

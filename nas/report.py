@@ -418,6 +418,7 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "data_pictures": outcome.data_sizes,
         "data_findings": outcome.findings.sentences(),
         "proxy": outcome.protocol,
+        "source": None if outcome.source is None else outcome.source.to_dict(),
         "repeats": outcome.repeats,
         **_promotion(outcome),
         "counting_rule": _counting_rule(outcome),

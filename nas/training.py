@@ -29,6 +29,7 @@ from nas.training_callbacks import (
     penalise,
     write_through,
 )
+from nas.training_start import Start, start_of, write_start
 from nas.turnstile import Turnstile
 from nas.ultralytics_home import use_current_folder, without_trackers
 
@@ -48,8 +49,7 @@ class Training:
         arguments: Ultralytics arguments, complete.
         losses: What is penalised.
         project: Folder of the trainings, which gets the data as Ultralytics is to read them.
-        source: Checkpoint whose channels the design begins with; None from scratch.
-        tuned_at: The input size at which that checkpoint is tuned on the data first.
+        start: What the design begins with; None from scratch.
     """
 
     model: Path
@@ -58,8 +58,7 @@ class Training:
     arguments: Mapping[str, Any]
     losses: Losses
     project: Path
-    source: Path | None = None
-    tuned_at: int = 0
+    start: Start | None = None
 
 
 def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
@@ -137,17 +136,8 @@ def complete(design: Design, arguments: Mapping[str, Any], source: Path | None =
     asked = {**arguments, "project": str(project)}
     losses = _losses(design, asked)
     known = {**defaults, **asked}
-    tuned_at = 0 if source is None else _tuned_at(design, known)
-    return Training(design.path, *_data(design, arguments), known, losses, project, source, tuned_at)
-
-
-def _tuned_at(design: Design, arguments: Mapping[str, Any]) -> int:
-    """The input size at which a source is tuned: that of the design's search, else that of the training."""
-    settings = design.provenance.get("settings", {})
-    size = max(settings["imgsz"]) if settings.get("source") else arguments.get("imgsz", 640)
-    if not isinstance(size, int):
-        raise UsageError(f"--from needs one input size, a whole number of pixels; got imgsz={size}")
-    return size
+    start = None if source is None else start_of(source, design, known, losses)
+    return Training(design.path, *_data(design, arguments), known, losses, project, start)
 
 
 def _resumed(design: Design, arguments: Mapping[str, Any]) -> Training:
@@ -257,7 +247,10 @@ def train(training: Training) -> Path:
         arguments["project"] = str(project)
     know_bundled_blocks()
     load_model(training.model)  # every fault of the model is one message, too
-    begins = training.model if training.source is None else _started(training, training.source, data, project)
+    begins = training.model
+    if training.start is not None:
+        fresh = Design(training.model, training.model.stem, None, None)
+        begins = write_start(training.start, fresh, data, int(training.arguments.get("imgsz", 640)), project)
     with plainly(begins) as design:
         model = YOLO(str(design), task="detect")
         begun: list[object] = []
@@ -278,29 +271,6 @@ def train(training: Training) -> Path:
     found = _checkpoint(model.trainer)
     assert found is not None, "Ultralytics has loaded it"
     return training.project / found.relative_to(project) if found.is_relative_to(project) else found
-
-
-def _started(training: Training, source: Path, data: DetectionData, project: Path) -> Path:
-    """The checkpoint that a training begins with, in the folder of the trainings; what it takes is told."""
-    import torch
-    from ultralytics.utils import LOGGER
-
-    from nas.inherit.begin import tuned_start
-    from nas.inherit.checkpoint import write_checkpoint
-    from nas.inherit.tuned import how_to_tune
-
-    def told(done: int, of: int) -> None:
-        if done % 50 == 0 or done == of:
-            LOGGER.info(f"{source.name} is tuned on {data.name}: {done} of {of} steps")
-
-    imgsz = int(training.arguments.get("imgsz", 640))
-    how = how_to_tune(device="cuda:0" if torch.cuda.is_available() else "cpu", losses=training.losses)
-    design = Design(training.model, training.model.stem, imgsz, None)
-    model, share = tuned_start(source, design, data, imgsz, training.tuned_at, how, told)
-    LOGGER.info(f"{100 * share:.0f}% of the parameters begin with {source}, tuned on {data.name}")
-    path = writable_dir(project / "start") / f"{plain_name(training.model.stem)}.pt"
-    write_checkpoint(model, path, imgsz, source.name)
-    return path
 
 
 def _add_callbacks(model: Any, training: Training, data: DetectionData) -> None:

@@ -1,0 +1,90 @@
+"""What a full training begins with: the channels of a checkpoint, tuned on the data first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.data import DetectionData
+from nas.designs import Design
+from nas.errors import UsageError
+from nas.loss_choice import Losses
+from nas.paths import writable_dir
+from nas.plain_path import plain_name
+from nas.proxy import ProxySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a training begins with.
+
+    Attributes:
+        checkpoint: Whose channels the design inherits.
+        imgsz: The input size at which that checkpoint is tuned on the data first.
+        how: How it is tuned: as in the design's search, which has left it in the cache folder.
+    """
+
+    checkpoint: Path
+    imgsz: int
+    how: ProxySettings
+
+
+def start_of(source: Path, design: Design, arguments: Mapping[str, Any], losses: Losses) -> Start:
+    """What a training begins with: a source tuned as in the design's search, else at the size of the training.
+
+    Args:
+        source: An Ultralytics checkpoint of a detector.
+        design: The design.
+        arguments: Of the training.
+        losses: What it penalises.
+
+    Raises:
+        UsageError: The training has no single input size.
+    """
+    from torch import cuda
+
+    from nas.inherit.tuned import how_to_tune
+
+    settings = design.provenance.get("settings", {})
+    if settings.get("source"):
+        searched = Losses(settings["class_loss"], settings["box_loss"])
+        how = how_to_tune(settings["source_steps"], settings["train_device"], settings["batch"], searched)
+        return Start(source, max(settings["imgsz"]), how)
+    size = arguments.get("imgsz", 640)
+    if not isinstance(size, int):
+        raise UsageError(f"--from needs one input size, a whole number of pixels; got imgsz={size}")
+    return Start(source, size, how_to_tune(device="cuda:0" if cuda.is_available() else "cpu", losses=losses))
+
+
+def write_start(start: Start, design: Design, data: DetectionData, imgsz: int, project: Path) -> Path:
+    """The checkpoint that a training begins with, in the folder of the trainings; what it takes is told.
+
+    Args:
+        start: What it begins with.
+        design: The design.
+        data: What it is trained on.
+        imgsz: The training's input size in pixels.
+        project: Folder of the trainings.
+
+    Raises:
+        ModelError: The checkpoint or the design cannot be used, or nothing of the one fits the other.
+        DataError: The pictures cannot be read.
+        ProxyError: The tuning diverged, or memory ran out.
+        StorageError: A folder cannot be written.
+    """
+    from ultralytics.utils import LOGGER
+
+    from nas.inherit.begin import tuned_start
+    from nas.inherit.checkpoint import write_checkpoint
+
+    source = start.checkpoint
+
+    def told(done: int, of: int) -> None:
+        if done % 50 == 0 or done == of:
+            LOGGER.info(f"{source.name} is tuned on {data.name}: {done} of {of} steps")
+
+    model, share = tuned_start(source, design, data, imgsz, start.imgsz, start.how, told)
+    LOGGER.info(f"{100 * share:.0f}% of the parameters begin with {source}, tuned on {data.name}")
+    path = writable_dir(project / "start") / f"{plain_name(design.path.stem)}.pt"
+    write_checkpoint(model, path, imgsz, source.name)
+    return path

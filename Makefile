@@ -10,7 +10,7 @@ search: $(READY)
 
 # What times real models runs afterwards, alone: beside another test the machine is too busy to be measured.
 test: $(READY)
-	$(VENV)/bin/pytest -m "not slow and not device and not measures"
+	$(VENV)/bin/pytest -m "not slow and not device and not measures" --durations 15
 	$(VENV)/bin/pytest -m "measures and not slow and not device" -n 0
 
 lint: $(READY)

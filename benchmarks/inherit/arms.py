@@ -20,6 +20,7 @@ class Arm:
             `self` (YOLO11n trained on the data from fresh weights).
         importance: What channels are chosen by.
         refit: Whether the convolutions are fitted to the source's outputs.
+        boxes: Whether the last layers of the box branches are fitted, too.
         stages: Steps for which blocks of another family learn the source's maps, before the refit; 0 for none.
         teacher: Whether the tuned source teaches the design while it trains.
     """
@@ -29,19 +30,28 @@ class Arm:
     refit: bool = False
     stages: int = 0
     teacher: bool = False
+    boxes: bool = False
 
     @property
     def name(self) -> str:
         """What tables call it, such as `tuned taylor refit`."""
         if self.source == "none":
             return "scratch"
-        parts = (self.source, self.importance, "refit" * self.refit, f"stages{self.stages}" * (self.stages > 0))
+        parts = (
+            self.source,
+            self.importance,
+            "refit" * self.refit,
+            "boxes" * self.boxes,
+            f"stages{self.stages}" * (self.stages > 0),
+        )
         return " ".join([*filter(None, parts), *["teacher"] * self.teacher])
 
 
 SCRATCH, RECIPE = Arm("none"), Arm("tuned", refit=True)
 STAGES, BOTH = 100, (60, 600)
 WITH_STAGES = Arm("tuned", refit=True, stages=STAGES)
+WITH_BOXES = Arm("tuned", refit=True, boxes=True)
+BOXES_AND_STAGES = Arm("tuned", refit=True, boxes=True, stages=STAGES)
 FEW_STAGES = Arm("tuned", refit=True, stages=30)
 E1 = (
     RECIPE,
@@ -92,9 +102,9 @@ def jobs(experiment: str, known: dict[str, Design], some: Sequence[str] | None) 
     """The trainings of an experiment, so ordered that every beginning of the list tells something.
 
     Args:
-        experiment: `e1` (how to begin), `e2` (what ranks designs that inherit), `scratch` (the same designs from
-            fresh weights), `stages` (the ghost designs with stages taught, long or briefly) or `source` (the source's
-            own design, at several sizes and lengths).
+        experiment: `e1` (how to begin), `e2` (what ranks designs that inherit), `boxes` (the same with box layers
+            fitted), `scratch` (the same designs from fresh weights), `stages` (the ghost designs with stages taught,
+            long or briefly) or `source` (the source's own design, at several sizes and lengths).
         known: The designs by label.
         some: Only these designs.
     """
@@ -105,6 +115,9 @@ def jobs(experiment: str, known: dict[str, Design], some: Sequence[str] | None) 
         ]
     elif experiment == "e2":
         every = [Job(one.label, RECIPE, BOTH) for one in band]
+    elif experiment == "boxes":
+        every = [Job(one.label, arm, BOTH) for one in band for arm in (WITH_BOXES, BOXES_AND_STAGES)]
+        every = [job for job in every if not job.arm.stages or known[job.design].family == "ghost"]
     elif experiment == "stages":
         ghost = [one.label for one in band if one.family == "ghost"]
         every = [Job(label, arm, BOTH) for label in ghost for arm in (WITH_STAGES, FEW_STAGES)]

@@ -14,6 +14,7 @@ from nas.data import DetectionData
 from nas.inherit.child import inherit
 from nas.inherit.on_data import calibrate, repair_images
 from nas.inherit.repair import refit
+from nas.inherit.repair_boxes import refit_boxes
 from nas.provenance import machine, versions
 from nas.proxy import evaluate, train_proxy
 from nas.turnstile import Turnstile
@@ -47,6 +48,8 @@ def begun(model: Any, arm: Arm, sources: Sources, imgsz: int, seed: int) -> floa
         layers = done.beside_stages() if arm.stages else done.counterparts
         refit(layers, source.model, model, repair_images(source.pictures))
     calibrate(model, source.pictures)
+    if arm.boxes:
+        refit_boxes(done.boxes, source.model, model, repair_images(source.pictures))
     return sum(entry.taken for entry in done.entries) / sum(entry.params for entry in done.entries)
 
 

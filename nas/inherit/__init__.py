@@ -14,6 +14,7 @@ head_rows.py       classes by name, and other numbers of distance bins
 new_classes.py     a loss for classes that the source does not know
 amounts.py         how many pictures at which size
 repair.py          convolutions fitted to the source's outputs
+repair_boxes.py    the last box layers fitted to the source's distances
 on_data.py         a source's classes and statistics on a data set
 child.py           all of the above for one design
 start.py           from a checkpoint and a design's file to a model

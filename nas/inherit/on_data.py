@@ -15,6 +15,7 @@ from nas.inherit.child import inherit
 from nas.inherit.head_rows import class_rows
 from nas.inherit.new_classes import trained_classes
 from nas.inherit.repair import refit
+from nas.inherit.repair_boxes import refit_boxes
 from nas.inherit.roles import describe
 from nas.inherit.taylor import CPU, MOST_PICTURES, taylor
 from nas.inherit.transfer import Transfer
@@ -36,7 +37,7 @@ def inherit_on_data(
         data: The data set.
         imgsz: The design's input size in pixels.
         classes: For each class of the data the source's, None for one that it does not have.
-        repair: Whether the design's convolutions are fitted to the source's outputs.
+        repair: Whether the design's convolutions and its last box layers are fitted to the source's outputs.
 
     Returns:
         What was taken, and what the importance is of.
@@ -56,6 +57,8 @@ def inherit_on_data(
     if repair:
         refit(done.counterparts, source, model, repair_images(pictures))
     calibrate(model, pictures)
+    if repair:
+        refit_boxes(done.boxes, source, model, repair_images(pictures))
     fits = ", as many as fit into 40 s" if found.pictures < len(pictures) else ""
     return done, f"importance: Taylor, on {found.pictures} training pictures at {imgsz} px{fits}"
 

@@ -58,6 +58,21 @@ class Counterpart:
     gains: Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """The last layer of a box branch.
+
+    Attributes:
+        layer: The design's.
+        source: The source's.
+        classes: The last layer of the source's class branch beside it.
+    """
+
+    layer: Layer
+    source: Layer
+    classes: Layer
+
+
 @dataclass(slots=True, eq=False)
 class Transfer:
     """What a design took of a source.
@@ -66,12 +81,14 @@ class Transfer:
         entries: Every layer and block of the design.
         counterparts: The layers whose outputs are known from the source, in the order of the computation.
         kept: By section: the importance that is kept of the spaces that its layers write, and all of it.
+        boxes: The last layers of the box branches that have a counterpart.
         stages: Blocks that are fresh inside, of which the source tells what they are to compute.
     """
 
     entries: list[Entry] = field(default_factory=list)
     counterparts: list[Counterpart] = field(default_factory=list)
     kept: dict[str, tuple[float, float]] = field(default_factory=dict)
+    boxes: list[Boxes] = field(default_factory=list)
     stages: tuple[Stage, ...] = ()
 
     def beside_stages(self) -> list[Counterpart]:
@@ -198,6 +215,9 @@ class _Copy:
             weight, bias = other_bins(columns, bias, self._design.reg_max)
             conv.weight.copy_(weight)
             conv.bias.copy_(bias)
+            classes = self._known.get(source.role.replace(".boxes", ".classes"))
+            if classes is not None:
+                self._done.boxes.append(Boxes(layer, source, classes))
             return Entry(layer, "copied", size, size)
         known = [(ours, theirs) for ours, theirs in enumerate(self._classes) if theirs is not None]
         for ours, theirs in known:

@@ -13,6 +13,7 @@ from nas.inherit.child import describe_file, inherit
 from nas.inherit.importance import Scores
 from nas.inherit.on_data import calibrate, repair_images, sample_of
 from nas.inherit.repair import refit
+from nas.inherit.repair_boxes import refit_boxes
 from nas.inherit.roles import describe
 from nas.inherit.stages import teach
 from nas.inherit.start import build_design
@@ -70,8 +71,9 @@ def begin(
         if taught:
             teach(done.stages, source.model, pictures, taught, gate=gate)
         with passing(gate, CPU):
-            known = done.beside_stages() if taught else done.counterparts
-            refit(known, source.model, model, repair_images(pictures))
+            known, images = done.beside_stages() if taught else done.counterparts, repair_images(pictures)
+            refit(known, source.model, model, images)
+            refit_boxes(done.boxes, source.model, model, images)
     return sum(entry.taken for entry in done.entries) / sum(entry.params for entry in done.entries)
 
 

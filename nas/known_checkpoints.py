@@ -11,6 +11,9 @@ from nas.errors import ModelError
 KNOWN = ("yolo11n.pt", "yolo11s.pt", "yolo11m.pt")
 """Checkpoints that Ultralytics publishes and from which a search can start."""
 
+_GAINED = "on BCCD at 160 px a YOLO11n of half width reaches 0.54 mAP50-95 with it and 0.38 without, after 600 steps"
+"""From results/reference/inherit (docs/development/inheritance.md)."""
+
 _PUBLISHED = "https://github.com/ultralytics/assets/releases"
 
 
@@ -40,6 +43,15 @@ def lying_about() -> Path | None:
         except ModelError:
             continue
     return None
+
+
+def hint(found: Path) -> str:
+    """What a search from scratch says where a published checkpoint lies at hand.
+
+    Args:
+        found: The checkpoint.
+    """
+    return f"{found} is at hand: `--from {found.name}` starts every candidate from it; {_GAINED}"
 
 
 def weights_folder() -> Path:

@@ -7,7 +7,7 @@ import pytest
 
 from nas import offline
 from nas.errors import ModelError
-from nas.known_checkpoints import find_checkpoint, lying_about
+from nas.known_checkpoints import find_checkpoint, hint, lying_about
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +29,7 @@ def test_here_comes_before_the_weights_folder(weights: Path) -> None:
     assert lying_about() is None
     (weights / name).touch()
     assert find_checkpoint(name) == weights / name == lying_about()
+    assert f"{weights / name} is at hand: `--from yolo11n.pt`" in hint(weights / name)
     name.touch()
     assert find_checkpoint(name) == name == lying_about()
 

@@ -48,8 +48,10 @@ def test_a_search_is_killed_resumed_and_concluded(tmp_path: Path) -> None:
             assert process.wait() == (0 if which == signal.SIGTERM else -which)
         return log.read_text()
 
+    (tmp_path / "yolo11n.pt").touch()
     terminated = ended_by(signal.SIGTERM, "yolo11n: ")  # a job scheduler's warning; workers are running
     assert "interrupted: finishing the front so far" in terminated and "Next:" in terminated
+    assert "yolo11n.pt is at hand: `--from yolo11n.pt`" in terminated
     assert "Traceback" not in terminated and "*** " not in terminated  # Ray's own handler prints its C++
     ended_by(signal.SIGKILL, "trial-")
 

@@ -133,7 +133,7 @@ def search(
 
     from nas.cli.progress import ConsoleReporter
     from nas.dashboard import annotate
-    from nas.known_checkpoints import find_checkpoint
+    from nas.known_checkpoints import find_checkpoint, hint, lying_about
     from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
     from nas.runner import Request, run_search
     from nas.space import load_space
@@ -168,6 +168,8 @@ def search(
         name=name,
         out=out,
     )
+    if source is None and (at_hand := lying_about()) is not None:
+        typer.echo(hint(at_hand))
     with ConsoleReporter() as reporter:
         outcome = run_search(request, reporter, annotate)
         reporter.concluded(outcome)

@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nas import __version__
 from nas.checkpoints import named_as_in_a_bundle
-from nas.errors import StorageError, UsageError
+from nas.errors import UsageError
 from nas.paths import writable_dir
+from nas.whole_files import torch_bytes, write_whole
 
 _MARK = "ghostnas_inherit"
 
@@ -73,11 +72,6 @@ def write_checkpoint(model: Any, path: Path, imgsz: int, source: str) -> None:
         "license": "AGPL-3.0",
         _MARK: {"version": __version__, "source": source},
     }
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with named_as_in_a_bundle():
-            torch.save(content, beside)
-        beside.replace(path)
-    except (OSError, RuntimeError) as error:  # torch raises RuntimeError where a disk is full
-        beside.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error}; choose another --out") from error
+    with named_as_in_a_bundle():
+        made = torch_bytes(content)
+    write_whole(path, made, "choose another --out")

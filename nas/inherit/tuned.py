@@ -16,7 +16,7 @@ import torch
 from nas.build import register
 from nas.checkpoints import know_bundled_blocks
 from nas.data import DetectionData
-from nas.errors import StorageError, StudyError
+from nas.errors import StudyError
 from nas.inherit.child import describe_file
 from nas.inherit.on_data import calibrate, sample_of, take_classes
 from nas.inherit.roles import describe
@@ -29,6 +29,7 @@ from nas.paths import cache_subdir
 from nas.proxy import FINE_TUNING, SOURCE_STEPS, ProxySettings, Score, evaluate, train_proxy
 from nas.proxy.kept import Kept
 from nas.proxy.machine import StepGate, find_device, find_precision, threads
+from nas.whole_files import torch_bytes, write_whole
 
 Told = Callable[[int, int], None]
 """How many steps are done, and of how many."""
@@ -65,7 +66,9 @@ def tune(
     path = folder / f"{_identity(checkpoint, data, imgsz, settings, steps)}.pt"
     with wait_for_lock(path.with_suffix(".lock")):  # another search may tune it now
         if not path.is_file():
-            _write(path, _tuned(checkpoint, data, imgsz, settings, steps, Kept(path.with_suffix(".state")), gate, told))
+            kept = Kept(path.with_suffix(".state"))
+            made = _tuned(checkpoint, data, imgsz, settings, steps, kept, gate, told)
+            write_whole(path, torch_bytes(made))
         content = read_tuned(path)
     return Tuned(path, checkpoint.absolute(), steps, Score(**content["score"]), imgsz)
 
@@ -146,16 +149,6 @@ def _bare(model: Any) -> Any:
     """Without what a training leaves at a model and no file can hold."""
     model.criterion = None
     return model.requires_grad_(False)
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    beside = path.with_suffix(".writing")
-    try:
-        torch.save(content, beside)
-        beside.replace(path)
-    except (OSError, RuntimeError) as error:  # torch raises RuntimeError where a disk is full
-        beside.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error}") from error
 
 
 def read_tuned(path: Path) -> dict[str, Any]:

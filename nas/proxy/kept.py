@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from nas.errors import StorageError
 from nas.proxy.average import AveragedWeights
 from nas.proxy.order import Order
+from nas.whole_files import torch_bytes, write_whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,13 +97,7 @@ class Kept:
         """
         if self._clock() - self._last < self._every_s:
             return
-        beside = self._path.with_suffix(".writing")
-        try:
-            torch.save({"steps": steps, "course": course.state()}, beside)
-            beside.replace(self._path)
-        except (OSError, RuntimeError) as error:  # torch raises RuntimeError where a disk is full
-            beside.unlink(missing_ok=True)
-            raise StorageError(f"cannot write {self._path}: {error}") from error
+        write_whole(self._path, torch_bytes({"steps": steps, "course": course.state()}))
         self._last = self._clock()
 
     def drop(self) -> None:

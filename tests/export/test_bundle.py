@@ -32,6 +32,9 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 sys.path.insert(0, sys.argv[1])
+'''
+
+_FROM_THE_YAML = """
 import ghost_blocks
 from ultralytics import YOLO
 model = YOLO(sys.argv[1] + "/model.yaml")
@@ -43,7 +46,7 @@ block = next(m for m in best.model.modules() if type(m).__name__ == "GhostBottle
 written = ghost_blocks.export(sys.argv[3] + "/t/weights/best.pt", imgsz=64, format="onnx", simplify=False)
 assert b"/by/parts.0/Conv" in open(written, "rb").read()
 print("DONE", type(block).__module__, len(result.names), "nas" in sys.modules)
-'''
+"""
 
 
 @pytest.mark.slow
@@ -52,7 +55,16 @@ def test_a_bundle_trains_where_ghostnas_is_not(results: Path, data_yaml: Path, t
     assert [file.name for file in bundle.files] == ["README.md", "ghost_blocks.py", "model.yaml"]
     picture = data_yaml.parent / "images" / "val" / "val_0000.jpg"
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _WITHOUT_GHOSTNAS, bundle.folder, data_yaml, tmp_path / "out", picture],
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            _WITHOUT_GHOSTNAS + _FROM_THE_YAML,
+            bundle.folder,
+            data_yaml,
+            tmp_path / "out",
+            picture,
+        ],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,
@@ -65,24 +77,13 @@ def test_a_bundle_trains_where_ghostnas_is_not(results: Path, data_yaml: Path, t
     assert load_trained(tmp_path / "out" / "t" / "weights" / "best.pt").epochs == 1
 
 
-_FROM_A_START = '''
-import sys
-
-class Blocked:
-    """Makes `import nas` fail, wherever the package lies."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "nas":
-            raise ModuleNotFoundError("blocked: " + name, name=name)
-
-sys.meta_path.insert(0, Blocked())
-sys.path.insert(0, sys.argv[1])
+_FROM_A_START = """
 from ultralytics import YOLO
 model = YOLO(sys.argv[2])
 model.train(data=sys.argv[3], epochs=1, imgsz=64, batch=4, device="cpu", workers=0, plots=False,
             project=sys.argv[4], name="t", amp=False)
 print("DONE", "nas" in sys.modules)
-'''
+"""
 
 
 @pytest.mark.slow
@@ -100,7 +101,16 @@ def test_a_start_with_our_blocks_trains_where_only_its_bundle_is(
     assert type(made.model.model[2]).__module__ == "nas.blocks.bottleneck"  # the classes are what they were
     bundle = write_bundle(design, tmp_path / "bundle")
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _FROM_A_START, bundle.folder, tmp_path / "start.pt", data_yaml, tmp_path / "out"],
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            _WITHOUT_GHOSTNAS + _FROM_A_START,
+            bundle.folder,
+            tmp_path / "start.pt",
+            data_yaml,
+            tmp_path / "out",
+        ],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,

@@ -78,10 +78,11 @@ def test_the_state_is_kept_now_and_then(tmp_path: Path) -> None:
     assert len(written) == 1
 
 
-def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     class Fake:
         def state(self) -> dict[str, int]:
             return {}
 
+    (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"cannot write .*state"):
-        Kept(tmp_path / "nowhere" / "state", 0.0).save(1, Fake())  # type: ignore[arg-type]
+        Kept(tmp_path / "file" / "state", 0.0).save(1, Fake())  # type: ignore[arg-type]

@@ -139,6 +139,6 @@ def test_weights_that_do_not_fit_on_the_disk_are_no_fault_of_the_design(
     trained = SimpleNamespace(score=formula(architecture, task).score, inherited=None), model
     monkeypatch.setattr(nas.proxy, "train_proxy", lambda *_: trained, raising=False)
     (task.folder / "models").mkdir()
-    (task.folder / "models" / "trial-0.pt.part").symlink_to("/dev/full")
-    with pytest.raises(StorageError, match=r"cannot write in .*models: No space left on device"):
+    (task.folder / "models" / ".trial-0.pt.part").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match=r"cannot write .*models/.*: No space left on device"):
         evaluate(architecture, task, "trial-0")

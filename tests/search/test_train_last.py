@@ -32,16 +32,16 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> dict[float, list[ProxySettings]]
         if settings.lr == 0.1:
             raise ProxyError("the training loss became nan")
         nn.init.constant_(model.weight, settings.lr)  # type: ignore[arg-type]
-        return SimpleNamespace(score=Score(scores[settings.lr], 0.7), inherited=0.25), model
+        return SimpleNamespace(score=Score(scores[settings.lr], 0.7)), model
 
     monkeypatch.setattr(nas.proxy, "train_proxy", train_proxy, raising=False)
     monkeypatch.setattr(nas.evaluate, "_screen", lambda design, task, label: formula(design, task))
     monkeypatch.setattr(nas.evaluate, "data_of", lambda task: None)
 
-    def begin(design: Any, task: Task) -> tuple[nn.Module, float | None]:
+    def begin(design: Any, task: Task, *, taught: bool = False) -> tuple[nn.Module, float | None]:
         model = nn.Linear(1, 1)
         nn.init.ones_(model.weight)
-        return model, None
+        return model, 0.25
 
     monkeypatch.setattr(nas.evaluate, "begun", begin)
     return seen

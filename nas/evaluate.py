@@ -231,7 +231,7 @@ def begun(architecture: Architecture, task: Task, *, taught: bool = False) -> "t
     Raises:
         ModelError: It cannot be built, or nothing of the source fits.
         DataError: The pictures cannot be read.
-        StudyError: The source's file is gone.
+        StorageError: The source's file is gone.
     """
     from nas.build import build
 

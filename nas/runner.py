@@ -183,8 +183,8 @@ def run_search(
     try:
         done = sum(r.status == "trained" for r in study.records())
         reporter.opened(folder, settings, data, done)
-        tuned = None if request.source is None else _tuned(request, request.source, data, reporter)
         begun = _begun(study, request.latency, request.proxy, complete=done >= request.budget)
+        tuned = None if request.source is None else _tuned(study, request, request.source, data, reporter)
         task = Task(
             limits=request.limits,
             latency=request.latency,
@@ -290,7 +290,7 @@ def estimate_s(request: Request, task: Task, found: Feasibility, study: StoredSt
     """Seconds that the rest of a search will take, about: from one short proxy and one screening, timed here."""
     from nas.proxy import train_proxy
 
-    design = found.baselines.get("yolo11-scaled") or next(iter(found.baselines.values()))
+    design = found.baselines.get("yolo11-scaled") or list(found.baselines.values())[-1]  # the largest of a source
     screening = sum(measure_only(design, task).seconds.values())
     data = data_of(task)
     few, more = _CALIBRATION_STEPS
@@ -303,7 +303,7 @@ def estimate_s(request: Request, task: Task, found: Feasibility, study: StoredSt
     step = max(times[2] - times[1], 0.0) / (more - few)
     proxy = times[1] + (task.proxy.steps - few) * step
     done = sum(record.status == "trained" for record in [*study.records(), *study.baselines()])
-    left = request.budget + len(found.baselines) - done
+    left = request.budget + len(found.baselines) * max(1, len(task.baseline_lrs)) - done
     screenings = left / (1 - _EXPECTED_REJECTED) * screening
     return (left * proxy + _after_trials(request, task, found, times[1], step) + screenings) / max(1, request.workers)
 
@@ -440,13 +440,28 @@ def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporte
     return made
 
 
-def _tuned(request: Request, source: Path, data: DetectionData, reporter: Reporter) -> Tuned:
-    """The source of a search, tuned on its data."""
+def _tuned(study: StoredStudy, request: Request, source: Path, data: DetectionData, reporter: Reporter) -> Tuned:
+    """The source of a search, tuned on its data; where nothing is left to train, what is known of it.
+
+    Raises:
+        StudyError: It was tuned again since the search began, and came out otherwise.
+    """
     from nas.inherit.tuned import how_to_tune, tune
 
     proxy = request.proxy
     how = how_to_tune(request.source_steps, proxy.device, proxy.batch, proxy.losses)
+    known = study.attribute("source")
+    before = None if known is None else Tuned.from_dict(known)
+    trained = sum(record.status == "trained" for record in study.records())
+    if before is not None and trained >= request.budget and standing(study).finished:
+        return before
     tuned = tune(source, data, max(request.space.choices["imgsz"]), how, Turnstile(), reporter.tuning)
+    if before is not None and before.digest != tuned.digest:
+        raise StudyError(
+            f"{study.folder} inherits from a source that is not in the cache folder any more, and {source} came out "
+            "otherwise when it was tuned again; scores of both do not compare: give this search a --name of its own"
+        )
+    study.keep("source", tuned.to_dict())
     reporter.tuned(tuned)
     return tuned
 

@@ -113,7 +113,7 @@ def complete(design: Design, arguments: Mapping[str, Any], source: Path | None =
         ModelError: The source is no checkpoint of a detector, or another checkpoint that was named is not there.
     """
     if source is not None:
-        if {"pretrained", "resume"} & arguments.keys():
+        if any(arguments.get(word) for word in ("pretrained", "resume")):
             raise UsageError("--from, pretrained= and resume= all say what a training begins with; give one of them")
         if design.path.suffix == ".pt":
             raise UsageError(f"{design.path} has weights of its own; --from is for a design, a model YAML or a run")

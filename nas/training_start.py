@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.data import DetectionData
+from nas.data import DetectionData, load
 from nas.designs import Design
 from nas.errors import UsageError
 from nas.loss_choice import Losses
@@ -21,11 +21,13 @@ class Start:
     Attributes:
         checkpoint: Whose channels the design inherits.
         imgsz: The input size at which that checkpoint is tuned on the data first.
+        fraction: Share of the training pictures on which it is tuned.
         how: How it is tuned: as in the design's search, which has left it in the cache folder.
     """
 
     checkpoint: Path
     imgsz: int
+    fraction: float
     how: ProxySettings
 
 
@@ -39,21 +41,23 @@ def start_of(source: Path, design: Design, arguments: Mapping[str, Any], losses:
         losses: What it penalises.
 
     Raises:
-        UsageError: The training has no single input size.
+        UsageError: The training has no single input size that is a multiple of 32.
     """
     from torch import cuda
 
     from nas.inherit.tuned import how_to_tune
 
-    settings = design.provenance.get("settings", {})
-    if settings.get("source"):
-        searched = Losses(settings["class_loss"], settings["box_loss"])
-        how = how_to_tune(settings["source_steps"], settings["train_device"], settings["batch"], searched)
-        return Start(source, max(settings["imgsz"]), how)
     size = arguments.get("imgsz", 640)
-    if not isinstance(size, int):
-        raise UsageError(f"--from needs one input size, a whole number of pixels; got imgsz={size}")
-    return Start(source, size, how_to_tune(device="cuda:0" if cuda.is_available() else "cpu", losses=losses))
+    if not isinstance(size, int) or size < 32 or size % 32:
+        raise UsageError(f"--from needs one input size, a multiple of 32 pixels; got imgsz={size}")
+    here = "cuda:0" if cuda.is_available() and str(arguments.get("device", "")) != "cpu" else "cpu"
+    settings = design.provenance.get("settings", {})
+    if not settings.get("source"):
+        return Start(source, size, 1.0, how_to_tune(device=here, losses=losses))
+    searched = Losses(settings["class_loss"], settings["box_loss"])
+    device = settings["train_device"] if here != "cpu" else "cpu"
+    how = how_to_tune(settings["source_steps"], device, settings["batch"], searched)
+    return Start(source, max(settings["imgsz"]), settings["fraction"], how)
 
 
 def write_start(start: Start, design: Design, data: DetectionData, imgsz: int, project: Path) -> Path:
@@ -79,11 +83,13 @@ def write_start(start: Start, design: Design, data: DetectionData, imgsz: int, p
 
     source = start.checkpoint
 
+    tuned_on = data if start.fraction == 1 else load(str(data.source), fraction=start.fraction)
+
     def told(done: int, of: int) -> None:
         if done % 50 == 0 or done == of:
             LOGGER.info(f"{source.name} is tuned on {data.name}: {done} of {of} steps")
 
-    model, share = tuned_start(source, design, data, imgsz, start.imgsz, start.how, told)
+    model, share = tuned_start(source, design, data, imgsz, tuned_on, start.imgsz, start.how, told)
     LOGGER.info(f"{100 * share:.0f}% of the parameters begin with {source}, tuned on {data.name}")
     path = writable_dir(project / "start") / f"{plain_name(design.path.stem)}.pt"
     write_checkpoint(model, path, imgsz, source.name)

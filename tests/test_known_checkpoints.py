@@ -7,7 +7,7 @@ import pytest
 
 from nas import offline
 from nas.errors import ModelError
-from nas.known_checkpoints import find_checkpoint, hint, lying_about
+from nas.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +26,12 @@ def test_here_comes_before_the_weights_folder(weights: Path) -> None:
     name = Path("yolo11n.pt")
     with pytest.raises(ModelError, match=r"no checkpoint yolo11n\.pt here or in .*weights, nothing is downloaded: get"):
         find_checkpoint(name)
-    assert lying_about() is None
+    assert checkpoint_at_hand() is None
     (weights / name).touch()
-    assert find_checkpoint(name) == weights / name == lying_about()
+    assert find_checkpoint(name) == weights / name == checkpoint_at_hand()
     assert f"{weights / name} is at hand: `--from yolo11n.pt`" in hint(weights / name)
     name.touch()
-    assert find_checkpoint(name) == name == lying_about()
+    assert find_checkpoint(name) == name == checkpoint_at_hand()
 
 
 def test_a_path_is_taken_as_it_stands(weights: Path) -> None:
@@ -39,6 +39,8 @@ def test_a_path_is_taken_as_it_stands(weights: Path) -> None:
     assert find_checkpoint(weights / "mine.pt") == weights / "mine.pt"
     with pytest.raises(ModelError, match=r"there is no checkpoint sub/mine\.pt, nothing is downloaded; give the path"):
         find_checkpoint(Path("sub/mine.pt"))
+    with pytest.raises(ModelError, match="there is no checkpoint"):
+        find_checkpoint(Path("x" * 300 + ".pt"))
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"weights_dir": 3}'])

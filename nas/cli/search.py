@@ -47,8 +47,10 @@ def search(
     seed_literals: bool = typer.Option(
         False, "--seed-literals", help="Begin with the shipped literals that lie in the space and meet the target."
     ),
-    finalist_seeds: int = typer.Option(
-        3, help="Seeds with which the best candidates and the best baseline are trained; 1: no more than any other."
+    finalist_seeds: int | None = typer.Option(
+        None,
+        help="Seeds with which the best candidates and the best baseline are trained; 1: no more than any other.",
+        show_default="3",
     ),
     class_loss: str = typer.Option("bce", help="Class loss of the proxies: bce or focal."),
     box_loss: str = typer.Option("ciou", help="Box loss of the proxies: ciou or giou."),
@@ -107,6 +109,8 @@ def search(
         raise UsageError("--steps and --epochs both set a proxy's length; give one of them")
     if source is None and (source_steps, last_rung) != (None, None):
         raise UsageError("--source-steps and --last-rung belong to a search that starts from a checkpoint; add --from")
+    if source is not None and finalist_seeds is not None:
+        raise UsageError("--finalist-seeds and --from exclude each other: the favourites are trained long instead")
     _at_least(
         {
             "--steps": steps,
@@ -133,7 +137,7 @@ def search(
 
     from nas.cli.progress import ConsoleReporter
     from nas.dashboard import annotate
-    from nas.known_checkpoints import find_checkpoint, hint, lying_about
+    from nas.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
     from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
     from nas.runner import Request, run_search
     from nas.space import load_space
@@ -162,13 +166,13 @@ def search(
         last_rung=None if source is None else LAST_RUNG if last_rung is None else last_rung,
         sampler=sampler,  # type: ignore[arg-type]
         seed_literals=seed_literals,
-        finalist_seeds=finalist_seeds,
+        finalist_seeds=3 if finalist_seeds is None else finalist_seeds,
         workers=_workers() if workers is None else workers,
         max_seconds=max_seconds,
         name=name,
         out=out,
     )
-    if source is None and (at_hand := lying_about()) is not None:
+    if source is None and (at_hand := checkpoint_at_hand()) is not None:
         typer.echo(hint(at_hand))
     with ConsoleReporter() as reporter:
         outcome = run_search(request, reporter, annotate)

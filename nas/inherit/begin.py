@@ -62,7 +62,7 @@ def begin(
     Raises:
         ModelError: Nothing of the source fits.
         DataError: The pictures cannot be read.
-        StudyError: The source's file is gone, or cannot be read.
+        StorageError: The source's file is gone, or cannot be read.
     """
     with threads(1):  # sums depend on their number
         with passing(gate, CPU):
@@ -78,7 +78,14 @@ def begin(
 
 
 def tuned_start(
-    checkpoint: Path, design: Design, data: DetectionData, imgsz: int, tuned_at: int, how: ProxySettings, told: Told
+    checkpoint: Path,
+    design: Design,
+    data: DetectionData,
+    imgsz: int,
+    tuned_on: DetectionData,
+    tuned_at: int,
+    how: ProxySettings,
+    told: Told,
 ) -> tuple[Any, float]:
     """A design that begins with a checkpoint's channels, the checkpoint tuned on the data first.
 
@@ -87,6 +94,7 @@ def tuned_start(
         design: A model YAML.
         data: What it will be trained on.
         imgsz: Its input size in pixels.
+        tuned_on: The same data, or the part of it on which the source is tuned.
         tuned_at: The input size at which the source is tuned; one that a search has tuned is not tuned again.
         how: How it is tuned.
         told: Is told how far the tuning is.
@@ -103,7 +111,7 @@ def tuned_start(
     model = build_design(design, data)
     describe_file(model, str(design.path))  # before the source is tuned
     gate = Turnstile()
-    tuned = tune(checkpoint, data, tuned_at, how, gate, told)
+    tuned = tune(checkpoint, tuned_on, tuned_at, how, gate, told)
     share = begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, gate)
     model.names = dict(enumerate(data.names))
     return model.eval(), share

@@ -12,23 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nas.build import register
 from nas.checkpoints import know_bundled_blocks
 from nas.data import DetectionData
-from nas.errors import StudyError
+from nas.errors import StorageError
 from nas.inherit.child import describe_file
 from nas.inherit.on_data import calibrate, sample_of, take_classes
 from nas.inherit.roles import describe
 from nas.inherit.start import load_source
-from nas.inherit.taylor import taylor
+from nas.inherit.taylor import CPU, taylor
 from nas.inherit.values import Tuned
 from nas.locks import wait_for_lock
 from nas.loss_choice import Losses
 from nas.paths import cache_subdir
+from nas.provenance import versions
 from nas.proxy import FINE_TUNING, SOURCE_STEPS, ProxySettings, Score, evaluate, train_proxy
-from nas.proxy.kept import Kept
-from nas.proxy.machine import StepGate, find_device, find_precision, threads
+from nas.proxy.machine import StepGate, find_device, find_precision, passing, threads
+from nas.proxy.state_file import StateFile
 from nas.whole_files import torch_bytes, write_whole
 
 Told = Callable[[int, int], None]
@@ -62,15 +64,15 @@ def tune(
         StorageError: The cache folder cannot be written.
     """
     steps = 0 if trained_on(checkpoint, data) else settings.steps
-    folder = cache_subdir("sources")
-    path = folder / f"{_identity(checkpoint, data, imgsz, settings, steps)}.pt"
+    path = cache_subdir("sources") / f"{_identity(checkpoint, data, imgsz, settings, steps)}.pt"
     with wait_for_lock(path.with_suffix(".lock")):  # another search may tune it now
         if not path.is_file():
-            kept = Kept(path.with_suffix(".state"))
+            kept = StateFile(path.with_suffix(".state"))
             made = _tuned(checkpoint, data, imgsz, settings, steps, kept, gate, told)
             write_whole(path, torch_bytes(made))
+            kept.drop()
         content = read_tuned(path)
-    return Tuned(path, checkpoint.absolute(), steps, Score(**content["score"]), imgsz)
+    return Tuned(path, checkpoint.absolute(), steps, Score(**content["score"]), imgsz, content["digest"])
 
 
 def how_to_tune(
@@ -88,7 +90,9 @@ def how_to_tune(
 
 
 def trained_on(checkpoint: Path, data: DetectionData) -> bool:
-    """Whether a checkpoint has the data's classes and says that it was trained on the data.
+    """Whether `ghostnas train` trained a checkpoint on exactly these data: on a folder whose name is their digest.
+
+    Of other trainings it cannot be known: a data YAML may name other pictures today.
 
     Args:
         checkpoint: An Ultralytics checkpoint of a detector.
@@ -99,19 +103,21 @@ def trained_on(checkpoint: Path, data: DetectionData) -> bool:
     """
     source = load_source(checkpoint)
     given = (getattr(source, "args", None) or {}).get("data")
-    if tuple(source.names.values()) != data.names or not given:
-        return False
-    file = Path(str(given))
-    # `ghostnas train` trains on a folder whose name is the data's digest.
-    return data.digest in file.parts or file.resolve() == data.source.resolve()
+    return tuple(source.names.values()) == data.names and data.digest in Path(str(given)).parts
 
 
 def _identity(checkpoint: Path, data: DetectionData, imgsz: int, settings: ProxySettings, steps: int) -> str:
     with checkpoint.open("rb") as file:
         known = hashlib.file_digest(file, "sha256").hexdigest()
     precision = find_precision(settings.precision, find_device(settings.device))
-    asked = [known, data.digest, data.fraction, imgsz, steps, settings.to_dict(), precision]
+    asked = [known, data.digest, data.fraction, imgsz, steps, settings.to_dict(), precision, *_made_with()]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _made_with() -> list[str]:
+    """Versions of what computes."""
+    known = versions()
+    return [known[name] for name in ("ghostnas", "torch", "ultralytics")]
 
 
 def _tuned(
@@ -120,15 +126,17 @@ def _tuned(
     imgsz: int,
     settings: ProxySettings,
     steps: int,
-    kept: Kept,
+    kept: StateFile,
     gate: StepGate | None,
     told: Told,
 ) -> dict[str, Any]:
-    with threads(1):
+    with threads(1), passing(gate, CPU):
         model = load_source(checkpoint)
         describe_file(model, str(checkpoint))
         take_classes(model, data.names)
         pictures = sample_of(data, imgsz)
+        if not steps:
+            calibrate(model, pictures)
     if steps:
         model.requires_grad_(True)
         result, model = train_proxy(
@@ -136,13 +144,20 @@ def _tuned(
         )
         score = result.score
     else:
-        calibrate(model, pictures)
         score = evaluate(model, data.select, data, imgsz, device=settings.device, turnstile=gate)
-    with threads(1):
+    with threads(1), passing(gate, CPU):
         model = model.cpu().float().eval()
         scores = taylor(describe(model), model, pictures).scores
     model.args = {}
-    return {"model": _bare(model), "scores": scores, "score": asdict(score)}
+    return {"model": _bare(model), "scores": scores, "score": asdict(score), "digest": _digest(model, scores)}
+
+
+def _digest(model: Any, scores: dict[str, Tensor]) -> str:
+    """What tells a source from any other: its weights, and the importance of its channels."""
+    found = hashlib.sha256()
+    for name, value in [*model.state_dict().items(), *sorted(scores.items())]:
+        found.update(name.encode() + value.detach().contiguous().numpy().tobytes())
+    return found.hexdigest()[:16]
 
 
 def _bare(model: Any) -> Any:
@@ -155,14 +170,14 @@ def read_tuned(path: Path) -> dict[str, Any]:
     """What a file of `tune` holds: `model`, `scores` of its channels, `score` on the selection part.
 
     Raises:
-        StudyError: The file is gone, or cannot be read.
+        StorageError: The file is gone, or cannot be read.
     """
     register()
     know_bundled_blocks()
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)  # a file of our own
     except Exception as error:  # a pickle of modules may fail in any way
-        raise StudyError(
+        raise StorageError(
             f"the tuned source {path} cannot be read ({type(error).__name__}: {error}); delete it, and the same "
             "command tunes the source again"
         ) from error

@@ -17,6 +17,7 @@ class Tuned:
         steps: Steps of its tuning; 0 where it had been trained on these data already.
         score: Its score on the selection part, at the input size at which it was tuned.
         imgsz: That size in pixels.
+        digest: Of its weights and of the importance of its channels.
     """
 
     file: Path
@@ -24,12 +25,21 @@ class Tuned:
     steps: int
     score: Score
     imgsz: int
+    digest: str
 
     @property
     def sentence(self) -> str:
         """How it was tuned, and what it reached."""
-        done = f"tuned for {self.steps} steps" if self.steps else "trained on these data already"
-        return f"{done}: mAP50-95 {self.score.map50_95:.3f} on the selection part at {self.imgsz} px"
+        if self.steps:
+            return f"tuned for {self.steps} steps: {self._reached}"
+        return (
+            f"trained on these data already: {self._reached}, which that training has seen, and val has chosen among "
+            "its epochs: scores on either flatter the source and all that inherits from it"
+        )
+
+    @property
+    def _reached(self) -> str:
+        return f"mAP50-95 {self.score.map50_95:.3f} on the selection part at {self.imgsz} px"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

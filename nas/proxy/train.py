@@ -19,12 +19,12 @@ from nas.proxy.augment import augmented
 from nas.proxy.average import AveragedWeights, recalibrate
 from nas.proxy.depthwise import quick_depthwise
 from nas.proxy.first_boxes import begin_with_boxes
-from nas.proxy.kept import Course, Kept
 from nas.proxy.machine import StepGate, find_device, find_precision, passing, threads
 from nas.proxy.memory import enough_memory, release
 from nas.proxy.objective import Objective
 from nas.proxy.order import Order
 from nas.proxy.score import check_classes, evaluate  # also prepares Ultralytics for offline use
+from nas.proxy.state_file import StateFile, TrainingState
 from nas.proxy.values import ProxyResult, ProxySettings
 
 Observe = Callable[[int, nn.Module], None]
@@ -40,7 +40,7 @@ def train_proxy(
     settings: ProxySettings,
     turnstile: StepGate | None = None,
     observe: Observe | None = None,
-    kept: Kept | None = None,
+    kept: StateFile | None = None,
 ) -> tuple[ProxyResult, nn.Module]:
     """Train a model for a few steps and score it on the selection part.
 
@@ -55,7 +55,8 @@ def train_proxy(
         turnstile: Passed with every batch, so that nothing computes while a latency is measured.
         observe: Told after every step how many there have been, with the model of averaged weights (its BatchNorm
             statistics are not theirs; it must not be changed).
-        kept: Where the state is kept, so that the same call goes on after it was broken off; None keeps nothing.
+        kept: Where the state is kept, so that the same call goes on after it was broken off; whoever needs it no more
+            drops it. None keeps nothing.
 
     Returns:
         The result, and the model with averaged weights and recalibrated BatchNorm, in evaluation mode on the
@@ -112,7 +113,7 @@ def _trained(
     device: torch.device,
     turnstile: StepGate | None,
     observe: Observe | None,
-    kept: Kept | None,
+    kept: StateFile | None,
 ) -> tuple[ProxyResult, nn.Module]:
     """The whole proxy; what it holds on the device ends with it."""
     precision = find_precision(settings.precision, device)
@@ -128,8 +129,6 @@ def _trained(
     final = average.model
     recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
     score = evaluate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
-    if kept is not None:
-        kept.drop()
     result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings)
     return result, final.cpu()
 
@@ -142,7 +141,7 @@ def _train(
     settings: ProxySettings,
     gate: StepGate | None,
     observe: Observe | None,
-    kept: Kept | None,
+    kept: StateFile | None,
 ) -> float:
     """All steps; the mean loss a picture over the last of them."""
     parameters = [parameter for parameter in objective.learner.parameters() if parameter.requires_grad]
@@ -150,7 +149,7 @@ def _train(
     random = torch.Generator().manual_seed(settings.seed)
     share = changed_share(len(source), settings)
     order = Order(len(source), settings.batch, random)
-    course = Course(objective.learner, average, optimizer, random, order, [])
+    course = TrainingState(objective.learner, average, optimizer, random, order, [])
     done = 0 if kept is None else kept.restore(course)
     for _ in range(done):
         objective.stepped()
@@ -170,7 +169,7 @@ def _train(
         if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
             course.losses.append(value / settings.batch)
         if kept is not None:
-            kept.save(step + 1, course)
+            kept.save(step + 1, course, now=step + 1 == settings.steps)
         if observe is not None:
             observe(step + 1, average.model)
     return sum(course.losses) / len(course.losses)

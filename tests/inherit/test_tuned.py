@@ -75,7 +75,7 @@ def test_one_that_is_broken_off_goes_on(small_data: DetectionData, checkpoint: P
     expected = read_tuned(whole.file)["model"].state_dict()
     whole.file.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tuned.Kept, "__init__", _eager)
+        patch.setattr(tuned.StateFile, "__init__", _eager)
         with pytest.raises(Stop):
             tune(checkpoint, small_data, 64, HOW, told=told)
         seen: list[int] = []
@@ -87,10 +87,10 @@ def test_one_that_is_broken_off_goes_on(small_data: DetectionData, checkpoint: P
     assert [path.suffix for path in (cache / "sources").iterdir() if path.suffix != ".lock"] == [".pt"]
 
 
-_plain = tuned.Kept.__init__
+_plain = tuned.StateFile.__init__
 
 
-def _eager(self: tuned.Kept, path: Path) -> None:
+def _eager(self: tuned.StateFile, path: Path) -> None:
     _plain(self, path, every_s=0.0)
 
 

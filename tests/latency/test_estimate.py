@@ -72,7 +72,7 @@ def test_plainer_figures_are_worse(trials: list[Trial]) -> None:
         assert found["over_memory"] > 2 * found["estimate"]  # a model waits less for the memory than MEMORY does
 
 
-@pytest.mark.parametrize("slices", [5, 20])
+@pytest.mark.parametrize("slices", [5, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "memory",
     [(1.0, 1.3), (0.95, 1.05), (1.1, 1.1), (1.3, 1.3), (1.1, 1.12)],

@@ -130,6 +130,7 @@ def test_four_measurements_are_enough_beside_another_run(tmp_path: Path, tiny_on
     assert found["predictions"][0]["latency_low_ms"] < truth < found["predictions"][0]["latency_high_ms"]
 
 
+@pytest.mark.slow
 def test_no_more_than_most_are_used(tmp_path: Path, tiny_onnx: Path) -> None:
     store(tmp_path / "run", 12)
     assert json.loads(ask(str(tiny_onnx), "--from", str(tmp_path / "run"), "--most", "8", "--json"))["samples"] == 8
@@ -140,6 +141,7 @@ def test_a_run_that_is_not_there_is_refused(tmp_path: Path, tiny_onnx: Path) -> 
         ask(str(tiny_onnx), "--from", "nowhere", "--out", str(tmp_path))
 
 
+@pytest.mark.slow
 def test_features_are_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
     design = load_space("ghostv2-n").smallest()[0]
     first = known.features_of(design, CLASSES)
@@ -149,6 +151,7 @@ def test_features_are_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert known.features_of(design, CLASSES + 1) != first  # Another graph: counted anew.
 
 
+@pytest.mark.slow
 def test_a_users_onnx_file_with_free_sizes_and_weights_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

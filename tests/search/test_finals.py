@@ -283,6 +283,7 @@ def test_the_table_fits_80_characters(
     study.close()
 
 
+@pytest.mark.slow
 def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

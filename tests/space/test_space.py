@@ -78,6 +78,7 @@ def test_keys_are_equal_exactly_when_canonical_points_are(space: SearchSpace) ->
         assert keys.setdefault(space.decode(point).key, point) == point
 
 
+@pytest.mark.slow
 def test_size_counts_distinct_keys(tiny: SearchSpace) -> None:
     points = product(*(range(len(d.choices)) for d in tiny.dimensions))
     names = [d.name for d in tiny.dimensions]

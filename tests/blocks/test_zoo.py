@@ -129,9 +129,8 @@ def test_it_trains_fuses_exports_and_survives_its_file(
         torch.testing.assert_close(load_model("best.pt").eval()(picture)[0], model(picture)[0])
 
 
-@pytest.mark.parametrize(
-    "name", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("AFPN", "Slim Neck")), "NMS-free"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["AFPN", "Slim Neck", "NMS-free"])
 def test_it_is_quantised(name: str) -> None:
     model = build(detector(name, "n"), seed=0)
     randomise_batch_norm(model)

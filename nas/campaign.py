@@ -34,6 +34,8 @@ NEAR = 0.6
 # Apart from every trial number, so that attempts of one trial and first attempts of others draw different designs; a
 # multiple of search's cycles, so that all attempts of one trial look for the same.
 _ATTEMPT = 1_000_000
+_DRAWN = ("random", "mutation")
+"""Proposals that cost nothing."""
 
 
 End = Literal["budget", "time", "exhausted", "rejections"]
@@ -54,6 +56,7 @@ class Campaign:
         max_seconds: float | None = None,
         baselines: Mapping[str, Architecture] | None = None,
         seeds: Sequence[Architecture] = (),
+        near: Sequence[Architecture] = (),
         foresee: Foresee = lambda records, design: None,
         repetitions: int = 0,
         last_rung: int | None = None,
@@ -72,6 +75,7 @@ class Campaign:
             max_seconds: No candidate begins later than this many seconds from now; baselines do.
             baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
             seeds: Named designs that the candidates begin with.
+            near: Designs that are known to be good; the candidates after those are mutations of them.
             foresee: Predicts latencies; designs that miss the target are passed over, and random ones far below it.
             repetitions: Other seeds with which the best candidates and the best baseline are trained in the end; none
                 where there is a last rung.
@@ -84,7 +88,7 @@ class Campaign:
         self._sampler: Sampler = sampler
         self._seed, self._budget, self._parallel = seed, budget, parallel
         self._max_seconds, self._seeds = max_seconds, tuple(seeds)
-        self._foresee = foresee
+        self._near, self._foresee = tuple(near), foresee
         self._repetitions = Repetitions(study, repetitions if last_rung is None else 0)
         self._promotions = Promotions(study, last_rung, len({kind(label) for label in baselines or {}}))
         self._last_phase = self._repetitions if last_rung is None else self._promotions
@@ -283,10 +287,11 @@ class Campaign:
                 number=len(records) + len(passed_over) * _ATTEMPT,
                 known=known,
                 seeds=self._seeds,
+                near=self._near,
             )
             if proposal is None:
                 return passed_over[0] if passed_over else None
-            if len(passed_over) == (PASSED_OVER if proposal.origin == "random" else 1):
+            if len(passed_over) == (PASSED_OVER if proposal.origin in _DRAWN else 1):
                 return proposal
             architecture = self._space.decode(proposal.indices)
             predicted = self._foresee([*baselines, *records], architecture)
@@ -298,9 +303,9 @@ class Campaign:
             passed_over.append(proposal)
 
     def _in_vain(self, predicted: Prediction, proposal: Proposal) -> bool:
-        """Whether a proposal misses the target by all of its interval, or is a random one that is far too fast."""
+        """Whether a proposal misses the target by all of its interval, or is one drawn that is far too fast."""
         target_ms = self._study.target_ms
-        beside_a_sampler = proposal.origin == "random" and self._sampler != "random"
+        beside_a_sampler = proposal.origin in _DRAWN and self._sampler != "random"
         return predicted.low_ms > target_ms or (beside_a_sampler and predicted.high_ms < NEAR * target_ms)
 
     def _history(self, records: Sequence[Record], baselines: Sequence[Record]) -> list[Observation]:

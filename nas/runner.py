@@ -500,6 +500,7 @@ def _carry_out(
         max_seconds=request.max_seconds,
         baselines=found.baselines,
         seeds=found.seeds,
+        near=() if task.source is None else tuple(found.baselines.values()),
         foresee=foresee(task),
         repetitions=request.finalist_seeds - 1,
         last_rung=request.last_rung,

@@ -9,12 +9,15 @@ alone, under the constraint that the latency is at most the target: with `gp` th
 https://arxiv.org/abs/2211.14411). A quarter looks for the whole Pareto front, and a quarter is drawn at random. A
 sampler that looks for the front alone spends most of its budget far below the target, and one without random draws may
 stay where it began (docs/log.md).
+
+A search that starts from a checkpoint knows good designs before it begins: the checkpoint's own, narrowed. It begins
+with mutations of them, and half of the designs among which the most promising is chosen are mutations of the best.
 """
 
 import math
 import random
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -31,7 +34,11 @@ FRONT_EVERY = 4
 RANDOM_EVERY = 4
 """Of so many proposals one is drawn at random: from noisy scores a sampler learns late that others are better."""
 CANDIDATES = 200
-"""Random designs of which the most promising is proposed."""
+"""Designs of which the most promising is proposed."""
+MUTATED = 0.3
+"""Share of a design's choices that a mutation draws anew."""
+PARENTS = 3
+"""So many of the best designs are mutated."""
 _MAX_DRAWS = 2000
 _MISSED = 0.01
 """The least by which a design that misses a limit is told to miss, whatever the limit."""
@@ -58,7 +65,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A point to evaluate next, and where it came from: `seed`, `random`, `promise`, `gp` or `tpe`."""
+    """A point to evaluate next, and where it came from: `seed`, `random`, `mutation`, `promise`, `gp` or `tpe`."""
 
     indices: dict[str, int]
     origin: str
@@ -75,12 +82,13 @@ def propose(
     number: int,
     known: Iterable[str] = (),
     seeds: Sequence[Architecture] = (),
+    near: Sequence[Architecture] = (),
 ) -> Proposal | None:
     """Propose the next point.
 
-    First the seed designs that lie in the space, then random points until `STARTUP_TRAINED` points have been trained,
-    then the sampler, and every `RANDOM_EVERY`th time a random point again. A proposal whose architecture is known
-    already is moved to a random unknown neighbour.
+    First the seed designs that lie in the space, then random points (mutations of `near`, where it is given) until
+    `STARTUP_TRAINED` points have been trained, then the sampler, and every `RANDOM_EVERY`th time a random point again.
+    A proposal whose architecture is known already is moved to a random unknown neighbour.
 
     Args:
         space: The search space.
@@ -92,6 +100,7 @@ def propose(
         number: Number of the trial to be proposed; with `seed` it fixes the random stream.
         known: Canonical keys that must not be proposed again (every trial and baseline so far).
         seeds: Named designs to begin with.
+        near: Designs that are known to be good; those that lie in the space are mutated.
 
     Returns:
         The proposal, or None when no unknown architecture could be found: the space is exhausted.
@@ -103,14 +112,17 @@ def propose(
             return Proposal(indices, "seed")
     rng = random.Random(f"{seed}/{number}")
     trained = sum(point.accuracy is not None for point in history)
-    if sampler == "random" or trained < STARTUP_TRAINED or number % RANDOM_EVERY == 1:
+    parents = [point for design in near if (point := space.encode(design)) is not None]
+    if sampler != "random" and trained < STARTUP_TRAINED and parents:
+        point, origin = _mutation(space, rng.choice(parents), rng), "mutation"
+    elif sampler == "random" or trained < STARTUP_TRAINED or number % RANDOM_EVERY == 1:
         point, origin = space.sample(rng), "random"
     else:
         front = number % FRONT_EVERY == FRONT_EVERY - 1
         # A limit on size is learnt by Optuna's sampler: it is told by how much a design misses.
         by_latency = all(one.meets or one.latency_ms > target_ms for one in history)
         if sampler == "gp" and by_latency and not front:
-            point, origin = _most_promising(space, history, target_ms, taken, rng), "promise"
+            point, origin = _most_promising(space, history, target_ms, taken, rng, mutated=bool(parents)), "promise"
         else:
             asked = _ask(space, history, pending, sampler, target_ms, rng.randrange(2**31), front=front)
             point, origin = asked, sampler
@@ -130,15 +142,40 @@ def _unknown(space: SearchSpace, point: dict[str, int], taken: set[str], rng: ra
     return None
 
 
+def _mutation(space: SearchSpace, point: Mapping[str, int], rng: random.Random) -> dict[str, int]:
+    """A point with some of its choices drawn anew."""
+    drawn = space.sample(rng)
+    return {name: drawn[name] if rng.random() < MUTATED else index for name, index in point.items()}
+
+
+def _drawn(
+    space: SearchSpace, history: Sequence[Observation], rng: random.Random, mutated: bool
+) -> Iterator[dict[str, int]]:
+    """Random points, every second one a mutation of one of the best that meet the limits where that is wanted."""
+    trained = [(one.accuracy, one.indices) for one in history if one.accuracy is not None and one.meets]
+    best = [indices for _, indices in sorted(trained, key=lambda one: one[0], reverse=True)[:PARENTS]]
+    for number in range(CANDIDATES):
+        if mutated and best and number % 2:
+            yield _mutation(space, rng.choice(best), rng)
+        else:
+            yield space.sample(rng)
+
+
 def _most_promising(
-    space: SearchSpace, history: Sequence[Observation], target_ms: float, taken: set[str], rng: random.Random
+    space: SearchSpace,
+    history: Sequence[Observation],
+    target_ms: float,
+    taken: set[str],
+    rng: random.Random,
+    *,
+    mutated: bool,
 ) -> dict[str, int]:
     """The most promising of random designs that are not known."""
     from threadpoolctl import threadpool_limits
 
     from nas.promise import Seen, promises
 
-    drawn = {space.decode(point).key: point for point in (space.sample(rng) for _ in range(CANDIDATES))}
+    drawn = {space.decode(point).key: point for point in _drawn(space, history, rng, mutated)}
     fresh = [point for key, point in drawn.items() if key not in taken] or list(drawn.values())
     seen = [Seen(space.decode(one.indices), one.latency_ms, one.accuracy, one.meets) for one in history]
     with threadpool_limits(1):  # small matrices, beside trainings

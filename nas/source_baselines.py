@@ -4,11 +4,13 @@ The checkpoint's own design at smaller input sizes, and the same design uniforml
 """
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from nas.architecture import Architecture
 from nas.errors import ModelError
 from nas.literals import UNIFORM_WIDTHS, Scale, yolo11
+from nas.space_schema import attention_fits
 
 SMALLEST_PX = 64
 _SCALES: tuple[Scale, ...] = ("n", "s", "m")
@@ -39,6 +41,17 @@ def scale_of(source: Any, name: str) -> Scale:
         f"{name}: a search starts from YOLO11 n, s or m, trained on whatever, and this detector has another layout or "
         "other widths; `ghostnas inherit` takes it for one design"
     )
+
+
+def default_space(checkpoint: Path) -> str:
+    """The space in which a search from a checkpoint looks by default: its own layout, narrowed part by part.
+
+    Raises:
+        ModelError: It is no checkpoint of a detector, or none of YOLO11 n, s and m.
+    """
+    from nas.inherit.start import load_source
+
+    return f"narrowed-{scale_of(load_source(checkpoint), str(checkpoint))}"
 
 
 def _widths(table: Any) -> dict[str, tuple[int, int]]:
@@ -75,9 +88,14 @@ def source_baselines(scale: Scale, sizes: Iterable[int], meets: Meets) -> dict[s
     return found or {f"narrowed-{smallest}-4of16": yolo11(scale, smallest, UNIFORM_WIDTHS[-1])}
 
 
+def can_be_built(design: Architecture) -> bool:
+    """Whether C2PSA can split half of P5's channels evenly among its heads; not all narrowed YOLO11 s and m."""
+    return attention_fits(design.stages[3].width)
+
+
 def _widest(scale: Scale, imgsz: int, meets: Meets) -> float | None:
     """By bisection: the narrower, the faster."""
-    widths = UNIFORM_WIDTHS[1:]
+    widths = [width for width in UNIFORM_WIDTHS[1:] if can_be_built(yolo11(scale, imgsz, width))]
     low, high = 0, len(widths)  # the widest that meets lies in [low, high)
     while low < high:
         middle = (low + high) // 2

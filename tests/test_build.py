@@ -30,7 +30,16 @@ ARCH = Architecture(64, "relu", 8, (STAGE, STAGE, STAGE, STAGE), 16, 16, 24, 4)
         ("ghostv2-n", 2),
         *(
             pytest.param(name, 10, marks=pytest.mark.slow)
-            for name in ("ghostv2-n", "mixed-n", "ghostv2-s", "ghostv2-m", "mixed-s")
+            for name in (
+                "ghostv2-n",
+                "mixed-n",
+                "ghostv2-s",
+                "ghostv2-m",
+                "mixed-s",
+                "narrowed-n",
+                "narrowed-s",
+                "narrowed-m",
+            )
         ),
     ],
 )

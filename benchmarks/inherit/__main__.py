@@ -25,7 +25,7 @@ from benchmarks.inherit.train import HEADER, trained
 from benchmarks.latency_parts import Rows
 from nas.paths import cache_subdir
 
-EXPERIMENTS = ("e1", "e2", "boxes", "stages", "scratch", "source")
+EXPERIMENTS = ("e1", "e2", "boxes", "stages", "levers", "scratch", "source")
 
 
 def left(options: argparse.Namespace, rows: Rows, data: str) -> Iterator[tuple[Job, int]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 DEFAULT_TARGET = "2.5ms"
+DEFAULT_SPACE = "ghostv2-n"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -13,7 +14,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def search(
-    space: str = typer.Option("ghostv2-n", help="Shipped space (ghostv2-n, -s, -m, mixed-n, -s) or a space file."),
+    space: str | None = typer.Option(
+        None,
+        help="Shipped space (ghostv2-n, -s, -m, mixed-n, -s, narrowed-n, -s, -m) or a space file.",
+        show_default="ghostv2-n; with --from, narrowed-n, -s or -m, as the checkpoint is",
+    ),
     data: str | None = typer.Option(None, help="Ultralytics data YAML; without it, the embedded synthetic set."),
     budget: int = typer.Option(50, help="Candidates to train. Rejected ones do not count."),
     target_latency: str = typer.Option(DEFAULT_TARGET, help="Latency limit with its unit, such as 2.5ms."),
@@ -140,9 +145,11 @@ def search(
     from nas.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
     from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
     from nas.runner import Request, run_search
+    from nas.source_baselines import default_space
     from nas.space import load_space
 
-    found = load_space(space)
+    checkpoint = None if source is None else find_checkpoint(source).absolute()
+    found = load_space(space or (DEFAULT_SPACE if checkpoint is None else default_space(checkpoint)))
     if imgsz is not None:
         found = found.with_imgsz(_sizes(imgsz))
     proxy = replace(
@@ -161,7 +168,7 @@ def search(
         latency=latency,
         proxy=proxy if steps is None else proxy.with_steps(steps),
         epochs=epochs,
-        source=None if source is None else find_checkpoint(source).absolute(),
+        source=checkpoint,
         source_steps=SOURCE_STEPS if source_steps is None else source_steps,
         last_rung=None if source is None else LAST_RUNG if last_rung is None else last_rung,
         sampler=sampler,  # type: ignore[arg-type]

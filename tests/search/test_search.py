@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from nas.literals import ghost_corner, scaled_yolo11
-from nas.search import STARTUP_TRAINED, Observation, propose
-from nas.space import SearchSpace
+from nas import search
+from nas.literals import UNIFORM_WIDTHS, ghost_corner, scaled_yolo11, yolo11
+from nas.search import MUTATED, STARTUP_TRAINED, Observation, propose
+from nas.source_baselines import can_be_built
+from nas.space import SearchSpace, load_space
 
 
 def history(space: SearchSpace, n: int, rejected: int = 0) -> list[Observation]:
@@ -77,6 +79,42 @@ def test_an_exhausted_space_ends_the_search(space: SearchSpace) -> None:
             return True
 
     taken = Everything(["x"])
-    from nas import search
-
     assert search._unknown(space, space.sample(random.Random(0)), taken, random.Random(0)) is None
+
+
+@pytest.fixture
+def narrowed() -> SearchSpace:
+    return load_space("narrowed-n")
+
+
+def test_a_search_from_a_checkpoint_begins_with_mutations_of_its_baselines(narrowed: SearchSpace) -> None:
+    parent = yolo11("n", 160, 0.5)
+    point = narrowed.encode(parent)
+    assert point is not None
+    changed = []
+    for number in range(200):
+        proposal = propose(narrowed, [], [], sampler="gp", target_ms=2.5, seed=0, number=number, near=[parent])
+        assert proposal is not None and proposal.origin == "mutation"
+        changed.append(sum(proposal.indices[name] != index for name, index in point.items()))
+    searched = sum(len(dimension.choices) > 1 for dimension in narrowed.dimensions)
+    assert max(changed) > 3
+    assert sum(changed) / 200 < MUTATED * searched
+
+
+def test_the_most_promising_is_looked_for_near_the_best(narrowed: SearchSpace) -> None:
+    """Half of what is drawn shares more choices with one of the best than random designs do."""
+    seen = history(narrowed, STARTUP_TRAINED)
+    drawn = list(search._drawn(narrowed, seen, random.Random(0), mutated=True))
+    best = [one.indices for one in sorted(seen, key=lambda one: -(one.accuracy or 0))[: search.PARENTS]]
+    searched = [dimension.name for dimension in narrowed.dimensions if len(dimension.choices) > 1]
+    shared = [max(sum(point[name] == parent[name] for name in searched) for parent in best) for point in drawn]
+    assert sum(shared[1::2]) > 2 * sum(shared[::2])
+    assert len(drawn) == search.CANDIDATES
+
+
+def test_every_uniformly_narrowed_yolo11_is_a_point_of_its_space() -> None:
+    for scale in ("n", "s", "m"):
+        space = load_space(f"narrowed-{scale}")
+        for width in UNIFORM_WIDTHS:
+            design = yolo11(scale, space.choices["imgsz"][-1], width)
+            assert (space.encode(design) is not None) == can_be_built(design), (scale, width)

@@ -12,7 +12,7 @@ from nas.errors import SpaceError
 from nas.space import SearchSpace, load_space, shipped_spaces
 from nas.space_codec import values_of
 
-SHIPPED = ("ghostv2-n", "ghostv2-s", "ghostv2-m", "mixed-n", "mixed-s")
+SHIPPED = ("ghostv2-n", "ghostv2-s", "ghostv2-m", "mixed-n", "mixed-s", "narrowed-n", "narrowed-s", "narrowed-m")
 
 TINY = """
 imgsz: [64, 96]

@@ -190,7 +190,8 @@ def test_corners_are_points_at_the_extremes(space: SearchSpace) -> None:
     for corners, pick in ((space.smallest(), min), (space.largest(), max)):
         # Every pair of block and down-sampler: two a plain or ghost family, three each of the five others.
         families = 5 if corners == space.largest() else 4  # without SE, MBConv is MobileNetV3's
-        pairs = 4 if space.name.startswith("ghostv2") else 3 * 2 + families * 3
+        mixed = 3 * 2 + families * 3
+        pairs = {"ghostv2": 4, "mixed": mixed, "narrowed": 1}[space.name.partition("-")[0]]
         assert len({arch.key for arch in corners}) == len(corners) == pairs
         for arch in corners:
             assert space.encode(arch) is not None

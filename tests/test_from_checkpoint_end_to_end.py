@@ -32,6 +32,7 @@ def test_a_search_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "tuned for 2 steps: mAP50-95" in done.stdout
     folder = tmp_path / "results" / "f"
     run = json.loads((folder / "run.json").read_text())
+    assert run["settings"]["space"] == "narrowed-n"
     assert run["settings"]["source"].startswith("source.pt (") and run["settings"]["last_rung"] == 3
     assert {row["baseline"] for row in rows(folder / "baselines.csv")} == {"source-64"}
     trained = [row for row in rows(folder / "trials.csv") if row["status"] == "trained"]

@@ -1,14 +1,17 @@
 """What a user makes of a checkpoint by hand: its own design at smaller sizes, and uniformly narrowed."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import torch
 
 from nas.architecture import Architecture
 from nas.build import build
 from nas.errors import ModelError
 from nas.literals import yolo11
-from nas.source_baselines import scale_of, source_baselines
+from nas.source_baselines import can_be_built, default_space, scale_of, source_baselines
+from nas.space import shipped_spaces
 from nas.yolo_yaml import to_yaml
 
 
@@ -56,3 +59,21 @@ def test_a_source_is_known_whatever_its_classes(scale: str) -> None:
 def test_another_detector_is_refused() -> None:
     with pytest.raises(ModelError, match=r"mine\.pt: a search starts from YOLO11 n, s or m.*other widths"):
         scale_of(build(to_yaml(yolo11("n", 64, 0.5), 3), seed=0), "mine.pt")
+
+
+@pytest.mark.parametrize("scale", ["n", "s"])
+def test_a_checkpoints_space_is_its_own_layout_narrowed(tmp_path: Path, scale: str) -> None:
+    path = tmp_path / "mine.pt"
+    torch.save({"model": build(to_yaml(yolo11(scale, 64), 2), seed=0)}, path)
+    assert default_space(path) == f"narrowed-{scale}"
+    assert f"narrowed-{scale}" in shipped_spaces()
+
+
+def test_widths_that_no_attention_splits_are_no_baselines() -> None:
+    """At 13 and 14 sixteenths YOLO11s would have three heads of 69 and 75 channels and a remainder."""
+    found = source_baselines("s", (320,), lambda design: design.stages[3].width <= 448)
+    assert found and all(can_be_built(design) for design in found.values())
+    assert {label.rpartition("-")[2] for label in found} == {"12of16"}
+    build(to_yaml(yolo11("s", 64, 0.75), 1), seed=0)
+    with pytest.raises(ModelError, match="cannot be built"):
+        build(to_yaml(yolo11("s", 64, 0.8125), 1), seed=0)

@@ -10,7 +10,7 @@ from tests.test_search_end_to_end import ghostnas, rows
 
 SEARCH = ["search", "--from", "source.pt", "--name", "f", "--imgsz", "64", "--target-latency", "50ms", "--steps", "2"]
 SEARCH += ["--source-steps", "2", "--last-rung", "3", "--target-stat", "p50", "--sustained", "0.1s"]
-SEARCH += ["--sampler", "random", "--workers", "1"]
+SEARCH += ["--workers", "1"]
 
 
 def checkpoint(path: Path) -> Path:
@@ -37,6 +37,7 @@ def test_a_search_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert {row["baseline"] for row in rows(folder / "baselines.csv")} == {"source-64"}
     trained = [row for row in rows(folder / "trials.csv") if row["status"] == "trained"]
     assert len(trained) == 2 and all(0 < float(row["inherited"]) <= 1 for row in trained)
+    assert "mutation" in {row["origin"] for row in trained}  # of its baselines, near which it looks
     assert len(list((folder / "models").glob("*-last.pt"))) == 2
     tuned = list((tmp_path / "cache" / "sources").glob("*.pt"))
     assert len(tuned) == 1

@@ -438,3 +438,18 @@ def test_time_that_runs_out_beside_the_last_repetition_is_no_early_end(
     campaign.finish(last, Score(0.5, 0.6))
     assert campaign.next() is None and campaign.ended == "budget"
     study.close()
+
+
+def test_candidates_begin_near_the_designs_that_are_known_to_be_good(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    near = [yolo11("n", 96, 0.5)]
+    inline.run(Campaign(study, space, sampler="gp", seed=0, budget=3, near=near), task, by_formula)
+    assert {record.origin for record in study.records()} == {"mutation"}
+    study.close()

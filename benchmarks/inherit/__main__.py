@@ -2,6 +2,7 @@
 
     python -m benchmarks.inherit run e2 --source yolo11n.pt --data DATA.yaml
     python -m benchmarks.inherit report
+    python -m benchmarks.inherit seeds results/NAME --source yolo11n.pt --data DATA.yaml
 
 Run it from the repository's root. One training after the other, one thread; a row is appended as each ends
 (`results/reference/inherit/trainings.csv`); started again, the run goes on after the last row. Every training is
@@ -9,6 +10,9 @@ ghostbench's (AdamW at 0.006, a rise of a tenth and a cosine). `val` and `start_
 before the training, `select` and `start_select` on the pictures that searches compare candidates on. `start_s` are the
 seconds of inheriting, teaching and fitting, `select_s` of the score before training, `train_s` of the training with its
 own score on the selection part; `_cpu` of them is processor time. A test split is never touched.
+
+`seeds` takes a search with a last rung, and trains its best candidate and its best baseline of each kind once more with
+other seeds, as that last rung did (`seeds.csv`); the first row of each is the search's own training.
 """
 
 import argparse
@@ -21,6 +25,7 @@ import torch
 
 from benchmarks.inherit.arms import FOLDER, Job, designs, jobs
 from benchmarks.inherit.report import report
+from benchmarks.inherit.seeds import SEEDS_HEADER, more_seeds, seeds_table
 from benchmarks.inherit.train import HEADER, trained
 from benchmarks.latency_parts import Rows
 from nas.paths import cache_subdir
@@ -72,16 +77,30 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument("--steps", type=int, nargs="+", help="only these lengths")
     training.add_argument("--cache", type=Path, help="folder of tuned sources")
     training.add_argument("--at-most", type=int, default=-1, help="end after this many beginnings")
+    seeds = commands.add_parser("seeds", help="train what a search chose with other seeds")
+    seeds.add_argument("run", type=Path, help="results folder of a search with a last rung")
+    seeds.add_argument("--source", type=Path, required=True, help="checkpoint from which it started")
+    seeds.add_argument("--data", required=True, help="its data YAML")
+    seeds.add_argument("--seeds", type=int, nargs="+", default=[1])
     for command in (training, commands.add_parser("report", help="print the tables")):
         command.add_argument("--csv", type=Path, default=FOLDER / "trainings.csv")
+    for command in (seeds, commands.choices["report"]):
+        command.add_argument("--seeds-csv", type=Path, default=FOLDER / "seeds.csv")
     return made
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Train, or print."""
     options = parser().parse_args(arguments)
+    if options.command == "seeds":
+        rows = Rows(options.seeds_csv, SEEDS_HEADER, fresh=False)
+        return more_seeds(options.run, options.source, options.data, options.seeds, rows)
     rows = Rows(options.csv, HEADER, fresh=False)
-    return run(options, rows) if options.command == "run" else report(rows.all())
+    if options.command == "run":
+        return run(options, rows)
+    report(rows.all())
+    if options.seeds_csv.is_file():
+        print("\n".join(["## Searches", "", *seeds_table(Rows(options.seeds_csv, SEEDS_HEADER, fresh=False).all())]))
 
 
 if __name__ == "__main__":

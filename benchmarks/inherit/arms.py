@@ -130,9 +130,8 @@ def jobs(experiment: str, known: dict[str, Design], some: Sequence[str] | None) 
     else:
         every = [
             Job("yolo11n", Arm("tuned"), (600,)),
-            Job("yolo11n-128", Arm("given"), (1200,)),
-            Job("yolo11n", Arm("given"), (600, 1200)),
-            Job("yolo11n-96", Arm("given"), (1200,)),
+            Job("yolo11n", Arm("given"), (1200, 600)),
+            *(Job(f"yolo11n-{imgsz}", Arm("given"), (1200,)) for imgsz in (128, 96, 192, 64, 224, 256)),
             Job("yolo11n", SCRATCH, (1200,)),
         ]
     yield from (job for job in every if some is None or job.design in some)

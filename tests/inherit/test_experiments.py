@@ -8,6 +8,7 @@ from scipy.stats import kendalltau
 from benchmarks.inherit.__main__ import left, main, parser
 from benchmarks.inherit.arms import E1, RECIPE, SCRATCH, designs
 from benchmarks.inherit.report import ranking, report, tau
+from benchmarks.inherit.seeds import compared, seeds_table
 from benchmarks.inherit.train import HEADER
 from benchmarks.latency_parts import Rows
 from nas.architecture_key import from_key
@@ -74,3 +75,34 @@ def test_designs_and_arms_have_names_of_their_own(monkeypatch: pytest.MonkeyPatc
     assert all(from_key(one.key).key == one.key for one in known.values())
     assert len({one.key for one in known.values()}) == len(known) and len({arm.name for arm in E1}) == len(E1)
     main(["report", "--csv", "results/reference/inherit/trainings.csv"])
+
+
+def finished(trial: str, meets: bool = True) -> dict[str, str]:
+    return {"trial": trial, "meets_target": str(meets).lower()}
+
+
+def test_a_search_is_compared_by_its_best_candidate_and_its_best_baseline_of_each_kind() -> None:
+    rows = [
+        finished("narrowed-160-8of16"),
+        finished("7", meets=False),
+        finished("12"),
+        finished("3"),
+        finished("narrowed-128-12of16"),
+        finished("source-96"),
+    ]
+    assert [row["trial"] for row in compared(rows)] == ["12", "narrowed-160-8of16", "source-96"]
+
+
+def test_a_lead_is_against_the_better_baseline_over_all_seeds() -> None:
+    vals = {
+        ("12", "candidate"): (0.5, 0.6),
+        ("source-96", "source"): (0.4, 0.4),
+        ("narrowed-1", "narrowed"): (0.5, 0.5),
+    }
+    same = {"data": "d", "run": "r", "steps": "9", "lr": "1"} | dict.fromkeys(
+        ("latency_ms", "latency_low_ms", "latency_high_ms"), "2"
+    )
+    rows = [same | {"label": label, "kind": kind, "val": str(v)} for (label, kind), both in vals.items() for v in both]
+    found = {line.split(" | ")[2]: line for line in seeds_table(rows)[2:]}
+    assert found["12"].endswith("| 2 | 0.550 (0.500 to 0.600) | +0.050 |")
+    assert found["source-96"].endswith("| -0.100 |") and found["narrowed-1"].endswith("| +0.000 |")

@@ -1,0 +1,140 @@
+"""The winner of a finished search and its best baselines, trained at the last rung once more with other seeds."""
+
+import csv
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.inherit.report import spread, table
+from benchmarks.latency_parts import Rows
+from nas.architecture_key import from_key
+from nas.build import build
+from nas.data import DetectionData, load
+from nas.inherit.begin import TAUGHT_STEPS, begin
+from nas.inherit.tuned import how_to_tune, tune
+from nas.loss_choice import Losses
+from nas.promotions import kind
+from nas.provenance import machine, versions
+from nas.proxy import evaluate, train_proxy
+from nas.turnstile import Turnstile
+from nas.yolo_yaml import to_yaml
+
+LATENCY = ("latency_ms", "latency_low_ms", "latency_high_ms", "latency_level")
+SEEDS_HEADER = (
+    *("data", "digest", "run", "label", "kind", "key", "imgsz", *LATENCY, "seed", "steps", "lr", "val", "select"),
+    *("precision", "host", "versions"),
+)
+
+
+def compared(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Of the designs of a last rung that meet the target the best candidate, then the best baseline of each kind.
+
+    Args:
+        rows: The run's `last_rung.csv`, the most accurate first.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row["meets_target"] == "true":
+            found.setdefault("candidate" if row["trial"].isdecimal() else kind(row["trial"]), row)
+    return sorted(found.values(), key=lambda row: not row["trial"].isdecimal())
+
+
+def more_seeds(run: Path, source: Path, yaml: str, seeds: Sequence[int], rows: Rows) -> None:
+    """Append what is missing: the search's own trainings, then one a design and seed.
+
+    Args:
+        run: Results folder of a search with a last rung.
+        source: The checkpoint from which it started.
+        yaml: Its data YAML.
+        seeds: Seeds of the further trainings.
+        rows: Where rows are appended.
+
+    Raises:
+        SystemExit: The data are not the search's.
+    """
+    known = json.loads((run / "run.json").read_text())["settings"]
+    data = load(yaml, fraction=known["fraction"])
+    if data.digest != known["data_digest"]:
+        raise SystemExit(f"{yaml} has the digest {data.digest}, the search's data had {known['data_digest']}")
+    with (run / "last_rung.csv").open(newline="") as file:
+        designs = compared(list(csv.DictReader(file)))
+    have = {(row["data"], row["run"], row["label"], row["seed"]) for row in rows.all()}
+    for seed in (known["seed"], *seeds):
+        for design in designs:
+            if (data.name, run.name, design["trial"], str(seed)) not in have:
+                scores = {"val": design["val_map50_95"], "select": design["last_rung_map50_95"]}
+                if seed != known["seed"]:
+                    scores = trained_again(design, seed, data, source, known)
+                rows.add(_row(design, seed, data, run) | scores)
+                print(data.name, run.name, design["trial"], seed, scores["val"], flush=True)
+
+
+def trained_again(
+    design: dict[str, str], seed: int, data: DetectionData, source: Path, settings: dict[str, Any]
+) -> dict[str, str]:
+    """Train a design as the last rung of its search did, with another seed; its scores.
+
+    Args:
+        design: A row of `last_rung.csv`.
+        seed: Of fresh weights and of the training.
+        data: The search's data.
+        source: The checkpoint from which it started.
+        settings: What its `run.json` says.
+    """
+    losses, gate, imgsz = Losses(settings["class_loss"], settings["box_loss"]), Turnstile(), int(design["imgsz"])
+    how = how_to_tune(settings["source_steps"], settings["train_device"], settings["batch"], losses)
+    tuned = tune(source, data, max(settings["imgsz"]), how, gate)  # what the search left in the cache folder
+    model = build(to_yaml(from_key(design["architecture"]), data.nc), seed=seed)
+    begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, gate)
+    asked = replace(how, steps=int(design["last_rung_steps"]), lr=float(design["last_rung_lr"]), seed=seed)
+    result, model = train_proxy(model, data, imgsz, asked, gate)
+    val = evaluate(model, data.val, data, imgsz, turnstile=gate)
+    return {
+        "val": f"{val.map50_95:.5f}",
+        "select": f"{result.score.map50_95:.5f}",
+        "precision": result.precision,
+        "host": machine()["processor"],
+        "versions": " ".join(f"{name}={versions()[name]}" for name in ("ghostnas", "torch", "ultralytics")),
+    }
+
+
+def _row(design: dict[str, str], seed: int, data: DetectionData, run: Path) -> dict[str, Any]:
+    label = design["trial"]
+    return {
+        "data": data.name,
+        "digest": data.digest,
+        "run": run.name,
+        "label": label,
+        "kind": "candidate" if label.isdecimal() else kind(label),
+        "key": design["architecture"],
+        **{name: design[name] for name in ("imgsz", *LATENCY)},
+        "seed": seed,
+        "steps": design["last_rung_steps"],
+        "lr": design["last_rung_lr"],
+    }
+
+
+def seeds_table(rows: Sequence[dict[str, str]]) -> list[str]:
+    """By run and design: latency, mean and range of val over the seeds, and its lead over the better baseline."""
+    runs: dict[tuple[str, str], dict[str, list[dict[str, str]]]] = {}
+    for row in rows:
+        runs.setdefault((row["data"], row["run"]), {}).setdefault(row["label"], []).append(row)
+
+    def cells() -> Iterator[Sequence[str]]:
+        for (data, run), designs in runs.items():
+            vals = {label: [float(row["val"]) for row in some] for label, some in designs.items()}
+            baselines = [statistics.mean(vals[at]) for at, some in designs.items() if some[0]["kind"] != "candidate"]
+            for label, some in designs.items():
+                lead = statistics.mean(vals[label]) - max(baselines) if baselines else None
+                first = some[0]
+                interval = f"{first['latency_low_ms']} to {first['latency_high_ms']}"
+                yield (
+                    *(data, run, label, f"{float(first['latency_ms']):.2f} ({interval})", first["steps"]),
+                    *(first["lr"], str(len(some)), spread(vals[label]), "-" if lead is None else f"{lead:+.3f}"),
+                )
+
+    head = ("data", "run", "design", "ms (95%)", "steps", "rate", "seeds", "val", "against the better baseline")
+    return table(head, cells())

@@ -18,11 +18,11 @@ import numpy as np
 import onnxruntime
 import torch
 
-from nas.architecture import Architecture
-from nas.build import build, fused, to_onnx
-from nas.latency.difference import Pixels, relative_difference
-from nas.space import load_space
-from nas.yolo_yaml import to_yaml
+from nas.architecture.architecture import Architecture
+from nas.architecture.to_yaml import to_yaml
+from nas.latency.outputs import Pixels, relative_difference
+from nas.model.build import build, fused, to_onnx
+from nas.space.space import load_space
 
 CLASSES = 4
 BATCH = 2
@@ -39,7 +39,7 @@ def architectures(space: str, n: int, seed: int) -> Iterator[Architecture]:
 
 def train_one_step(model: Any, imgsz: int, seed: int = 0) -> float:
     """One optimiser step on random pictures and boxes; the loss per picture, which must be finite."""
-    from ultralytics.cfg import get_cfg  # after nas.build, which keeps Ultralytics offline
+    from ultralytics.cfg import get_cfg  # after nas.model.build, which keeps Ultralytics offline
 
     generator = torch.Generator().manual_seed(seed)
     boxes = 3 * BATCH

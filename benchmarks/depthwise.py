@@ -1,4 +1,4 @@
-"""Training steps with and without the quick depthwise convolutions of `nas/proxy/depthwise.py`, in turn.
+"""Training steps with and without the quick depthwise convolutions of `nas/proxy/fast_depthwise.py`, in turn.
 
     python benchmarks/depthwise.py
 
@@ -15,20 +15,20 @@ from contextlib import nullcontext
 
 import torch
 
-from nas import offline
-from nas.architecture import Architecture
-from nas.build import build
+from nas.architecture.architecture import Architecture
+from nas.architecture.to_yaml import to_yaml
 from nas.data import load
-from nas.data.pixels import pixels
+from nas.data.image_cache import pixels
+from nas.model.build import build
 from nas.proxy import ProxySettings
 from nas.proxy.augment import augmented
-from nas.proxy.depthwise import quick_depthwise
-from nas.proxy.machine import find_precision
-from nas.proxy.objective import Objective
-from nas.space import load_space
-from nas.yolo_yaml import to_yaml
+from nas.proxy.device import find_precision
+from nas.proxy.fast_depthwise import quick_depthwise
+from nas.proxy.loss import Objective
+from nas.space.space import load_space
+from nas.util import ultralytics_env
 
-offline.prepare()
+ultralytics_env.prepare()
 
 CPU = torch.device("cpu")
 

@@ -21,15 +21,16 @@ from jobs import results
 from latency_parts import Rows
 from scipy.stats import kendalltau
 
-from nas import build, offline
-from nas.architecture import Architecture, Stage
-from nas.architecture_key import from_key
+from nas.architecture.architecture import Architecture, Stage
+from nas.architecture.key import from_key
+from nas.architecture.to_yaml import to_yaml
 from nas.data import load
-from nas.literals import yolo11
+from nas.model import build
 from nas.proxy import ProxySettings, train_proxy
-from nas.yolo_yaml import to_yaml
+from nas.space.reference_designs import yolo11
+from nas.util import ultralytics_env
 
-offline.prepare()
+ultralytics_env.prepare()
 
 HEADER = ("data", "key", "imgsz", "seed", "steps", "map50_95", "seconds")
 CSV = Path("results/reference/dfc/ranks.csv")

@@ -21,24 +21,25 @@ from jobs import results
 from latency_parts import Rows
 from torch import nn
 
-from nas import build, offline
-from nas.architecture import LEVELS, Architecture, Stage
-from nas.architecture_key import from_key
+from nas.architecture.architecture import LEVELS, Architecture, Stage
+from nas.architecture.key import from_key
+from nas.architecture.to_yaml import to_yaml
 from nas.data import load
-from nas.data.pixels import pixels
+from nas.data.image_cache import pixels
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
 from nas.latency.measure import calibration, compare, screen
-from nas.latency.patience import patiently
-from nas.latency.sized import Sized
-from nas.literals import yolo11
+from nas.latency.retry import patiently
+from nas.model import build
 from nas.proxy import ProxySettings, train_proxy
 from nas.proxy.augment import plain_images
-from nas.proxy.score import evaluate
-from nas.space_schema import attention_fits
-from nas.yolo_yaml import to_yaml
+from nas.proxy.evaluate import evaluate
+from nas.space.reference_designs import yolo11
+from nas.space.schema import attention_fits
+from nas.util import ultralytics_env
 
-offline.prepare()
+ultralytics_env.prepare()
 
 DESIGNS = ("design", "key", "latency_ms", "ratio", "ratio_low", "ratio_high")
 HEADER = (

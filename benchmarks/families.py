@@ -14,11 +14,11 @@ from pathlib import Path
 from latency_parts import Rows
 from paired import paired
 
-from nas.build import build, to_onnx
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
-from nas.latency.sized import Sized
-from nas.literal_files import shipped_literals
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
+from nas.model.build import build, to_onnx
+from nas.space.literals import shipped_literals
 
 HEADER = ("model", "imgsz", "runtime", "ms", "ratio", "low", "high", "to")
 CSV = Path("results/reference/families/ratios.csv")

@@ -21,11 +21,11 @@ from latency_parts import MODELS, Rows, hog, stock
 
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
-from nas.latency.estimate import Calibration
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
 from nas.latency.measure import calibration, compare
-from nas.latency.patience import patiently
-from nas.latency.sized import Sized
+from nas.latency.protocol.estimate import Calibration
+from nas.latency.retry import patiently
 
 HEADER = ("hog", "kind", "number", "blocks", "ratio", "low", "high", "seconds", "refused")
 CSV = Path("results/reference/latency/comparisons.csv")

@@ -18,17 +18,17 @@ from pathlib import Path
 
 from latency_parts import Rows
 
-from nas.build import build, to_onnx
+from nas.architecture.to_yaml import to_yaml
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
-from nas.latency.estimate import Calibration
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
 from nas.latency.measure import calibration, compare, screen
-from nas.latency.patience import patiently
-from nas.latency.sized import Sized
-from nas.latency.values import Latency
-from nas.space import load_space
-from nas.yolo_yaml import to_yaml
+from nas.latency.protocol.estimate import Calibration
+from nas.latency.retry import patiently
+from nas.latency.types import Latency
+from nas.model.build import build, to_onnx
+from nas.space.space import load_space
 
 HEADER = ("number", *(f"{name}{end}_ms" for name in ("screened", "finalist", "again") for end in ("", "_low", "_high")))
 HEADER += ("finalist_memory", "again_memory", "weights_mb", "seconds", "refused")

@@ -25,10 +25,10 @@ import json, random, sys, time
 from contextlib import ExitStack
 import numpy as np
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
-from nas.latency.machine import ahead_of_others
-from nas.latency.protocol import POOL_QUANTILE
-from nas.latency.runtimes import open_session
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.protocol.probe import ahead_of_others
+from nas.latency.protocol.plan import POOL_QUANTILE
+from nas.latency.runtimes.registry import open_session
 path, imgsz, copies, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 model = ModelBytes("onnx", open(path, "rb").read())
 with ExitStack() as stack:

@@ -17,17 +17,17 @@ from collections.abc import Sequence
 
 from latency_parts import MODELS, stock
 
-from nas.build import build, to_onnx
-from nas.confirm import TOGETHER
+from nas.architecture.to_yaml import to_yaml
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
-from nas.latency.estimate import Calibration
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
 from nas.latency.measure import calibration, compare, screen
-from nas.latency.patience import patiently
 from nas.latency.predictions import opened_for_pictures
-from nas.latency.sized import Sized
-from nas.space import load_space
-from nas.yolo_yaml import to_yaml
+from nas.latency.protocol.estimate import Calibration
+from nas.latency.retry import patiently
+from nas.model.build import build, to_onnx
+from nas.search.remeasure import TOGETHER
+from nas.space.space import load_space
 
 
 def main() -> None:

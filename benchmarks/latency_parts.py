@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from nas.build import build, to_onnx
-from nas.latency.artifact import ModelBytes
-from nas.latency.sized import Sized
-from nas.literals import yolo11
-from nas.yolo_yaml import to_yaml
+from nas.architecture.to_yaml import to_yaml
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
+from nas.model.build import build, to_onnx
+from nas.space.reference_designs import yolo11
 
 # Name, width and input size of a YOLO11n: about 2, 8, 25 and 60 ms on one core of a 2023 server.
 MODELS = (

@@ -27,7 +27,7 @@ from latency_parts import MODELS, Rows, hog, stock
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
 from nas.latency.measure import calibration, compare
-from nas.latency.patience import SURE, surely
+from nas.latency.retry import SURE, surely
 
 HEADER = ("hog", "model", "repeat", "method", "latency_ms", "low_ms", "high_ms", "memory", "seconds", "refused")
 CSV = Path("results/reference/latency/repeatability.csv")
@@ -37,8 +37,8 @@ _SURELY = f"ours, where known to ±{SURE:.0%}"
 PLAIN = """
 import sys, time, statistics
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
-from nas.latency.runtimes import open_session
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.runtimes.registry import open_session
 with open_session(ModelBytes("onnx", open(sys.argv[1], "rb").read()), int(sys.argv[2]), LatencySettings()) as session:
     for _ in range(10):
         session.run()
@@ -52,8 +52,8 @@ print(statistics.median(times))
 
 PROFILER = """
 import sys
-from nas import offline
-offline.prepare()
+from nas.util import ultralytics_env
+ultralytics_env.prepare()
 from ultralytics.utils.benchmarks import ProfileModels
 path, size, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 profiler = ProfileModels([path], min_time=seconds, imgsz=size, trt=False, device="cpu")

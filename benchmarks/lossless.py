@@ -25,12 +25,12 @@ from torch.nn import functional as F
 from ultralytics.nn.tasks import DetectionModel
 
 from nas.blocks.ghost import GhostModule
-from nas.build import build, deployable, fused, graph_of
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
-from nas.latency.difference import relative_difference
-from nas.latency.sized import Sized
-from nas.literal_files import shipped_literals
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
+from nas.latency.outputs import relative_difference
+from nas.model.build import build, deployable, fused, graph_of
+from nas.space.literals import shipped_literals
 
 KINDS = ("authors", "fused", "rewritten")
 HEADER = (

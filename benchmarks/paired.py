@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.latency import LatencySettings
-from nas.latency.runtimes import open_session
-from nas.latency.session import check_finite, image
-from nas.latency.sized import Sized
-from nas.turnstile import Turnstile
+from nas.latency.artifacts.sized import Sized
+from nas.latency.runtimes.registry import open_session
+from nas.latency.runtimes.session import check_finite, image
+from nas.util.machine_lock import Turnstile
 
 BLOCK_S = 0.015
 LEAST_ROUNDS = 12

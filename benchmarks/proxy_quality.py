@@ -8,8 +8,8 @@ Concordance is Kendall's tau from the pairs within a band, pooled over the bands
 The truth is the mean over the seeds of the longest trainings. `top-1 regret` is how far the truth of the architecture
 that a proxy likes best lies below the best of its band, in points of mAP (0.01), a band. Intervals are 95% bootstraps
 over the architectures of each band; the noise of the truth itself is not in them, but told before the table. A name
-with `, denoised` is the posterior mean of a proxy's scores (nas/denoise.py), learnt from all architectures of the table
-together, as a search does from its trials.
+with `, denoised` is the posterior mean of a proxy's scores (nas/surrogate/posterior.py), learnt from all architectures
+of the table together, as a search does from its trials.
 """
 
 import argparse
@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 
-from nas.architecture_key import from_key
+from nas.architecture.key import from_key
 from nas.data import load
-from nas.denoise import Scored, denoised
-from nas.ranking import MEASURED, Ranking, measured
-from nas.space import load_space
+from nas.results.proxy_quality import MEASURED, Ranking, measured
+from nas.space.space import load_space
+from nas.surrogate.posterior import Scored, denoised
 
 FOLDER = Path("results/reference/ghostbench")
 FREE = ("params", "gflops", "latency_ms")

@@ -14,14 +14,15 @@ from dataclasses import replace
 
 from scipy.stats import kendalltau
 
-from nas import build, offline
-from nas.architecture import Architecture, Stage
+from nas.architecture.architecture import Architecture, Stage
+from nas.architecture.to_yaml import to_yaml
 from nas.data import load
-from nas.literals import yolo11
+from nas.model import build
 from nas.proxy import DEFAULT_STEPS, ProxyResult, ProxySettings, train_proxy
-from nas.yolo_yaml import to_yaml
+from nas.space.reference_designs import yolo11
+from nas.util import ultralytics_env
 
-offline.prepare()
+ultralytics_env.prepare()
 
 
 def designs(imgsz: int) -> dict[str, Architecture]:

@@ -11,12 +11,12 @@ import statistics
 from collections import defaultdict
 from pathlib import Path
 
-from nas.evaluate import Limits, Task, measure_only
 from nas.latency import LatencySettings
 from nas.latency.measure import calibration
 from nas.proxy import ProxySettings
-from nas.space import load_space
-from nas.units import latency_ms
+from nas.search.evaluate import Limits, Task, measure_only
+from nas.space.space import load_space
+from nas.util.units import latency_ms
 
 
 def main() -> None:

@@ -21,12 +21,12 @@ from jobs import results
 from latency_parts import Rows
 from numpy.typing import NDArray
 
-from nas import offline
-from nas.architecture_key import from_key
-from nas.promise import Seen, promises
-from nas.space import load_space
+from nas.architecture.key import from_key
+from nas.space.space import load_space
+from nas.surrogate.acquisition import Seen, promises
+from nas.util import ultralytics_env
 
-offline.prepare()
+ultralytics_env.prepare()
 
 TABLE = Path("results/reference/ghostbench/pool.csv")
 COLUMNS = ("arch", "latency_ms", "params", "gflops", "score", "seconds")
@@ -38,10 +38,10 @@ Values = NDArray[np.float64]
 
 def draw(folder: Path, count: int) -> list[tuple[str, float]]:
     """Random designs near below the target, with the latencies that a search's measurements foretell."""
-    from nas.foresight import sample_of
-    from nas.latency.known_features import features_of
-    from nas.latency.predictor import Predictor
-    from nas.study import read_records
+    from nas.latency.predictor.feature_cache import features_of
+    from nas.latency.predictor.predictor import Predictor
+    from nas.search.latency_filter import sample_of
+    from nas.study.store import read_records
 
     settings, candidates, baselines = read_records(folder)
     measured = [record.evaluation for record in (*baselines, *candidates) if record.evaluation is not None]
@@ -59,11 +59,11 @@ def scored(key: str, latency_ms: float) -> dict[str, object]:
     """A design with the score of its proxy, as a row."""
     import torch
 
-    from nas.build import build, count
+    from nas.architecture.to_yaml import to_yaml
     from nas.data import load
+    from nas.model.build import build, count
     from nas.proxy import ProxySettings, train_proxy
-    from nas.turnstile import Turnstile
-    from nas.yolo_yaml import to_yaml
+    from nas.util.machine_lock import Turnstile
 
     torch.set_num_threads(1)
     design, data = from_key(key), load(None)

@@ -22,25 +22,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas import offline, search
-from nas.architecture import Architecture
-from nas.architecture_key import from_key
-from nas.build import build, count
-from nas.campaign import Campaign
-from nas.denoise import Scored, described
-from nas.evaluate import Evaluation, Limits, Task
-from nas.executors import inline
+from nas.architecture.architecture import Architecture
+from nas.architecture.key import from_key
+from nas.architecture.to_yaml import to_yaml
 from nas.latency import Latency, LatencySettings
-from nas.latency.predictor import LEAST_SAMPLES, Prediction
-from nas.literals import yolo11
-from nas.pareto import hypervolume
+from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction
+from nas.model.build import build, count
 from nas.proxy import ProxySettings, Score
-from nas.settings import SearchSettings
-from nas.space import load_space
-from nas.study import Record, StoredStudy, evaluated
-from nas.yolo_yaml import to_yaml
+from nas.search import sampler
+from nas.search.evaluate import Evaluation, Limits, Task
+from nas.search.executors import inline
+from nas.search.scheduler import Campaign
+from nas.space.reference_designs import yolo11
+from nas.space.space import load_space
+from nas.study.settings import SearchSettings
+from nas.study.store import Record, StoredStudy, evaluated
+from nas.surrogate.posterior import Scored, described
+from nas.util import ultralytics_env
+from nas.util.pareto import hypervolume
 
-offline.prepare()
+ultralytics_env.prepare()
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 TARGET_MS = 2.5
@@ -152,7 +153,7 @@ class Found:
     near: float
 
 
-def simulated(stand_in: StandIn, sampler: search.Sampler, seed: int, budget: int) -> Found:
+def simulated(stand_in: StandIn, sampler: sampler.Sampler, seed: int, budget: int) -> Found:
     """One search.
 
     Args:
@@ -241,14 +242,14 @@ def _settings(sampler: str, seed: int) -> SearchSettings:
 
 
 NEVER = 10**6
-WAYS: dict[str, tuple[search.Sampler, int, int]] = {
+WAYS: dict[str, tuple[sampler.Sampler, int, int]] = {
     "random": ("random", NEVER, NEVER),
     "gp, for the front": ("gp", 1, NEVER),
-    "gp, no random draws": ("gp", search.FRONT_EVERY, NEVER),
-    "gp, every other at random": ("gp", search.FRONT_EVERY, 2),
-    "gp, as searches use it": ("gp", search.FRONT_EVERY, search.RANDOM_EVERY),
-    "tpe, no random draws": ("tpe", search.FRONT_EVERY, NEVER),
-    "tpe, as searches use it": ("tpe", search.FRONT_EVERY, search.RANDOM_EVERY),
+    "gp, no random draws": ("gp", sampler.FRONT_EVERY, NEVER),
+    "gp, every other at random": ("gp", sampler.FRONT_EVERY, 2),
+    "gp, as searches use it": ("gp", sampler.FRONT_EVERY, sampler.RANDOM_EVERY),
+    "tpe, no random draws": ("tpe", sampler.FRONT_EVERY, NEVER),
+    "tpe, as searches use it": ("tpe", sampler.FRONT_EVERY, sampler.RANDOM_EVERY),
 }
 """Sampler; of how many proposals one looks for the front, and one is drawn at random."""
 
@@ -265,7 +266,7 @@ def main() -> None:
     found: dict[str, list[Found]] = {way: [] for way in arguments.ways}
     for seed in range(arguments.seeds):
         for way in arguments.ways:
-            sampler, search.FRONT_EVERY, search.RANDOM_EVERY = WAYS[way]
+            sampler, sampler.FRONT_EVERY, sampler.RANDOM_EVERY = WAYS[way]
             found[way].append(simulated(stand_in, sampler, seed, arguments.budget))
             print(f"seed {seed}, {way}: {found[way][-1]}", flush=True)
     print(

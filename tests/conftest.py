@@ -12,9 +12,9 @@ os.environ.setdefault("GHOSTNAS_CACHE", str(Path(tempfile.gettempdir()) / f"ghos
 # One thread a library: tests run in several processes, and idle OpenMP threads spin.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from nas import offline
+from nas.util import ultralytics_env
 
-offline.prepare()
+ultralytics_env.prepare()
 
 BCCD = Path(__file__).parents[2] / "shared" / "datasets" / "bccd" / "data.yaml"
 

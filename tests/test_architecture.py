@@ -6,11 +6,11 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from nas.architecture import CHOICES_OF, Architecture, Stage, downsampler
-from nas.architecture_key import from_key
+from nas.architecture.architecture import CHOICES_OF, Architecture, Stage, downsampler
+from nas.architecture.key import from_key
 from nas.errors import ModelError
-from nas.literals import yolo11
-from nas.space import load_space, shipped_spaces
+from nas.space.reference_designs import yolo11
+from nas.space.space import load_space, shipped_spaces
 
 PLAIN = Stage("c3k2", 64, 1)
 GHOST = Stage("ghost", 64, 2, expansion=1.5, dfc_kernel=5, dfc_pool=2, se=True, downsample="ghost")

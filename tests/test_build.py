@@ -12,11 +12,11 @@ import ultralytics
 from ultralytics.nn.modules.conv import Conv
 from ultralytics.utils.torch_utils import get_flops
 
-from nas import build as building
-from nas.architecture import Architecture, Stage
-from nas.build import build, count, fused, load_model, to_onnx
+from nas.architecture.architecture import Architecture, Stage
+from nas.architecture.to_yaml import to_yaml
 from nas.errors import ModelError
-from nas.yolo_yaml import to_yaml
+from nas.model import build as building
+from nas.model.build import build, count, fused, load_model, to_onnx
 from tests.scripts import script
 from tests.test_yolo_yaml import yolo11
 

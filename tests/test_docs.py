@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from nas.cli.app import build_app
-from nas.tables import FRONT_HEADER
+from nas.results.tables import FRONT_HEADER
 
 ROOT = Path(__file__).parents[1]
 

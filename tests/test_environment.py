@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from nas import environment, offline
 from nas.errors import StorageError
-from nas.executors import ray_tune
-from nas.paths import cache_dir
-from nas.plot import check_drawing
+from nas.results.plot import check_drawing
+from nas.search.executors import ray_tune
+from nas.util import environment, ultralytics_env
+from nas.util.paths import cache_dir
 
 ROOT = Path(__file__).parents[1]
 GHOSTNAS = f"{sys.executable} {ROOT / 'ghostnas.py'}"
@@ -98,7 +98,7 @@ def test_what_libraries_are_told_is_ours(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("GHOSTNAS_CACHE", "cache")
     for name in ("MPLBACKEND", "YOLO_CONFIG_DIR", "MPLCONFIGDIR", "YOLO_OFFLINE", "RAY_USAGE_STATS_ENABLED"):
         monkeypatch.setenv(name, "theirs")
-    offline.prepare()
+    ultralytics_env.prepare()
     assert os.environ["MPLBACKEND"] == "agg" and os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert os.environ["YOLO_CONFIG_DIR"] == str(tmp_path / "cache" / "ultralytics")
     assert os.environ["GHOSTNAS_CACHE"] == str(tmp_path / "cache")  # for children in other folders

@@ -14,9 +14,9 @@ SEARCH += ["--workers", "1"]
 
 
 def checkpoint(path: Path) -> Path:
-    from nas.build import build
-    from nas.literals import yolo11
-    from nas.yolo_yaml import to_yaml
+    from nas.architecture.to_yaml import to_yaml
+    from nas.model.build import build
+    from nas.space.reference_designs import yolo11
 
     torch.save({"model": build(to_yaml(yolo11("n", 64), 2), seed=0), "train_args": {}}, path)
     return path

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nas import offline
 from nas.errors import ModelError
-from nas.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
+from nas.model.find_checkpoint import checkpoint_at_hand, find_checkpoint, hint
+from nas.util import ultralytics_env
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in (config / "Ultralytics", weights, here):
         folder.mkdir(parents=True)
     (config / "Ultralytics" / "settings.json").write_text(json.dumps({"weights_dir": str(weights)}))
-    monkeypatch.setenv(offline.USERS_CONFIG, str(config))
+    monkeypatch.setenv(ultralytics_env.USERS_CONFIG, str(config))
     monkeypatch.chdir(here)
     return weights
 
@@ -54,10 +54,10 @@ def test_settings_that_say_nothing_mean_the_default(
 
 
 def test_the_user_s_settings_stay_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(offline.USERS_CONFIG)
+    monkeypatch.delenv(ultralytics_env.USERS_CONFIG)
     monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
     (tmp_path / "weights" / "yolo11s.pt").touch()
     for _ in range(2):  # idempotent
-        offline.prepare()
+        ultralytics_env.prepare()
         assert find_checkpoint(Path("yolo11s.pt")) == tmp_path / "weights" / "yolo11s.pt"

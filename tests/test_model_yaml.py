@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from nas.designs import find_design
+from nas.architecture.to_yaml import to_yaml
 from nas.errors import ModelError
-from nas.latency.lookup import choose_imgsz
-from nas.latency.models import find_model
-from nas.literals import yolo11
-from nas.model_yaml import yaml_imgsz
-from nas.yolo_yaml import to_yaml
+from nas.latency.artifacts.model_files import find_model
+from nas.latency.cached import choose_imgsz
+from nas.model.yaml_size import yaml_imgsz
+from nas.results.designs import find_design
+from nas.space.reference_designs import yolo11
 
 BODY = "".join(line for line in to_yaml(yolo11("n", 160)).splitlines(keepends=True) if not line.startswith("imgsz"))
 

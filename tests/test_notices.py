@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from nas import evaluate
 from nas.errors import Unmeasurable
-from nas.evaluate import Limits, Task, measure_only
-from nas.latency import LatencySettings, patience
-from nas.latency.estimate import Calibration
-from nas.literals import yolo11
-from nas.notices import shown, tell
+from nas.latency import LatencySettings, retry
+from nas.latency.protocol.estimate import Calibration
 from nas.proxy import ProxySettings
+from nas.search import evaluate
+from nas.search.evaluate import Limits, Task, measure_only
+from nas.space.reference_designs import yolo11
+from nas.util.worker_messages import shown, tell
 
 
 def test_what_another_process_tells_is_shown_line_by_line(tmp_path: Path) -> None:
@@ -22,7 +22,8 @@ def test_what_another_process_tells_is_shown_line_by_line(tmp_path: Path) -> Non
     with shown(tmp_path, seen.append, every_s=0.01):
         tell(tmp_path, "trial-1: the board\nwas lost")
         code = (
-            "import sys; from pathlib import Path; from nas.notices import tell; tell(Path(sys.argv[1]), 'trial-2: ü')"
+            "import sys; from pathlib import Path; from nas.util.worker_messages import tell; "
+            "tell(Path(sys.argv[1]), 'trial-2: ü')"
         )
         subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     assert seen == ["trial-1: the board was lost", "trial-2: ü"]
@@ -43,7 +44,7 @@ def test_a_candidate_that_cannot_be_measured_says_so_each_time(tmp_path: Path, m
 
     monkeypatch.setattr(evaluate, "screen", screen)
     monkeypatch.setattr(
-        evaluate, "patiently", lambda measure, notice: patience.patiently(measure, [].append, notice=notice)
+        evaluate, "patiently", lambda measure, notice: retry.patiently(measure, [].append, notice=notice)
     )
     calibration = Calibration(0.35, 2.0, 12_000_000, 0.0, "of-a-test")
     task = Task(Limits(2.5), LatencySettings(), calibration, ProxySettings(), None, 1.0, 6, tmp_path)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nas.pareto import front_indices, hypervolume, limited_front_indices
+from nas.util.pareto import front_indices, hypervolume, limited_front_indices
 
 
 def dominated(points: np.ndarray, index: int) -> bool:

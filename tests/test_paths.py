@@ -14,33 +14,32 @@ import pytest
 import yaml
 from rich.console import Console
 
-from nas import finals
-from nas.build import load_model
-from nas.campaign import Campaign
 from nas.cli import main
-from nas.cli.progress import ConsoleReporter
-from nas.dashboard import annotate, server
+from nas.cli.search_progress import ConsoleReporter
 from nas.data import load
 from nas.data.findings import Findings
-from nas.designs import find_design
 from nas.errors import DataError, StorageError
-from nas.evaluate import Task
-from nas.executors import inline, ray_tune
-from nas.executors.scratch import own_folder
-from nas.finals import conclude
-from nas.literals import yolo11
-from nas.notices import shown, tell
-from nas.paths import cache_dir, cache_subdir
-from nas.plain_path import plainly
-from nas.printable import printable, shell_line, shell_word
-from nas.provenance import machine, versions
-from nas.report import Outcome, next_commands, write
-from nas.results_folder import check_results
-from nas.runs import find_run, list_runs
-from nas.settings import SearchSettings
-from nas.space import SearchSpace
-from nas.study import StoredStudy, read_records
-from nas.study_file import in_use
+from nas.model.build import load_model
+from nas.results.dashboard import annotate, server
+from nas.results.designs import find_design
+from nas.results.folder import find_run, list_runs
+from nas.results.report import Outcome, next_commands, write
+from nas.results.writable import check_results
+from nas.search.conclude import conclude
+from nas.search.evaluate import Task
+from nas.search.executors import inline, ray_tune
+from nas.search.executors.scratch import own_folder
+from nas.search.scheduler import Campaign
+from nas.space.reference_designs import yolo11
+from nas.space.space import SearchSpace
+from nas.study.settings import SearchSettings
+from nas.study.storage import in_use
+from nas.study.store import StoredStudy, read_records
+from nas.util.paths import cache_dir, cache_subdir
+from nas.util.plain_path import plainly
+from nas.util.printable import printable, shell_line, shell_word
+from nas.util.provenance import machine, versions
+from nas.util.worker_messages import shown, tell
 from tests.data.conftest import MakeSet, make_set  # noqa: F401
 from tests.odd_paths import PIECES, drawn, unfit_for_pictures
 from tests.search.conftest import by_formula, formula, settings, sizes, space, task  # noqa: F401
@@ -128,7 +127,7 @@ def test_a_finished_search_is_written_listed_and_taken_home(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     folder = Path("results") / name
     study = begun(folder)
     baselines = {"yolo11n": yolo11("n", 160)}
@@ -232,7 +231,7 @@ def test_a_yaml_of_any_name_is_taken_home(
     ghostnas: Callable[..., tuple[int, str]],
     space: SearchSpace,  # noqa: F811
 ) -> None:
-    from nas.yolo_yaml import to_yaml
+    from nas.architecture.to_yaml import to_yaml
 
     file = tmp_path / "a\n%\udcff{x}.yaml"
     file.write_text(to_yaml(space.smallest()[0], 3))

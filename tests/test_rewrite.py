@@ -11,19 +11,19 @@ import torch
 from torch import nn
 from ultralytics.nn.tasks import DetectionModel
 
-from nas import rewrite
+from nas.architecture.to_yaml import to_yaml
 from nas.blocks.bottleneck import GhostBottleneckV2
-from nas.build import build, deployable, fused, load_model, to_onnx
-from nas.latency.difference import relative_difference
-from nas.literal_files import shipped_literals
-from nas.literals import yolo11
-from nas.rewrite import halves
-from nas.rewrite.cross_stage import CrossStage
-from nas.rewrite.distances import ExpectedDistance
-from nas.rewrite.halves import HalvedBottleneck
-from nas.rewrite.parts import JoinedConv
-from nas.standalone import standalone_module
-from nas.yolo_yaml import to_yaml
+from nas.export.standalone import standalone_module
+from nas.latency.outputs import relative_difference
+from nas.model import rewrite
+from nas.model.build import build, deployable, fused, load_model, to_onnx
+from nas.model.rewrite import ghost
+from nas.model.rewrite.cross_stage import CrossStage
+from nas.model.rewrite.dfl import ExpectedDistance
+from nas.model.rewrite.ghost import HalvedBottleneck
+from nas.model.rewrite.split_convs import JoinedConv
+from nas.space.literals import shipped_literals
+from nas.space.reference_designs import yolo11
 from tests.blocks.reference import randomise_batch_norm
 
 IMGSZ = 96
@@ -62,7 +62,7 @@ def kinds(model: nn.Module) -> Counter[type]:
     ],
 )
 def test_outputs_stay(name: str, inner: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halves, "LARGE", 0)
+    monkeypatch.setattr(ghost, "LARGE", 0)
     model = literal(name).double()  # the rounding of single precision would hide a small error
     plain = fused(model)
     for imgsz in (IMGSZ, 160):  # the deepest maps are odd
@@ -116,7 +116,7 @@ def test_outputs_of_other_stock_models_stay() -> None:
 
 
 def test_blocks_that_a_bundle_brought_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halves, "LARGE", 0)
+    monkeypatch.setattr(ghost, "LARGE", 0)
     module = types.ModuleType("ghost_blocks")
     exec(standalone_module(("GhostBottleneckV2",)), module.__dict__)
     model = literal("ghostnetv2-n")
@@ -135,7 +135,7 @@ def test_only_large_inner_maps_stay_in_halves() -> None:
 
 
 def test_surplus_channels_are_not_torn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halves, "LARGE", 0)
+    monkeypatch.setattr(ghost, "LARGE", 0)
     text = shipped_literals()["ghostnetv2-n"].path.read_text(encoding="utf-8")
     # Hidden channels 191: primary 96, cheap 96, one too many.
     model = build(text.replace("[64, 192, 1, 3, 0, 1, 0.0]", "[64, 191, 1, 3, 0, 1, 0.0]"), nc=3, seed=0).eval()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import Busy, StorageError
-from nas.turnstile import Turnstile
+from nas.util.machine_lock import Turnstile
 
 _ACTOR = Path(__file__).with_name("turnstile_actor.py")
 _ROOT = Path(__file__).parents[1]
@@ -172,7 +172,7 @@ def test_the_default_is_one_for_a_user_whatever_the_cache_folder(
     monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path))
     assert Turnstile().path == usual
     assert usual.parent.stat().st_uid == os.getuid()
-    monkeypatch.setattr("nas.paths.LOCKS", tmp_path)
+    monkeypatch.setattr("nas.util.paths.LOCKS", tmp_path)
     monkeypatch.setattr(os, "getuid", lambda: 12345678)
     with pytest.raises(StorageError, match="belongs to another user"):
         Turnstile()

@@ -7,14 +7,14 @@ import random
 
 import pytest
 
-from nas.build import build
+from nas.architecture.to_yaml import to_yaml
 from nas.data import DetectionData, load
-from nas.literals import ghost_corner, yolo11
+from nas.model.build import build
 from nas.proxy import ProxySettings, train_proxy
-from nas.search import STARTUP_TRAINED, Observation, Sampler, propose
-from nas.space import SearchSpace, load_space
-from nas.turnstile import Turnstile
-from nas.yolo_yaml import to_yaml
+from nas.search.sampler import STARTUP_TRAINED, Observation, Sampler, propose
+from nas.space.reference_designs import ghost_corner, yolo11
+from nas.space.space import SearchSpace, load_space
+from nas.util.machine_lock import Turnstile
 
 STEPS = ProxySettings(steps=5, batch=8, recalibration=32, precision="float32")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from nas.errors import UsageError
-from nas.units import count, duration_s, latency_ms, size_bytes
+from nas.util.units import count, duration_s, latency_ms, size_bytes
 
 Parser = Callable[[str], float]
 

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from nas.turnstile import Turnstile
+from nas.util.machine_lock import Turnstile
 
 
 def note(log: Path, role: str, entered: int) -> None:

@@ -24,15 +24,15 @@ import torch
 
 from benchmarks.latency_parts import Rows
 from benchmarks.paired import Paired, paired
-from nas.architecture import Architecture
-from nas.build import build, count, to_onnx
+from nas.architecture.architecture import Architecture
+from nas.architecture.to_yaml import to_yaml
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
-from nas.latency.sized import Sized
-from nas.literals import ghost_corner, yolo11
-from nas.provenance import machine, versions
-from nas.space import SearchSpace, load_space
-from nas.yolo_yaml import to_yaml
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
+from nas.model.build import build, count, to_onnx
+from nas.space.reference_designs import ghost_corner, yolo11
+from nas.space.space import SearchSpace, load_space
+from nas.util.provenance import machine, versions
 
 FOLDER = Path("results/reference/ghostbench")
 HEADER = (

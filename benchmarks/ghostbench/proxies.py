@@ -23,11 +23,11 @@ from benchmarks.ghostbench.train import PLAIN, selected
 from benchmarks.jobs import results
 from benchmarks.latency_parts import Rows
 from benchmarks.proxy_quality import SEARCH_STEPS
-from nas import offline
-from nas.architecture import Architecture
-from nas.architecture_key import from_key
+from nas.architecture.architecture import Architecture
+from nas.architecture.key import from_key
+from nas.util import ultralytics_env
 
-offline.prepare()
+ultralytics_env.prepare()
 
 HEADER = ("data", "proxy", "arch", "band", "held_out", "seed", "score", "seconds")
 FIRST_SEED = 100
@@ -37,8 +37,8 @@ _MOMENTS = (30, 45, 60)
 
 
 def _model(arch: Architecture, nc: int, seed: int) -> nn.Module:
-    from nas.build import build
-    from nas.yolo_yaml import to_yaml
+    from nas.architecture.to_yaml import to_yaml
+    from nas.model.build import build
 
     return build(to_yaml(arch, nc), seed=seed)
 
@@ -48,7 +48,7 @@ def short_training(**settings: Any) -> Callable[[Architecture, Any, int], float]
 
     def score(arch: Architecture, data: Any, seed: int) -> float:
         from nas.proxy import ProxySettings, train_proxy
-        from nas.turnstile import Turnstile
+        from nas.util.machine_lock import Turnstile
 
         asked = ProxySettings(seed=seed, **settings)
         result, _ = train_proxy(_model(arch, data.nc, seed), data, arch.imgsz, asked, Turnstile())
@@ -60,7 +60,7 @@ def short_training(**settings: Any) -> Callable[[Architecture, Any, int], float]
 def moments(arch: Architecture, data: Any, seed: int) -> dict[str, float]:
     """What one training says at several moments, on other pictures, and by its losses."""
     from nas.proxy import ProxySettings, evaluate, train_proxy
-    from nas.turnstile import Turnstile
+    from nas.util.machine_lock import Turnstile
 
     settings, gate = ProxySettings(steps=90, seed=seed, horizon=1, **PLAIN), Turnstile()
     found: dict[str, float] = {}
@@ -80,7 +80,7 @@ def moments(arch: Architecture, data: Any, seed: int) -> dict[str, float]:
 @torch.no_grad()
 def nwot(arch: Architecture, data: Any, seed: int) -> float:
     """Log-determinant of how alike pictures switch an untrained net's units (Mellor et al. 2021, arXiv 2006.04647)."""
-    from nas.data.pixels import pixels
+    from nas.data.image_cache import pixels
     from nas.proxy.augment import plain_images
 
     model = _model(arch, data.nc, seed).train()  # BatchNorm of the batch: an untrained net has no other statistics

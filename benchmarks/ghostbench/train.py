@@ -20,11 +20,11 @@ from torch import nn
 from benchmarks.ghostbench.architectures import FOLDER
 from benchmarks.jobs import results
 from benchmarks.latency_parts import Rows
-from nas import offline
-from nas.architecture_key import from_key
-from nas.provenance import versions
+from nas.architecture.key import from_key
+from nas.util import ultralytics_env
+from nas.util.provenance import versions
 
-offline.prepare()
+ultralytics_env.prepare()
 
 HEADER = (
     *("data", "arch", "yaml", "band", "held_out", "seed", "steps", "imgsz", "map50_95", "map50", "select_map50_95"),
@@ -41,10 +41,10 @@ _KEPT = ("arch", "yaml", "band", "held_out", "imgsz", "latency_ms", "params", "g
 
 def selected(average: nn.Module, data: Any, imgsz: int, settings: Any, gate: Any) -> float:
     """mAP50-95 on the selection part of a training's averaged weights, which are left as they are."""
-    from nas.data.pixels import pixels
+    from nas.data.image_cache import pixels
     from nas.proxy import evaluate
-    from nas.proxy.average import recalibrate
-    from nas.proxy.machine import find_device, find_precision
+    from nas.proxy.device import find_device, find_precision
+    from nas.proxy.ema import recalibrate
 
     model, source, device = deepcopy(average), pixels(data.train, imgsz), find_device("cpu")
     precision = find_precision(settings.precision, device)
@@ -54,11 +54,11 @@ def selected(average: nn.Module, data: Any, imgsz: int, settings: Any, gate: Any
 
 def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> dict[str, Any]:
     """One training and what it gave."""
-    from nas.build import build
+    from nas.architecture.to_yaml import to_yaml
     from nas.data import load
+    from nas.model.build import build
     from nas.proxy import ProxySettings, evaluate, train_proxy
-    from nas.turnstile import Turnstile
-    from nas.yolo_yaml import to_yaml
+    from nas.util.machine_lock import Turnstile
 
     data, arch = load(source), from_key(row["arch"])
     settings = ProxySettings(steps=steps, seed=seed, lr=LEARNING_RATE, horizon=1, warmup=0.1, **PLAIN)

@@ -5,20 +5,20 @@ from dataclasses import replace
 
 import torch
 
-from nas.architecture import Architecture
-from nas.build import build
+from nas.architecture.architecture import Architecture
+from nas.architecture.to_yaml import to_yaml
 from nas.data import load
-from nas.data.pixels import pixels
-from nas.literal_files import shipped_literals
+from nas.data.image_cache import pixels
+from nas.model.build import build
 from nas.proxy import ProxySettings
 from nas.proxy.augment import augmented
-from nas.proxy.average import AveragedWeights
-from nas.proxy.depthwise import quick_depthwise
-from nas.proxy.machine import StepGate, find_device, find_precision, passing, settle
-from nas.proxy.objective import Objective
-from nas.proxy.order import Order
+from nas.proxy.batch_order import Order
+from nas.proxy.device import StepGate, find_device, find_precision, passing, settle
+from nas.proxy.ema import AveragedWeights
+from nas.proxy.fast_depthwise import quick_depthwise
+from nas.proxy.loss import Objective
 from nas.proxy.train import changed_share, descend, optimizer_of
-from nas.yolo_yaml import to_yaml
+from nas.space.literals import shipped_literals
 
 MOST_STEPS = 1_000_000
 

@@ -20,8 +20,8 @@ def said(*command: str) -> str:
 
 
 from nas.data import load  # noqa: E402
-from nas.data.pixels import pixels  # noqa: E402
-from nas.latency.machine import fingerprint  # noqa: E402
+from nas.data.image_cache import pixels  # noqa: E402
+from nas.latency.protocol.probe import fingerprint  # noqa: E402
 
 check.note("python", sys.version.split()[0])
 check.note("ghostnas imported without ray", "ray" not in sys.modules)

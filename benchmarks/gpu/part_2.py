@@ -8,10 +8,10 @@ import torch
 from findings import started
 from loop import design
 
-from nas.build import build
+from nas.architecture.to_yaml import to_yaml
 from nas.data import load
-from nas.proxy import ProxySettings, machine, train_proxy
-from nas.yolo_yaml import to_yaml
+from nas.model.build import build
+from nas.proxy import ProxySettings, device, train_proxy
 
 check = started(2)
 
@@ -33,10 +33,10 @@ class Watched:
 data = load(None)
 arch = design("yolo11-n", 64 if check.dry else 160)
 settings = ProxySettings(steps=2 if check.dry else 45, device=check.device, batch=4 if check.dry else 16)
-waits = machine.settle
+waits = device.settle
 # The first run warms the process up and counts for nothing.
 for name, settle in (("warm-up", waits), ("without the wait", lambda device: None), ("with the wait", waits)):
-    machine.settle = settle
+    device.settle = settle
     gate = Watched()
     began = time.monotonic()
     result, _ = train_proxy(build(to_yaml(arch, data.nc), seed=0), data, arch.imgsz, settings, gate)

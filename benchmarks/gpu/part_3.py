@@ -8,10 +8,10 @@ from loop import Loop, design
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from nas.build import build
+from nas.architecture.to_yaml import to_yaml
 from nas.data import load
+from nas.model.build import build
 from nas.proxy import ProxySettings, train_proxy
-from nas.yolo_yaml import to_yaml
 
 check = started(3)
 data = load(None)

@@ -9,15 +9,15 @@ from dataclasses import replace
 import torch
 from findings import started
 
-from nas.build import load_model
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes, prepare, prepare_reference
-from nas.latency.estimate import Calibration, fit
-from nas.latency.machine import ahead_of_others, probe
-from nas.latency.protocol import Plan, Trace, collect, pooled_figures
-from nas.latency.reference import COMPUTE, MEMORY, Reference, reference_module, reference_onnx
-from nas.latency.runtimes import open_session
+from nas.latency.artifacts.prepare import ModelBytes, prepare, prepare_reference
+from nas.latency.protocol.estimate import Calibration, fit
+from nas.latency.protocol.plan import Plan, Trace, collect, pooled_figures
+from nas.latency.protocol.probe import ahead_of_others, probe
+from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, Reference, reference_module, reference_onnx
+from nas.latency.runtimes.registry import open_session
+from nas.model.build import load_model
 
 check = started(5)
 WIDE = Reference(1.0, 64) if check.dry else Reference(4.0, 640)

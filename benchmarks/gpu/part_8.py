@@ -11,7 +11,7 @@ def train(check: Check, through_the_turnstile: bool, ready: Event, enough: Event
     """Train until told to stop."""
     from loop import Loop, design
 
-    from nas.turnstile import Turnstile
+    from nas.util.machine_lock import Turnstile
 
     torch.set_num_threads(1)
     gate = Turnstile() if through_the_turnstile else None
@@ -24,12 +24,12 @@ def train(check: Check, through_the_turnstile: bool, ready: Event, enough: Event
 
 def beside(check: Check) -> None:
     """One model's screening alone, beside a training that passes the turnstile, and beside one that does not."""
-    from nas.build import load_model
     from nas.errors import LatencyError
     from nas.latency import LatencySettings
-    from nas.latency.artifact import prepare
+    from nas.latency.artifacts.prepare import prepare
+    from nas.latency.artifacts.sized import Sized
     from nas.latency.measure import needed_calibration, screen
-    from nas.latency.sized import Sized
+    from nas.model.build import load_model
 
     settings = LatencySettings("onnxruntime" if check.dry else "torch-cudagraph", device=check.device)
     imgsz = 64 if check.dry else 160
@@ -68,10 +68,10 @@ def without_memory(check: Check) -> None:
     """What a training is called whose memory ends: in a step, and when the model is moved; and the next training."""
     from loop import design
 
-    from nas.build import build
+    from nas.architecture.to_yaml import to_yaml
     from nas.data import load
+    from nas.model.build import build
     from nas.proxy import ProxySettings, train_proxy
-    from nas.yolo_yaml import to_yaml
 
     data, arch = load(None), design("yolo11-n", 64 if check.dry else 160)
     settings = ProxySettings(steps=2, device=check.device, batch=4 if check.dry else 16)

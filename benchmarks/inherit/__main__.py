@@ -28,7 +28,7 @@ from benchmarks.inherit.report import report
 from benchmarks.inherit.seeds import SEEDS_HEADER, more_seeds, seeds_table
 from benchmarks.inherit.train import HEADER, trained
 from benchmarks.latency_parts import Rows
-from nas.paths import cache_subdir
+from nas.util.paths import cache_subdir
 
 EXPERIMENTS = ("e1", "e2", "boxes", "stages", "levers", "scratch", "source")
 

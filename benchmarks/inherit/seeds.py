@@ -10,17 +10,17 @@ from typing import Any
 
 from benchmarks.inherit.report import spread, table
 from benchmarks.latency_parts import Rows
-from nas.architecture_key import from_key
-from nas.build import build
+from nas.architecture.key import from_key
+from nas.architecture.to_yaml import to_yaml
 from nas.data import DetectionData, load
 from nas.inherit.begin import TAUGHT_STEPS, begin
 from nas.inherit.tuned import how_to_tune, tune
-from nas.loss_choice import Losses
-from nas.promotions import kind
-from nas.provenance import machine, versions
+from nas.model.build import build
+from nas.model.loss_names import Losses
 from nas.proxy import evaluate, train_proxy
-from nas.turnstile import Turnstile
-from nas.yolo_yaml import to_yaml
+from nas.search.promotions import kind
+from nas.util.machine_lock import Turnstile
+from nas.util.provenance import machine, versions
 
 LATENCY = ("latency_ms", "latency_low_ms", "latency_high_ms", "latency_level")
 SEEDS_HEADER = (

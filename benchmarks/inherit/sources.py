@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.build import build
+from nas.architecture.to_yaml import to_yaml
 from nas.data import DetectionData
-from nas.data.pixels import Pixels
+from nas.data.image_cache import Pixels
 from nas.inherit.channel_spaces import Table
 from nas.inherit.checkpoint import write_checkpoint
 from nas.inherit.head_rows import class_rows
@@ -23,10 +23,10 @@ from nas.inherit.on_data import calibrate, sample_of, take_classes
 from nas.inherit.roles import describe
 from nas.inherit.start import load_source
 from nas.inherit.taylor import taylor
-from nas.literals import yolo11
+from nas.model.build import build
 from nas.proxy import ProxySettings, train_proxy
-from nas.turnstile import Turnstile
-from nas.yolo_yaml import to_yaml
+from nas.space.reference_designs import yolo11
+from nas.util.machine_lock import Turnstile
 
 TUNED_AT, TUNED_FOR, SELF_FOR = 160, 600, 1200
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from benchmarks.parent.cut import Cut, Taken, is_head, takes_no_weights
-from nas.architecture import Architecture, Downsample, Stage
-from nas.build import build
+from nas.architecture.architecture import Architecture, Downsample, Stage
+from nas.architecture.to_yaml import to_yaml
 from nas.errors import UsageError
-from nas.space import SearchSpace
-from nas.yolo_yaml import to_yaml
+from nas.model.build import build
+from nas.space.space import SearchSpace
 
 FAMILIES = ("ghost", "c3k2")
 _SHARED: dict[str, set[Any]] = {

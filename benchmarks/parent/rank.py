@@ -19,11 +19,11 @@ import torch
 from benchmarks.ghostbench.architectures import FOLDER
 from benchmarks.ghostbench.proxies import FIRST_SEED, HEADER
 from benchmarks.latency_parts import Rows
-from nas import offline
-from nas.architecture_key import from_key
-from nas.paths import cache_subdir
+from nas.architecture.key import from_key
+from nas.util import ultralytics_env
+from nas.util.paths import cache_subdir
 
-offline.prepare()
+ultralytics_env.prepare()
 
 SHARED_BY = 50
 """Candidates of a search, each of which bears its share of the parent's training."""
@@ -34,7 +34,7 @@ def trained_parent(options: argparse.Namespace, space: Any, data: Any) -> tuple[
     from benchmarks.parent.net import Parent
     from benchmarks.parent.train import train_parent
     from nas.proxy import ProxySettings
-    from nas.turnstile import Turnstile
+    from nas.util.machine_lock import Turnstile
 
     settings = ProxySettings(
         steps=options.steps,
@@ -63,7 +63,7 @@ def score(parent: Any, key: str, data: Any, tune: int, seed: int) -> float:
     """A design's mAP50-95 on the selection part with the parent's weights, tuned for some steps or as they are."""
     from benchmarks.parent.score import score_cut
     from nas.proxy import ProxySettings, train_proxy
-    from nas.turnstile import Turnstile
+    from nas.util.machine_lock import Turnstile
 
     arch, gate = from_key(key), Turnstile()
     plain = {"first_boxes": None, "lr_inputs": None}  # the weights are no fresh ones
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options, rows = Rows.asked_for(parser, FOLDER / "proxies.csv", HEADER, "scores")
     from nas.data import load
-    from nas.space import load_space
+    from nas.space.space import load_space
 
     torch.set_num_threads(options.threads)
     data = load(options.data)

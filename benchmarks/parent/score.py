@@ -4,13 +4,13 @@ A fine-tuning of a few dozen steps makes the score higher and its order worse (d
 """
 
 from benchmarks.parent.net import Parent
-from nas.architecture import Architecture
-from nas.data.pixels import pixels
-from nas.data.values import DetectionData
-from nas.proxy.average import recalibrate
-from nas.proxy.machine import StepGate, find_device, find_precision, threads
-from nas.proxy.score import evaluate
-from nas.proxy.values import ProxySettings, Score
+from nas.architecture.architecture import Architecture
+from nas.data.dataset import DetectionData
+from nas.data.image_cache import pixels
+from nas.proxy.device import StepGate, find_device, find_precision, threads
+from nas.proxy.ema import recalibrate
+from nas.proxy.evaluate import evaluate
+from nas.proxy.settings import ProxySettings, Score
 
 
 def score_cut(

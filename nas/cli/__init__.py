@@ -7,9 +7,9 @@ as given (one message, no traceback), 130 interrupted. Heavy libraries are impor
 import signal
 import sys
 
-from nas import environment, streams
 from nas.errors import GhostnasError
-from nas.printable import printable
+from nas.util import environment, streams
+from nas.util.printable import printable
 
 
 def main() -> None:

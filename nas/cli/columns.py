@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nas.printable import printable
+from nas.util.printable import printable
 
 Cell = str | Text
 Row = Sequence[Cell] | None

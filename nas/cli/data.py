@@ -30,10 +30,10 @@ def add_to(app: typer.Typer) -> None:
         from nas.cli.reading import ReadingProgress
         from nas.data import load
         from nas.data.data_yaml import find_yaml
+        from nas.data.picture_files import split_that_holds
         from nas.data.preview import write_preview
-        from nas.data.source import split_that_holds
         from nas.errors import UsageError
-        from nas.printable import printable
+        from nas.util.printable import printable
 
         if data is not None and (key := split_that_holds(find_yaml(data), out)) is not None:
             raise UsageError(f"{out} would become a picture of `{key}:`, in whose folder it lies; name another --out")

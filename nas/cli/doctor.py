@@ -114,28 +114,28 @@ def _optional_package(package: str, command: str) -> Finding:
 def _cache_folder() -> str:
     import shutil
 
-    from nas.paths import cache_dir, writable_dir
+    from nas.util.paths import cache_dir, writable_dir
 
     folder = writable_dir(cache_dir())
     return f"{cache_dir()}, {shutil.disk_usage(folder).free / 1e9:.1f} GB free (GHOSTNAS_CACHE moves it)"
 
 
 def _thop() -> str:
-    from nas.build import count, load_model
+    from nas.model.build import count, load_model
 
     counts = count(load_model(_SMALL), _IMGSZ)
     return f"{_SMALL} at {_IMGSZ} px: {counts.params:,} parameters, {counts.gflops:.3f} GFLOPs"
 
 
 def _ray() -> str:
-    from nas import offline
+    from nas.util import ultralytics_env
 
-    offline.prepare()
+    ultralytics_env.prepare()
     return f"ray {import_module('ray').__version__}"
 
 
 def _fingerprint(device: str) -> str:
-    from nas.latency.machine import fingerprint
+    from nas.latency.protocol.probe import fingerprint
 
     return fingerprint(device)
 
@@ -155,7 +155,7 @@ def _gpus() -> Iterator[Finding]:
 
 def _runtimes() -> Iterator[Finding]:
     from nas.latency import DEFAULT_RUNTIME, available_runtimes, is_installed
-    from nas.latency.values import OFFERS
+    from nas.latency.types import OFFERS
 
     devices = ["cpu", *_cuda_if_any()]
     for runtime, text in available_runtimes().items():
@@ -181,10 +181,10 @@ def _cuda_if_any() -> list[str]:
 def _runner(runtime: str, precision: str, device: str) -> Callable[[], str]:
     def run() -> str:
         from nas.latency import LatencySettings, runtime_version
-        from nas.latency.artifact import prepare
-        from nas.latency.models import find_model
-        from nas.latency.runtimes import open_session
-        from nas.latency.session import check_finite, image
+        from nas.latency.artifacts.model_files import find_model
+        from nas.latency.artifacts.prepare import prepare
+        from nas.latency.runtimes.registry import open_session
+        from nas.latency.runtimes.session import check_finite, image
 
         settings = LatencySettings(runtime, precision, 1, device)
         model = prepare(find_model(_SMALL), _IMGSZ, settings, image(_IMGSZ))

@@ -38,10 +38,10 @@ def export(
 
 
 def _bundle(target: str | None, to: Path | None, trial: int | None, out: Path) -> None:
-    from nas.bundle import write_bundle
-    from nas.designs import find_design
     from nas.errors import UsageError
-    from nas.printable import printable
+    from nas.export.bundle import write_bundle
+    from nas.results.designs import find_design
+    from nas.util.printable import printable
 
     if target is None:
         raise UsageError("say what to export: a run's name, a results folder or a model YAML (or --format, --weights)")
@@ -57,11 +57,11 @@ def _bundle(target: str | None, to: Path | None, trial: int | None, out: Path) -
 
 
 def _deployable(format: str, weights: Path, to: Path | None, imgsz: int | None, data: str | None) -> None:
-    from nas import offline
+    from nas.util import ultralytics_env
 
-    offline.prepare()
-    from nas.export import export as export_checked
-    from nas.printable import printable
+    ultralytics_env.prepare()
+    from nas.export.exporter import export as export_checked
+    from nas.util.printable import printable
 
     made = export_checked(weights, format, to, imgsz, data)
     typer.echo(f"{printable(made.path)} ({made.format}, float32, batch 1, input 1x3x{made.imgsz}x{made.imgsz}, no NMS)")

@@ -26,13 +26,13 @@ def inherit(
     trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
 ) -> None:
     """Write a checkpoint of a design that begins with the weights of a trained detector of another size."""
-    from nas.designs import find_untrained
     from nas.errors import UsageError
+    from nas.results.designs import find_untrained
 
     design = find_untrained(target, trial)
     from nas.inherit.checkpoint import check_place, write_checkpoint
     from nas.inherit.start import start
-    from nas.known_checkpoints import find_checkpoint
+    from nas.model.find_checkpoint import find_checkpoint
 
     if refit is not None and data is None:
         raise UsageError("--refit and --no-refit need pictures: add --data DATA.yaml")

@@ -8,9 +8,9 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    from nas.latency.estimate import Ratio
-    from nas.latency.lookup import Answer
-    from nas.latency.values import Latency
+    from nas.latency.cached import Answer
+    from nas.latency.protocol.estimate import Ratio
+    from nas.latency.types import Latency
 
 _MEASURE = "measure"
 _SURE = 0.02
@@ -82,15 +82,15 @@ def measure(
     """Measure how long models take, side by side: fused, batch 1, in fresh processes."""
     from rich.console import Console
 
-    from nas import units
     from nas.errors import UsageError
     from nas.latency import resolve_level
-    from nas.latency.lookup import choose_imgsz, latencies_of
+    from nas.latency.artifacts.model_files import find_model
+    from nas.latency.artifacts.users_onnx import note
+    from nas.latency.cached import choose_imgsz, latencies_of
+    from nas.latency.devices.profile import resolve_device
     from nas.latency.measure import calibration
-    from nas.latency.models import find_model
-    from nas.latency.patience import patiently
-    from nas.latency.profile import resolve_device
-    from nas.latency.users_onnx import note
+    from nas.latency.retry import patiently
+    from nas.util import units
 
     # Everything that can be wrong with the request is found before anything is measured.
     if preset is not None and target_stat != "quiet":
@@ -156,7 +156,7 @@ def _print_table(names: Sequence[str], answer: "Answer", notes: Sequence[str | N
     from rich.console import Console
 
     from nas.cli.columns import columns, show_table
-    from nas.printable import printable
+    from nas.util.printable import printable
 
     shape = columns("model", figures=("imgsz", "latency", "95% interval", "ratio", "95% interval"))
     rows = []

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from nas.latency.features import Features
-    from nas.latency.models import ModelFile
-    from nas.latency.predictor import Prediction, Predictor, Sample
-    from nas.settings import SearchSettings
+    from nas.latency.artifacts.model_files import ModelFile
+    from nas.latency.predictor.features import Features
+    from nas.latency.predictor.predictor import Prediction, Predictor, Sample
+    from nas.study.settings import SearchSettings
 
 
 def predict(
@@ -34,8 +34,8 @@ def predict(
     from rich.console import Console
 
     from nas.errors import UsageError
-    from nas.latency.lookup import choose_imgsz
-    from nas.latency.models import find_model
+    from nas.latency.artifacts.model_files import find_model
+    from nas.latency.cached import choose_imgsz
 
     if most < 1:
         raise UsageError(f"--most must be at least 1, got {most}")
@@ -53,9 +53,9 @@ def predict(
 
 def _samples(run: str, out: Path, most: int) -> "tuple[SearchSettings, list[Sample]]":
     """The first distinct measured candidates of a run, with the work of their graphs."""
-    from nas.foresight import sample_of
-    from nas.runs import find_run
-    from nas.study import read_records
+    from nas.results.folder import find_run
+    from nas.search.latency_filter import sample_of
+    from nas.study.store import read_records
 
     settings, candidates, baselines = read_records(find_run(run, out))
     measured = {record.key: record.evaluation for record in (*candidates, *baselines) if record.evaluation is not None}
@@ -63,24 +63,24 @@ def _samples(run: str, out: Path, most: int) -> "tuple[SearchSettings, list[Samp
 
 
 def _predictor(samples: "Sequence[Sample]", other: "Sequence[Sample] | None") -> "Predictor":
-    from nas.latency.predictor import Predictor
+    from nas.latency.predictor.predictor import Predictor
 
     return Predictor.fit(samples) if other is None else Predictor.fit(other).carried_over(samples)
 
 
 def _features(model: "ModelFile", imgsz: int) -> "Features":
     from nas.errors import ModelError
-    from nas.latency.features import features
+    from nas.latency.predictor.features import features
 
     if model.onnx is not None:
-        from nas.latency.onnx_graphs import fixed
+        from nas.latency.artifacts.onnx_graph import fixed
 
         try:
             return features(fixed(model.onnx, (1, 3, imgsz, imgsz)))
         except ModelError as error:
             raise ModelError(f"{model.name}: {error}") from error
-    from nas.build import to_onnx
-    from nas.latency.models import load_unfused
+    from nas.latency.artifacts.model_files import load_unfused
+    from nas.model.build import to_onnx
 
     return features(to_onnx(load_unfused(model.name), imgsz))
 

@@ -91,12 +91,12 @@ def search(
     """
     from dataclasses import replace
 
-    from nas import offline, units
     from nas.errors import UsageError
-    from nas.evaluate import Limits
-    from nas.latency.profile import resolve_device
-    from nas.loss_choice import Losses
-    from nas.settings import SAMPLERS
+    from nas.latency.devices.profile import resolve_device
+    from nas.model.loss_names import Losses
+    from nas.search.evaluate import Limits
+    from nas.study.settings import SAMPLERS
+    from nas.util import ultralytics_env, units
 
     target_ms = units.latency_ms(target_latency)
     limits = Limits(
@@ -138,15 +138,15 @@ def search(
         statistic=target_stat,
         sustained_s=None if sustained is None else units.duration_s(sustained),
     )
-    offline.prepare()
+    ultralytics_env.prepare()
 
-    from nas.cli.progress import ConsoleReporter
-    from nas.dashboard import annotate
-    from nas.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
+    from nas.cli.search_progress import ConsoleReporter
+    from nas.model.find_checkpoint import checkpoint_at_hand, find_checkpoint, hint
     from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
-    from nas.runner import Request, run_search
-    from nas.source_baselines import default_space
-    from nas.space import load_space
+    from nas.results.dashboard import annotate
+    from nas.search.run import Request, run_search
+    from nas.search.source_baselines import default_space
+    from nas.space.space import load_space
 
     checkpoint = None if source is None else find_checkpoint(source).absolute()
     found = load_space(space or (DEFAULT_SPACE if checkpoint is None else default_space(checkpoint)))

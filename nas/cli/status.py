@@ -22,9 +22,9 @@ def status(
     from rich.console import Console
 
     from nas.errors import StudyError
-    from nas.printable import printable
-    from nas.runs import find_run, list_runs
-    from nas.study import read_records
+    from nas.results.folder import find_run, list_runs
+    from nas.study.store import read_records
+    from nas.util.printable import printable
 
     console = Console(highlight=False, soft_wrap=True)
     if name is not None:
@@ -53,9 +53,9 @@ def status(
 
 
 def _show(folder: Path, console: "Console") -> None:
-    from nas.printable import printable
-    from nas.study import read_records
-    from nas.study_file import in_use
+    from nas.study.storage import in_use
+    from nas.study.store import read_records
+    from nas.util.printable import printable
 
     settings, records, baselines = read_records(folder)
     counts = [r.status for r in records]

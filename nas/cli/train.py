@@ -28,13 +28,13 @@ def train(
     out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
 ) -> None:
     """Train a design fully; every key=value of `yolo train` may follow, such as epochs=100 data=DATA.yaml."""
-    from nas.designs import find_design
+    from nas.results.designs import find_design
 
     design = find_design(target, trial, out)
-    from nas.known_checkpoints import find_checkpoint
-    from nas.printable import printable, shell_word
-    from nas.training import complete, parse_arguments, with_teacher
-    from nas.training import train as train_fully
+    from nas.model.find_checkpoint import find_checkpoint
+    from nas.train.trainer import complete, parse_arguments, with_teacher
+    from nas.train.trainer import train as train_fully
+    from nas.util.printable import printable, shell_word
 
     arguments = parse_arguments(context.args)
     if teacher is not None:

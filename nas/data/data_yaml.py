@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import DataError
-from nas.yaml_file import Document, read_document
+from nas.util.yaml_lines import Document, read_document
 
 _KEYS = "`train:`, `val:` and `names:`"
 _MOST_CLASSES = 100_000

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nas.data.contents import Contents
 from nas.data.labels import label_path
+from nas.data.split_contents import Contents
 
 
 @dataclass(frozen=True, slots=True)

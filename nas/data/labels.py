@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from nas.data.data_yaml import KeyPoints
+from nas.data.dataset import Labels
 from nas.data.picture import quiet, ultralytics_data
-from nas.data.values import Labels
 from nas.errors import DataError
 
 _TOLERANCE = 0.01

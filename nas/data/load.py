@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.data.contents import Contents, Reading, read_contents, read_pictures
+from nas.data.check_cache import stamp
 from nas.data.data_yaml import find_yaml
+from nas.data.dataset import DetectionData, Labels, Split
 from nas.data.findings import Findings, overlaps, part_findings
 from nas.data.labels import label_path
 from nas.data.picture import Picture
-from nas.data.remembered import stamp
-from nas.data.source import Listed, Source, read_source
-from nas.data.split import select_size, stratified
-from nas.data.values import DetectionData, Labels, Split
+from nas.data.picture_files import Listed, Source, read_source
+from nas.data.split_contents import Contents, Reading, read_contents, read_pictures
+from nas.data.stratify import select_size, stratified
 from nas.errors import DataError, UsageError
 
 
@@ -60,7 +60,7 @@ def load(data: str | None, *, fraction: float = 1.0, seed: int = 0, reading: Rea
     if not 0 < fraction <= 1:
         raise UsageError(f"fraction must be above 0 and at most 1, got {fraction:g}")
     if data is None:
-        from nas.data.embedded import SET_NAME, embedded_yaml
+        from nas.data.synthetic.embedded import SET_NAME, embedded_yaml
 
         file = embedded_yaml()
         return _load(_Asked(file, SET_NAME, read_source(file), reading), fraction, seed, embedded=True)
@@ -87,7 +87,7 @@ def _load(asked: _Asked, fraction: float, seed: int, *, embedded: bool) -> Detec
     train, val, test, no_test = _read(asked)
     names = source.yaml.names
     if embedded:
-        from nas.data.embedded import SET_NAME
+        from nas.data.synthetic.embedded import SET_NAME
 
         digest, name = SET_NAME, "embedded"  # the name says version and seed; bytes follow from them
         order = list(range(len(train.paths)))

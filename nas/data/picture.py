@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nas import offline
 from nas.errors import DataError
+from nas.util import ultralytics_env
 
 JPEG_END = b"\xff\xd9"
 
@@ -87,7 +87,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 @cache
 def ultralytics_data() -> Any:
     """Ultralytics' module that checks pictures and reads labels."""
-    offline.prepare()
+    ultralytics_env.prepare()
     from ultralytics.data import utils
 
     return utils
@@ -96,7 +96,7 @@ def ultralytics_data() -> Any:
 @cache
 def ultralytics_imread() -> Any:
     """Ultralytics' function that reads a picture."""
-    offline.prepare()
+    ultralytics_env.prepare()
     from ultralytics.utils.patches import imread
 
     return imread

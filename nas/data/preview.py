@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.data.dataset import DetectionData, Labels
+from nas.data.image_cache import letterbox
 from nas.data.picture import read_picture
-from nas.data.pixels import letterbox
-from nas.data.values import DetectionData, Labels
 from nas.errors import StorageError
 
 _TILE = 288

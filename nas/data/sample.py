@@ -32,7 +32,7 @@ def sample_pictures(
     Raises:
         DataError: The data cannot be used.
     """
-    from nas.data.pixels import read_pixels
+    from nas.data.image_cache import read_pixels
 
     split = getattr(load(data, fraction=fraction), part)
     return np.asarray(read_pixels(split.part(0, count), imgsz).images, dtype=np.float32) / np.float32(255)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from nas.data import DetectionData
-from nas.designs import Design
 from nas.inherit.channel_spaces import Table
 from nas.inherit.child import describe_file, inherit
 from nas.inherit.importance import Scores
@@ -20,8 +19,9 @@ from nas.inherit.start import build_design
 from nas.inherit.taylor import CPU
 from nas.inherit.tuned import Told, read_tuned, tune
 from nas.proxy import ProxySettings
-from nas.proxy.machine import StepGate, passing, threads
-from nas.turnstile import Turnstile
+from nas.proxy.device import StepGate, passing, threads
+from nas.results.designs import Design
+from nas.util.machine_lock import Turnstile
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from nas import __version__
-from nas.checkpoints import named_as_in_a_bundle
 from nas.errors import UsageError
-from nas.paths import writable_dir
-from nas.whole_files import torch_bytes, write_whole
+from nas.model.checkpoints import named_as_in_a_bundle
+from nas.util.atomic_files import torch_bytes, write_whole
+from nas.util.paths import writable_dir
 
 _MARK = "ghostnas_inherit"
 

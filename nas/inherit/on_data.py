@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.data import DetectionData
-from nas.data.pixels import Pixels, pixels
+from nas.data.image_cache import Pixels, pixels
 from nas.inherit.amounts import batch_at, pictures_at
 from nas.inherit.child import inherit
 from nas.inherit.head_rows import class_rows
@@ -20,7 +20,7 @@ from nas.inherit.roles import describe
 from nas.inherit.taylor import CPU, MOST_PICTURES, taylor
 from nas.inherit.transfer import Transfer
 from nas.proxy.augment import plain_images
-from nas.proxy.average import recalibrate
+from nas.proxy.ema import recalibrate
 
 _CALIBRATION = 128
 _REPAIR = 64

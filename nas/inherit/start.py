@@ -6,15 +6,15 @@ from typing import Any
 
 import torch
 
-from nas.build import load_model
 from nas.data import DetectionData
-from nas.designs import Design
 from nas.errors import ModelError
 from nas.inherit.child import SectionAccount, accounts, describe_file, inherit
 from nas.inherit.head_rows import class_rows
 from nas.inherit.importance import norms
-from nas.proxy.known import load_known
-from nas.proxy.machine import threads
+from nas.model.build import load_model
+from nas.proxy.device import threads
+from nas.proxy.pretrained import load_known
+from nas.results.designs import Design
 
 _STOCK_SIZE = 640
 _HEADS = ("Detect", "SlimDetect", "MBConvDetect")

@@ -14,8 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.build import register
-from nas.checkpoints import know_bundled_blocks
 from nas.data import DetectionData
 from nas.errors import StorageError
 from nas.inherit.child import describe_file
@@ -24,14 +22,16 @@ from nas.inherit.roles import describe
 from nas.inherit.start import load_source
 from nas.inherit.taylor import CPU, taylor
 from nas.inherit.values import Tuned
-from nas.locks import wait_for_lock
-from nas.loss_choice import Losses
-from nas.paths import cache_subdir
-from nas.provenance import versions
+from nas.model.build import register
+from nas.model.checkpoints import know_bundled_blocks
+from nas.model.loss_names import Losses
 from nas.proxy import FINE_TUNING, SOURCE_STEPS, ProxySettings, Score, evaluate, train_proxy
-from nas.proxy.machine import StepGate, find_device, find_precision, passing, threads
-from nas.proxy.state_file import StateFile
-from nas.whole_files import torch_bytes, write_whole
+from nas.proxy.device import StepGate, find_device, find_precision, passing, threads
+from nas.proxy.resume_state import StateFile
+from nas.util.atomic_files import torch_bytes, write_whole
+from nas.util.locks import wait_for_lock
+from nas.util.paths import cache_subdir
+from nas.util.provenance import versions
 
 Told = Callable[[int, int], None]
 """How many steps are done, and of how many."""

@@ -3,8 +3,8 @@
 Importing this package loads neither torch nor a runtime.
 """
 
-from nas.latency.runtimes import available_runtimes, is_installed, runtime_version
-from nas.latency.values import (
+from nas.latency.runtimes.registry import available_runtimes, is_installed, runtime_version
+from nas.latency.types import (
     DEFAULT_RUNTIME,
     LEVELS,
     PRECISIONS,

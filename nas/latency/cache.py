@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import StorageError
-from nas.latency.estimate import Ratio
 from nas.latency.measure import Comparison
-from nas.latency.protocol import PROTOCOL
-from nas.latency.values import Latency, Level
-from nas.paths import cache_dir, cache_subdir
+from nas.latency.protocol.estimate import Ratio
+from nas.latency.protocol.plan import PROTOCOL
+from nas.latency.types import Latency, Level
+from nas.util.paths import cache_dir, cache_subdir
 
 _ROOM = "latency"
 

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import GhostnasError, LatencyError
-from nas.latency.artifact import prepare_reference
-from nas.latency.estimate import Calibration, Fit, Ratio, fit
-from nas.latency.link import Link, open_link
-from nas.latency.observe import longest_s
-from nas.latency.reference import COMPUTE, MEMORY, reference_onnx
-from nas.latency.sized import Sized
-from nas.latency.values import Latency, LatencySettings, Level
+from nas.latency.artifacts.prepare import prepare_reference
+from nas.latency.artifacts.sized import Sized
+from nas.latency.protocol.estimate import Calibration, Fit, Ratio, fit
+from nas.latency.protocol.percentiles import longest_s
+from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, reference_onnx
+from nas.latency.remote.connection import Link, open_link
+from nas.latency.types import Latency, LatencySettings, Level
 
 PROCESSES: dict[Level, int] = {"screening": 1, "finalist": 3}
 

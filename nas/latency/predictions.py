@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.latency.runtimes import open_session
-from nas.latency.session import check_finite
-from nas.latency.sized import Sized
-from nas.latency.values import LatencySettings
+from nas.latency.artifacts.sized import Sized
+from nas.latency.runtimes.registry import open_session
+from nas.latency.runtimes.session import check_finite
+from nas.latency.types import LatencySettings
 
 Pixels = NDArray[np.float32]
 

@@ -5,7 +5,7 @@ Values come at once; the training and the score load torch and Ultralytics on fi
 
 from typing import TYPE_CHECKING, Any
 
-from nas.proxy.values import (
+from nas.proxy.settings import (
     BASELINE_RATES,
     DEFAULT_STEPS,
     FINE_TUNING,
@@ -18,7 +18,7 @@ from nas.proxy.values import (
 )
 
 if TYPE_CHECKING:
-    from nas.proxy.score import evaluate
+    from nas.proxy.evaluate import evaluate
     from nas.proxy.train import train_proxy
 
 __all__ = [
@@ -42,7 +42,7 @@ def __getattr__(name: str) -> Any:
 
         return train_proxy
     if name == "evaluate":
-        from nas.proxy.score import evaluate
+        from nas.proxy.evaluate import evaluate
 
         return evaluate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

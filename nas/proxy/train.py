@@ -12,20 +12,20 @@ import torch
 from torch import nn
 
 from nas.blocks.vanilla import ANNEALED_IN, anneal
-from nas.data.pixels import Pixels, pixels
-from nas.data.values import DetectionData
+from nas.data.dataset import DetectionData
+from nas.data.image_cache import Pixels, pixels
 from nas.errors import ProxyError
 from nas.proxy.augment import augmented
-from nas.proxy.average import AveragedWeights, recalibrate
-from nas.proxy.depthwise import quick_depthwise
-from nas.proxy.first_boxes import begin_with_boxes
-from nas.proxy.machine import StepGate, find_device, find_precision, passing, threads
+from nas.proxy.batch_order import Order
+from nas.proxy.box_init import begin_with_boxes
+from nas.proxy.device import StepGate, find_device, find_precision, passing, threads
+from nas.proxy.ema import AveragedWeights, recalibrate
+from nas.proxy.evaluate import check_classes, evaluate  # also prepares Ultralytics for offline use
+from nas.proxy.fast_depthwise import quick_depthwise
+from nas.proxy.loss import Objective
 from nas.proxy.memory import enough_memory, release
-from nas.proxy.objective import Objective
-from nas.proxy.order import Order
-from nas.proxy.score import check_classes, evaluate  # also prepares Ultralytics for offline use
-from nas.proxy.state_file import StateFile, TrainingState
-from nas.proxy.values import ProxyResult, ProxySettings
+from nas.proxy.resume_state import StateFile, TrainingState
+from nas.proxy.settings import ProxyResult, ProxySettings
 
 Observe = Callable[[int, nn.Module], None]
 

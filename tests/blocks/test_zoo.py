@@ -10,17 +10,17 @@ import pytest
 import torch
 from ultralytics import YOLO
 
-from nas.architecture import Stage
+from nas.architecture.architecture import Stage
+from nas.architecture.to_yaml import to_yaml
 from nas.blocks.vanilla import AnnealedPair
-from nas.build import build, fused, load_model, to_onnx
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
-from nas.latency.difference import relative_difference
-from nas.latency.features import features
-from nas.latency.quantize import quantised
-from nas.latency.runtimes import is_installed, open_session
-from nas.literals import yolo11
-from nas.yolo_yaml import to_yaml
+from nas.latency.artifacts.int8 import quantised
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.outputs import relative_difference
+from nas.latency.predictor.features import features
+from nas.latency.runtimes.registry import is_installed, open_session
+from nas.model.build import build, fused, load_model, to_onnx
+from nas.space.reference_designs import yolo11
 from tests.blocks.reference import randomise_batch_norm
 
 WIDTHS = {"n": (16, 32, 64, 128, 256), "s": (32, 64, 128, 256, 512), "m": (64, 128, 256, 512, 512)}

@@ -9,8 +9,8 @@ import pytest
 
 from nas.cli import main
 from nas.errors import TargetUnreachable, UsageError
-from nas.settings import SearchSettings
-from nas.study import StoredStudy
+from nas.study.settings import SearchSettings
+from nas.study.store import StoredStudy
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -34,7 +34,7 @@ def ghostnas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 def space_with(folder: Path, old: str, new: str) -> Path:
     """A copy of the default space with one piece of text replaced."""
-    from nas.space import load_space
+    from nas.space.space import load_space
 
     text = load_space("ghostv2-n").source.read_text()
     assert old in text, old
@@ -110,9 +110,9 @@ def test_a_search_elsewhere_needs_the_runtime_here_too(
 
         def __exit__(self, *_: object) -> None: ...
 
-    monkeypatch.setattr("nas.runner.open_link", lambda place: There())
-    monkeypatch.setattr("nas.runner.key_of", lambda *_: {})
-    monkeypatch.setattr("nas.runner.run_once", lambda *_: "1.0")
+    monkeypatch.setattr("nas.search.run.open_link", lambda place: There())
+    monkeypatch.setattr("nas.search.run.key_of", lambda *_: {})
+    monkeypatch.setattr("nas.search.run.run_once", lambda *_: "1.0")
     code, message = ghostnas(
         "search", "--device", "ssh://pi@board", "--runtime", "ncnn", "--precision", "float16", "--workers", "0"
     )
@@ -127,7 +127,7 @@ def test_after_an_unreachable_target_the_name_is_free(
     def check(space: object, task: object, **_: object) -> None:
         raise TargetUnreachable("no model meets the limits")
 
-    monkeypatch.setattr("nas.runner.check", check)
+    monkeypatch.setattr("nas.search.run.check", check)
     for target in ("0.1ms", "0.2ms"):
         code, message = ghostnas(
             "search", "--name", "mine", "--workers", "0", "--target-latency", target, "--target-stat", "p50"
@@ -181,7 +181,7 @@ def test_a_results_folder_that_cannot_be_written(ghostnas: Run, tmp_path: Path) 
 
 def test_no_free_disk_for_the_cache(ghostnas: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr("nas.paths.shutil.disk_usage", lambda path: usage._replace(free=1000))
+    monkeypatch.setattr("nas.util.paths.shutil.disk_usage", lambda path: usage._replace(free=1000))
     code, message = ghostnas("search", "--workers", "0", "--budget", "1")
     assert code == 2
     assert "GHOSTNAS_CACHE" in message and "free" in message
@@ -191,11 +191,11 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
     from dataclasses import replace
 
     from nas.data import load
-    from nas.evaluate import Limits
     from nas.latency import LatencySettings
     from nas.proxy import ProxySettings
-    from nas.runner import Request, search_settings
-    from nas.space import load_space
+    from nas.search.evaluate import Limits
+    from nas.search.run import Request, search_settings
+    from nas.space.space import load_space
 
     space, data = load_space("ghostv2-n"), load(None)
     request = Request(
@@ -245,8 +245,8 @@ def test_a_runtime_that_is_not_installed(ghostnas: Run, tmp_path: Path, monkeypa
 def test_ncnn_is_refused_for_heads_without_nms_before_anything_is_measured() -> None:
     from types import SimpleNamespace
 
-    from nas.runner import _check_heads
-    from nas.space import load_space
+    from nas.search.run import _check_heads
+    from nas.space.space import load_space
 
     def asked(runtime: str, space: str) -> object:
         return SimpleNamespace(latency=SimpleNamespace(runtime=runtime), space=load_space(space))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.data import contents, load, remembered
+from nas.data import check_cache, load, split_contents
+from nas.data.check_cache import recall, remember, stamp
 from nas.data.load import _load
 from nas.data.picture import Picture, examine
-from nas.data.remembered import recall, remember, stamp
 
 from .conftest import MakeSet
 
@@ -120,14 +120,14 @@ def test_the_digest_follows_what_is_read_and_nothing_else(
 def reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], int]:
     """Loads a set as a new process would; how many pictures it decoded."""
     monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(remembered, "_SETTLED_S", -1.0)
+    monkeypatch.setattr(check_cache, "_SETTLED_S", -1.0)
     seen: list[Path] = []
 
     def count(path: Path) -> Picture:
         seen.append(path)
         return examine(path)
 
-    monkeypatch.setattr(contents, "examine", count)
+    monkeypatch.setattr(split_contents, "examine", count)
 
     def run(data: Path) -> int:
         _load.cache_clear()
@@ -160,6 +160,6 @@ def test_a_file_that_may_still_change_is_not_remembered(tmp_path: Path, monkeypa
     cv2.imwrite(str(file), np.zeros((48, 64, 3), dtype=np.uint8))
     remember({file: (stamp(file), examine(file))})
     assert recall([file]) == {}
-    monkeypatch.setattr(remembered, "_SETTLED_S", -1.0)
+    monkeypatch.setattr(check_cache, "_SETTLED_S", -1.0)
     remember({file: (stamp(file), examine(file))})
     assert recall([file]) == {file: examine(file)}

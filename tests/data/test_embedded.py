@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from nas.data import embedded, load
-from nas.data.placement import NAMES, SIZE
+from nas.data import load
 from nas.data.preview import write_preview
-from nas.data.synthetic import scene
+from nas.data.synthetic import embedded
+from nas.data.synthetic.layout import NAMES, SIZE
+from nas.data.synthetic.scenes import scene
 
 SMALL = {"train": 48, "val": 12}
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from nas.data import load
+from nas.data.image_cache import batches, check_memory, letterbox, pixels
 from nas.data.picture import read_picture
-from nas.data.pixels import batches, check_memory, letterbox, pixels
 from nas.data.sample import sample_pictures
 from nas.errors import DataError
 
@@ -69,7 +69,7 @@ def test_batches_are_the_pictures_in_order_whether_all_fit_or_not(make_set: Make
 def test_a_sample_reads_no_more_pictures_than_it_shows(make_set: MakeSet, monkeypatch: pytest.MonkeyPatch) -> None:
     data, read = make_set(), []
     load(str(data))
-    monkeypatch.setattr("nas.data.pixels.read_picture", lambda path: read.append(path) or read_picture(path))
+    monkeypatch.setattr("nas.data.image_cache.read_picture", lambda path: read.append(path) or read_picture(path))
     sample = sample_pictures(str(data), 96, 3, "val")
     assert len(read) == 3
     assert np.array_equal(sample, pixels(load(str(data)).val.part(0, 3), 96).images.numpy() / np.float32(255))

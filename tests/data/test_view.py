@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from nas.data import load
+from nas.data.dataset import Split
 from nas.data.picture import read_picture
-from nas.data.values import Split
-from nas.data.view import write_view
+from nas.data.training_view import write_view
 from nas.errors import DataError
 
 from .conftest import MakeSet
@@ -119,7 +119,7 @@ def test_a_file_system_without_links_gets_copies(
 def test_fewer_kept_pictures_end_a_training(make_set: MakeSet) -> None:
     from types import SimpleNamespace
 
-    from nas.training_callbacks import check_kept
+    from nas.train.callbacks import check_kept
 
     def trainer(train: int, val: int, fraction: object = 1.0) -> SimpleNamespace:
         loaders = {f"{name}_loader": SimpleNamespace(dataset=range(n)) for name, n in (("train", train), ("test", val))}

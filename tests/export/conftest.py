@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture import Architecture, Stage
+from nas.architecture.architecture import Architecture, Stage
+from nas.architecture.to_yaml import to_yaml
 from nas.data import load
-from nas.data.embedded import write_set
-from nas.evaluate import Evaluation
+from nas.data.synthetic.embedded import write_set
 from nas.latency import Latency, LatencySettings
 from nas.proxy import Score
-from nas.settings import SearchSettings
-from nas.study import StoredStudy
-from nas.tables import BASELINE_HEADER, FRONT_HEADER, write_csv
-from nas.yolo_yaml import to_yaml
+from nas.results.tables import BASELINE_HEADER, FRONT_HEADER, write_csv
+from nas.search.evaluate import Evaluation
+from nas.study.settings import SearchSettings
+from nas.study.store import StoredStudy
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -115,7 +115,7 @@ def data_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory, data_yaml: Path) -> Path:
     """A folder `results` with one run, `small`: trial 0 trained, trial 1 rejected, one stock baseline."""
-    from nas.dashboard import annotate
+    from nas.results.dashboard import annotate
 
     out = tmp_path_factory.mktemp("home") / "results"
     run = out / "small"

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.build import build
-from nas.bundle import readme, write_bundle
-from nas.checkpoints import load_trained
-from nas.designs import find_design
+from nas.architecture.to_yaml import to_yaml
 from nas.errors import ModelError
-from nas.standalone import standalone_module, used_blocks
-from nas.yolo_yaml import to_yaml
+from nas.export.bundle import readme, write_bundle
+from nas.export.standalone import standalone_module, used_blocks
+from nas.model.build import build
+from nas.model.checkpoints import load_trained
+from nas.results.designs import find_design
 from tests.export.conftest import GHOST, STOCK, Run, environment
 
 _WITHOUT_GHOSTNAS = '''

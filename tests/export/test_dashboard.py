@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from nas.dashboard import is_loopback, server, write_note
 from nas.errors import StudyError, UsageError
 from nas.latency import LatencySettings
-from nas.notes import note
-from nas.study_file import open_storage
+from nas.results.dashboard import is_loopback, server, write_note
+from nas.results.trial_notes import note
+from nas.study.storage import open_storage
 from tests.export.conftest import Run, environment
 
 pytest.importorskip("optuna_dashboard", reason="the extra `dashboard` is not installed")
@@ -78,7 +78,7 @@ def test_each_trial_carries_its_note(address: str) -> None:
 
 
 def test_a_note_says_how_and_where_was_measured(results: Path) -> None:
-    from nas.study import read_records
+    from nas.study.store import read_records
 
     record = read_records(results / "small")[1][0]
     assert record.evaluation is not None

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from nas.data import load
-from nas.data.embedded import write_set
-from nas.data.view import write_view
-from nas.designs import find_design
+from nas.data.synthetic.embedded import write_set
+from nas.data.training_view import write_view
 from nas.errors import DataChanged, DataError
-from nas.evaluate import Limits, Task, data_of
 from nas.latency import LatencySettings
 from nas.proxy import ProxySettings
-from nas.training import complete, data_to_train_on
+from nas.results.designs import find_design
+from nas.search.evaluate import Limits, Task, data_of
+from nas.train.trainer import complete, data_to_train_on
 
 Record = Callable[[object], Path]
 
@@ -100,14 +100,14 @@ def test_data_that_changes_while_a_search_runs_is_noticed(data: Path, tmp_path: 
 def test_a_training_that_goes_on_refuses_pictures_that_were_exchanged(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nas import training
+    from nas.train import trainer
 
     view = write_view(load(str(data)), tmp_path / "project" / "data")
     last = tmp_path / "project" / "first" / "weights" / "last.pt"
     last.parent.mkdir(parents=True)
     last.touch()
     known = {"data": str(view), "save_dir": str(last.parents[1]), "epochs": 3}
-    monkeypatch.setattr(training, "resumable", lambda path: known)
+    monkeypatch.setattr(trainer, "resumable", lambda path: known)
     design = find_design(str(last))
     assert data_to_train_on(complete(design, {"resume": True})).digest == load(str(data)).digest
     pictures = sorted((data.parent / "images" / "train").iterdir())

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from ultralytics.nn.tasks import DetectionModel
 
-from nas import export as exporting
-from nas.build import deployable
-from nas.checkpoints import load_trained
 from nas.data import load
 from nas.errors import ModelError, UsageError
-from nas.export import export, relative_difference
-from nas.formats import FORMATS, find_format
+from nas.export import exporter as exporting
+from nas.export.exporter import export, relative_difference
+from nas.export.formats import FORMATS, find_format
+from nas.model.build import deployable
+from nas.model.checkpoints import load_trained
 from tests.export.conftest import Run
 
 pytestmark = [
@@ -37,7 +37,9 @@ def test_a_file_that_answers_otherwise_is_not_kept(
     trained: Path, data_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = exporting._onnx_run
-    monkeypatch.setattr("nas.export._onnx_run", lambda made: lambda picture: run(made)(picture) * np.float32("nan"))
+    monkeypatch.setattr(
+        "nas.export.exporter._onnx_run", lambda made: lambda picture: run(made)(picture) * np.float32("nan")
+    )
     with pytest.raises(ModelError, match="the onnx file differs from torch by inf"):
         export(trained, "onnx", tmp_path, None, str(data_yaml))
     assert list(tmp_path.iterdir()) == []
@@ -55,7 +57,7 @@ def test_the_graph_is_the_rewritten_one_and_an_unequal_one_is_not_written(
         lean.model[0].conv.weight.data *= 1.00001
         return lean
 
-    monkeypatch.setattr("nas.build.deployable", unequal)
+    monkeypatch.setattr("nas.model.build.deployable", unequal)
     with pytest.raises(ModelError, match=r"the graph to export differs from best\.pt by .* in float64"):
         export(trained, "onnx", tmp_path, None, str(data_yaml))
     assert list(tmp_path.iterdir()) == []

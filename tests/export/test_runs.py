@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nas.designs import find_design
 from nas.errors import ModelError, StudyError, UsageError
-from nas.runs import find_run, latest_run, list_runs
+from nas.results.designs import find_design
+from nas.results.folder import find_run, latest_run, list_runs
 
 
 def test_a_run_is_found_by_name_and_by_folder(results: Path) -> None:

@@ -13,12 +13,12 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
+from nas.architecture.to_yaml import to_yaml
 from nas.cli.app import build_app
-from nas.data.embedded import write_set
-from nas.designs import Design, find_design
+from nas.data.synthetic.embedded import write_set
 from nas.errors import DataError, ModelError, UsageError
-from nas.turnstile import Turnstile
-from nas.yolo_yaml import to_yaml
+from nas.results.designs import Design, find_design
+from nas.util.machine_lock import Turnstile
 from tests.export.conftest import GHOST, Run
 
 
@@ -33,7 +33,7 @@ def test_a_training_ends_with_a_checkpoint_in_the_run(
 
 
 def test_yolo_knows_the_blocks_of_a_checkpoint(trained: Path, data_yaml: Path, tmp_path: Path) -> None:
-    from nas.yolo import run
+    from nas.train.yolo_cli import run
 
     words = [f"model={trained}", f"data={data_yaml}", f"project={tmp_path}", "name=val"]
     run(["val", *words, "imgsz=64", "device=cpu", "workers=0", "plots=False"])
@@ -43,7 +43,7 @@ def test_yolo_knows_the_blocks_of_a_checkpoint(trained: Path, data_yaml: Path, t
 def test_outputs_go_below_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ultralytics.utils import SETTINGS
 
-    from nas.ultralytics_home import use_current_folder, without_trackers
+    from nas.util.ultralytics_home import use_current_folder, without_trackers
 
     stored = SETTINGS.file.read_text()
     monkeypatch.chdir(tmp_path)
@@ -63,14 +63,14 @@ def test_yolo_passes_its_words_and_its_errors_on(ghostnas: Run, tmp_path: Path) 
 
 
 def test_a_missing_checkpoint_is_not_looked_for_on_the_network() -> None:
-    from nas.yolo import run
+    from nas.train.yolo_cli import run
 
     with pytest.raises(UsageError, match=r"no checkpoint nothing\.pt, and nothing is downloaded"):
         run(["val", "model=nothing.pt"])
 
 
 def test_arguments_are_parsed_and_checked_before_anything_runs() -> None:
-    from nas.training import parse_arguments
+    from nas.train.trainer import parse_arguments
 
     assert parse_arguments(["epochs=3", "lr0=0.01", "cos_lr", "name=x"]) == {
         "epochs": 3,
@@ -91,7 +91,7 @@ def test_arguments_are_parsed_and_checked_before_anything_runs() -> None:
 
 
 def test_defaults_come_from_the_design_and_its_run(results: Path, data_yaml: Path, tmp_path: Path) -> None:
-    from nas.training import complete
+    from nas.train.trainer import complete
 
     design = find_design("small", None, results)
     known = complete(design, {})
@@ -108,7 +108,7 @@ def test_defaults_come_from_the_design_and_its_run(results: Path, data_yaml: Pat
 
 
 def test_a_source_and_a_teacher_become_arguments(results: Path, trained: Path) -> None:
-    from nas.training import complete, with_teacher
+    from nas.train.trainer import complete, with_teacher
 
     design = find_design("small", None, results)
     training = complete(design, {"epochs": 2}, trained)
@@ -127,7 +127,7 @@ def broken_off(tmp_path: Path, data_yaml: Path) -> Path:
     """The last.pt of a training of three epochs that was killed after the first."""
     import torch
 
-    from nas.build import build
+    from nas.model.build import build
 
     last = tmp_path / "train" / "mine" / "weights" / "last.pt"
     last.parent.mkdir(parents=True)
@@ -138,7 +138,7 @@ def broken_off(tmp_path: Path, data_yaml: Path) -> Path:
 
 
 def test_a_training_goes_on_with_its_own_data(broken_off: Path, results: Path, data_yaml: Path) -> None:
-    from nas.training import complete
+    from nas.train.trainer import complete
 
     run = find_design("small", None, results)
     for design, resume in ((find_design(str(broken_off)), True), (run, str(broken_off))):
@@ -162,7 +162,7 @@ def test_only_a_training_that_was_broken_off_is_resumed(
 ) -> None:
     import torch
 
-    from nas.training import complete
+    from nas.train.trainer import complete
 
     design = find_design("small", None, results)
     if change is not None:
@@ -173,7 +173,7 @@ def test_only_a_training_that_was_broken_off_is_resumed(
 
 
 def test_the_data_of_a_resumed_training_are_checked_first(broken_off: Path) -> None:
-    from nas.training import complete, train
+    from nas.train.trainer import complete, train
 
     with pytest.raises(DataError, match=r"there is no data YAML nothing\.yaml"):
         train(complete(find_design(str(broken_off)), {"resume": True, "data": "nothing.yaml"}))
@@ -207,7 +207,7 @@ def small(tmp_path: Path) -> Design:
 def test_what_ultralytics_refuses_is_one_sentence(
     cells: Path, small: Design, tmp_path: Path, word: str, says: str
 ) -> None:
-    from nas.training import complete, parse_arguments, train
+    from nas.train.trainer import complete, parse_arguments, train
 
     words = [f"data={cells}", "epochs=1", "device=cpu", f"project={tmp_path / 'mine'}", "plots=False", word]
     with pytest.raises(UsageError, match=f"Ultralytics cannot begin this training: {says}") as refusal:
@@ -217,7 +217,7 @@ def test_what_ultralytics_refuses_is_one_sentence(
 
 @pytest.mark.parametrize("key", ["pretrained", "distill_model"])
 def test_other_checkpoints_must_be_there(small: Design, key: str) -> None:
-    from nas.training import complete
+    from nas.train.trainer import complete
 
     with pytest.raises(ModelError, match=f"{key}=nothing.pt: there is no such checkpoint, and nothing is downloaded"):
         complete(small, {"data": "x.yaml", key: "nothing.pt"})
@@ -253,7 +253,7 @@ class Fails:
 def test_a_training_left_no_checkpoint_only_where_there_is_none(
     cells: Path, small: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...], kind: type
 ) -> None:
-    from nas.training import complete, train
+    from nas.train.trainer import complete, train
 
     monkeypatch.setattr("ultralytics.YOLO", Fails)
     monkeypatch.setattr(Fails, "left", left)
@@ -263,13 +263,13 @@ def test_a_training_left_no_checkpoint_only_where_there_is_none(
 
 
 def test_the_next_command_runs_in_a_shell(cells: Path, small: Design, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.training.train", lambda _: Path("my runs/best.pt"))
+    monkeypatch.setattr("nas.train.trainer.train", lambda _: Path("my runs/best.pt"))
     told = CliRunner().invoke(build_app(), ["train", str(small.path), f"data={cells}"]).output
     assert shlex.split(told.partition("deploy it: ")[2])[-2:] == ["--weights", "my runs/best.pt"]
 
 
 def test_every_batch_holds_the_turnstile(tmp_path: Path) -> None:
-    from nas.training_callbacks import StepGate
+    from nas.train.callbacks import StepGate
 
     turnstile = Turnstile(tmp_path / "turnstile")
     gate = pickle.loads(pickle.dumps(StepGate(turnstile)))
@@ -290,7 +290,7 @@ def test_every_batch_holds_the_turnstile(tmp_path: Path) -> None:
 
 
 def test_every_batch_of_a_training_passes_the_turnstile() -> None:
-    from nas.training_callbacks import StepGate
+    from nas.train.callbacks import StepGate
 
     events = StepGate(Turnstile()).callbacks()
     assert {
@@ -302,8 +302,8 @@ def test_every_batch_of_a_training_passes_the_turnstile() -> None:
 
 
 def test_losses_are_asked_for_or_those_of_the_search(results: Path, tmp_path: Path) -> None:
-    from nas.loss_choice import Losses
-    from nas.training import complete, parse_arguments
+    from nas.model.loss_names import Losses
+    from nas.train.trainer import complete, parse_arguments
 
     words = parse_arguments(["epochs=1", "class_loss=focal"])
     design = find_design("small", None, results)
@@ -325,8 +325,8 @@ def test_losses_are_asked_for_or_those_of_the_search(results: Path, tmp_path: Pa
 
 
 def test_a_checkpoint_goes_on_with_its_losses(tmp_path: Path) -> None:
-    from nas.loss_choice import Losses
-    from nas.training import _losses
+    from nas.model.loss_names import Losses
+    from nas.train.trainer import _losses
 
     last = tmp_path / "weights" / "last.pt"
     last.parent.mkdir()
@@ -340,10 +340,10 @@ def test_a_checkpoint_goes_on_with_its_losses(tmp_path: Path) -> None:
 def test_the_chosen_loss_takes_the_place_of_ultralytics(tmp_path: Path) -> None:
     from ultralytics.cfg import get_cfg
 
-    from nas.build import build
-    from nas.loss_choice import Losses
-    from nas.losses import DetectionLoss
-    from nas.training_callbacks import penalise
+    from nas.model.build import build
+    from nas.model.loss_names import Losses
+    from nas.model.losses import DetectionLoss
+    from nas.train.callbacks import penalise
 
     model = build(
         "nc: 2\nreg_max: 1\nend2end: True\nbackbone:\n- [-1, 1, Conv, [8, 3, 2]]\nhead:\n"
@@ -360,7 +360,7 @@ def test_the_chosen_loss_takes_the_place_of_ultralytics(tmp_path: Path) -> None:
 
 
 def test_a_design_without_nms_is_validated_without(tmp_path: Path) -> None:
-    from nas.training import complete
+    from nas.train.trainer import complete
 
     design = tmp_path / "free.yaml"
     text = "nc: 2\nend2end: True\nbackbone:\n- [-1, 1, Conv, [8, 3, 2]]\nhead:\n- [[0], 1, SlimDetect, [nc, 64, 8]]\n"
@@ -373,8 +373,8 @@ def test_a_design_without_nms_is_validated_without(tmp_path: Path) -> None:
 def test_a_training_in_a_folder_of_any_path_goes_through_a_link(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
-    from nas.plain_path import plain_folder, plain_name, read_as_it_is
-    from nas.training_callbacks import write_through
+    from nas.train.callbacks import write_through
+    from nas.util.plain_path import plain_folder, plain_name, read_as_it_is
 
     project = tmp_path / "pro'ject %2F ? [1]*"
     project.mkdir()
@@ -391,7 +391,7 @@ def test_a_training_in_a_folder_of_any_path_goes_through_a_link(tmp_path: Path) 
 
 
 def test_a_name_that_ultralytics_cannot_read_is_refused(small: Design, cells: Path) -> None:
-    from nas.training import complete
+    from nas.train.trainer import complete
 
     with pytest.raises(UsageError, match="name=it's: Ultralytics cannot read such a folder's name"):
         complete(small, {"data": str(cells), "name": "it's"})

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
-from nas.build import build
-from nas.literals import yolo11
-from nas.yolo_yaml import to_yaml
+from nas.architecture.architecture import Architecture
+from nas.architecture.to_yaml import to_yaml
+from nas.model.build import build
+from nas.space.reference_designs import yolo11
 
 NC = 5
 

@@ -10,10 +10,10 @@ import torch
 import yaml
 from torch import nn
 
+from nas.architecture.to_yaml import to_yaml
 from nas.cli import main
 from nas.data import DetectionData
-from nas.literals import yolo11
-from nas.yolo_yaml import to_yaml
+from nas.space.reference_designs import yolo11
 
 from ..proxy.conftest import small_data  # noqa: F401  (a fixture)
 from .conftest import NC, detector, randomised
@@ -128,7 +128,7 @@ def _segmenter(folder: Path) -> None:
 
 
 def _fused(folder: Path) -> None:
-    from nas.build import fused
+    from nas.model.build import fused
 
     saved(fused(detector(yolo11("n", 64, 0.25))), folder / "bad.pt")  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ from benchmarks.inherit.report import ranking, report, tau
 from benchmarks.inherit.seeds import compared, seeds_table
 from benchmarks.inherit.train import HEADER
 from benchmarks.latency_parts import Rows
-from nas.architecture_key import from_key
+from nas.architecture.key import from_key
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ from nas.inherit.on_data import calibrate, repair_images, sample_of, take_classe
 from nas.inherit.repair import refit
 from nas.inherit.roles import describe
 from nas.inherit.taylor import taylor
-from nas.literals import yolo11
+from nas.space.reference_designs import yolo11
 
 from ..proxy.conftest import small_data  # noqa: F401  (a fixture)
 from .conftest import detector

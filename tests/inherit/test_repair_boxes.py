@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
+from nas.architecture.architecture import Architecture
 from nas.inherit.child import inherit
 from nas.inherit.importance import norms
 from nas.inherit.repair_boxes import refit_boxes, targets
 from nas.inherit.roles import describe
 from nas.inherit.transfer import Transfer
-from nas.literals import yolo11
+from nas.space.reference_designs import yolo11
 
 from .conftest import NC, detector
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from nas.architecture import Architecture
+from nas.architecture.architecture import Architecture
 from nas.inherit.channel_spaces import Block, Layer
 from nas.inherit.child import inherit
 from nas.inherit.importance import norms
 from nas.inherit.roles import describe
 from nas.inherit.transfer import Entry, Rule, Transfer
-from nas.space import load_space, shipped_spaces
+from nas.space.space import load_space, shipped_spaces
 
 from .conftest import NC, detector
 

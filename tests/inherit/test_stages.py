@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from nas.architecture import Architecture
+from nas.architecture.architecture import Architecture
 from nas.data import DetectionData
-from nas.data.pixels import Pixels
+from nas.data.image_cache import Pixels
 from nas.errors import ModelError
 from nas.inherit import select
 from nas.inherit.child import inherit
@@ -19,7 +19,7 @@ from nas.inherit.on_data import calibrate, repair_images, sample_of
 from nas.inherit.roles import describe
 from nas.inherit.stages import teach
 from nas.inherit.transfer import Transfer
-from nas.literals import yolo11
+from nas.space.reference_designs import yolo11
 
 from ..proxy.conftest import small_data  # noqa: F401  (a fixture)
 from .conftest import detector

@@ -10,7 +10,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
+from nas.architecture.architecture import Architecture
 from nas.errors import ModelError
 from nas.inherit import select
 from nas.inherit.channel_spaces import Layer, Table, offsets
@@ -19,7 +19,7 @@ from nas.inherit.importance import norms
 from nas.inherit.roles import describe
 from nas.inherit.select import Selections, best_repeats
 from nas.inherit.transfer import Transfer
-from nas.literals import yolo11
+from nas.space.reference_designs import yolo11
 
 from .conftest import NC, detector, outputs, randomised
 
@@ -157,8 +157,8 @@ def test_fewer_repeats_keep_the_most_important() -> None:
 
 
 def test_more_attention_blocks_add_nothing_at_first(half: nn.Module) -> None:
-    from nas.build import build
-    from nas.yolo_yaml import to_yaml
+    from nas.architecture.to_yaml import to_yaml
+    from nas.model.build import build
 
     config = yaml.safe_load(to_yaml(HALF, NC))
     row = next(row for row in config["backbone"] if row[2] == "C2PSA")
@@ -251,7 +251,7 @@ def stock(name: str, width: float, seed: int) -> nn.Module:
     """One of Ultralytics' own detectors at another width."""
     from ultralytics.nn.tasks import yaml_model_load
 
-    from nas.build import build
+    from nas.model.build import build
 
     config = yaml_model_load(name)
     config |= {"nc": NC, "scale": "n", "scales": {"n": [0.5, width, 1024]}}

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.build import build
+from nas.architecture.to_yaml import to_yaml
 from nas.data import DetectionData
 from nas.errors import StorageError
 from nas.inherit import tuned
 from nas.inherit.begin import begin
 from nas.inherit.tuned import how_to_tune, read_tuned, trained_on, tune
-from nas.literals import yolo11
+from nas.model.build import build
 from nas.proxy import evaluate
-from nas.proxy.machine import threads
-from nas.yolo_yaml import to_yaml
+from nas.proxy.device import threads
+from nas.space.reference_designs import yolo11
 from tests.proxy.conftest import small_data  # noqa: F401
 
 WIDTH = 0.125

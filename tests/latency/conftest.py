@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from nas.errors import Unmeasurable
-from nas.latency.artifact import ModelBytes
-from nas.latency.estimate import Calibration
-from nas.latency.sized import Sized
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
+from nas.latency.protocol.estimate import Calibration
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="session")
 def tiny_module() -> nn.Module:
     """YOLO11n, as Ultralytics builds it."""
-    from nas.build import load_model
+    from nas.model.build import load_model
 
     return load_model("yolo11n.yaml")
 
@@ -45,7 +45,7 @@ def tiny_module() -> nn.Module:
 @pytest.fixture(scope="session")
 def tiny(tiny_module: nn.Module) -> Sized:
     """YOLO11n at 64 px as a float32 ONNX file: about a millisecond a run."""
-    from nas.build import to_onnx
+    from nas.model.build import to_onnx
 
     return Sized(ModelBytes("onnx", to_onnx(tiny_module, IMGSZ)), IMGSZ)  # type: ignore[arg-type]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 
-from nas.latency.machine import Probe
+from nas.latency.protocol.probe import Probe
 
 _NS_PER_MS = 1e6
 _REST_MS = 2.0

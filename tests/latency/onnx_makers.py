@@ -11,10 +11,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from nas.latency import LatencySettings
-from nas.latency.artifact import prepare
-from nas.latency.models import ModelFile
-from nas.latency.runtimes import open_session
-from nas.latency.session import check_finite, image
+from nas.latency.artifacts.model_files import ModelFile
+from nas.latency.artifacts.prepare import prepare
+from nas.latency.runtimes.registry import open_session
+from nas.latency.runtimes.session import check_finite, image
 
 SIZE = 32
 

@@ -18,13 +18,13 @@ import pytest
 import nas
 from nas import errors
 from nas.errors import Busy, DeviceLost, LatencyError, ModelError, StorageError, Unmeasurable, UsageError
-from nas.latency import preflight
-from nas.latency.agent import HANDLERS, serve
-from nas.latency.link import Link, open_link
-from nas.latency.package import agent_package, modules
-from nas.latency.patience import LONGEST_S, patiently
-from nas.latency.pipes import Pipes
-from nas.latency.store import Store
+from nas.latency.agent import health
+from nas.latency.agent.package import agent_package, modules
+from nas.latency.agent.server import HANDLERS, serve
+from nas.latency.agent.store import Store
+from nas.latency.remote.connection import Link, open_link
+from nas.latency.remote.process import Pipes
+from nas.latency.retry import LONGEST_S, patiently
 from tests.latency.sshd import end, freeze
 
 MODEL = b"weights" * 100_000
@@ -148,7 +148,7 @@ def test_the_agent_starts_with_the_standard_library_alone(tmp_path: Path) -> Non
     package = tmp_path / "agent.zip"
     package.write_bytes(agent_package().data)
     # -S leaves out site-packages, so nothing that is installed can be imported.
-    code = f"import sys; sys.path.insert(0, {str(package)!r}); from nas.latency.agent import main; main()"
+    code = f"import sys; sys.path.insert(0, {str(package)!r}); from nas.latency.agent.server import main; main()"
     done = subprocess.run(
         [sys.executable, "-S", "-P", "-c", code],
         input=b'{"do": "hello"}\n',
@@ -167,8 +167,13 @@ def test_the_agent_starts_with_the_standard_library_alone(tmp_path: Path) -> Non
 
 def test_the_package_holds_every_module_that_its_modules_import() -> None:
     names = {path.relative_to(ROOT).as_posix() for path in modules()}
-    assert {"nas/__init__.py", "nas/latency/agent.py", "nas/latency/here.py", "nas/turnstile.py"} <= names
-    assert not names & {"nas/latency/link.py", "nas/campaign.py", "nas/cli/__init__.py"}
+    assert {
+        "nas/__init__.py",
+        "nas/latency/agent/server.py",
+        "nas/latency/agent/handlers.py",
+        "nas/util/machine_lock.py",
+    } <= names
+    assert not names & {"nas/latency/remote/connection.py", "nas/search/scheduler.py", "nas/cli/__init__.py"}
     for name in names:
         for node in ast.walk(ast.parse((ROOT / name).read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nas."):
@@ -194,7 +199,7 @@ def test_the_package_alone_runs_every_block(tmp_path: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(package)!r})\n"
         "import torch, nas\n"
-        "from nas.latency.torch_files import from_pt\n"
+        "from nas.latency.artifacts.torch_file import from_pt\n"
         f"module = from_pt(open({str(checkpoint)!r}, 'rb').read())\n"
         "print(nas.__file__, tuple(module(torch.rand(1, 3, 32, 32)).shape))\n"
     )
@@ -270,9 +275,9 @@ CALM: dict[str, Any] = {
 
 
 def test_a_calm_device_raises_no_objection() -> None:
-    assert preflight.objections(CALM, model_bytes=50_000_000) == ()
+    assert health.objections(CALM, model_bytes=50_000_000) == ()
     silent = {**CALM, "memory_free_bytes": None, "governors": {}, "zones": [], "pi_throttled": None}
-    assert preflight.objections(silent) == ()
+    assert health.objections(silent) == ()
 
 
 @pytest.mark.parametrize(
@@ -289,20 +294,20 @@ def test_a_calm_device_raises_no_objection() -> None:
     ],
 )
 def test_each_fact_is_judged(change: dict[str, Any], level: str, text: str) -> None:
-    first = preflight.objections({**CALM, **change}, model_bytes=50_000_000)[0]
+    first = health.objections({**CALM, **change}, model_bytes=50_000_000)[0]
     assert first.level == level and text in first.text
 
 
 def test_a_refusal_keeps_a_measurement_from_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hot = {**CALM, "zones": [{"name": "cpu", "celsius": 90.0, "passive_trip": 80.0}]}
-    monkeypatch.setattr(preflight, "facts", lambda: hot)
+    monkeypatch.setattr(health, "facts", lambda: hot)
     for request in ({"do": "measure", "models": []}, {"do": "calibrate"}):
         (reply,) = asked(Store(tmp_path), request)
         assert reply["kind"] == "Unmeasurable" and "too hot: cpu is at 90 °C" in reply["error"]
 
 
 def test_a_zone_without_a_trip_is_no_objection() -> None:
-    assert preflight.objections({**CALM, "zones": [{"name": "wifi", "celsius": 99.0, "passive_trip": None}]}) == ()
+    assert health.objections({**CALM, "zones": [{"name": "wifi", "celsius": 99.0, "passive_trip": None}]}) == ()
 
 
 def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
@@ -323,12 +328,12 @@ def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    found = preflight.facts(tmp_path)
+    found = health.facts(tmp_path)
     assert found["governors"] == {"schedutil": 2} and found["throttle_events"] == 9
     assert found["zones"] == [{"name": "cpu-thermal", "celsius": 61.5, "passive_trip": 85.0}]
-    empty = preflight.facts(tmp_path / "nothing")
+    empty = health.facts(tmp_path / "nothing")
     assert empty["governors"] == {} and empty["zones"] == [] and empty["throttle_events"] is None
-    preflight.objections(empty)
+    health.objections(empty)
     json.dumps(empty)
 
 

@@ -11,26 +11,27 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from nas.build import build, fused, graph_of, load_model, to_onnx
-from nas.data import DetectionData, embedded, load
-from nas.data.pixels import pixels
+from nas.data import DetectionData, load
+from nas.data.image_cache import pixels
+from nas.data.synthetic import embedded
 from nas.errors import LatencyError, ModelError, UsageError
 from nas.latency import LatencySettings
-from nas.latency.artifact import TAKES, ModelBytes, prepare
-from nas.latency.difference import difference, relative_difference
-from nas.latency.half import halved
-from nas.latency.models import find_model
-from nas.latency.ncnn_pack import NcnnModel, pack, unpack
+from nas.latency.artifacts.detect_tail import named, tail
+from nas.latency.artifacts.float16 import halved
+from nas.latency.artifacts.int8 import quantised
+from nas.latency.artifacts.model_files import find_model
+from nas.latency.artifacts.ncnn_pack import NcnnModel, pack, unpack
+from nas.latency.artifacts.prepare import TAKES, ModelBytes, prepare
+from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.torch_file import from_pt, to_pt
+from nas.latency.outputs import difference, relative_difference
 from nas.latency.predictions import opened_for_pictures
-from nas.latency.quantize import quantised
-from nas.latency.runtimes import is_installed
-from nas.latency.session import image
-from nas.latency.sized import Sized
-from nas.latency.tail import named, tail
-from nas.latency.torch_files import from_pt, to_pt
-from nas.latency.values import RUNTIMES
+from nas.latency.runtimes.registry import is_installed
+from nas.latency.runtimes.session import image
+from nas.latency.types import RUNTIMES
+from nas.model.build import build, fused, graph_of, load_model, to_onnx
 from nas.proxy import ProxySettings, Score, evaluate, train_proxy
-from nas.proxy.score import score_with
+from nas.proxy.evaluate import score_with
 from tests.latency.conftest import IMGSZ
 
 SIZE = 96
@@ -124,7 +125,7 @@ def test_quantising_the_tail_would_lose_every_detection(
     pictures: NDArray[np.float32],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("nas.latency.quantize.tail", lambda model: [])
+    monkeypatch.setattr("nas.latency.artifacts.int8.tail", lambda model: [])
     spoilt = ModelBytes("onnx", quantised(to_onnx(trained, SIZE), pictures, symmetric=False))  # type: ignore[arg-type]
     assert _scored(spoilt, INT8, small_data).map50_95 < 0.5 * learned.map50_95
 
@@ -292,7 +293,7 @@ def test_ncnns_files_as_one() -> None:
 
 def test_pnnx_says_what_it_cannot_convert() -> None:
     pytest.importorskip("pnnx")
-    from nas.latency.ncnn_files import to_ncnn
+    from nas.latency.artifacts.ncnn_file import to_ncnn
 
     with pytest.raises(ModelError, match="pnnx"):
         to_ncnn(b"no model", IMGSZ, half=False)
@@ -313,5 +314,5 @@ def test_a_graph_that_is_there_is_not_exported_again(monkeypatch: pytest.MonkeyP
     def never(*_: object) -> bytes:
         raise AssertionError("exported again")
 
-    monkeypatch.setattr("nas.build.to_onnx", never)
+    monkeypatch.setattr("nas.model.build.to_onnx", never)
     assert prepare(torch.nn.Identity(), 96, LatencySettings(), onnx=b"a graph").data == b"a graph"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from nas.latency import Latency, LatencySettings, cache
-from nas.latency.estimate import Ratio
-from nas.latency.here import key
+from nas.latency.agent.handlers import key
 from nas.latency.measure import Comparison
+from nas.latency.protocol.estimate import Ratio
 
 CALIBRATED = "0123456789ab"
 

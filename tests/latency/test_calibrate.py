@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from nas.errors import StorageError, Unmeasurable
-from nas.latency import calibrate
-from nas.latency.estimate import Calibration
+from nas.latency.protocol import calibration
+from nas.latency.protocol.estimate import Calibration
 from tests.latency.machine import FakeMachine
 
 KEY: dict[str, Any] = {"device": "a board", "runtime": "onnxruntime", "threads": 1, "references": ["ab", "cd"]}
@@ -29,7 +29,7 @@ class Bursts:
         self.machine, self.loaded, self.slept = machine, 0, list[float]()
 
     @contextmanager
-    def open(self) -> Iterator[calibrate.Runs]:
+    def open(self) -> Iterator[calibration.Runs]:
         self.loaded += 1
         compute, memory = self.machine.contestants
         yield compute, memory
@@ -39,7 +39,7 @@ class Bursts:
         self.machine.sleep(seconds)
 
     def calibrate(self, key: dict[str, Any] = KEY) -> Calibration:
-        return calibrate.calibrate(self.open, key, 12_000_000, self.machine.probe(), self.sleep)
+        return calibration.calibrate(self.open, key, 12_000_000, self.machine.probe(), self.sleep)
 
 
 def test_a_quiet_machine_is_calibrated_at_what_its_references_take() -> None:
@@ -75,35 +75,35 @@ def test_a_few_lucky_runs_do_not_decide() -> None:
 def test_a_machine_too_disturbed_is_refused_and_nothing_is_kept() -> None:
     with pytest.raises(Unmeasurable, match="were preempted"):
         Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS, preempt=lambda run: 5.0)).calibrate()
-    assert calibrate.find(KEY) is None
+    assert calibration.find(KEY) is None
 
 
 def test_what_was_kept_is_found_by_an_equal_key_only() -> None:
     made = Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS)).calibrate()
-    assert calibrate.find(dict(KEY)) == made
+    assert calibration.find(dict(KEY)) == made
     for change in ({"device": "b"}, {"runtime": "torch"}, {"threads": 2}, {"references": ["ab", "ef"]}, {"more": 1}):
-        assert calibrate.find({**KEY, **change}) is None
+        assert calibration.find({**KEY, **change}) is None
 
 
 def test_a_file_under_the_right_name_with_another_key_is_not_served() -> None:
     Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS)).calibrate()
-    path = calibrate._path(KEY)
+    path = calibration._path(KEY)
     stored = json.loads(path.read_text())
     path.write_text(json.dumps({**stored, "key": {**KEY, "threads": 2}}))
-    assert calibrate.find(KEY) is None
+    assert calibration.find(KEY) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"key": 1}', b"\xff\xfe", b'{"calibration": {"x": 1}}'])
 def test_a_broken_file_is_as_good_as_none_and_is_replaced(content: bytes) -> None:
     bursts = Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS))
     bursts.calibrate()
-    path = calibrate._path(KEY)
+    path = calibration._path(KEY)
     path.write_bytes(content)
-    assert calibrate.find(KEY) is None
+    assert calibration.find(KEY) is None
     path.write_text(json.dumps({"key": KEY, "calibration": {"compute_ms": 1.0}}))
-    assert calibrate.find(KEY) is None
+    assert calibration.find(KEY) is None
     again = bursts.calibrate()
-    assert calibrate.find(KEY) == again
+    assert calibration.find(KEY) == again
     assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
@@ -129,5 +129,5 @@ def test_a_glance_is_short_and_sees_a_machine_that_is_faster_now(compute: float,
     than = Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS)).calibrate()
     machine = FakeMachine.steady(compute * COMPUTE_MS, memory * MEMORY_MS)
     first, second = machine.contestants
-    assert calibrate.clearly_faster((first, second), machine.probe(), than) is faster
+    assert calibration.clearly_faster((first, second), machine.probe(), than) is faster
     assert machine.now_s < 1.0

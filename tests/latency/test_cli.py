@@ -12,7 +12,7 @@ import pytest
 from nas.cli import main
 from nas.cli.latency import _undecided
 from nas.errors import LatencyError, ModelError, RuntimeMissing, Unmeasurable
-from nas.latency.estimate import Calibration, Ratio
+from nas.latency.protocol.estimate import Calibration, Ratio
 from tests.latency.conftest import Ghostnas, measurable
 
 Result = tuple[int | str | None, str, str]
@@ -170,7 +170,7 @@ def test_doctor_tells_what_is_missing(in_process: Callable[..., Result], monkeyp
         return "ran"
 
     monkeypatch.setattr("nas.cli.doctor._runner", lambda runtime, *_: lambda: run(runtime))
-    monkeypatch.setattr("nas.build.count", lambda model, imgsz: (_ for _ in ()).throw(ModelError("counted 0")))
+    monkeypatch.setattr("nas.model.build.count", lambda model, imgsz: (_ for _ in ()).throw(ModelError("counted 0")))
     code, output, error = in_process("doctor")
     assert code == 2
     assert "not installed; pip install openvino" in output

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nas.errors import ModelError
-from nas.latency.difference import difference, relative_difference
+from nas.latency.outputs import difference, relative_difference
 
 
 def test_of_raw_outputs_it_is_the_largest_relative_one() -> None:

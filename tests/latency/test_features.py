@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from nas.errors import ModelError
-from nas.latency.features import NAMES, Features, features
-from nas.latency.operations import operations
+from nas.latency.predictor.features import NAMES, Features, features
+from nas.latency.predictor.graph_ops import operations
 
 
 def graph(nodes: Sequence[Any], weights: dict[str, tuple[int, ...]], shape: Sequence[Any], output: str) -> bytes:

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from nas.latency.gate import MOST_CLOCK, quiet_gate
-from nas.latency.protocol import PLANS, Objection, Slice
+from nas.latency.protocol.plan import PLANS, Objection, Slice
+from nas.latency.protocol.quiet_gate import MOST_CLOCK, quiet_gate
 from tests.latency.conftest import CALIBRATION
 
 

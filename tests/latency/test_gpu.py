@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from nas.errors import LatencyError
-from nas.latency import gpu as gpus
-from nas.latency.gpu import Gpu, gpu
-from nas.latency.machine import fingerprint
+from nas.latency.protocol import gpu as gpus
+from nas.latency.protocol.gpu import Gpu, gpu
+from nas.latency.protocol.probe import fingerprint
 
 
 class Driver:

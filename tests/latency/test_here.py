@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from nas.errors import LatencyError, RuntimeMissing, Unmeasurable
-from nas.latency import LatencySettings, calibrate, here
-from nas.latency.artifact import ModelBytes
-from nas.latency.estimate import Calibration
-from nas.latency.protocol import PLANS, Slice
-from nas.latency.reference import COMPUTE, MEMORY, reference_onnx
-from nas.latency.session import Session
-from nas.latency.sized import Sized
+from nas.latency import LatencySettings
+from nas.latency.agent import handlers
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
+from nas.latency.protocol import calibration
+from nas.latency.protocol.estimate import Calibration
+from nas.latency.protocol.plan import PLANS, Slice
+from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, reference_onnx
+from nas.latency.runtimes.session import Session
 from tests.latency.conftest import CALIBRATION, IMGSZ, measurable
 from tests.latency.device import Device, bytes_of
 from tests.latency.machine import FakeMachine
@@ -35,7 +37,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_key_has_everything_that_a_latency_hangs_on() -> None:
-    found = here.key("ab", 96, LatencySettings(scope="+copies", precision="int8"))
+    found = handlers.key("ab", 96, LatencySettings(scope="+copies", precision="int8"))
     assert list(found) == [
         *("model", "device", "runtime", "runtime_version", "threads", "precision", "input_shape", "scope", "statistic")
     ]
@@ -60,15 +62,15 @@ def test_the_key_has_everything_that_a_latency_hangs_on() -> None:
     ],
 )
 def test_another_way_of_measuring_is_another_key(settings: LatencySettings) -> None:
-    plain, other = here.key("ab", 96, LatencySettings(statistic="p95" if settings.sustained_s else "quiet")), None
-    other = here.key("ab", 96, settings)
+    plain, other = handlers.key("ab", 96, LatencySettings(statistic="p95" if settings.sustained_s else "quiet")), None
+    other = handlers.key("ab", 96, settings)
     assert other != plain
 
 
 def test_no_key_of_a_runtime_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.latency.runtimes.is_installed", lambda runtime: False)
+    monkeypatch.setattr("nas.latency.runtimes.registry.is_installed", lambda runtime: False)
     with pytest.raises(RuntimeMissing, match="pip install"):
-        here.key("ab", 96, LatencySettings())
+        handlers.key("ab", 96, LatencySettings())
 
 
 # --- the calibration it takes
@@ -80,14 +82,14 @@ class Made:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, now: tuple[float, float]) -> None:
         self.keys: list[dict[str, Any]] = []
         self.now = now
-        monkeypatch.setattr(calibrate, "calibrate", self.calibrate)
-        monkeypatch.setattr(calibrate, "pooled_figures", lambda slices: self.now)
+        monkeypatch.setattr(calibration, "calibrate", self.calibrate)
+        monkeypatch.setattr(calibration, "pooled_figures", lambda slices: self.now)
 
     def calibrate(self, open_references: object, key: dict[str, Any], memory_bytes: int, probe: object) -> Calibration:
         self.keys.append(key)
         compute_ms, memory_ms = self.now
         made = Calibration(compute_ms, memory_ms, memory_bytes, 0.0, f"{len(self.keys)}")
-        calibrate._keep(key, made)
+        calibration._keep(key, made)
         return made
 
 
@@ -99,7 +101,7 @@ def _asked(fresh: bool = False, **settings: Any) -> dict[str, Any]:
         "fresh": fresh,
     }
     data = {one.model.digest: one.model.data for one in REFERENCES}
-    return here.calibrate_here(request, data.__getitem__)
+    return handlers.calibrate_here(request, data.__getitem__)
 
 
 def test_a_calibration_is_made_once_for_all_models_sizes_and_scopes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,8 +159,8 @@ def _slices(device: Device, latency_ms: float, count: int, seed: int = 0) -> lis
     return device.slices(np.random.default_rng(seed), [(latency_ms, 0.3)], slices=count, processes=1)[0]
 
 
-def _judge(level: str, latency_ms: float, target_ms: float | None = None) -> here._Judge:
-    return here._Judge(PLANS[level], CALIBRATION, [bytes_of(0.3, latency_ms)], target_ms)  # type: ignore[index]
+def _judge(level: str, latency_ms: float, target_ms: float | None = None) -> handlers._Judge:
+    return handlers._Judge(PLANS[level], CALIBRATION, [bytes_of(0.3, latency_ms)], target_ms)  # type: ignore[index]
 
 
 CALM = Device(clock=(1.0, 1.0), memory=(1.0, 1.0), flutter=0.0, noise=0.002, bursts=0.0)
@@ -186,7 +188,7 @@ def test_every_model_of_a_comparison_must_be_known_well_enough() -> None:
     both = [
         (*calm[:1], *noisy) for calm, noisy in zip(_slices(CALM, 5.0, 8), _unsteady(_slices(CALM, 5.0, 8)), strict=True)
     ]
-    judge = here._Judge(PLANS["screening"], CALIBRATION, [bytes_of(0.3, 5.0)] * 2, None)
+    judge = handlers._Judge(PLANS["screening"], CALIBRATION, [bytes_of(0.3, 5.0)] * 2, None)
     assert not judge(both)
 
 
@@ -212,15 +214,15 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMachine]:
 
     @contextmanager
     def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> Iterator[Any]:
-        from nas.latency.session import Session
+        from nas.latency.runtimes.session import Session
 
         known = {one.model.digest: index + 1 for index, one in enumerate(REFERENCES)}
         run = machine.contestants[known.get(model.digest, 0)]
         assert settings.scope == "compute" or model.digest not in known  # references are always timed alone
         yield Session(run, lambda: [np.ones(1, dtype=np.float32)], lambda picture: None)
 
-    monkeypatch.setattr(here, "open_session", open_session)
-    monkeypatch.setattr(here, "probe", machine.probe)
+    monkeypatch.setattr(handlers, "open_session", open_session)
+    monkeypatch.setattr(handlers, "probe", machine.probe)
     yield machine
 
 
@@ -236,7 +238,7 @@ def _measured(models: Sequence[Sized], **more: Any) -> dict[str, Any]:
         **more,
     }
     data = {one.model.digest: one.model.data for one in [*models, *REFERENCES]} | files
-    return here.measure_here(request, data.__getitem__)
+    return handlers.measure_here(request, data.__getitem__)
 
 
 SOME = Sized(ModelBytes("onnx", b"m" * 1_000_000), IMGSZ)
@@ -269,7 +271,7 @@ def test_the_time_of_a_picture_is_the_mean_over_all(fake: FakeMachine, monkeypat
     buffer = io.BytesIO()
     np.save(buffer, np.zeros((4, 3, IMGSZ, IMGSZ), dtype=np.float32))
     ran = itertools.count()
-    real = here.scoped
+    real = handlers.scoped
 
     def scoped(session: Session, imgsz: int, scope: str, pictures: bytes | None = None) -> Callable[[], None]:
         run = real(session, imgsz, "compute")
@@ -280,7 +282,7 @@ def test_the_time_of_a_picture_is_the_mean_over_all(fake: FakeMachine, monkeypat
 
         return one
 
-    monkeypatch.setattr(here, "scoped", scoped)
+    monkeypatch.setattr(handlers, "scoped", scoped)
     reply = _measured([SOME], settings={"scope": "+nms"}, pictures=["four"], files={"four": buffer.getvalue()})
     for one in reply["slices"]:
         assert set(one[0]) == {4.5} and set(one[1]) == {0.35}  # (9 + 3 + 3 + 3) / 4
@@ -295,7 +297,7 @@ def test_a_contended_machine_is_refused_by_what_contends(fake: FakeMachine) -> N
 def test_a_percentile_needs_neither_references_nor_a_calibration(fake: FakeMachine) -> None:
     settings = asdict(LatencySettings(statistic="p95", sustained_s=1.0))
     request = {"models": [SOME.to_dict()] * 2, "settings": settings}
-    reply = here.measure_here(request, lambda digest: SOME.model.data)
+    reply = handlers.measure_here(request, lambda digest: SOME.model.data)
     assert set(reply) == {"keys", "build_s", "observations"}
     for seen in reply["observations"]:
         assert (seen["low_ms"], seen["latency_ms"], seen["high_ms"]) == (3.0, 3.0, 3.0)
@@ -310,7 +312,7 @@ def test_a_model_that_does_not_run_is_refused_before_the_device_is_locked(monkey
         def measuring(self) -> None:
             raise AssertionError("locked")
 
-    monkeypatch.setattr(here, "Turnstile", Never)
+    monkeypatch.setattr(handlers, "Turnstile", Never)
     with pytest.raises(LatencyError, match="cannot load the model"):
         _measured([Sized(ModelBytes("onnx", b"rubbish"), IMGSZ)])
 
@@ -319,11 +321,11 @@ SLOW_AND_FAST = ((1e-6, 1e-6), (1e6, 1e-6), (1e-6, 1e6))
 
 
 def test_a_real_glance_sees_the_references() -> None:
-    with here._open(REFERENCES, LatencySettings()) as runs:
-        from nas.latency.machine import probe
+    with handlers._open(REFERENCES, LatencySettings()) as runs:
+        from nas.latency.protocol.probe import probe
 
         glance = [
-            measurable(lambda than=than: calibrate.clearly_faster(runs, probe(1), than))  # type: ignore[misc]
+            measurable(lambda than=than: calibration.clearly_faster(runs, probe(1), than))  # type: ignore[misc]
             for than in (Calibration(compute, memory, 1, 0.0, "") for compute, memory in SLOW_AND_FAST)
         ]
     assert glance == [False, True, True]

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from nas.latency.interval import quantile
+from nas.latency.protocol.quantile import quantile
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.9, 1.0])

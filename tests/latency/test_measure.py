@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from nas.errors import DeviceLost, LatencyError, UsageError
-from nas.latency import Latency, LatencySettings, lookup, measure
-from nas.latency.artifact import ModelBytes
-from nas.latency.estimate import Calibration
-from nas.latency.models import find_model
-from nas.latency.reference import COMPUTE, MEMORY, reference_onnx
-from nas.latency.sized import Sized
+from nas.latency import Latency, LatencySettings, cached, measure
+from nas.latency.artifacts.model_files import find_model
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
+from nas.latency.protocol.estimate import Calibration
+from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, reference_onnx
 from tests.latency.conftest import CALIBRATION, IMGSZ, measurable
 from tests.latency.device import Device
 
@@ -260,14 +260,14 @@ def test_answers_come_from_the_cache_until_they_are_asked_for_anew(
     calibrated: Calibration, tiny_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The references are as they were: another calibration would be another unit, and rightly nothing would be found.
-    monkeypatch.setattr(lookup, "needed_calibration", lambda settings: calibrated)
+    monkeypatch.setattr(cached, "needed_calibration", lambda settings: calibrated)
     settings = LatencySettings()
     files = [find_model(str(tiny_onnx)), find_model(str(_reference_file(tmp_path)))]
-    sizes = [lookup.choose_imgsz(file, None, settings.runtime) for file in files]
+    sizes = [cached.choose_imgsz(file, None, settings.runtime) for file in files]
     assert sizes == [IMGSZ, COMPUTE.imgsz]
 
-    def ask(**more: Any) -> lookup.Answer:
-        return measurable(lambda: lookup.latencies_of(files, sizes, settings, "screening", **more))
+    def ask(**more: Any) -> cached.Answer:
+        return measurable(lambda: cached.latencies_of(files, sizes, settings, "screening", **more))
 
     first, again, fresh, kept = ask(fresh=True), ask(), ask(fresh=True), ask()
     assert first.age_s is None and fresh.age_s is None
@@ -280,12 +280,12 @@ def test_answers_come_from_the_cache_until_they_are_asked_for_anew(
 def test_nms_of_an_untrained_model_means_nothing() -> None:
     file = find_model("yolo11n.yaml")
     with pytest.raises(UsageError, match=r"\+nms needs a trained model .*'yolo11n.yaml'.* random"):
-        lookup.latencies_of([file], [64], LatencySettings(scope="+nms"))
+        cached.latencies_of([file], [64], LatencySettings(scope="+nms"))
 
 
 def test_a_latency_that_hangs_on_pictures_names_them() -> None:
     some, others = np.zeros((2, 3, 8, 8), dtype=np.float32), np.ones((2, 3, 8, 8), dtype=np.float32)
-    assert lookup._pictures_key([None, None]) == {}
-    assert lookup._pictures_key([some, None]) == lookup._pictures_key([some.copy(), None])
-    digests = {lookup._pictures_key(used)["pictures"] for used in ([some], [others], [some, others])}
+    assert cached._pictures_key([None, None]) == {}
+    assert cached._pictures_key([some, None]) == cached._pictures_key([some.copy(), None])
+    digests = {cached._pictures_key(used)["pictures"] for used in ([some], [others], [some, others])}
     assert len(digests) == 3

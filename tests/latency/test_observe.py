@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from nas.latency.observe import WATCHES, Observation, observe
-from nas.latency.values import STATISTICS
+from nas.latency.protocol.percentiles import WATCHES, Observation, observe
+from nas.latency.types import STATISTICS
 from tests.latency.machine import FakeMachine
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from nas.errors import UsageError
 from nas.latency import LatencySettings
-from nas.latency.artifact import TAKES
-from nas.latency.values import OFFERS, PRECISIONS, RUNTIMES
+from nas.latency.artifacts.prepare import TAKES
+from nas.latency.types import OFFERS, PRECISIONS, RUNTIMES
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from nas.errors import ModelError
-from nas.latency import LatencySettings, onnx_files
-from nas.latency.artifact import prepare
-from nas.latency.lookup import choose_imgsz
-from nas.latency.models import find_model
-from nas.latency.onnx_graphs import parsed
-from nas.latency.sized import Sized
+from nas.latency import LatencySettings
+from nas.latency.artifacts import onnx_file
+from nas.latency.artifacts.model_files import find_model
+from nas.latency.artifacts.onnx_graph import parsed
+from nas.latency.artifacts.prepare import prepare
+from nas.latency.artifacts.sized import Sized
+from nas.latency.cached import choose_imgsz
 from tests.latency.conftest import Run
 from tests.latency.onnx_makers import CPP, ONE_SENTENCE, SIZE, conv, external, node, outputs_of, stated, value, written
 
@@ -94,7 +95,7 @@ def test_weights_of_attributes_and_subgraphs(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "outside.onnx"
     apart = onnx.ModelProto()
     apart.CopyFrom(whole)
-    found = [one for one in onnx_files.inner(apart, TensorProto) if one.name == "w"]
+    found = [one for one in onnx_file.inner(apart, TensorProto) if one.name == "w"]
     assert len(found) == (1 if kind == "constant" else 2)
     for tensor in found:
         (tmp_path / "w.bin").write_bytes(tensor.raw_data)
@@ -103,7 +104,7 @@ def test_weights_of_attributes_and_subgraphs(tmp_path: Path, kind: str) -> None:
         tensor.external_data.add(key="location", value="w.bin")
     model = find_model(str(written(apart, path)))
     assert model.onnx is not None
-    tensors = onnx_files.inner(onnx.load_model_from_string(model.onnx), TensorProto)
+    tensors = onnx_file.inner(onnx.load_model_from_string(model.onnx), TensorProto)
     assert all(one.data_location == TensorProto.DEFAULT for one in tensors)
     assert np.array_equal(outputs_of(model)[0], outputs_of(find_model(str(written(whole, tmp_path / "whole.onnx"))))[0])
 
@@ -211,10 +212,10 @@ def test_weights_that_are_not_there(
 
 def test_a_model_too_large_for_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     external(tmp_path / "m.onnx")
-    monkeypatch.setattr(onnx_files, "MOST_BYTES", 1000)
+    monkeypatch.setattr(onnx_file, "MOST_BYTES", 1000)
     with pytest.raises(ModelError, match="with its external data; a model that is measured is sent as one ONNX file"):
         find_model(str(tmp_path / "m.onnx"))
-    monkeypatch.setattr(onnx_files, "MOST_BYTES", 100)
+    monkeypatch.setattr(onnx_file, "MOST_BYTES", 100)
     with pytest.raises(ModelError, match="an ONNX file has less than 2"):
         find_model(str(tmp_path / "m.onnx"))
 

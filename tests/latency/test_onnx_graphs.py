@@ -9,16 +9,16 @@ import pytest
 from onnx import TensorProto, helper
 
 from nas.errors import LatencyError, Unmeasurable, UsageError
-from nas.latency import LatencySettings, lookup
-from nas.latency.artifact import prepare
-from nas.latency.features import features
-from nas.latency.lookup import choose_imgsz
-from nas.latency.models import find_model
-from nas.latency.onnx_graphs import arithmetic, fixed, parsed
-from nas.latency.plain_words import reasons
-from nas.latency.scope import scoped
-from nas.latency.session import Session
-from nas.latency.users_onnx import note
+from nas.latency import LatencySettings, cached
+from nas.latency.artifacts.model_files import find_model
+from nas.latency.artifacts.onnx_graph import arithmetic, fixed, parsed
+from nas.latency.artifacts.prepare import prepare
+from nas.latency.artifacts.users_onnx import note
+from nas.latency.cached import choose_imgsz
+from nas.latency.predictor.features import features
+from nas.latency.runtimes.plain_words import reasons
+from nas.latency.runtimes.scope import scoped
+from nas.latency.runtimes.session import Session
 from tests.latency.conftest import Run
 from tests.latency.onnx_makers import CPP, ONE_SENTENCE, SIZE, conv, node, outputs_of, value, written
 
@@ -225,20 +225,20 @@ def test_the_one_of_several_that_does_not_run_is_named(
         for name, model in (("a", conv()), ("b", conv(ir=99)))
     ]
     with pytest.raises(LatencyError, match=r"b\.onnx: ONNX Runtime .* Unsupported model IR version: 99"):
-        lookup.latencies_of(files, [SIZE, SIZE], LatencySettings(), fresh=True)
+        cached.latencies_of(files, [SIZE, SIZE], LatencySettings(), fresh=True)
 
     def killed(*_: object) -> None:
         raise Unmeasurable("the measuring process ended with signal 11: it said nothing")
 
-    monkeypatch.setattr(lookup, "run_once", killed)
+    monkeypatch.setattr(cached, "run_once", killed)
     with pytest.raises(LatencyError, match=r"a\.onnx ends runtime onnxruntime: .* signal 11") as told:
-        lookup.latencies_of(files, [SIZE, SIZE], LatencySettings(), fresh=True)
+        cached.latencies_of(files, [SIZE, SIZE], LatencySettings(), fresh=True)
     assert not isinstance(told.value, Unmeasurable)  # which would be tried again and again
 
 
 @pytest.fixture
 def calibration_of_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "needed_calibration", lambda settings: None)
+    monkeypatch.setattr(cached, "needed_calibration", lambda settings: None)
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 1, 1), (1, 10), (1, 84, 85), (1, 252, 85), (1, 3, 84), (2, 84, 8400)])

@@ -3,7 +3,7 @@
 import pytest
 
 from nas.errors import Busy, DeviceLost, LatencyError, Unmeasurable
-from nas.latency.patience import SURE, patiently, surely
+from nas.latency.retry import SURE, patiently, surely
 
 FOUND = object()
 

@@ -10,17 +10,17 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from nas.architecture import Architecture
+from nas.architecture.architecture import Architecture
 from nas.cli.latency_predict import _features, predict
 from nas.errors import GhostnasError, LatencyError, ModelError, StudyError
-from nas.evaluate import Evaluation
 from nas.latency import Latency, LatencySettings
-from nas.latency import known_features as known
-from nas.latency.features import TERMS, Features, features
-from nas.latency.models import find_model
-from nas.settings import SearchSettings
-from nas.space import load_space
-from nas.study import StoredStudy
+from nas.latency.artifacts.model_files import find_model
+from nas.latency.predictor import feature_cache as known
+from nas.latency.predictor.features import TERMS, Features, features
+from nas.search.evaluate import Evaluation
+from nas.space.space import load_space
+from nas.study.settings import SearchSettings
+from nas.study.store import StoredStudy
 from tests.latency.onnx_makers import conv, external, value, written
 from tests.latency.test_predictor import HERE, designs
 

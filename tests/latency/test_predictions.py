@@ -6,10 +6,10 @@ import torch
 
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
-from nas.latency.artifact import ModelBytes
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
 from nas.latency.predictions import opened_for_pictures
-from nas.latency.reference import COMPUTE, reference_module, reference_onnx
-from nas.latency.sized import Sized
+from nas.latency.protocol.reference_nets import COMPUTE, reference_module, reference_onnx
 from tests.latency.conftest import IMGSZ
 
 

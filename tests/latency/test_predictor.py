@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nas.errors import LatencyError
-from nas.latency.features import TERMS, Features
-from nas.latency.predictor import LEAST_CARRIED, LEAST_SAMPLES, Predictor, Sample
+from nas.latency.predictor.features import TERMS, Features
+from nas.latency.predictor.predictor import LEAST_CARRIED, LEAST_SAMPLES, Predictor, Sample
 
 START = np.array([term.cost_ns for term in TERMS]) * 1e-6
 NOISE = 0.01

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from nas.errors import UsageError
-from nas.latency.profile import DevicePlace, resolve_device, shipped_profiles
-from nas.latency.values import DEFAULT_RUNTIME, RUNTIMES
+from nas.latency.devices.profile import DevicePlace, resolve_device, shipped_profiles
+from nas.latency.types import DEFAULT_RUNTIME, RUNTIMES
 
 GOOD = "host: ssh://pi@board:2222\n"
 

@@ -7,8 +7,8 @@ import onnxruntime
 import pytest
 import torch
 
-from nas.latency.reference import COMPUTE, MEMORY, Reference, reference_module, reference_onnx
-from nas.latency.session import image
+from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, Reference, reference_module, reference_onnx
+from nas.latency.runtimes.session import image
 
 FROZEN = {
     COMPUTE: "60d94bb81a9c873be6e5b0928dd8ec38d9837afac78bd785d54bc48328565773",

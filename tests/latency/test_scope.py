@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from nas.errors import LatencyError
-from nas.latency.scope import scoped
-from nas.latency.session import Session, image
+from nas.latency.runtimes.scope import scoped
+from nas.latency.runtimes.session import Session, image
 
 
 class Noted:

@@ -13,13 +13,14 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from nas.errors import LatencyError, RuntimeMissing
-from nas.latency import LatencySettings, runtimes
-from nas.latency.artifact import TAKES, ModelBytes, prepare, prepare_reference
-from nas.latency.reference import COMPUTE, reference_module
-from nas.latency.runtimes import open_session
-from nas.latency.session import Session, check_finite, image
-from nas.latency.sized import Sized
-from nas.latency.values import OFFERS
+from nas.latency import LatencySettings
+from nas.latency.artifacts.prepare import TAKES, ModelBytes, prepare, prepare_reference
+from nas.latency.artifacts.sized import Sized
+from nas.latency.protocol.reference_nets import COMPUTE, reference_module
+from nas.latency.runtimes import registry
+from nas.latency.runtimes.registry import open_session
+from nas.latency.runtimes.session import Session, check_finite, image
+from nas.latency.types import OFFERS
 from tests.latency.conftest import IMGSZ
 
 Pixels = NDArray[np.float32]
@@ -49,7 +50,7 @@ def _named(settings: LatencySettings) -> str:
 
 
 def _skip_where_it_cannot_run(settings: LatencySettings) -> None:
-    if not runtimes.is_installed(settings.runtime):
+    if not registry.is_installed(settings.runtime):
         pytest.skip(f"{settings.runtime} is not installed")
     if (settings.runtime, settings.precision) == ("openvino", "bfloat16"):
         import openvino
@@ -64,7 +65,7 @@ def lively() -> nn.Module:
 
     Seeded, because random weights can amplify the last bit by a thousand.
     """
-    from nas.build import load_model
+    from nas.model.build import load_model
 
     with torch.random.fork_rng():
         torch.manual_seed(3)
@@ -86,7 +87,7 @@ def _opened(model: ModelBytes, settings: LatencySettings, imgsz: int = IMGSZ) ->
 
 
 def _torch(model: nn.Module, picture: Pixels) -> Pixels:
-    from nas.build import fused
+    from nas.model.build import fused
 
     with torch.inference_mode():
         answer: Pixels = fused(model)(torch.from_numpy(picture))[0].numpy()  # type: ignore[arg-type]
@@ -310,8 +311,8 @@ def test_a_runtime_that_is_not_installed(
     runtime: str, module: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    assert not runtimes.is_installed(runtime)
-    assert command in runtimes.available_runtimes()[runtime]
+    assert not registry.is_installed(runtime)
+    assert command in registry.available_runtimes()[runtime]
     settings = LatencySettings(runtime, device="cpu" if "cpu" in OFFERS[runtime] else "cuda:0")
     with pytest.raises(RuntimeMissing) as raised:
         open_session(ModelBytes("onnx", b""), IMGSZ, settings)

@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from nas.errors import DeviceLost, LatencyError, UsageError
-from nas.latency.link import open_link
-from nas.latency.package import agent_package
-from nas.latency.patience import patiently
-from nas.latency.ssh import Address, parse_address, ssh_command
+from nas.latency.agent.package import agent_package
+from nas.latency.remote.connection import open_link
+from nas.latency.remote.ssh import Address, parse_address, ssh_command
+from nas.latency.retry import patiently
 from tests.latency.sshd import Server, end, freeze, serving
 
 MODEL = b"some bytes that stand for a model" * 5000

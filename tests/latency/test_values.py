@@ -7,7 +7,7 @@ import pytest
 
 from nas.errors import UsageError
 from nas.latency import RUNTIMES, Latency, LatencySettings, available_runtimes, resolve_level, resolve_runtime
-from nas.latency.values import OFFERS
+from nas.latency.types import OFFERS
 
 _LATENCY = Latency(
     latency_ms=2.4,

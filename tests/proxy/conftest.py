@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from nas.data import DetectionData, embedded, load
+from nas.data import DetectionData, load
+from nas.data.synthetic import embedded
 
 MakeModel = Callable[..., nn.Module]
 

@@ -3,7 +3,7 @@
 import torch
 
 from nas.data import DetectionData
-from nas.data.pixels import Pixels, pixels
+from nas.data.image_cache import Pixels, pixels
 from nas.proxy.augment import augmented
 
 CPU = torch.device("cpu")

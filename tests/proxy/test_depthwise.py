@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.proxy.depthwise import quick_depthwise
+from nas.proxy.fast_depthwise import quick_depthwise
 
 CPU = torch.device("cpu")
 KINDS = {

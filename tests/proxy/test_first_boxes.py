@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from nas.build import build
-from nas.literals import yolo11
-from nas.proxy.first_boxes import begin_with_boxes
-from nas.yolo_yaml import to_yaml
+from nas.architecture.to_yaml import to_yaml
+from nas.model.build import build
+from nas.proxy.box_init import begin_with_boxes
+from nas.space.reference_designs import yolo11
 
 DESIGN = yolo11("n", 96, 0.25)
 

@@ -6,10 +6,10 @@ from ultralytics.cfg import get_cfg
 from ultralytics.utils.loss import E2ELoss, v8DetectionLoss
 from ultralytics.utils.metrics import bbox_iou
 
-from nas.build import build
 from nas.errors import UsageError
-from nas.loss_choice import Losses
-from nas.losses import DetectionLoss, as_float32, criterion
+from nas.model.build import build
+from nas.model.loss_names import Losses
+from nas.model.losses import DetectionLoss, as_float32, criterion
 
 YAML = """
 nc: 3

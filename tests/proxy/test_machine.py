@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from nas.proxy.machine import find_precision, passing
+from nas.proxy.device import find_precision, passing
 
 CUDA = torch.device("cuda:1")
 

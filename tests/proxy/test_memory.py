@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.data import DetectionData
 from nas.errors import ProxyError
-from nas.proxy import ProxySettings, evaluate, score, train, train_proxy
+from nas.proxy import ProxySettings, evaluate, train, train_proxy
 from nas.proxy.memory import enough_memory, release
 
 from .conftest import MakeModel
@@ -22,7 +22,7 @@ WHERE = [
     (train, "AveragedWeights", "a training at batch 4 and 32 px"),
     (train, "descend", "a training at batch 4 and 32 px"),
     (train, "recalibrate", "a training at batch 4 and 32 px"),
-    (score, "score_with", "the score of a model at 32 px"),
+    (evaluate, "score_with", "the score of a model at 32 px"),
 ]
 SAID = [
     CUDA,

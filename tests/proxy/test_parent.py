@@ -11,14 +11,14 @@ from benchmarks.parent.cut import blocks, halves
 from benchmarks.parent.net import Parent
 from benchmarks.parent.score import score_cut
 from benchmarks.parent.train import train_parent
-from nas.architecture import Architecture
-from nas.build import build
+from nas.architecture.architecture import Architecture
+from nas.architecture.to_yaml import to_yaml
 from nas.data import load
-from nas.data.values import Split
+from nas.data.dataset import Split
 from nas.errors import UsageError
+from nas.model.build import build
 from nas.proxy import ProxySettings
-from nas.space import SearchSpace, load_space
-from nas.yolo_yaml import to_yaml
+from nas.space.space import SearchSpace, load_space
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nas.literals import yolo11
+from nas.space.reference_designs import yolo11
 from tests.scripts import script
 
 

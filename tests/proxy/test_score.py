@@ -35,7 +35,7 @@ class Oracle(nn.Module):
 
 def truth(data: DetectionData, imgsz: int) -> torch.Tensor:
     """The true boxes of the selection part as predictions of confidence 1."""
-    from nas.data.pixels import pixels
+    from nas.data.image_cache import pixels
 
     source = pixels(data.select, imgsz)
     answers = torch.zeros(len(source), 4 + data.nc, source.boxes.shape[1])
@@ -64,7 +64,7 @@ def test_pictures_that_do_not_fit_into_memory_get_the_same_score(
     answers *= 1 + 0.1 * torch.randn(answers.shape, generator=random)
     held = evaluate(Oracle(6, answers), small_data.select, small_data, 64)
     assert 0.1 < held.map50_95 < 0.9
-    monkeypatch.setattr("nas.data.pixels.psutil.virtual_memory", lambda: SimpleNamespace(available=100_000))
+    monkeypatch.setattr("nas.data.image_cache.psutil.virtual_memory", lambda: SimpleNamespace(available=100_000))
     unseen = replace(small_data.select, key="unseen")
     assert evaluate(Oracle(6, answers), unseen, small_data, 64) == held
 

@@ -10,7 +10,7 @@ from torch import nn
 from nas.data import DetectionData
 from nas.errors import StorageError
 from nas.proxy import ProxySettings, train_proxy
-from nas.proxy.state_file import StateFile
+from nas.proxy.resume_state import StateFile
 
 from .conftest import MakeModel
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from nas.data import DetectionData
-from nas.data.pixels import pixels
+from nas.data.image_cache import pixels
 from nas.errors import ProxyError
 from nas.proxy import ProxySettings, train_proxy
-from nas.proxy.average import AveragedWeights, recalibrate
+from nas.proxy.ema import AveragedWeights, recalibrate
 from nas.proxy.train import changed_share, learning_rate, optimizer_of, set_learning_rate
 
 from .conftest import MakeModel
@@ -140,7 +140,7 @@ import hashlib, sys, torch
 from pathlib import Path
 from nas.data import embedded, load
 from nas.proxy import ProxySettings, train_proxy
-from nas.build import load_model
+from nas.model.build import load_model
 embedded.PICTURES, embedded.SET_NAME = {"train": 30, "val": 4}, "embedded-repeat"
 torch.manual_seed(int(sys.argv[1]))  # another global state each time, which must not matter
 data = load(None)
@@ -185,8 +185,8 @@ head:
 def test_a_head_without_nms_learns_and_is_scored_by_its_own_branches(small_data: DetectionData) -> None:
     from ultralytics.utils.loss import E2ELoss
 
-    from nas.build import build, is_nms_free
-    from nas.proxy.objective import loss_of
+    from nas.model.build import build, is_nms_free
+    from nas.proxy.loss import loss_of
 
     settings = ProxySettings(steps=4, batch=8, recalibration=8)
     result, model = train_proxy(build(NMS_FREE, seed=0), small_data, 64, settings)
@@ -204,7 +204,7 @@ def test_a_head_without_nms_learns_and_is_scored_by_its_own_branches(small_data:
 
 
 def test_the_losses_of_choice_are_trained_with(small_data: DetectionData, make_model: MakeModel) -> None:
-    from nas.loss_choice import Losses
+    from nas.model.loss_names import Losses
 
     settings = ProxySettings(steps=3, batch=8, recalibration=8)
     plain, _ = train_proxy(make_model(), small_data, 64, settings)

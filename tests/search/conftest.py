@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture import Architecture
-from nas.campaign import Campaign
-from nas.evaluate import Evaluation, Limits, Task
-from nas.executors import inline
+from nas.architecture.architecture import Architecture
 from nas.latency import Latency, LatencySettings
-from nas.latency.estimate import Calibration
-from nas.literals import yolo11
+from nas.latency.protocol.estimate import Calibration
 from nas.proxy import ProxySettings, Score
-from nas.settings import SearchSettings
-from nas.space import SearchSpace, load_space
-from nas.study import StoredStudy
+from nas.search.evaluate import Evaluation, Limits, Task
+from nas.search.executors import inline
+from nas.search.scheduler import Campaign
+from nas.space.reference_designs import yolo11
+from nas.space.space import SearchSpace, load_space
+from nas.study.settings import SearchSettings
+from nas.study.store import StoredStudy
 
 
 def work(architecture: Architecture) -> float:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from nas import runner
 from nas.errors import DeviceLost, StudyError
 from nas.latency import LatencySettings
-from nas.provenance import machine, versions
 from nas.proxy import ProxySettings
-from nas.settings import SearchSettings
-from nas.study import StoredStudy
+from nas.search import run
+from nas.study.settings import SearchSettings
+from nas.study.store import StoredStudy
+from nas.util.provenance import machine, versions
 
 KEY = {"device": "AMD EPYC, 2 cores, Linux x86_64, machine 1f40fc92", "runtime": "onnxruntime", "runtime_version": "1"}
 
@@ -23,13 +23,13 @@ def study(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> St
 
 
 def device(monkeypatch: pytest.MonkeyPatch, **changed: str) -> None:
-    monkeypatch.setattr(runner, "open_link", lambda place: nullcontext())
-    monkeypatch.setattr(runner, "key_of", lambda *_: {**KEY, **changed})
-    monkeypatch.setattr(runner, "find_precision", lambda *_: changed.get("arithmetic", "float32"))
+    monkeypatch.setattr(run, "open_link", lambda place: nullcontext())
+    monkeypatch.setattr(run, "key_of", lambda *_: {**KEY, **changed})
+    monkeypatch.setattr(run, "find_precision", lambda *_: changed.get("arithmetic", "float32"))
 
 
 def begun(study: StoredStudy, complete: bool = False) -> dict[str, Any]:
-    return runner._begun(study, LatencySettings(), ProxySettings(device="cpu"), complete=complete)
+    return run._begun(study, LatencySettings(), ProxySettings(device="cpu"), complete=complete)
 
 
 def test_where_a_search_began_is_kept(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_a_complete_search_needs_no_device(study: StoredStudy, monkeypatch: pyte
     def away(place: str) -> None:
         raise DeviceLost("pi@board is away")
 
-    monkeypatch.setattr(runner, "open_link", away)
+    monkeypatch.setattr(run, "open_link", away)
     assert begun(study, complete=True) == first
     with pytest.raises(DeviceLost):
         begun(study)

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from nas.architecture import Architecture
-from nas.assignment import Assignment, Repetition
-from nas.campaign import FAILURES_IN_A_ROW, Campaign
+from nas.architecture.architecture import Architecture
 from nas.errors import ProxyError, Unmeasurable
-from nas.estimates import FAVOURITES, estimates, favourites
-from nas.evaluate import Evaluation, Task
-from nas.executors import inline
-from nas.literals import yolo11
-from nas.progress import LastPhase, Progress
 from nas.proxy import Score
-from nas.search import FRONT_EVERY, RANDOM_EVERY, Observation
-from nas.settings import SearchSettings
-from nas.space import SearchSpace
-from nas.study import StoredStudy
+from nas.search.evaluate import Evaluation, Task
+from nas.search.executors import inline
+from nas.search.pending_trial import Assignment, Repetition
+from nas.search.progress import LastPhase, Progress
+from nas.search.sampler import FRONT_EVERY, RANDOM_EVERY, Observation
+from nas.search.scheduler import FAILURES_IN_A_ROW, Campaign
+from nas.space.reference_designs import yolo11
+from nas.space.space import SearchSpace
+from nas.study.accuracy import FAVOURITES, estimates, favourites
+from nas.study.settings import SearchSettings
+from nas.study.store import StoredStudy
 
 Evaluate = Callable[..., Evaluation]
 
@@ -400,7 +400,7 @@ def test_a_baseline_that_breaks_another_limit_is_no_feasible_one_for_the_sampler
     def proposed(space: SearchSpace, history: list[Observation], *_: object, **__: object) -> None:
         seen.extend(history)
 
-    monkeypatch.setattr("nas.campaign.propose", proposed)
+    monkeypatch.setattr("nas.search.scheduler.propose", proposed)
     campaign = Campaign(study, space, sampler="gp", seed=0, budget=2, baselines={"yolo11n": yolo11("n", 96)})
     inline.run(campaign, few, by_formula)
     study.close()

@@ -10,22 +10,22 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from nas import confirm
-from nas.architecture import Architecture
-from nas.build import build
+from nas.architecture.architecture import Architecture
+from nas.architecture.to_yaml import to_yaml
 from nas.data import load
-from nas.data.embedded import write_set
-from nas.data.pixels import pixels
+from nas.data.image_cache import pixels
+from nas.data.synthetic.embedded import write_set
 from nas.errors import StudyError, Unmeasurable
-from nas.evaluate import Task
-from nas.latency import LatencySettings, patience
-from nas.latency.artifact import ModelBytes
+from nas.latency import LatencySettings, retry
+from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.sized import Sized
 from nas.latency.measure import Comparison
-from nas.latency.sized import Sized
-from nas.literals import yolo11
+from nas.model.build import build
 from nas.proxy import Score
-from nas.study import Record
-from nas.yolo_yaml import to_yaml
+from nas.search import remeasure
+from nas.search.evaluate import Task
+from nas.space.reference_designs import yolo11
+from nas.study.store import Record
 from tests.search.conftest import formula, formula_latency
 
 
@@ -95,16 +95,16 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
         timed.extend(models)
         return Comparison((replace(formula_latency(architecture, task), level="finalist"),), None)
 
-    monkeypatch.setattr(confirm, "prepare", prepare)
-    monkeypatch.setattr(confirm, "compare", compare)
+    monkeypatch.setattr(remeasure, "prepare", prepare)
+    monkeypatch.setattr(remeasure, "compare", compare)
     differed: list[str] = []
 
     def difference(file: Sized, *_: object) -> float:
         differed.append(file.model.digest)
         return 0.25
 
-    monkeypatch.setattr(confirm, "_difference", difference)
-    (final,) = confirm.confirm([record], task)
+    monkeypatch.setattr(remeasure, "_difference", difference)
+    (final,) = remeasure.confirm([record], task)
     assert differed == [file.digest] and final.difference == 0.25
     assert [one.model.digest for one in timed] == [file.digest] == [final.file]
     # The file knows the truth, the torch model beside it nothing: the score is the file's.
@@ -116,7 +116,7 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
         assert final.precision_lost == final.val_float.map50_95 - final.val.map50_95 < -0.8
         (pictures,) = quantised_with
         assert isinstance(pictures, np.ndarray) and len(pictures) > 0  # of train: val is looked at once, at the end
-    assert confirm.Final.from_dict(final.to_dict()) == final
+    assert remeasure.Final.from_dict(final.to_dict()) == final
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no weights"])
@@ -125,7 +125,7 @@ def test_weights_that_are_gone_are_told(task: Task, content: bytes | None) -> No
     if content is not None:
         (task.folder / "models" / "trial-0.pt").write_bytes(content)
     with pytest.raises(StudyError, match=r"weights .*trial-0.pt cannot be read"):
-        confirm.confirm([trained(yolo11("n", 96, 0.25), task, "trial-0")], task)
+        remeasure.confirm([trained(yolo11("n", 96, 0.25), task, "trial-0")], task)
 
 
 # --- a disturbed device
@@ -138,15 +138,15 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     def export(record: Record, task: Task, weights: str) -> tuple[None, Sized]:
         return None, Sized(ModelBytes("onnx", record.label.encode()), 96)
 
-    def scored(model: None, file: Sized, latency: Any, task: Task) -> confirm.Final:
-        return confirm.Final(latency, Score(0.2, 0.3), None, 0.0, file.model.digest)
+    def scored(model: None, file: Sized, latency: Any, task: Task) -> remeasure.Final:
+        return remeasure.Final(latency, Score(0.2, 0.3), None, 0.0, file.model.digest)
 
-    monkeypatch.setattr(confirm, "_export", export)
-    monkeypatch.setattr(confirm, "_scored", scored)
+    monkeypatch.setattr(remeasure, "_export", export)
+    monkeypatch.setattr(remeasure, "_scored", scored)
     for module, name in (
-        (confirm, "DISTURBED_PAUSES_S"),
-        (confirm, "_PAUSES_AFTER_S"),
-        (patience, "_UNSURE_PAUSES_S"),
+        (remeasure, "DISTURBED_PAUSES_S"),
+        (remeasure, "_PAUSES_AFTER_S"),
+        (retry, "_UNSURE_PAUSES_S"),
     ):
         monkeypatch.setattr(module, name, (0.0,) * len(getattr(module, name)))
 
@@ -177,19 +177,19 @@ def test_designs_are_measured_together_and_alone_only_where_the_target_is_not_de
 ) -> None:
     records = [trained(yolo11("n", 96, 0.25), task, label) for label in ("a", "b")]
     asked: list[int] = []
-    monkeypatch.setattr(confirm, "compare", answering(task, [0.001], asked))
-    assert all(final.confirmed and final.latency.meets(2.5) for final in confirm.confirm(records, task))
+    monkeypatch.setattr(remeasure, "compare", answering(task, [0.001], asked))
+    assert all(final.confirmed and final.latency.meets(2.5) for final in remeasure.confirm(records, task))
     assert asked == [2]
 
     asked.clear()  # a's second try is worse, its third enough; of b the first stays, because nothing better comes
-    monkeypatch.setattr(confirm, "compare", answering(task, [0.05, 0.08, 0.001, 0.06, 0.07, 0.08], asked))
-    sure, unsure = confirm.confirm(records, task)
+    monkeypatch.setattr(remeasure, "compare", answering(task, [0.05, 0.08, 0.001, 0.06, 0.07, 0.08], asked))
+    sure, unsure = remeasure.confirm(records, task)
     assert asked == [2, 1, 1, 1, 1, 1]
     assert sure.latency.meets(2.5) and unsure.latency.high_ms == pytest.approx(2.49 * 1.05)
 
     asked.clear()  # an answer stands, however disturbed the device is later
-    monkeypatch.setattr(confirm, "compare", answering(task, [0.05, None, None], asked))
-    assert all(final.confirmed for final in confirm.confirm(records, task)) and asked == [2, 1, 1]
+    monkeypatch.setattr(remeasure, "compare", answering(task, [0.05, None, None], asked))
+    assert all(final.confirmed for final in remeasure.confirm(records, task)) and asked == [2, 1, 1]
 
 
 def test_where_the_device_gives_no_answer_the_screening_stays_and_is_called_unconfirmed(
@@ -198,9 +198,9 @@ def test_where_the_device_gives_no_answer_the_screening_stays_and_is_called_unco
     records = [trained(yolo11("n", 96, 0.25), task, label) for label in ("a", "b", "c")]
     asked: list[int] = []
     # Together; a alone, once and after three pauses; b, not waited for as long, once and after one; c succeeds.
-    monkeypatch.setattr(confirm, "compare", answering(task, [None] * (1 + 4 + 2) + [0.001], asked))
+    monkeypatch.setattr(remeasure, "compare", answering(task, [None] * (1 + 4 + 2) + [0.001], asked))
     said: list[str] = []
-    finals = confirm.confirm(records, task, said.append)
+    finals = remeasure.confirm(records, task, said.append)
     assert asked == [3, *[1] * 7]
     assert [final.confirmed for final in finals] == [False, False, True]
     assert finals[0].latency == formula_latency(yolo11("n", 96, 0.25), task)
@@ -213,6 +213,6 @@ def test_what_misses_the_target_anyway_is_not_waited_for(
     records = [trained(yolo11("n", 160), task, "slow"), trained(yolo11("n", 96, 0.25), task, "fast")]
     asked: list[int] = []
     # Together; the slow one alone, once; the fast one as patiently as ever, once and after three pauses.
-    monkeypatch.setattr(confirm, "compare", answering(task, [None] * (1 + 1 + 4), asked))
-    assert not any(final.confirmed for final in confirm.confirm(records, task))
+    monkeypatch.setattr(remeasure, "compare", answering(task, [None] * (1 + 1 + 4), asked))
+    assert not any(final.confirmed for final in remeasure.confirm(records, task))
     assert asked == [2, *[1] * 5]

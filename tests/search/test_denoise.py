@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-from nas.architecture import Architecture
-from nas.denoise import LEAST, Estimate, Scored, denoised, features
-from nas.space import load_space
+from nas.architecture.architecture import Architecture
+from nas.space.space import load_space
+from nas.surrogate.posterior import LEAST, Estimate, Scored, denoised, features
 
 Values = NDArray[np.float64]
 

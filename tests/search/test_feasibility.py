@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from nas.architecture import Architecture
+from nas.architecture.architecture import Architecture
 from nas.errors import TargetUnreachable
-from nas.evaluate import Evaluation, Task
-from nas.feasibility import Feasibility, check
 from nas.latency import LatencySettings
-from nas.space import SearchSpace, load_space
+from nas.search.evaluate import Evaluation, Task
+from nas.search.feasibility import Feasibility, check
+from nas.space.space import SearchSpace, load_space
 from tests.search.conftest import formula
 
 
@@ -25,15 +25,15 @@ def test_baselines_meet_the_target_where_they_can(space: SearchSpace, task: Task
 
 
 def test_the_scaled_baseline_is_the_largest_that_meets(space: SearchSpace, task: Task) -> None:
-    from nas.feasibility import _by_cost
-    from nas.literals import scaled_yolo11
+    from nas.search.feasibility import _by_cost
+    from nas.space.reference_designs import scaled_yolo11
 
     meeting = [a for a in _by_cost(scaled_yolo11(space)) if not formula(a, task).violations]
     assert check(space, task, formula).baselines["yolo11-scaled"] == meeting[0]
 
 
 def test_literals_are_tried_at_the_largest_size_that_meets(space: SearchSpace, task: Task) -> None:
-    from nas.literal_files import points, shipped_literals
+    from nas.space.literals import points, shipped_literals
 
     literals = points(space, shipped_literals().values())
     plain, seeded = check(space, task, formula), check(space, task, formula, literals.values())
@@ -90,7 +90,7 @@ def test_the_advice_is_on_the_limits_that_are_missed(
     advised: list[str],
     measured: list[str],
 ) -> None:
-    monkeypatch.setattr("nas.feasibility.needed_calibration", lambda settings: task.calibration)
+    monkeypatch.setattr("nas.search.feasibility.needed_calibration", lambda settings: task.calibration)
     strict = replace(task, limits=replace(task.limits, **limits))  # type: ignore[arg-type]
     with pytest.raises(TargetUnreachable) as refusal:
         check(space, strict, formula)
@@ -104,7 +104,7 @@ def test_the_advice_is_on_the_limits_that_are_missed(
 def test_an_unreachable_target_says_what_is_reachable(
     space: SearchSpace, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.feasibility.needed_calibration", lambda settings: task.calibration)
+    monkeypatch.setattr("nas.search.feasibility.needed_calibration", lambda settings: task.calibration)
     strict = replace(task, limits=replace(task.limits, target_ms=0.4))
     with pytest.raises(TargetUnreachable) as refusal:
         check(space, strict, formula)

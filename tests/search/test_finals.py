@@ -11,26 +11,25 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from nas import finals
-from nas.campaign import Campaign
-from nas.cli.progress import ConsoleReporter
+from nas.architecture.to_yaml import to_yaml
+from nas.cli.search_progress import ConsoleReporter
 from nas.data.findings import Findings, Overlap
-from nas.estimates import estimates
-from nas.evaluate import Task
-from nas.executors import inline
-from nas.finals import Final, Finalist, choose_best, conclude
 from nas.latency import LatencySettings
-from nas.literals import yolo11
-from nas.pareto import front_indices
-from nas.plot import draw_front
-from nas.provenance import command, machine, versions
 from nas.proxy import Score
-from nas.report import Outcome, gain_sentence, next_commands, report, write
-from nas.runs import table
-from nas.settings import SearchSettings
-from nas.space import SearchSpace
-from nas.study import Record, StoredStudy, evaluated
-from nas.yolo_yaml import to_yaml
+from nas.results.folder import table
+from nas.results.plot import draw_front
+from nas.results.report import Outcome, gain_sentence, next_commands, report, write
+from nas.search.conclude import Final, Finalist, choose_best, conclude
+from nas.search.evaluate import Task
+from nas.search.executors import inline
+from nas.search.scheduler import Campaign
+from nas.space.reference_designs import yolo11
+from nas.space.space import SearchSpace
+from nas.study.accuracy import estimates
+from nas.study.settings import SearchSettings
+from nas.study.store import Record, StoredStudy, evaluated
+from nas.util.pareto import front_indices
+from nas.util.provenance import command, machine, versions
 from tests.search.conftest import formula
 
 
@@ -74,7 +73,7 @@ def slower(factor: float) -> object:
 def test_the_front_holds_by_its_own_fresh_numbers(
     study: StoredStudy, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finals, "confirm", slower(1.3))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.3))
     front, baselines, _ = conclude(study, task)
     points = [(f.final.latency.latency_ms, f.accuracy) for f in front]
     known = estimates([*study.baselines(), *study.records()], {})
@@ -92,7 +91,7 @@ def test_the_front_holds_by_its_own_fresh_numbers(
     def never(*_: object, **__: object) -> list[Final]:
         raise AssertionError("a kept final was measured again")
 
-    monkeypatch.setattr(finals, "confirm", never)
+    monkeypatch.setattr("nas.search.conclude.confirm", never)
     assert conclude(study, task) == (front, baselines, [])
     study.close()
 
@@ -138,7 +137,7 @@ def outcome(study: StoredStudy, settings: SearchSettings) -> MakeOutcome:
 def test_a_baseline_is_best_when_it_is_ahead(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     front, baselines, _ = conclude(study, task)
 
     usual = outcome(front, baselines)
@@ -181,7 +180,7 @@ def test_place_and_statistic_are_named(
     outcome: MakeOutcome,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     finished = outcome(*conclude(study, task))
     board = LatencySettings(statistic="p95", sustained_s=60, place="ssh://pi@board?python=/home/pi/bin/python")
     names: list[str] = []
@@ -210,7 +209,7 @@ def test_place_and_statistic_are_named(
 def test_what_cannot_be_told_apart_is_named(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     finished = outcome(*conclude(study, task))
     best, known = finished.best, finished.known
     assert best is not None and best.estimate is not None
@@ -231,7 +230,7 @@ def test_what_cannot_be_told_apart_is_named(
 def test_the_report_tells_where_a_search_began_and_what_is_other_now(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     here = outcome(*conclude(study, task))
     assert "- latencies: a board; onnxruntime 1\n" in report(here) and "this part of the search:" not in report(here)
     versions_then = {**versions(), "torch": "1.0"}
@@ -245,7 +244,7 @@ def test_the_report_tells_where_a_search_began_and_what_is_other_now(
 def test_the_report_says_of_val_what_is_true_of_it(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     unseen = outcome(*conclude(study, task))
     assert "the data set's own val, which chose nothing; it is looked at once" in report(unseen)
     seen = replace(unseen, findings=Findings(overlaps=(Overlap("val", "train", 2, 1, 8),)))
@@ -259,7 +258,7 @@ def test_the_report_says_of_val_what_is_true_of_it(
 def test_the_yamls_need_no_file_but_the_study(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     finished = outcome(*conclude(study, task))
     write(finished)
     best = finished.best
@@ -273,7 +272,7 @@ def test_the_yamls_need_no_file_but_the_study(
 def test_the_table_fits_80_characters(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     front, baselines, _ = conclude(study, task)
     wide = replace(baselines[0].final.latency, latency_ms=12.34, low_ms=12.01, high_ms=12.67)
     slow = replace(baselines[0], final=replace(baselines[0].final, latency=wide))
@@ -296,7 +295,7 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
         latencies = [evaluated(record)[0].latency for record in records]
         return [Final(one, Score(0.2, 0.3), None, 0.0, "digest") for one in latencies]
 
-    monkeypatch.setattr(finals, "confirm", disturbed)
+    monkeypatch.setattr("nas.search.conclude.confirm", disturbed)
     front, baselines, _ = conclude(study, task)
     assert not any(f.final.confirmed for f in [*baselines, *front])
     assert all(f.meets_target == f.evaluation.latency.meets(2.5) for f in front)
@@ -308,7 +307,7 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
     assert "too disturbed to measure" in gain_sentence(finished) and "| yes? |" in report(finished)
     assert {row["latency_level"] for row in table(study.folder, "front.csv")} == {"screening"}
 
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     front, baselines, _ = conclude(study, task)
     assert all(f.final.confirmed for f in [*baselines, *front]) and any(f.meets_target for f in front)
     assert "too disturbed" not in gain_sentence(outcome(front, baselines))
@@ -328,7 +327,7 @@ def test_the_report_tells_what_the_precision_costs_and_flags_more_than_a_point(
         latencies = [evaluated(record)[0].latency for record in records]
         return [Final(latency, Score(0.2, 0.3), Score(0.2 + lost, 0.3), 0.1, "digest") for latency in latencies]
 
-    monkeypatch.setattr(finals, "confirm", lossy)
+    monkeypatch.setattr("nas.search.conclude.confirm", lossy)
     text = report(outcome(*conclude(study, task)))
     notes = [line for line in text.splitlines() if " costs " in line]
     assert notes and all(says in line for line in notes)
@@ -339,6 +338,6 @@ def test_the_report_tells_what_the_precision_costs_and_flags_more_than_a_point(
 def test_a_float32_report_says_nothing_of_a_precision(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finals, "confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     assert " costs " not in report(outcome(*conclude(study, task)))
     study.close()

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture import Architecture
-from nas.assignment import Assignment
-from nas.campaign import NEAR, PASSED_OVER, Campaign
+from nas.architecture.architecture import Architecture
 from nas.errors import ModelError
-from nas.evaluate import Evaluation, Task
-from nas.executors import inline
-from nas.foresight import foresee
-from nas.latency.features import Features
-from nas.latency.predictor import LEAST_SAMPLES, Prediction
-from nas.search import Sampler
-from nas.settings import SearchSettings
-from nas.space import SearchSpace
-from nas.study import Record, StoredStudy
+from nas.latency.predictor.features import Features
+from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction
+from nas.search.evaluate import Evaluation, Task
+from nas.search.executors import inline
+from nas.search.latency_filter import foresee
+from nas.search.pending_trial import Assignment
+from nas.search.sampler import Sampler
+from nas.search.scheduler import NEAR, PASSED_OVER, Campaign
+from nas.space.space import SearchSpace
+from nas.study.settings import SearchSettings
+from nas.study.store import Record, StoredStudy
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def work_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """A graph's work without building it: the pixels, which the formula's latency grows with."""
 
     def features(architecture: Architecture, classes: int) -> Features:
-        from nas.latency.features import NAMES
+        from nas.latency.predictor.features import NAMES
 
         return Features((architecture.imgsz**2.0 * 1e3, *[0.0] * (len(NAMES) - 1)))
 
-    monkeypatch.setattr("nas.foresight.features_of", features)
+    monkeypatch.setattr("nas.search.latency_filter.features_of", features)
 
 
 @pytest.mark.usefixtures("work_is_known")
@@ -61,7 +61,7 @@ def test_what_cannot_be_foretold_is_measured(
     def broken(architecture: Architecture, classes: int) -> Features:
         raise ModelError("cannot be exported")
 
-    monkeypatch.setattr("nas.foresight.features_of", broken)
+    monkeypatch.setattr("nas.search.latency_filter.features_of", broken)
     design = records[0].evaluation.architecture  # type: ignore[union-attr]
     assert foresee(task)(records, design) is None
 

@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 
-from nas.architecture import Architecture
-from nas.assignment import Assignment, Promotion, Repetition
-from nas.campaign import FAILURES_IN_A_ROW, Campaign
-from nas.cli.progress import progress_line
-from nas.dashboard import annotate
+from nas.architecture.architecture import Architecture
+from nas.cli.search_progress import progress_line
 from nas.errors import DataChanged, ProxyError, StorageError
-from nas.estimates import FAVOURITES, Estimates, estimates
-from nas.evaluate import Task
-from nas.executors import inline
-from nas.literals import yolo11
-from nas.progress import LastPhase, Progress
-from nas.promotions import kind, last_rungs, shortlists, standing
 from nas.proxy import Score
-from nas.rungs import LastRung
-from nas.settings import SearchSettings
-from nas.space import SearchSpace
-from nas.study import Record, StoredStudy
+from nas.results.dashboard import annotate
+from nas.search.evaluate import Task
+from nas.search.executors import inline
+from nas.search.pending_trial import Assignment, Promotion, Repetition
+from nas.search.progress import LastPhase, Progress
+from nas.search.promotions import kind, last_rungs, shortlists, standing
+from nas.search.scheduler import FAILURES_IN_A_ROW, Campaign
+from nas.space.reference_designs import yolo11
+from nas.space.space import SearchSpace
+from nas.study.accuracy import FAVOURITES, Estimates, estimates
+from nas.study.last_rung import LastRung
+from nas.study.settings import SearchSettings
+from nas.study.store import Record, StoredStudy
 from tests.search.conftest import BASELINES, BUDGET, Open, formula
 
 STEPS = 40
@@ -206,7 +206,7 @@ def test_who_is_promoted_does_not_change_until_more_designs_are_trained(
     assert before.decided and not before.finished and before.missing == before.promoted[1:]
     study.close()
     with monkeypatch.context() as patched:  # such as another version of a library
-        patched.setattr("nas.promotions.shortlists", lambda *_: [])
+        patched.setattr("nas.search.promotions.shortlists", lambda *_: [])
         study = opened("one")
         carry_out(study, space, task, Trainer())
     assert standing(study).promoted == before.promoted and standing(study).finished

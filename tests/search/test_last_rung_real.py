@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from nas.cli.progress import ConsoleReporter
+from nas.cli.search_progress import ConsoleReporter
 from nas.errors import UsageError
-from nas.evaluate import Limits
 from nas.latency import LatencySettings
 from nas.proxy import ProxySettings
-from nas.runner import Request, run_search
-from nas.space import load_space
+from nas.search.evaluate import Limits
+from nas.search.run import Request, run_search
+from nas.space.space import load_space
 
 
 def request(out: Path, last_rung: int) -> Request:

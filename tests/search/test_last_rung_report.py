@@ -11,26 +11,25 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from nas import finals
-from nas.bundle import readme
-from nas.campaign import Campaign
-from nas.cli.progress import ConsoleReporter
+from nas.cli.search_progress import ConsoleReporter
 from nas.data.findings import Findings
-from nas.designs import find_design
-from nas.estimates import estimates
-from nas.evaluate import Task
-from nas.executors import inline
-from nas.finals import Final, Finalist, choose_best, conclude
-from nas.last_rung_report import gained_at_last_rung
-from nas.literals import yolo11
-from nas.promotions import Standing, kind, last_rungs, standing
-from nas.provenance import machine, versions
+from nas.export.bundle import readme
 from nas.proxy import Score
-from nas.report import Outcome, report, write
-from nas.rungs import LastRung
-from nas.settings import SearchSettings
-from nas.space import SearchSpace
-from nas.study import Record, StoredStudy, evaluated
+from nas.results.designs import find_design
+from nas.results.last_rung import gained_at_last_rung
+from nas.results.report import Outcome, report, write
+from nas.search.conclude import Final, Finalist, choose_best, conclude
+from nas.search.evaluate import Task
+from nas.search.executors import inline
+from nas.search.promotions import Standing, kind, last_rungs, standing
+from nas.search.scheduler import Campaign
+from nas.space.reference_designs import yolo11
+from nas.space.space import SearchSpace
+from nas.study.accuracy import estimates
+from nas.study.last_rung import LastRung
+from nas.study.settings import SearchSettings
+from nas.study.store import Record, StoredStudy, evaluated
+from nas.util.provenance import machine, versions
 from tests.search.conftest import BASELINES, BUDGET, Open, formula
 
 STEPS = 1200
@@ -193,7 +192,7 @@ def confirmed(asked: list[tuple[str, bool]]) -> Any:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
-    monkeypatch.setattr(finals, "confirm", confirmed(found))
+    monkeypatch.setattr("nas.search.conclude.confirm", confirmed(found))
     return found
 
 

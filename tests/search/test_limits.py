@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from nas.evaluate import Limits, Task
-from nas.literals import yolo11
+from nas.search.evaluate import Limits, Task
+from nas.space.reference_designs import yolo11
 from tests.search.conftest import formula_latency
 
 

@@ -5,9 +5,9 @@ import random
 import numpy as np
 import pytest
 
-from nas.architecture import Architecture
-from nas.promise import Seen, promises
-from nas.space import SearchSpace
+from nas.architecture.architecture import Architecture
+from nas.space.space import SearchSpace
+from nas.surrogate.acquisition import Seen, promises
 
 TARGET_MS = 2.5
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from nas import ranking
 from nas.data import load
-from nas.data.embedded import SET_NAME
-from nas.ranking import Ranking, measured, told
-from nas.settings import SearchSettings
+from nas.data.synthetic.embedded import SET_NAME
+from nas.results import proxy_quality
+from nas.results.proxy_quality import Ranking, measured, told
+from nas.study.settings import SearchSettings
 
 KNOWN = Ranking("ghostv2-n", "0", "cells", "c", 10, 32, "1200 steps and 2 seeds", 0.41, 0.3, 0.52, 0.55, 0.2, 0.7, 0.8)
 
@@ -19,7 +19,7 @@ KNOWN = Ranking("ghostv2-n", "0", "cells", "c", 10, 32, "1200 steps and 2 seeds"
 def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "ranking.json"
     file.write_text(json.dumps([asdict(KNOWN)]))
-    monkeypatch.setattr(ranking, "MEASURED", file)
+    monkeypatch.setattr(proxy_quality, "MEASURED", file)
 
 
 @pytest.mark.usefixtures("known")

@@ -10,21 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture import Architecture
-from nas.campaign import Campaign
+from nas.architecture.architecture import Architecture
 from nas.errors import ProxyError, StorageError
-from nas.estimates import FAVOURITES
-from nas.evaluate import Evaluation, Task
-from nas.executors import ray_tune
-from nas.executors.scratch import own_folder
-from nas.literals import yolo11
-from nas.progress import Progress
-from nas.promotions import last_rungs, standing
 from nas.proxy import Score
-from nas.rungs import LastRung
-from nas.settings import SearchSettings
-from nas.space import SearchSpace
-from nas.study import StoredStudy, read_records
+from nas.search.evaluate import Evaluation, Task
+from nas.search.executors import ray_tune
+from nas.search.executors.scratch import own_folder
+from nas.search.progress import Progress
+from nas.search.promotions import last_rungs, standing
+from nas.search.scheduler import Campaign
+from nas.space.reference_designs import yolo11
+from nas.space.space import SearchSpace
+from nas.study.accuracy import FAVOURITES
+from nas.study.last_rung import LastRung
+from nas.study.settings import SearchSettings
+from nas.study.store import StoredStudy, read_records
 from tests.search.conftest import formula
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray warns of its own deprecations
@@ -33,14 +33,14 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tests.search import conftest
-from nas.campaign import Campaign
-from nas.evaluate import Limits, Task
-from nas.executors import ray_tune
+from nas.search.scheduler import Campaign
+from nas.search.evaluate import Limits, Task
+from nas.search.executors import ray_tune
 from nas.latency import LatencySettings
 from nas.proxy import ProxySettings
-from nas.settings import SearchSettings
-from nas.space import load_space
-from nas.study import StoredStudy
+from nas.study.settings import SearchSettings
+from nas.space.space import load_space
+from nas.study.store import StoredStudy
 import json
 
 def slow(architecture, task, label="", always_train=False):
@@ -164,7 +164,7 @@ def test_kill_9_loses_no_finished_trial_and_counts_none_twice(tmp_path: Path, se
 def kept_by_another(tmp_path: Path) -> Iterator[Path]:
     """A folder whose process lives."""
     code = (
-        "import sys; from pathlib import Path; from nas.executors.scratch import own_folder\n"
+        "import sys; from pathlib import Path; from nas.search.executors.scratch import own_folder\n"
         "with own_folder(Path(sys.argv[1])) as folder:\n    print(folder, flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

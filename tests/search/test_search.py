@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from nas import search
-from nas.literals import UNIFORM_WIDTHS, ghost_corner, scaled_yolo11, yolo11
-from nas.search import MUTATED, STARTUP_TRAINED, Observation, propose
-from nas.source_baselines import can_be_built
-from nas.space import SearchSpace, load_space
+from nas.search import sampler
+from nas.search.sampler import MUTATED, STARTUP_TRAINED, Observation, propose
+from nas.search.source_baselines import can_be_built
+from nas.space.reference_designs import UNIFORM_WIDTHS, ghost_corner, scaled_yolo11, yolo11
+from nas.space.space import SearchSpace, load_space
 
 
 def history(space: SearchSpace, n: int, rejected: int = 0) -> list[Observation]:
@@ -79,7 +79,7 @@ def test_an_exhausted_space_ends_the_search(space: SearchSpace) -> None:
             return True
 
     taken = Everything(["x"])
-    assert search._unknown(space, space.sample(random.Random(0)), taken, random.Random(0)) is None
+    assert sampler._unknown(space, space.sample(random.Random(0)), taken, random.Random(0)) is None
 
 
 @pytest.fixture
@@ -104,12 +104,12 @@ def test_a_search_from_a_checkpoint_begins_with_mutations_of_its_baselines(narro
 def test_the_most_promising_is_looked_for_near_the_best(narrowed: SearchSpace) -> None:
     """Half of what is drawn shares more choices with one of the best than random designs do."""
     seen = history(narrowed, STARTUP_TRAINED)
-    drawn = list(search._drawn(narrowed, seen, random.Random(0), mutated=True))
-    best = [one.indices for one in sorted(seen, key=lambda one: -(one.accuracy or 0))[: search.PARENTS]]
+    drawn = list(sampler._drawn(narrowed, seen, random.Random(0), mutated=True))
+    best = [one.indices for one in sorted(seen, key=lambda one: -(one.accuracy or 0))[: sampler.PARENTS]]
     searched = [dimension.name for dimension in narrowed.dimensions if len(dimension.choices) > 1]
     shared = [max(sum(point[name] == parent[name] for name in searched) for parent in best) for point in drawn]
     assert sum(shared[1::2]) > 2 * sum(shared[::2])
-    assert len(drawn) == search.CANDIDATES
+    assert len(drawn) == sampler.CANDIDATES
 
 
 def test_every_uniformly_narrowed_yolo11_is_a_point_of_its_space() -> None:

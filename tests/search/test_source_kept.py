@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from nas import runner
 from nas.errors import StudyError
 from nas.inherit import tuned
 from nas.inherit.values import Tuned
 from nas.proxy import ProxySettings, Score
-from nas.settings import SearchSettings
-from nas.study import StoredStudy
+from nas.search import run
+from nas.study.settings import SearchSettings
+from nas.study.store import StoredStudy
 
 FIRST = Tuned(Path("/cache/a.pt"), Path("/home/yolo11n.pt"), 600, Score(0.5, 0.8), 160, "0123")
 
@@ -28,7 +28,7 @@ def asked(study: StoredStudy, monkeypatch: pytest.MonkeyPatch, gives: Tuned, bud
     request: Any = SimpleNamespace(proxy=ProxySettings(), source_steps=600, space=space, budget=budget)
     reporter: Any = SimpleNamespace(tuning=None, tuned=lambda source: None)
     monkeypatch.setattr(tuned, "tune", lambda *_: gives)
-    return runner._tuned(study, request, FIRST.checkpoint, SimpleNamespace(), reporter)  # type: ignore[arg-type]
+    return run._tuned(study, request, FIRST.checkpoint, SimpleNamespace(), reporter)  # type: ignore[arg-type]
 
 
 def test_the_same_source_again_and_no_other(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,9 +44,9 @@ def test_the_same_source_again_and_no_other(study: StoredStudy, monkeypatch: pyt
 def test_where_nothing_is_left_to_train_it_is_not_needed(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     asked(study, monkeypatch, FIRST)
     other = replace(FIRST, digest="4567")
-    monkeypatch.setattr(runner, "standing", lambda study: SimpleNamespace(finished=True))
+    monkeypatch.setattr(run, "standing", lambda study: SimpleNamespace(finished=True))
     assert asked(study, monkeypatch, other, budget=0) == FIRST
-    monkeypatch.setattr(runner, "standing", lambda study: SimpleNamespace(finished=False))
+    monkeypatch.setattr(run, "standing", lambda study: SimpleNamespace(finished=False))
     with pytest.raises(StudyError, match="came out otherwise"):
         asked(study, monkeypatch, other, budget=0)
     study.close()

@@ -7,18 +7,18 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-import nas.evaluate
 import nas.proxy
-from nas.architecture import Architecture
-from nas.assignment import Assignment
-from nas.campaign import Campaign
+import nas.search.evaluate
+from nas.architecture.architecture import Architecture
 from nas.errors import DataChanged, DeviceLost, GhostnasError, StorageError
-from nas.evaluate import Evaluation, Evaluator, Task, evaluate
-from nas.executors import inline, ray_tune
-from nas.literals import yolo11
-from nas.settings import SearchSettings
-from nas.space import SearchSpace
-from nas.study import StoredStudy
+from nas.search.evaluate import Evaluation, Evaluator, Task, evaluate
+from nas.search.executors import inline, ray_tune
+from nas.search.pending_trial import Assignment
+from nas.search.scheduler import Campaign
+from nas.space.reference_designs import yolo11
+from nas.space.space import SearchSpace
+from nas.study.settings import SearchSettings
+from nas.study.store import StoredStudy
 from tests.search.conftest import formula
 
 LOST = DeviceLost("ssh://pi@board was lost")
@@ -135,7 +135,7 @@ def test_weights_that_do_not_fit_on_the_disk_are_no_fault_of_the_design(
     space: SearchSpace, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     architecture, model = space.smallest()[0], nn.Linear(2, 2)
-    monkeypatch.setattr(nas.evaluate, "_screen", lambda arch, task, label: formula(arch, task))
+    monkeypatch.setattr(nas.search.evaluate, "_screen", lambda arch, task, label: formula(arch, task))
     trained = SimpleNamespace(score=formula(architecture, task).score, inherited=None), model
     monkeypatch.setattr(nas.proxy, "train_proxy", lambda *_: trained, raising=False)
     (task.folder / "models").mkdir()

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from nas.errors import StorageError, StudyError
-from nas.evaluate import Task
-from nas.settings import SearchSettings
-from nas.space import SearchSpace
-from nas.study import StoredStudy, read_records
+from nas.search.evaluate import Task
+from nas.space.space import SearchSpace
+from nas.study.settings import SearchSettings
+from nas.study.store import StoredStudy, read_records
 from tests.search.conftest import formula
 
 
@@ -155,7 +155,7 @@ def test_a_study_that_another_program_locks_is_not_taken_for_corrupt(
     StoredStudy(tmp_path, settings, sizes).close()
     connect = sqlite3.connect
     monkeypatch.setattr(
-        "nas.study_file.sqlite3.connect", lambda path, timeout, **how: connect(path, timeout=0.1, **how)
+        "nas.study.storage.sqlite3.connect", lambda path, timeout, **how: connect(path, timeout=0.1, **how)
     )
     with connect(tmp_path / "study.db", isolation_level=None) as other:
         other.execute("BEGIN EXCLUSIVE")

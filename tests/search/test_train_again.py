@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import nas.proxy
-from nas.evaluate import Task, train_again
 from nas.proxy import ProxySettings, Score
-from nas.space import SearchSpace
+from nas.search.evaluate import Task, train_again
+from nas.space.space import SearchSpace
 
 
 def test_every_repetition_has_a_seed_of_its_own(

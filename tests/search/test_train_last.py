@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-import nas.evaluate
 import nas.proxy
+import nas.search.evaluate
 from nas.errors import ProxyError, StudyError
-from nas.evaluate import Task, begun, evaluate, train_last
-from nas.literals import yolo11
 from nas.proxy import ProxySettings, Score
-from nas.rungs import LastRung
+from nas.search.evaluate import Task, begun, evaluate, train_last
+from nas.space.reference_designs import yolo11
+from nas.study.last_rung import LastRung
 from tests.search.conftest import formula
 
 DESIGN = yolo11("n", 96, 0.25)
@@ -35,15 +35,15 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> dict[float, list[ProxySettings]]
         return SimpleNamespace(score=Score(scores[settings.lr], 0.7)), model
 
     monkeypatch.setattr(nas.proxy, "train_proxy", train_proxy, raising=False)
-    monkeypatch.setattr(nas.evaluate, "_screen", lambda design, task, label: formula(design, task))
-    monkeypatch.setattr(nas.evaluate, "data_of", lambda task: None)
+    monkeypatch.setattr(nas.search.evaluate, "_screen", lambda design, task, label: formula(design, task))
+    monkeypatch.setattr(nas.search.evaluate, "data_of", lambda task: None)
 
     def begin(design: Any, task: Task, *, taught: bool = False) -> tuple[nn.Module, float | None]:
         model = nn.Linear(1, 1)
         nn.init.ones_(model.weight)
         return model, 0.25
 
-    monkeypatch.setattr(nas.evaluate, "begun", begin)
+    monkeypatch.setattr(nas.search.evaluate, "begun", begin)
     return seen
 
 
@@ -109,7 +109,7 @@ def test_a_design_begins_with_the_same_weights_at_every_length(task: Task) -> No
 
 @pytest.mark.parametrize("last", [(), ("trial-0",)])
 def test_a_finalist_is_exported_from_the_weights_of_its_longest_training(task: Task, last: tuple[str, ...]) -> None:
-    from nas.confirm import confirm
+    from nas.search.remeasure import confirm
     from tests.search.test_confirm import trained as record
 
     name = r"trial-0-last\.pt" if last else r"trial-0\.pt"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture import Architecture
-from nas.build import build, fused
-from nas.space import load_space
-from nas.space_extremes import largest, smallest
-from nas.yolo_yaml import to_yaml
+from nas.architecture.architecture import Architecture
+from nas.architecture.to_yaml import to_yaml
+from nas.model.build import build, fused
+from nas.space.bounds import largest, smallest
+from nas.space.space import load_space
 
 SMALL = """
 imgsz: 64

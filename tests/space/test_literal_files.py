@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from nas.build import build, load_model
 from nas.errors import ModelError
-from nas.literal_files import points, read_literal, shipped_literals
-from nas.literals import yolo11
-from nas.space import load_space
-from nas.work import work
+from nas.model.build import build, load_model
+from nas.model.complexity import work
+from nas.space.literals import points, read_literal, shipped_literals
+from nas.space.reference_designs import yolo11
+from nas.space.space import load_space
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = shipped_literals()

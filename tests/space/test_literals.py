@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nas.architecture import LEVELS
-from nas.build import build, load_model
+from nas.architecture.architecture import LEVELS
+from nas.architecture.to_yaml import to_yaml
 from nas.errors import UsageError
-from nas.literals import ghost_corner, scaled_yolo11, yolo11
-from nas.space import load_space
-from nas.yolo_yaml import to_yaml
+from nas.model.build import build, load_model
+from nas.space.reference_designs import ghost_corner, scaled_yolo11, yolo11
+from nas.space.space import load_space
 
 OWN_SCALE = {"ghostv2-n": "n", "ghostv2-s": "s", "ghostv2-m": "m"}
 

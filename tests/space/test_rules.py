@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from nas.architecture import Stage
-from nas.literals import yolo11
-from nas.space import load_space, shipped_spaces
-from nas.space_rules import hidden_channels
-from nas.yolo_yaml import to_yaml
+from nas.architecture.architecture import Stage
+from nas.architecture.to_yaml import to_yaml
+from nas.space.reference_designs import yolo11
+from nas.space.rules import hidden_channels
+from nas.space.space import load_space, shipped_spaces
 
 
 def body(text: str) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture import BLOCK_CHOICES, LEVELS, downsampler, same_block
+from nas.architecture.architecture import BLOCK_CHOICES, LEVELS, downsampler, same_block
 from nas.errors import SpaceError
-from nas.space import SearchSpace, load_space, shipped_spaces
-from nas.space_codec import values_of
+from nas.space.codec import values_of
+from nas.space.space import SearchSpace, load_space, shipped_spaces
 
 SHIPPED = ("ghostv2-n", "ghostv2-s", "ghostv2-m", "mixed-n", "mixed-s", "narrowed-n", "narrowed-s", "narrowed-m")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nas.space import load_space, shipped_spaces
-from nas.space_schema import SpaceFile, StageChoices
+from nas.space.schema import SpaceFile, StageChoices
+from nas.space.space import load_space, shipped_spaces
 
 ROOT = Path(__file__).parents[2]
 DOC = ROOT / "docs" / "search-space.md"

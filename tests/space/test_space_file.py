@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import SpaceError
-from nas.space import load_space, shipped_spaces
+from nas.space.space import load_space, shipped_spaces
 
 LINES = (
     "imgsz: [96, 128]",  # 1

@@ -1,0 +1,1 @@
+"""The frozen design, its canonical key, and its Ultralytics YAML."""

@@ -1,0 +1,1 @@
+"""The process that measures; it starts with the standard library alone."""

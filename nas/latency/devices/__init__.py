@@ -1,0 +1,1 @@
+"""What `--device` names: profiles, and their check."""

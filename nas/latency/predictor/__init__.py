@@ -1,0 +1,1 @@
+"""Latency predicted from a model's operations."""

@@ -1,0 +1,1 @@
+"""The measurement protocol: references, calibration, slices, what is dropped, the estimate."""

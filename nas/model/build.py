@@ -1,0 +1,308 @@
+"""From a model YAML to a module, its counts and its ONNX graph.
+
+Counts are Ultralytics' own: twice the multiply-adds that `thop` (the `ultralytics-thop` package) counts on
+the fused model. They are taken at the real input size: Ultralytics' `get_flops` counts on a tiny picture and
+scales up, which is wrong where a DFC pool meets a map smaller than itself, and answers 0.0 when anything
+fails.
+"""
+
+import copy
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import thop
+import torch
+import yaml
+
+from nas.blocks import REGISTERED
+from nas.errors import ModelError
+from nas.util import ultralytics_env
+from nas.util.plain_path import plainly
+
+ultralytics_env.prepare()  # before the first import of Ultralytics
+
+from ultralytics.nn import tasks  # noqa: E402
+from ultralytics.nn.modules.block import C2f  # noqa: E402
+from ultralytics.nn.modules.conv import Conv  # noqa: E402
+from ultralytics.nn.modules.head import Detect  # noqa: E402
+from ultralytics.nn.tasks import DetectionModel  # noqa: E402
+
+from nas.model.rewrite import rewritten  # noqa: E402
+
+ONNX_OPSET = 17
+
+# `parse_model` keeps the activation in a class attribute, seeding uses torch's global generator, and the ONNX
+# exporter has state of its own: one at a time in a process. Re-entrant, because to_onnx() fuses.
+_BUILDING = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Size of a fused model.
+
+    Attributes:
+        params: Parameters.
+        gflops: 10^9 operations for one picture, a multiply-add counted as two.
+        rule: What was counted, at which size and by which versions.
+    """
+
+    params: int
+    gflops: float
+    rule: str
+
+
+def register() -> None:
+    """Make our blocks known to Ultralytics' parser (idempotent)."""
+    for name, module in REGISTERED.items():
+        setattr(tasks, name, getattr(import_module(module), name))
+
+
+@contextmanager
+def _seeded(seed: int | None) -> Iterator[None]:
+    """Seed torch's CPU generator and put it back afterwards; None leaves it as it is."""
+    if seed is None:
+        yield
+        return
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+
+
+def build(yaml_text: str, nc: int | None = None, seed: int | None = None) -> DetectionModel:
+    """Build a detector from the text of a model YAML.
+
+    Args:
+        yaml_text: Ultralytics model YAML with concrete channels (no file name can add a scale).
+        nc: Number of classes, where it differs from the YAML's.
+        seed: Seed of the weights; torch's global generator is left as it was. None draws from that generator.
+
+    Returns:
+        The model in training mode, float32, on the CPU.
+
+    Raises:
+        ModelError: The text is no model YAML, or names a module or a width that cannot be built.
+    """
+    try:
+        config = yaml.safe_load(yaml_text)
+    except yaml.YAMLError as error:
+        raise ModelError(f"the model YAML cannot be parsed: {error}") from error
+    _check_config(config, "the model YAML")
+    return _construct(config, nc, seed, "the model YAML")
+
+
+def _check_config(config: object, what: str) -> None:
+    if not isinstance(config, dict) or not {"nc", "backbone", "head"} <= config.keys():
+        raise ModelError(f"{what} must have the keys nc, backbone and head")
+
+
+def _construct(config: dict[str, Any], nc: int | None, seed: int | None, what: str) -> DetectionModel:
+    register()
+    if nc is not None:
+        config = {**config, "nc": nc}
+    with _BUILDING, _seeded(seed):
+        activation = Conv.default_act
+        try:
+            model = DetectionModel(config, verbose=False)
+        except Exception as error:  # whatever a layer's constructor or the first forward raises
+            raise ModelError(f"{what} cannot be built: {type(error).__name__}: {error}") from error
+        finally:
+            # Ultralytics puts it back only when parsing succeeds; the next model would inherit it.
+            Conv.default_act = activation
+    _check_detector(model, what)
+    return model
+
+
+def _check_detector(model: object, what: str) -> None:
+    head = model.model[-1] if isinstance(model, DetectionModel) else model
+    # Segmentation, pose and oriented-box heads are subclasses of Detect.
+    if not isinstance(head, Detect) or tasks.guess_model_task(model) != "detect":
+        raise ModelError(f"{what} must end in a detection head, got {type(head).__name__}")
+
+
+def load_model(path_or_name: str | Path, nc: int | None = None) -> DetectionModel:
+    """Load any detector that Ultralytics can: a model YAML, a checkpoint, or a stock name such as
+    `yolo11n.yaml`.
+
+    Args:
+        path_or_name: A file, or the name of a model YAML that Ultralytics ships.
+        nc: Number of classes for a YAML, where it differs from the YAML's.
+
+    Returns:
+        The model, float32, on the CPU: a YAML's in training mode, a checkpoint's in evaluation mode.
+
+    Raises:
+        ModelError: There is no such file or name (nothing is downloaded), or it is not a detector.
+    """
+    path = Path(path_or_name)
+    suffix = path.suffix.lower()
+    if suffix not in {".yaml", ".yml", ".pt"}:
+        raise ModelError(f"a model must be a .yaml or .pt file, got {str(path)!r}")
+    if suffix == ".pt":
+        return _load_checkpoint(path)
+    try:
+        if not path.is_file() and path.parent != Path():
+            raise FileNotFoundError(path)
+        with plainly(path) as file:
+            config = {**tasks.yaml_model_load(file), "scale": tasks.guess_model_scale(path), "yaml_file": str(path)}
+    except FileNotFoundError as error:
+        raise ModelError(f"no model file {str(path)!r}, and Ultralytics ships none of that name") from error
+    except (yaml.YAMLError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is not a model YAML: {error}") from error
+    _check_config(config, str(path))
+    if config["scale"] and not config.get("scales"):
+        raise ModelError(
+            f"{path}: Ultralytics reads the scale {config['scale']!r} from this file name and would "
+            "change the C3k2 rows, but the model has no scales; rename the file"
+        )
+    return _construct(config, nc, None, str(path))
+
+
+def _load_checkpoint(path: Path) -> DetectionModel:
+    if not path.is_file():
+        raise ModelError(f"no checkpoint {str(path)!r} (nothing is downloaded)")
+    register()
+    try:
+        with plainly(path) as file:
+            model, _ = tasks.load_checkpoint(file)
+    except Exception as error:  # a file of another kind, or one that names classes that are not here
+        raise ModelError(f"{path} is not a readable checkpoint: {type(error).__name__}: {error}") from error
+    model = getattr(model, "student_model", model)  # of an interrupted distillation
+    _check_detector(model, str(path))
+    return model
+
+
+def is_nms_free(model: DetectionModel) -> bool:
+    """Whether a model has one of our heads with one-to-one branches, which were made to detect without NMS.
+
+    Of a stock head with both kinds of branches Ultralytics deploys the one that needs NMS, unless it is told otherwise.
+    """
+    head = model.model[-1]
+    return type(head).__name__ in REGISTERED and getattr(head, "one2one_cv2", None) is not None
+
+
+def fused(model: DetectionModel) -> DetectionModel:
+    """A copy for inference: evaluation mode, every BatchNorm folded, no gradients, the branches that NMS needs gone
+    where the model does without it.
+
+    Raises:
+        ModelError: A BatchNorm is left that Ultralytics could not fold.
+    """
+    copied = copy.deepcopy(model).eval()
+    if is_nms_free(copied):  # Ultralytics' validation switches to the other branches
+        copied.end2end = True
+    with torch.no_grad():
+        copied.fuse(verbose=False)
+    left = [name for name, module in copied.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    if left:
+        raise ModelError(f"fusing left a BatchNorm in {', '.join(left[:3])}: every one must follow a convolution")
+    return copied.requires_grad_(False)
+
+
+def deployable(model: DetectionModel, imgsz: int) -> DetectionModel:
+    """A copy as it is deployed: fused, and rewritten for that input size into an equal graph with less to do.
+
+    Args:
+        model: Any detector; it is not changed.
+        imgsz: Side of the square input in pixels.
+
+    Raises:
+        ModelError: A BatchNorm is left that Ultralytics could not fold.
+    """
+    deployed = fused(model)
+    return rewritten(deployed, blank(deployed, imgsz))
+
+
+def count(model: DetectionModel, imgsz: int) -> Counts:
+    """Count parameters and operations of the fused model at its own input size.
+
+    Args:
+        model: Any detector; it is not changed.
+        imgsz: Side of the square input in pixels.
+
+    Raises:
+        ModelError: The counter counted nothing.
+    """
+    deployed = fused(model)
+    picture = blank(deployed, imgsz)
+    operations = thop.profile(deployed, inputs=[picture], verbose=False)[0]
+    params = sum(parameter.numel() for parameter in deployed.parameters())
+    if not (params and operations):
+        raise ModelError(
+            "the operation counter counted nothing; `pip uninstall thop` and then "
+            "`pip install --force-reinstall ultralytics-thop` (both packages write the folder thop/)"
+        )
+    rule = (
+        f"fused model at {imgsz}x{imgsz}, 2 x multiply-adds by "
+        f"ultralytics-thop {version('ultralytics-thop')} (Ultralytics {version('ultralytics')})"
+    )
+    return Counts(params=params, gflops=operations * 2 / 1e9, rule=rule)
+
+
+def blank(model: DetectionModel, imgsz: int) -> torch.Tensor:
+    """An empty picture (1, 3, imgsz, imgsz) of the model's type, on its device."""
+    first = next(model.parameters())
+    return torch.zeros(1, first.shape[1], imgsz, imgsz, device=first.device, dtype=first.dtype)
+
+
+def to_onnx(model: DetectionModel, imgsz: int) -> bytes:
+    """A detector as it is deployed (`deployable`), as an ONNX graph; see `graph_of`.
+
+    Args:
+        model: Any detector; it is not changed.
+        imgsz: Side of the square input in pixels.
+
+    Raises:
+        ModelError: The graph cannot be exported.
+    """
+    return graph_of(deployable(model, imgsz).float().cpu(), imgsz)
+
+
+def graph_of(deployed: DetectionModel, imgsz: int) -> bytes:
+    """A fused model as an ONNX graph: batch 1, static shapes, float32, without NMS.
+
+    Inputs and outputs are those of Ultralytics' own exporter: input `images` (1, 3, imgsz, imgsz), output
+    `output0` (1, 4 + classes, positions).
+
+    Args:
+        deployed: A fused detector, float32, on the CPU; its head is left in export mode.
+        imgsz: Side of the square input in pixels.
+
+    Raises:
+        ModelError: The graph cannot be exported.
+    """
+    for module in deployed.modules():
+        if isinstance(module, Detect):
+            module.export, module.format, module.dynamic, module.shape = True, "onnx", False, None
+        elif isinstance(module, C2f):
+            module.forward = module.forward_split
+    picture = blank(deployed, imgsz)
+    graph = io.BytesIO()
+    with _BUILDING, torch.no_grad(), warnings.catch_warnings():
+        # The TorchScript exporter is six times faster than its successor, and says at each call that it is
+        # old; the tracer warns of the sizes that become constants, which is wanted here.
+        warnings.simplefilter("ignore")
+        try:
+            deployed(picture)  # lets Detect compute its anchors outside of the trace
+            torch.onnx.export(
+                deployed,
+                (picture,),
+                graph,  # type: ignore[arg-type]  # file objects are taken too, as documented
+                opset_version=ONNX_OPSET,
+                input_names=["images"],
+                output_names=["output0"],
+                dynamo=False,
+            )
+        except Exception as error:  # whatever the tracer or a layer raises
+            raise ModelError(f"the ONNX export failed: {type(error).__name__}: {error}") from error
+    return graph.getvalue()

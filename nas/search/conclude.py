@@ -1,0 +1,161 @@
+"""The last word on the front and the baselines: latency in fresh processes, accuracy on pictures never looked at.
+
+During a search a candidate's latency is a screening measurement and its accuracy a score on the part of *train* that
+candidates are chosen by. Both flatter the chosen. So every member of the front, every design of the last rung and every
+baseline is measured again in new processes, and scored once on the data set's own *val* (`confirm`), with the weights
+of its longest training.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from nas.proxy import Score
+from nas.search.evaluate import Evaluation, Task
+from nas.search.promotions import last_rungs
+from nas.search.remeasure import TOGETHER, Final, confirm
+from nas.study.accuracy import Estimates, estimates
+from nas.study.last_rung import LastRung, weights_name
+from nas.study.store import Record, StoredStudy, evaluated
+from nas.surrogate.posterior import Estimate
+from nas.util.pareto import limited_front_indices
+
+_KEPT_AS = "finals"
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """A trained record with its final.
+
+    Attributes:
+        record: The stored trial.
+        evaluation: Its evaluation.
+        score: Its score on the selection part.
+        final: Its latency and its score on val.
+        meets_target: Whether the upper end of its latency's interval is at or under the target and no other limit is
+            broken.
+        accuracy: What it is compared by, mAP50-95 on the selection part: its estimate, or the mean of its own scores.
+        estimate: Its accuracy from every score of the search (`nas/study/accuracy.py`); None where there were too few
+            to learn from.
+        seeds: Proxies that were trained of it.
+        last: Its training at the last rung, of whose weights `final` is then; None without.
+    """
+
+    record: Record
+    evaluation: Evaluation
+    score: Score
+    final: Final
+    meets_target: bool
+    accuracy: float
+    estimate: Estimate | None
+    seeds: int
+    last: LastRung | None = None
+
+
+class Finalists(NamedTuple):
+    """The finalists of a search.
+
+    Attributes:
+        front: The front of all candidates and of those that meet the target, from the fastest to the slowest.
+        baselines: The baselines.
+        promoted: The candidates of the last rung that are not on the front.
+    """
+
+    front: list[Finalist]
+    baselines: list[Finalist]
+    promoted: list[Finalist]
+
+
+def conclude(
+    study: StoredStudy,
+    task: Task,
+    on_step: Callable[[str], None] = lambda label: None,
+    on_wait: Callable[[str], None] = lambda text: None,
+) -> Finalists:
+    """Finish a search: the front of the trained candidates, the baselines, and the designs of the last rung.
+
+    A fresh measurement can move a member behind another candidate; then the front is drawn again, and whoever enters
+    is measured too, until every member of the front has a fresh latency.
+
+    Args:
+        study: The stored study; confirmed finals are kept with it and not repeated.
+        task: How the search evaluates.
+        on_step: Called with the labels of finalists before they are measured together.
+        on_wait: Told why a finalist's latency has to wait, or stays unconfirmed.
+
+    Raises:
+        LatencyError: A finalist could not be measured, for another reason than a disturbed device.
+    """
+    last = last_rungs(study)
+    kept: dict[str, dict[str, Any]] = study.attribute(_KEPT_AS) or {}
+    # A final is of one file, so it is kept by the name of its weights.
+    finals = {weights: Final.from_dict(value) for weights, value in kept.items()}
+
+    def weights(record: Record) -> str:
+        return weights_name(record.label, last=record.label in last)
+
+    def settle(records: Sequence[Record]) -> None:
+        for some in (records[start : start + TOGETHER] for start in range(0, len(records), TOGETHER)):
+            on_step(", ".join(record.label for record in some))
+            steady = all(final.confirmed for final in finals.values())
+            found = confirm(some, task, on_wait, last, patient=steady)
+            finals.update(zip(map(weights, some), found, strict=True))
+            study.keep(_KEPT_AS, {name: final.to_dict() for name, final in finals.items() if final.confirmed})
+
+    baselines = [r for r in study.baselines() if r.status == "trained"]
+    trained = [r for r in study.records() if r.status == "trained"]
+    known = estimates([*baselines, *trained], study.repeats())
+    asked_again = False
+    while True:
+        fresh = {r.label: finals[weights(r)] for r in [*baselines, *trained] if weights(r) in finals}
+        front = _front(trained, fresh, known, task.limits.target_ms)
+        promoted = [record for record in trained if record.label in last and record not in front]
+        every = [*baselines, *front, *promoted]
+        missing = [record for record in every if record.label not in fresh]
+        if not missing and not asked_again:  # the device may have calmed down meanwhile
+            asked_again = True
+            missing = [record for record in every if not fresh[record.label].confirmed]
+        if not missing:
+            break
+        settle(missing)
+
+    def finalists(records: Sequence[Record]) -> list[Finalist]:
+        target_ms = task.limits.target_ms
+        return [_finalist(one, fresh[one.label], target_ms, known, last.get(one.label)) for one in records]
+
+    return Finalists(finalists(front), finalists(baselines), finalists(promoted))
+
+
+def choose_best(finalists: Iterable[Finalist]) -> Finalist | None:
+    """The most accurate finalist that meets the target.
+
+    That is decided at the last rung, among the designs that trained there. Where none of these meets the target, or
+    there is no last rung, it is decided by the estimates from the proxies: the lengths are never mixed.
+
+    Returns:
+        The best, or None when nothing meets the target.
+    """
+    meeting = [f for f in finalists if f.meets_target]
+    longest = [f for f in meeting if f.last is not None]
+    return max(longest or meeting, key=lambda f: (accuracy(f), -f.final.latency.latency_ms), default=None)
+
+
+def accuracy(finalist: Finalist) -> float:
+    """MAP50-95 on the selection part by the longest training: the last rung's score, or the estimate from proxies."""
+    return finalist.accuracy if finalist.last is None else finalist.last.score.map50_95
+
+
+def _front(trained: Sequence[Record], finals: dict[str, Final], known: Estimates, target_ms: float) -> list[Record]:
+    latencies = [finals[r.label].latency if r.label in finals else evaluated(r)[0].latency for r in trained]
+    points = [(latency.latency_ms, known.accuracy(r.label)) for latency, r in zip(latencies, trained, strict=True)]
+    meets = [latency.meets(target_ms) for latency in latencies]
+    return [trained[at] for at in limited_front_indices(points, meets)]
+
+
+def _finalist(record: Record, final: Final, target_ms: float, known: Estimates, last: LastRung | None) -> Finalist:
+    evaluation, score = evaluated(record)
+    other_limits = [text for text in evaluation.violations if not text.startswith("latency")]
+    meets = final.latency.meets(target_ms) and not other_limits
+    label = record.label
+    told = known.accuracy(label), known.interval(label), known.seeds(label)
+    return Finalist(record, evaluation, score, final, meets, *told, last)

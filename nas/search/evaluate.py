@@ -1,0 +1,344 @@
+"""One architecture, from its YAML to its score: build, count, measure, and train only what passes the gate."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from nas.architecture.architecture import Architecture
+from nas.architecture.to_yaml import to_yaml
+from nas.data.sample import ROUGHLY_QUANTISED_WITH, sample_pictures
+from nas.errors import DataChanged
+from nas.latency import Latency, LatencySettings
+from nas.latency.artifacts.prepare import prepare
+from nas.latency.artifacts.sized import Sized
+from nas.latency.measure import screen
+from nas.latency.predictor.feature_cache import remember_features
+from nas.latency.protocol.estimate import Calibration
+from nas.latency.retry import patiently
+from nas.proxy import ProxySettings, Score
+from nas.proxy.best_rate import Trained, at_best_rate
+from nas.study.last_rung import LastRung, weights_name
+from nas.study.weights import write_text, write_weights
+from nas.util.machine_lock import Turnstile
+from nas.util.worker_messages import tell
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from nas.data import DetectionData
+
+Status = Literal["trained", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a candidate must meet to be trained: milliseconds, parameters, GFLOPs, bytes of the ONNX file."""
+
+    target_ms: float
+    max_params: int | None = None
+    max_gflops: float | None = None
+    max_bytes: int | None = None
+
+    def violations(self, latency: Latency, params: int, gflops: float, onnx_bytes: int) -> tuple[str, ...]:
+        """One sentence a limit that the candidate breaks; a latency only where its whole interval lies above."""
+        broken = []
+        if latency.above(self.target_ms):
+            interval = f"{latency.low_ms:.3f} to {latency.high_ms:.3f} ms"
+            broken.append(f"latency {interval} is above the target {self.target_ms:g} ms")
+        if self.max_params is not None and params > self.max_params:
+            broken.append(f"{params} parameters are above the limit {self.max_params}")
+        if self.max_gflops is not None and gflops > self.max_gflops:
+            broken.append(f"{gflops:.3f} GFLOPs are above the limit {self.max_gflops:g}")
+        if self.max_bytes is not None and onnx_bytes > self.max_bytes:
+            broken.append(f"the ONNX file of {onnx_bytes} bytes is above the limit {self.max_bytes} bytes")
+        return tuple(broken)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is known of one architecture.
+
+    Attributes:
+        architecture: The design.
+        status: `trained`, or `rejected` by the gate.
+        violations: The limits it breaks; empty when it meets them all.
+        params: Parameters of the fused model.
+        gflops: GFLOPs of the fused model at its own input size.
+        counting_rule: The rule and versions behind `gflops`.
+        onnx_bytes: Size of the float32 ONNX file.
+        latency: The screening measurement.
+        score: The proxy's score on the selection part, None when it was not trained.
+        seconds: Wall time by part: build, latency, proxy.
+        inherited: Share of the parameters that began with the source's; None from scratch.
+    """
+
+    architecture: Architecture
+    status: Status
+    violations: tuple[str, ...]
+    params: int
+    gflops: float
+    counting_rule: str
+    onnx_bytes: int
+    latency: Latency
+    score: Score | None
+    seconds: dict[str, float]
+    inherited: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "architecture": self.architecture.to_dict(),
+            "status": self.status,
+            "violations": list(self.violations),
+            "params": self.params,
+            "gflops": self.gflops,
+            "counting_rule": self.counting_rule,
+            "onnx_bytes": self.onnx_bytes,
+            "latency": self.latency.to_dict(),
+            "score": None if self.score is None else asdict(self.score),
+            "seconds": self.seconds,
+            "inherited": self.inherited,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(
+            **{
+                **data,
+                "architecture": Architecture.from_dict(data["architecture"]),
+                "violations": tuple(data["violations"]),
+                "latency": Latency.from_dict(data["latency"]),
+                "score": None if data["score"] is None else Score(**data["score"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """How every architecture of a search is evaluated; picklable, so that it travels to workers.
+
+    Attributes:
+        limits: The gate.
+        latency: Where and how latency is measured.
+        calibration: What the references take on the device, for the whole search; None for percentiles.
+        proxy: How proxies train.
+        data: Data YAML, or None for the embedded set.
+        fraction: Share of the training pictures.
+        classes: Number of classes.
+        folder: Results folder; YAMLs and proxy weights go to its `models/`.
+        data_digest: Of the data with which the search began; None where any will do.
+        source: File of the tuned source whose channels proxies begin with; None from scratch.
+        last_rung: Steps of the last rung, with which the best designs train in the end; None where there is none.
+        baseline_lrs: Learning rates of which a baseline trains at each and keeps the best; empty for the proxy's alone.
+    """
+
+    limits: Limits
+    latency: LatencySettings
+    calibration: Calibration | None
+    proxy: ProxySettings
+    data: str | None
+    fraction: float
+    classes: int
+    folder: Path
+    data_digest: str | None = None
+    source: Path | None = None
+    last_rung: int | None = None
+    baseline_lrs: tuple[float, ...] = ()
+
+
+Evaluator = Callable[[Architecture, Task, str, bool], Evaluation]
+TrainAgain = Callable[[Architecture, Task, int], Score]
+TrainLast = Callable[[Architecture, Task, str, bool], LastRung]
+
+_SEEDS_APART = 1000
+"""Between the seeds of a design's repetitions, so that searches with neighbouring seeds share none."""
+
+
+def data_of(task: Task) -> "DetectionData":
+    """The data set of a search, as it was when the search began.
+
+    Raises:
+        DataChanged: Its pictures, labels or class names are others now.
+    """
+    from nas.data import load
+
+    data = load(task.data, fraction=task.fraction)
+    if task.data_digest not in (None, data.digest):
+        raise DataChanged(
+            f"{data.source} was changed while the search ran (digest {data.digest}, {task.data_digest} before), and "
+            "scores of both do not compare; put the data back, or search anew"
+        )
+    return data
+
+
+def measure_only(architecture: Architecture, task: Task) -> Evaluation:
+    """Build, count and measure an architecture, without training it.
+
+    Raises:
+        ModelError: It cannot be built, counted or exported.
+        LatencyError: Its latency could not be measured.
+    """
+    return _screen(architecture, task, "a known design")
+
+
+def evaluate(architecture: Architecture, task: Task, label: str, always_train: bool = False) -> Evaluation:
+    """Evaluate an architecture: measure it, and train a proxy when it meets every limit.
+
+    The model's YAML and the proxy's weights are written to `models/<label>.yaml` and `models/<label>.pt` of the
+    results folder.
+
+    Args:
+        architecture: The design.
+        task: How to evaluate.
+        label: File stem, such as `trial-7`.
+        always_train: Train also a design that misses a limit (baselines).
+
+    Raises:
+        ModelError: It cannot be built, counted or exported.
+        LatencyError: Its latency could not be measured.
+        ProxyError: Its proxy gave no usable score.
+        DataChanged: The data set is not the one with which the search began.
+        StorageError: The results folder cannot be written, or its disk is full.
+    """
+    screened = _screen(architecture, task, label)
+    if screened.violations and not always_train:
+        return screened
+    started = time.monotonic()
+    trained = _train(architecture, task, label, baseline=always_train)
+    models = task.folder / "models"
+    write_text(models / f"{label}.yaml", to_yaml(architecture, task.classes))
+    write_weights(models / f"{weights_name(label)}.pt", trained.model)
+    seconds = {**screened.seconds, "proxy": time.monotonic() - started}
+    return replace(screened, status="trained", score=trained.result.score, seconds=seconds, inherited=trained.inherited)
+
+
+def begun(architecture: Architecture, task: Task, *, taught: bool = False) -> "tuple[nn.Module, float | None]":
+    """A design's model as its training begins.
+
+    Args:
+        architecture: The design.
+        task: How to evaluate.
+        taught: Whether stages of another family than the source's learn its maps first.
+
+    Returns:
+        The model, and the share of its parameters that were inherited; None from scratch.
+
+    Raises:
+        ModelError: It cannot be built, or nothing of the source fits.
+        DataError: The pictures cannot be read.
+        StorageError: The source's file is gone.
+    """
+    from nas.model.build import build
+
+    with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement
+        model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
+    if task.source is None:
+        return model, None
+    from nas.inherit.begin import TAUGHT_STEPS, begin
+
+    steps = TAUGHT_STEPS if taught else 0
+    return model, begin(model, task.source, data_of(task), architecture.imgsz, steps, Turnstile())
+
+
+def train_again(architecture: Architecture, task: Task, repetition: int) -> Score:
+    """Train another proxy of a design that was evaluated already, with another seed.
+
+    Args:
+        architecture: The design.
+        task: How to evaluate.
+        repetition: Number of the repetition, from 1; it changes the weights and the order of the pictures.
+
+    Raises:
+        ProxyError: The proxy gave no usable score.
+        DataChanged: The data set is not the one with which the search began.
+    """
+    seed = task.proxy.seed + _SEEDS_APART * repetition
+    seeded = replace(task, proxy=replace(task.proxy, seed=seed))
+    return _train(architecture, seeded, f"repetition {repetition}").result.score
+
+
+def train_last(architecture: Architecture, task: Task, label: str, baseline: bool = False) -> LastRung:
+    """Train a design that was evaluated already for as many steps as the last rung has, from where its proxy began.
+
+    The weights are written to `models/<label>-last.pt` of the results folder, whole or not at all.
+
+    Args:
+        architecture: The design.
+        task: How to evaluate; it has a last rung.
+        label: File stem, such as `trial-7`.
+        baseline: Whether it is a baseline, which trains at each of `baseline_lrs`.
+
+    Raises:
+        ProxyError: The training gave no usable score.
+        DataChanged: The data set is not the one with which the search began.
+        StorageError: The results folder cannot be written, or its disk is full.
+        ValueError: The search has no last rung.
+    """
+    if task.last_rung is None:
+        raise ValueError("this search has no last rung")
+    started = time.monotonic()
+    longer = replace(task, proxy=task.proxy.with_steps(task.last_rung))
+    trained = _train(architecture, longer, label, baseline=baseline, taught=True)
+    write_weights(task.folder / "models" / f"{weights_name(label, last=True)}.pt", trained.model)
+    return LastRung(trained.result.score, task.last_rung, time.monotonic() - started, trained.lr)
+
+
+def _train(
+    architecture: Architecture, task: Task, label: str, *, baseline: bool = False, taught: bool = False
+) -> Trained:
+    """Train a design from its beginning; a baseline at the best of its learning rates."""
+    from nas.proxy import train_proxy
+
+    data = data_of(task)
+
+    def train(lr: float) -> Trained:
+        model, share = begun(architecture, task, taught=taught)
+        result, trained = train_proxy(model, data, architecture.imgsz, replace(task.proxy, lr=lr), Turnstile())
+        return Trained(result, trained, lr, share)
+
+    rates = (baseline and task.baseline_lrs) or (task.proxy.lr,)
+    return at_best_rate(rates, train, lambda why: tell(task.folder, f"{label}: {why}"))
+
+
+def _screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
+    from nas.model.build import build, count, to_onnx
+
+    started = time.monotonic()
+    with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement
+        model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
+        counts = count(model, architecture.imgsz)
+        onnx = to_onnx(model, architecture.imgsz)
+        remember_features(architecture, task.classes, onnx)  # what the latencies of other designs are predicted from
+        pictures = calibration_pictures(task, architecture.imgsz, ROUGHLY_QUANTISED_WITH)
+        artefact = prepare(model, architecture.imgsz, task.latency, pictures, onnx)
+    built = time.monotonic()
+    subject = Sized(artefact, architecture.imgsz)
+    latency = patiently(
+        lambda: screen(subject, task.latency, task.calibration, task.limits.target_ms),
+        notice=lambda text: tell(task.folder, f"{label}: {text}"),
+    )
+    violations = task.limits.violations(latency, counts.params, counts.gflops, len(onnx))
+    return Evaluation(
+        architecture=architecture,
+        status="rejected",
+        violations=violations,
+        params=counts.params,
+        gflops=counts.gflops,
+        counting_rule=counts.rule,
+        onnx_bytes=len(onnx),
+        latency=latency,
+        score=None,
+        seconds={"build": built - started, "latency": time.monotonic() - built},
+    )
+
+
+def calibration_pictures(task: Task, imgsz: int, count: int) -> "NDArray[np.float32] | None":
+    """Training pictures to quantise with, (N, 3, imgsz, imgsz) float32 in [0, 1]; None where nothing is quantised."""
+    if task.latency.precision != "int8":
+        return None
+    return sample_pictures(task.data, imgsz, count, "train", task.fraction)

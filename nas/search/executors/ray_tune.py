@@ -1,0 +1,191 @@
+"""Runs a campaign with Ray Tune: one core and one trial a worker.
+
+Tune starts and reuses the workers and asks a `Searcher` for configurations; the searcher passes the questions on to the
+campaign, so the stored Optuna study stays the only state. Tune's own result and checkpoint files go to a temporary
+folder that is deleted at the end.
+"""
+
+import logging
+import os
+import re
+import secrets
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nas.errors import GhostnasError
+from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, train_again, train_last
+from nas.search.executors.scratch import own_folder
+from nas.search.executors.work import Trainers
+from nas.search.scheduler import Campaign
+from nas.util.environment import module_path
+from nas.util.paths import cache_dir, cache_subdir, lock_dir, writable_dir
+
+OBJECT_STORE_BYTES = 80 * 2**20
+_RAY_HOME = re.compile(r"[\w./-]{1,36}", re.ASCII)
+"""A path that Ray can use: it goes into URIs, and into those of Unix sockets: 107 bytes, of which 67 are Ray's."""
+
+_VARIABLES = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # By default `uv run` packs the current folder and sends it to the workers, without what git ignores.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    # Without this, Tune swallows the first Ctrl-C and waits for the running trials.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # Workers go to this process's folder themselves.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "OMP_NUM_THREADS": "1",
+}
+_OTHERS = re.compile(r"RAY_(?!memory_)|TUNE_")
+"""Variables of another Ray, such as RAY_ADDRESS, which this one is no part of; when its memory is full stays the
+user's to say."""
+
+
+def run(
+    campaign: Campaign,
+    task: Task,
+    evaluator: Evaluator,
+    workers: int,
+    again: TrainAgain = train_again,
+    last: TrainLast = train_last,
+) -> None:
+    """Evaluate trials in `workers` processes until the campaign ends.
+
+    Args:
+        campaign: What to try.
+        task: How to evaluate; sent to every worker.
+        evaluator: A function that workers can import.
+        workers: Worker processes, one core each.
+        again: What trains a design with another seed; a function that workers can import.
+        last: What trains a design at the last rung; a function that workers can import.
+
+    Raises:
+        GhostnasError: The campaign cannot go on (see `Campaign.fail`, `postpone`, `lose` and `halt`).
+        KeyboardInterrupt: The user interrupted the search; the workers are stopped, running trials stay to be repeated.
+    """
+    with _ray(workers) as folder:
+        from ray import tune
+
+        from nas.search.executors.ray_parts import CampaignSearcher, Worker
+
+        searcher = CampaignSearcher(campaign)
+        trainers = Trainers(evaluator, again, last)
+        # A path that travels to other processes is absolute, but those in data files may be relative to this folder.
+        worker = tune.with_parameters(Worker, task=task, trainers=trainers, folder=os.getcwd())
+        tuner = tune.Tuner(
+            tune.with_resources(worker, {"cpu": 1}),
+            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(folder),
+                verbose=0,
+                log_to_file=False,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            ),
+        )
+        tuner.fit()
+        if searcher.error is not None:
+            raise searcher.error
+
+
+def home() -> Path:
+    """Where Ray's sessions lie: in the cache folder, or in the folder of locks when Ray cannot use its path.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    usable = _RAY_HOME.fullmatch(str(cache_dir() / "ray"))
+    return cache_subdir("ray") if usable else writable_dir(lock_dir() / "ray")
+
+
+@contextmanager
+def _ray(workers: int) -> Iterator[Path]:
+    """A local Ray with one core a worker, offline and quiet; yields a scratch folder that is deleted afterwards."""
+    on_terminate = signal.getsignal(signal.SIGTERM)
+    with own_folder(home()) as session, _environment():
+        import ray
+
+        try:
+            _start(workers, session)
+            signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a trace of its C++ and leaves its folders
+            yield session
+        finally:
+            ray.shutdown()
+
+
+def _start(workers: int, session: Path) -> None:
+    """Start Ray.
+
+    Raises:
+        GhostnasError: It does not start.
+    """
+    import ray
+    from ray._private import utils
+
+    # It asks for the command line, to show it in its dashboard, and takes no bytes there that are no UTF-8.
+    utils.get_entrypoint_name = lambda: "ghostnas"
+    _read_variables_again()
+    try:
+        with warnings.catch_warnings(), _inside(session):
+            warnings.simplefilter("ignore")
+            ray.init(
+                address="local",
+                num_cpus=workers,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+                _temp_dir=str(session),
+            )
+    except Exception as error:  # what is amiss may be anything: memory, network, the kernel
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise GhostnasError(
+            f"Ray, which runs the workers, does not start here ({why}); "
+            "what is finished is kept, and --workers 0 goes on with it without Ray"
+        ) from error
+
+
+def _read_variables_again() -> None:
+    """Ray keeps what it read of its variables when it was imported, and of the token when it first ran."""
+    import ray
+
+    raylet: Any = ray._raylet
+    if hasattr(raylet, "AuthenticationTokenLoader"):  # not in a Ray from before there were tokens
+        raylet.Config.initialize("")
+        raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """The variables of this process as Ray and its workers need them, and then as they were."""
+    before = dict(os.environ)
+    for name in before:
+        if _OTHERS.match(name):
+            del os.environ[name]
+    # A token of its own: Ray would keep one in the home folder.
+    os.environ.update(_VARIABLES, RAY_AUTH_TOKEN=secrets.token_hex(32), PYTHONPATH=module_path())
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Run in another folder: Ray looks for modules in the one it is started in, and cannot start in every one."""
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(folder)
+        yield
+    finally:
+        os.chdir(before)
+        os.close(before)

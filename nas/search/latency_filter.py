@@ -1,0 +1,53 @@
+"""Latencies that are predicted before anything is built for a measurement, from what a search has measured.
+
+A prediction only chooses what is measured next; it rejects nothing. A proposal that it passes over is not a trial, is
+not stored, and may come again once more is known.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from nas.architecture.architecture import Architecture
+from nas.errors import GhostnasError
+from nas.latency.predictor.feature_cache import features_of
+from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction, Predictor, Sample
+from nas.search.evaluate import Evaluation, Task
+from nas.study.store import Record
+from nas.util.machine_lock import Turnstile
+
+LEARNT_FROM = 32
+"""Measured designs that the predictor is fitted to, the latest ones."""
+
+Foresee = Callable[[Sequence[Record], Architecture], Prediction | None]
+"""From what was measured and a design to its predicted latency; None where nothing can be foretold."""
+
+
+def foresee(task: Task) -> Foresee:
+    """Predictions for one search, from its own screenings.
+
+    Args:
+        task: How the search evaluates; its latencies are what is predicted.
+    """
+
+    def predicted(records: Sequence[Record], design: Architecture) -> Prediction | None:
+        measured = [record.evaluation for record in records if record.evaluation is not None][-LEARNT_FROM:]
+        if len(measured) < LEAST_SAMPLES:
+            return None
+        try:
+            with Turnstile().step():  # building a graph keeps a core busy
+                known = [sample_of(one, task.classes) for one in measured]
+                wanted = features_of(design, task.classes)
+            found = Predictor.fit(known).predict(wanted)
+        except (GhostnasError, np.linalg.LinAlgError):
+            return None  # what cannot be foretold is measured, as everything was before the eighth measurement
+        return None if found.outside else found
+
+    return predicted
+
+
+def sample_of(evaluation: Evaluation, classes: int) -> Sample:
+    """What a measurement teaches the predictor."""
+    latency = evaluation.latency
+    half_width = (latency.high_ms - latency.low_ms) / 2 / latency.latency_ms
+    return Sample(features_of(evaluation.architecture, classes), latency.latency_ms, half_width)

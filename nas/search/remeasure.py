@@ -1,0 +1,228 @@
+"""What is claimed of trained designs: the latency of their exported files in fresh processes, and their mAP on val.
+
+Several files are measured in the same slices of the same processes: in the median as sure as alone, in less of the time
+(docs/latency.md). Where the device is too disturbed, a design's screening stays, and it is called unconfirmed.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, Self
+
+from nas.architecture.architecture import Architecture
+from nas.architecture.to_yaml import to_yaml
+from nas.data.sample import QUANTISED_WITH, sample_pictures
+from nas.errors import StudyError, Unmeasurable
+from nas.latency import Latency, LatencySettings
+from nas.latency.artifacts.prepare import prepare
+from nas.latency.artifacts.sized import Sized
+from nas.latency.measure import Comparison, compare
+from nas.latency.outputs import difference
+from nas.latency.predictions import opened_for_pictures
+from nas.latency.retry import DISTURBED_PAUSES_S, patiently, surely
+from nas.proxy import Score
+from nas.search.evaluate import Task, calibration_pictures, data_of
+from nas.study.last_rung import weights_name
+from nas.study.store import Record, evaluated
+from nas.util.machine_lock import Turnstile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from nas.data.dataset import Split
+
+TOGETHER = 4
+"""Designs that are measured in the same slices."""
+
+COMPARED_ON = 8
+"""Pictures on which a file's outputs are compared with torch's."""
+
+_PAUSES_AFTER_S = DISTURBED_PAUSES_S[:1]
+"""Once it was waited for in vain, the others do not wait as long again, each for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """What is claimed of a finalist: its latency in fresh processes and its score on val, both of one exported file.
+
+    Attributes:
+        latency: The finalist measurement; where the device was too disturbed for one, the search's screening.
+        val: The file's score on val, computed in the runtime and precision that were timed.
+        val_float: The float32 torch model's score on val, where the file has another precision.
+        difference: Largest difference of the file's raw outputs from the float32 torch model's on pictures of val,
+            relative to the larger of one and the output (`nas/latency/outputs.py`).
+        file: SHA-256 of the file.
+    """
+
+    latency: Latency
+    val: Score
+    val_float: Score | None
+    difference: float
+    file: str
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the latency was measured in fresh processes, and not only when the search screened the design."""
+        return self.latency.level == "finalist"
+
+    @property
+    def precision_lost(self) -> float | None:
+        """mAP50-95 that the precision costs, in [0, 1]; None where the file is the float32 one."""
+        return None if self.val_float is None else self.val_float.map50_95 - self.val.map50_95
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "latency": self.latency.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        plain = None if data["val_float"] is None else Score(**data["val_float"])
+        return cls(Latency.from_dict(data["latency"]), Score(**data["val"]), plain, data["difference"], data["file"])
+
+
+def confirm(
+    records: Sequence[Record],
+    task: Task,
+    on_wait: Callable[[str], None] = lambda text: None,
+    last: Collection[str] = (),
+    *,
+    patient: bool = True,
+) -> list[Final]:
+    """Export, measure and score trained designs; a design's latency and its accuracy are those of one file.
+
+    Args:
+        records: The designs; `TOGETHER` at a time are as many as have been tried.
+        task: How the search evaluates.
+        on_wait: Told why a latency has to wait, or stays unconfirmed.
+        last: Labels of those whose weights are of the last rung, not of their proxy.
+        patient: Whether to wait for a minute where the device is disturbed, for a design that may meet the target.
+
+    Returns:
+        One a design.
+
+    Raises:
+        LatencyError: A file could not be measured, for another reason than a disturbed device.
+    """
+    exported = [_export(record, task, weights_name(record.label, last=record.label in last)) for record in records]
+    together = _together([file for _, file in exported], task, on_wait)
+    finals = []
+    for record, (model, file), latency in zip(records, exported, together, strict=True):
+        screened = evaluated(record)[0].latency
+        # What misses by all of its screening's interval, mostly a baseline, decides nothing: it is not waited for.
+        may_meet = not screened.above(task.limits.target_ms)
+        pauses = (DISTURBED_PAUSES_S if patient else _PAUSES_AFTER_S) if may_meet else ()
+        found = _sure(file, latency, task, on_wait, pauses)
+        if found is None:
+            on_wait(f"{record.label} stays unconfirmed: the device is too disturbed")
+            patient = patient and not may_meet
+        finals.append(_scored(model, file, found or screened, task))
+    return finals
+
+
+def _export(record: Record, task: Task, weights: str) -> "tuple[nn.Module, Sized]":
+    architecture = evaluated(record)[0].architecture
+    model = _trained(architecture, task.folder / "models" / f"{weights}.pt", task)
+    pictures = calibration_pictures(task, architecture.imgsz, QUANTISED_WITH)
+    return model, Sized(prepare(model, architecture.imgsz, task.latency, pictures), architecture.imgsz)
+
+
+def _together(files: Sequence[Sized], task: Task, on_wait: Callable[[str], None]) -> "Sequence[Latency | None]":
+    """The latencies of files that share their slices; none where the device is too disturbed for one of them."""
+
+    def measured() -> Comparison:
+        return compare(files, task.latency, task.calibration, level="finalist")
+
+    try:
+        return patiently(measured, pauses_s=(), notice=on_wait).latencies
+    except Unmeasurable as error:
+        on_wait(f"{error} (asked again one by one)")
+        return [None] * len(files)
+
+
+def _sure(
+    file: Sized, known: Latency | None, task: Task, on_wait: Callable[[str], None], pauses_s: Sequence[float]
+) -> Latency | None:
+    """A file's latency, measured alone where the target lies inside the interval; None where there is no answer."""
+    if known is not None and _decided(known, task):
+        return known
+
+    def measured() -> Comparison:
+        return compare([file], task.latency, task.calibration, level="finalist")
+
+    def asked() -> Comparison:
+        return surely(measured, lambda one: one.width, lambda one: _decided(one.latencies[0], task), notice=on_wait)
+
+    try:
+        alone = patiently(asked, pauses_s=pauses_s if known is None else (), notice=on_wait).latencies[0]
+    except Unmeasurable as error:
+        on_wait(str(error))
+        return known
+    return alone if known is None else min(known, alone, key=lambda one: one.high_ms - one.low_ms)
+
+
+def _decided(one: Latency, task: Task) -> bool:
+    target_ms = task.limits.target_ms
+    return task.latency.statistic != "quiet" or one.meets(target_ms) or one.above(target_ms)
+
+
+def _scored(model: "nn.Module", file: Sized, latency: Latency, task: Task) -> Final:
+    from nas.proxy import evaluate
+
+    data = data_of(task)
+    val = score_file(file, data.val, task.latency)
+    val_float = None
+    if task.latency.precision != "float32":
+        val_float = evaluate(model, data.val, data, file.imgsz, device=task.proxy.device, turnstile=Turnstile())
+    seen = sample_pictures(task.data, file.imgsz, COMPARED_ON, "val", task.fraction)
+    return Final(latency, val, val_float, _difference(file, model, seen, task.latency), file.model.digest)
+
+
+def _difference(file: Sized, model: "nn.Module", pictures: "NDArray[np.float32]", latency: LatencySettings) -> float:
+    import torch
+
+    from nas.model.build import fused
+
+    deployed = fused(model.cpu())
+
+    def expected(batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        with torch.inference_mode():
+            found: NDArray[np.float32] = deployed(torch.from_numpy(batch))[0].numpy()
+        return found
+
+    with opened_for_pictures(file, latency) as predict:
+        return difference(predict, expected, pictures)
+
+
+def _trained(architecture: Architecture, weights: Path, task: Task) -> "nn.Module":
+    import torch
+
+    from nas.model.build import build
+
+    model: nn.Module = build(to_yaml(architecture, task.classes))
+    try:
+        model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        raise StudyError(
+            f"the trained weights {weights} cannot be read ({error}), and latency and val are of them; put the file "
+            "back, or search again under another --name"
+        ) from error
+    return model
+
+
+def score_file(file: Sized, split: "Split", latency: LatencySettings) -> Score:
+    """Score a file in the runtime and precision in which it is timed.
+
+    Raises:
+        RuntimeMissing: The runtime is not installed on this machine.
+        LatencyError: The file does not run here.
+    """
+    import torch
+
+    from nas.proxy.evaluate import score_with
+
+    with opened_for_pictures(file, latency) as predict:
+        return score_with(lambda images: torch.from_numpy(predict(images.numpy())), split, file.imgsz, Turnstile())

@@ -1,0 +1,100 @@
+"""The last phase of a search: its favourites are trained with other seeds, until they have all of theirs.
+
+A score that was luck sends its design back, and another takes its place among the favourites; so this ends when the
+best designs are the best by several seeds each. What is done stands in the study; a repetition that was interrupted or
+failed is tried again by the next search that opens it.
+"""
+
+from typing import Literal
+
+from nas.search.pending_trial import Repetition
+from nas.search.progress import LastPhase
+from nas.study.accuracy import FAVOURITES, favourites
+from nas.study.store import REPEATS, Record, StoredStudy
+
+
+class Repetitions:
+    """Which favourite is trained with which other seed next."""
+
+    def __init__(self, study: StoredStudy, number: int) -> None:
+        """Begin.
+
+        Args:
+            study: The stored study.
+            number: Other seeds a favourite; 0 for none.
+        """
+        self._study, self._number = study, number
+        self._favourites: tuple[int, list[Record]] | None = None
+        self._running: set[tuple[str, int]] = set()
+        self._failed: set[tuple[str, int]] = set()
+        self._before = self._finished()
+
+    def next(self, parallel: int) -> tuple[Record, Repetition] | Literal["wait"] | None:
+        """The next favourite and its repetition, or None when all are done.
+
+        Args:
+            parallel: How many may be under way at once.
+        """
+        missing = self._missing(self._now()) if self._number else []  # every trial has ended
+        if not missing:
+            return "wait" if self._running else None
+        if len(self._running) >= parallel:
+            return "wait"
+        record, number = missing[0]
+        self._running.add((record.label, number))
+        return record, Repetition(number)
+
+    def done(self, label: str, number: int, score: float) -> None:
+        """Keep a score."""
+        kept = {name: dict(scores) for name, scores in self._study.repeats().items()}
+        kept.setdefault(label, {})[str(number)] = score
+        self._study.keep(REPEATS, kept)
+        self._running.discard((label, number))
+
+    def fail(self, label: str, number: int) -> None:
+        """A repetition gave nothing; it is not tried again by this search."""
+        self._running.discard((label, number))
+        self._failed.add((label, number))
+
+    @property
+    def running(self) -> int:
+        """Repetitions under way."""
+        return len(self._running)
+
+    @property
+    def phase(self) -> LastPhase | None:
+        """How far the repetitions have come, if no other design becomes a favourite; None before they begin."""
+        if self._favourites is None:
+            return None
+        done, failed = self._finished(), len(self._failed)
+        return LastPhase("other seeds", done, done + failed + self._left(), failed)
+
+    @property
+    def work(self) -> tuple[int, int]:
+        """Repetitions done since the search (re)started, and those that are still to be done."""
+        left = self._number * (FAVOURITES + 1) if self._favourites is None else self._left()
+        return self._finished() - self._before, left
+
+    def _left(self) -> int:
+        return len(self._running) + len(self._missing(self._now()))
+
+    def _finished(self) -> int:
+        return sum(map(len, self._study.repeats().values()))
+
+    def _now(self) -> list[Record]:
+        """The favourites by the scores that are stored."""
+        scores = self._finished()
+        if self._favourites is None or self._favourites[0] != scores:
+            study = self._study
+            self._favourites = scores, favourites(study.records(), study.baselines(), study.repeats())
+        return self._favourites[1]
+
+    def _missing(self, records: list[Record]) -> list[tuple[Record, int]]:
+        """One of every favourite before the next."""
+        kept, taken = self._study.repeats(), self._running | self._failed
+        every = [(record, number) for number in range(1, self._number + 1) for record in records]
+        return [
+            (record, number)
+            for record, number in every
+            if str(number) not in kept.get(record.label, {}) and (record.label, number) not in taken
+        ]

@@ -1,0 +1,106 @@
+"""The baselines of a search that starts from a checkpoint: what a user makes of that checkpoint by hand.
+
+The checkpoint's own design at smaller input sizes, and the same design uniformly narrowed.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from nas.architecture.architecture import Architecture
+from nas.errors import ModelError
+from nas.space.reference_designs import UNIFORM_WIDTHS, Scale, yolo11
+from nas.space.schema import attention_fits
+
+SMALLEST_PX = 64
+_SCALES: tuple[Scale, ...] = ("n", "s", "m")
+
+Meets = Callable[[Architecture], bool]
+
+
+def scale_of(source: Any, name: str) -> Scale:
+    """Which YOLO11 a detector is; the class branch, whose width depends on the number of classes, is not compared.
+
+    Args:
+        source: A detection model.
+        name: What the user calls it, for the message.
+
+    Raises:
+        ModelError: It is none of YOLO11 n, s and m.
+    """
+    from nas.architecture.to_yaml import to_yaml
+    from nas.inherit.child import describe_file
+    from nas.inherit.roles import describe
+    from nas.model.build import build
+
+    found = _widths(describe_file(source, name))
+    for scale in _SCALES:
+        if _widths(describe(build(to_yaml(yolo11(scale, SMALLEST_PX), 1), seed=0))) == found:
+            return scale
+    raise ModelError(
+        f"{name}: a search starts from YOLO11 n, s or m, trained on whatever, and this detector has another layout or "
+        "other widths; `ghostnas inherit` takes it for one design"
+    )
+
+
+def default_space(checkpoint: Path) -> str:
+    """The space in which a search from a checkpoint looks by default: its own layout, narrowed part by part.
+
+    Raises:
+        ModelError: It is no checkpoint of a detector, or none of YOLO11 n, s and m.
+    """
+    from nas.inherit.start import load_source
+
+    return f"narrowed-{scale_of(load_source(checkpoint), str(checkpoint))}"
+
+
+def _widths(table: Any) -> dict[str, tuple[int, int]]:
+    """By role: channels in and out of every layer before the class branches."""
+    convs = {layer.role: layer.conv for layer in table.layers if ".classes" not in layer.role}
+    return {role: (conv.in_channels, conv.out_channels) for role, conv in convs.items()}
+
+
+def source_baselines(scale: Scale, sizes: Iterable[int], meets: Meets) -> dict[str, Architecture]:
+    """At every input size from 64 px the widest uniformly scaled YOLO11 that meets the limits.
+
+    Args:
+        scale: The source's.
+        sizes: The search's input sizes in pixels; smaller multiples of 32 are added.
+        meets: Whether a design meets the limits.
+
+    Returns:
+        By label: `source-96` at full width, `narrowed-128-10of16` at ten sixteenths of it. Where nothing meets the
+        limits, the narrowest at the smallest size, so that there is something to compare with.
+    """
+    given = set(sizes)
+    smallest = min(SMALLEST_PX, *given)
+    found: dict[str, Architecture] = {}
+    full = True  # larger sizes are slower
+    for imgsz in sorted({*given, *range(SMALLEST_PX, max(given), 32)}):
+        source = yolo11(scale, imgsz)
+        if full and (full := meets(source)):
+            found[f"source-{imgsz}"] = source
+            continue
+        width = _widest(scale, imgsz, meets)
+        if width is None:
+            break
+        found[f"narrowed-{imgsz}-{round(16 * width)}of16"] = yolo11(scale, imgsz, width)
+    return found or {f"narrowed-{smallest}-4of16": yolo11(scale, smallest, UNIFORM_WIDTHS[-1])}
+
+
+def can_be_built(design: Architecture) -> bool:
+    """Whether C2PSA can split half of P5's channels evenly among its heads; not all narrowed YOLO11 s and m."""
+    return attention_fits(design.stages[3].width)
+
+
+def _widest(scale: Scale, imgsz: int, meets: Meets) -> float | None:
+    """By bisection: the narrower, the faster."""
+    widths = [width for width in UNIFORM_WIDTHS[1:] if can_be_built(yolo11(scale, imgsz, width))]
+    low, high = 0, len(widths)  # the widest that meets lies in [low, high)
+    while low < high:
+        middle = (low + high) // 2
+        if meets(yolo11(scale, imgsz, widths[middle])):
+            high = middle
+        else:
+            low = middle + 1
+    return widths[low] if low < len(widths) else None

@@ -1,0 +1,364 @@
+"""The stored study: the only state of a search.
+
+One SQLite file `study.db` holds two Optuna studies: `search` (the candidates; one integer index a dimension as
+parameters) and `baselines` (known designs, trained in the same way, outside the budget). Every finished trial is on
+disk before the next begins. A trial found running when a study is opened was orphaned by a kill: it is told as failed,
+and its point is tried again.
+"""
+
+import shutil
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from nas.errors import StudyError
+from nas.proxy import Score
+from nas.search.evaluate import Evaluation
+from nas.study.settings import SearchSettings
+from nas.study.storage import (
+    DRAFT_FILE,
+    LOCK_FILE,
+    STUDY_FILE,
+    check_intact,
+    check_path,
+    lock,
+    open_storage,
+    writing,
+)
+from nas.util.paths import writable_dir
+
+if TYPE_CHECKING:
+    import optuna
+
+SEARCH, BASELINES = "search", "baselines"
+INTERRUPTED = "interrupted"
+REPEATS = "repeats"
+
+Status = Literal["trained", "rejected", "failed", "interrupted", "running"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One trial as it is stored.
+
+    Attributes:
+        number: Trial number inside its study.
+        label: `trial-7`, or a baseline's name.
+        baseline: Whether it belongs to the baselines.
+        status: `trained`, `rejected` by the gate, `failed`, `interrupted` (and then tried again), or `running`.
+        key: Canonical key of its architecture.
+        indices: Its point of the space; empty for a baseline.
+        origin: Where the proposal came from.
+        evaluation: What was measured; None while running or when failed.
+        reason: Why it failed.
+        retried: Number of the interrupted trial that it repeats.
+    """
+
+    number: int
+    label: str
+    baseline: bool
+    status: Status
+    key: str
+    indices: Mapping[str, int]
+    origin: str
+    evaluation: Evaluation | None
+    reason: str | None
+    retried: int | None
+
+    @classmethod
+    def from_trial(cls, trial: "optuna.trial.FrozenTrial", baseline: bool) -> Self:
+        """Read a stored trial."""
+        from optuna.trial import TrialState
+
+        attributes = trial.user_attrs
+        states: dict[TrialState, Status] = {
+            TrialState.COMPLETE: attributes.get("status", "failed"),
+            TrialState.FAIL: "interrupted" if attributes.get("reason") == INTERRUPTED else "failed",
+        }
+        stored = attributes.get("evaluation")
+        status = states.get(trial.state, "running")
+        return cls(
+            number=trial.number,
+            label=attributes.get("label", f"trial-{trial.number}"),
+            baseline=baseline,
+            status=status,
+            key=attributes["architecture"],
+            indices=dict(trial.params),
+            origin=attributes["origin"],
+            evaluation=Evaluation.from_dict(stored) if stored and status in ("trained", "rejected") else None,
+            reason=attributes.get("reason"),
+            retried=attributes.get("retry_of"),
+        )
+
+
+Annotate = Callable[["optuna.Study", Record], None]
+
+
+def evaluated(record: Record) -> tuple[Evaluation, Score]:
+    """What is known of a trained design.
+
+    Raises:
+        ValueError: It was not trained.
+    """
+    if record.evaluation is None or record.evaluation.score is None:
+        raise ValueError(f"{record.label} is {record.status}; only a trained design has an accuracy")
+    return record.evaluation, record.evaluation.score
+
+
+class StoredStudy:
+    """A search's study on disk, opened for writing by one process at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: SearchSettings,
+        sizes: Mapping[str, int],
+        annotate: Annotate | None = None,
+    ) -> None:
+        """Open the study of a results folder, or create it.
+
+        Args:
+            folder: Results folder, created when missing.
+            settings: What is asked; must equal what is stored.
+            sizes: Number of choices of each dimension.
+            annotate: Called with the study and each finished record, to note it for the dashboard.
+
+        Raises:
+            StorageError: The folder cannot be written, or its path is too long.
+            StudyError: The study is in use, corrupt, or belongs to a search with other settings.
+        """
+        check_path(folder)
+        self.folder = writable_dir(folder)
+        self._sizes = dict(sizes)
+        self._annotate = annotate
+        self.target_ms, self.proxy_steps = settings.target_ms, settings.steps
+        self._lock = lock(folder)
+        try:
+            check_intact(folder / STUDY_FILE)
+            if not (folder / STUDY_FILE).exists():
+                with self._writing():
+                    _create(folder / STUDY_FILE, settings)
+            self._storage, found = _open(folder / STUDY_FILE)
+        except BaseException:
+            self._lock.close()
+            raise
+        self._studies, stored = found.studies, found.settings
+        if different := stored.differences(settings):
+            self.close()
+            raise StudyError(
+                f"{folder} holds another search ({'; '.join(different)}); choose another --name, or ask for the same"
+            )
+
+    def close(self) -> None:
+        """Release the study for other processes."""
+        _close(self._storage)
+        self._lock.close()
+
+    def discard(self) -> None:
+        """Remove a study in which no trial was begun, and its folder when nothing else is in it."""
+        if any(self._trials(name) for name in self._studies):
+            return
+        (self.folder / STUDY_FILE).unlink()
+        if {path.name for path in self.folder.iterdir()} == {LOCK_FILE}:
+            shutil.rmtree(self.folder)
+
+    def records(self) -> list[Record]:
+        """Every candidate, by trial number."""
+        return _candidates(self._studies[SEARCH])
+
+    def baselines(self) -> list[Record]:
+        """The last trial of every baseline, in the order of first training."""
+        return _baselines(self._studies[BASELINES])
+
+    def attribute(self, name: str) -> Any:
+        """A value kept with the study, such as the feasibility check; None when there is none."""
+        return self.attributes().get(name)
+
+    def attributes(self) -> dict[str, Any]:
+        """Every value that is kept with the study."""
+        return self._studies[SEARCH].user_attrs
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep a JSON value with the study."""
+        with self._writing():
+            self._studies[SEARCH].set_user_attr(name, value)
+
+    def repeats(self) -> dict[str, dict[str, float]]:
+        """Scores of other seeds, by label and number of the repetition."""
+        return self.attribute(REPEATS) or {}
+
+    def start(self, indices: Mapping[str, int], key: str, origin: str, retry_of: int | None = None) -> int:
+        """Record that a candidate is being evaluated; returns its trial number."""
+        from optuna.distributions import IntDistribution
+
+        attributes: dict[str, Any] = {"architecture": key, "origin": origin}
+        if retry_of is not None:
+            attributes["retry_of"] = retry_of
+        distributions = {name: IntDistribution(0, self._sizes[name] - 1) for name in indices}
+        return self._add(SEARCH, attributes, dict(indices), distributions)
+
+    def start_baseline(self, label: str, key: str) -> int:
+        """Record that a baseline is being evaluated; returns its trial number."""
+        return self._add(BASELINES, {"architecture": key, "origin": "baseline", "label": label}, {}, {})
+
+    def finish(self, number: int, evaluation: Evaluation, baseline: bool = False) -> Record:
+        """Store the evaluation of a running trial; returns it as a record."""
+        name = BASELINES if baseline else SEARCH
+        study, trial_id = self._studies[name], self._trials(name)[number]._trial_id
+        # The dashboard reads feasibility from this list: a value above zero is infeasible.
+        over_ms = evaluation.latency.latency_ms - self.target_ms
+        margin = max(over_ms, 1e-9) if evaluation.violations else min(over_ms, 0.0)
+        with self._writing():
+            self._storage.set_trial_user_attr(trial_id, "evaluation", evaluation.to_dict())
+            if evaluation.violations:
+                self._storage.set_trial_user_attr(trial_id, "violations", list(evaluation.violations))
+            self._storage.set_trial_system_attr(trial_id, "constraints", [margin])
+            if evaluation.score is None:
+                self._storage.set_trial_user_attr(trial_id, "map_imputed", True)
+            # The status comes last: a trial that has one is complete, even when it is killed before it is told.
+            self._storage.set_trial_user_attr(trial_id, "status", evaluation.status)
+            self._tell(study, number, evaluation)
+            record = Record.from_trial(self._trials(name)[number], baseline)
+        self.annotate(record)
+        return record
+
+    def annotate(self, record: Record) -> None:
+        """Note a finished record for the dashboard, as it stands now."""
+        if self._annotate is not None:
+            with self._writing():
+                self._annotate(self._studies[BASELINES if record.baseline else SEARCH], record)
+
+    def fail(self, number: int, reason: str, baseline: bool = False) -> Record:
+        """Store that a running trial failed, and why; returns it as a record."""
+        from optuna.trial import TrialState
+
+        name = BASELINES if baseline else SEARCH
+        with self._writing():
+            self._storage.set_trial_user_attr(self._trials(name)[number]._trial_id, "reason", reason)
+            self._studies[name].tell(number, state=TrialState.FAIL)
+        return Record.from_trial(self._trials(name)[number], baseline)
+
+    def orphans(self) -> list[Record]:
+        """Settle every running trial; returns the interrupted candidates that are still to be tried again.
+
+        A trial whose evaluation is stored already was killed just before it was told, and is told now; the others are
+        told as failed by interruption.
+        """
+        from optuna.trial import TrialState
+
+        for name, study in self._studies.items():
+            for trial in self._trials(name):
+                if trial.state == TrialState.RUNNING and "status" in trial.user_attrs:
+                    with self._writing():
+                        self._tell(study, trial.number, Evaluation.from_dict(trial.user_attrs["evaluation"]))
+                elif trial.state == TrialState.RUNNING:
+                    self.fail(trial.number, INTERRUPTED, baseline=name == BASELINES)
+        records = self.records()
+        repeated = {record.retried for record in records}
+        return [r for r in records if r.status == "interrupted" and r.number not in repeated]
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self.folder / STUDY_FILE)
+
+    def _trials(self, name: str) -> "list[optuna.trial.FrozenTrial]":
+        return self._studies[name].get_trials(deepcopy=False)
+
+    def _add(self, name: str, attributes: dict[str, Any], params: dict[str, Any], distributions: Any) -> int:
+        from optuna.trial import TrialState, create_trial
+
+        trial = create_trial(
+            state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=attributes
+        )
+        with self._writing():
+            self._studies[name].add_trial(trial)
+        return len(self._trials(name)) - 1
+
+    def _tell(self, study: "optuna.Study", number: int, evaluation: Evaluation) -> None:
+        accuracy = self._worst() if evaluation.score is None else evaluation.score.map50_95
+        study.tell(number, [accuracy, evaluation.latency.latency_ms])
+
+    def _worst(self) -> float:
+        """The value told for a rejected candidate: the worst accuracy seen (marked `map_imputed`, never reported)."""
+        seen = [r.evaluation.score.map50_95 for r in self.records() if r.evaluation and r.evaluation.score]
+        return min(seen, default=0.0)
+
+
+def read_records(folder: Path) -> tuple[SearchSettings, list[Record], list[Record]]:
+    """Read a study without locking it: settings, candidates, baselines.
+
+    Raises:
+        StudyError: There is no study, or it cannot be read.
+    """
+    path = folder / STUDY_FILE
+    if not path.is_file():
+        raise StudyError(f"{folder} holds no study ({STUDY_FILE} is missing)")
+    storage, found = _open(path)
+    _close(storage)
+    return found.settings, found.candidates, found.baselines
+
+
+def _create(path: Path, settings: SearchSettings) -> None:
+    """Write an empty study; the file appears whole, so that whoever reads it never sees half of one."""
+    import optuna
+
+    draft = path.with_name(DRAFT_FILE)
+    draft.unlink(missing_ok=True)
+    storage = open_storage(draft)
+    for name in (SEARCH, BASELINES):
+        study = optuna.create_study(study_name=name, storage=storage, directions=["maximize", "minimize"])
+        with warnings.catch_warnings():
+            # Naming the objectives is marked experimental; the dashboard shows the names.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(["mAP50-95", "latency_ms"])
+        if name == SEARCH:
+            study.set_user_attr("settings", settings.to_dict())
+    _close(storage)
+    draft.replace(path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a study file holds."""
+
+    studies: "dict[str, optuna.Study]"
+    settings: SearchSettings
+    candidates: list[Record]
+    baselines: list[Record]
+
+
+def _open(path: Path) -> "tuple[optuna.storages.RDBStorage, _Found]":
+    """Open a study file and read all of it once, so that what cannot be read is told before anything is done.
+
+    Raises:
+        StudyError: It is no study, or one of another version.
+    """
+    import optuna
+
+    storage = None
+    try:
+        storage = open_storage(path)
+        studies = {name: optuna.load_study(study_name=name, storage=storage) for name in (SEARCH, BASELINES)}
+        settings = SearchSettings.from_dict(studies[SEARCH].user_attrs["settings"])
+        return storage, _Found(studies, settings, _candidates(studies[SEARCH]), _baselines(studies[BASELINES]))
+    except Exception as error:
+        if storage is not None:
+            _close(storage)
+        why = "it holds no search" if isinstance(error, KeyError) else f"{error} (made by another version?)"
+        raise StudyError(f"{path} cannot be read as a ghostnas study: {why}") from error
+
+
+def _close(storage: "optuna.storages.RDBStorage") -> None:
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def _candidates(study: "optuna.Study") -> list[Record]:
+    return [Record.from_trial(trial, baseline=False) for trial in study.get_trials(deepcopy=False)]
+
+
+def _baselines(study: "optuna.Study") -> list[Record]:
+    found = (Record.from_trial(trial, baseline=True) for trial in study.get_trials(deepcopy=False))
+    return list({record.label: record for record in found}.values())

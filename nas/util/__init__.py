@@ -1,0 +1,1 @@
+"""What every package may use: files, locks, units, text, processes. Each module stands alone."""

@@ -1,0 +1,39 @@
+"""Keeps the libraries below off the network, out of the home folder and away from the screen.
+
+`prepare()` sets environment variables that Ultralytics, Matplotlib, Ray, ONNX Runtime and OpenVINO read when they are
+imported; call it before importing any of them. They are set whatever the environment holds, as that of a notebook or of
+a container; only whether Ultralytics may use the network stays the user's to choose.
+"""
+
+import os
+
+from nas.util.paths import cache_dir, cache_subdir
+
+USERS_CONFIG = "GHOSTNAS_USERS_YOLO_CONFIG_DIR"
+"""Holds the YOLO_CONFIG_DIR that the user has set, which is replaced here."""
+
+
+def prepare() -> None:
+    """Set the environment for offline, quiet libraries (idempotent).
+
+    Raises:
+        StorageError: The cache folder is not known, or cannot be written.
+    """
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    ours, given = str(cache_subdir("ultralytics", needed_bytes=2**20)), os.environ.get("YOLO_CONFIG_DIR")
+    if given not in (None, ours):
+        os.environ[USERS_CONFIG] = given
+    os.environ.update(
+        {
+            "GHOSTNAS_CACHE": str(cache_dir()),  # child processes may run in another folder
+            "YOLO_CONFIG_DIR": ours,
+            "MPLCONFIGDIR": str(cache_subdir("matplotlib", needed_bytes=2**20)),
+            "MPLBACKEND": "agg",
+            "ORT_DISABLE_TELEMETRY": "1",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AIR_NEW_OUTPUT": "0",
+        }
+    )
+    if os.path.expanduser("~") == "~":  # no HOME, and a user without a name: libraries would make a folder of that name
+        os.environ["HOME"] = str(cache_dir())

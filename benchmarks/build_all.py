@@ -21,7 +21,8 @@ import torch
 from nas.architecture.architecture import Architecture
 from nas.architecture.to_yaml import to_yaml
 from nas.latency.outputs import Pixels, relative_difference
-from nas.model.build import build, fused, to_onnx
+from nas.model.build import build, fused
+from nas.model.onnx import to_onnx
 from nas.space.space import load_space
 
 CLASSES = 4

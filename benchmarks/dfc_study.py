@@ -27,8 +27,7 @@ from nas.architecture.to_yaml import to_yaml
 from nas.data import load
 from nas.data.image_cache import pixels
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.measure import calibration, compare, screen
 from nas.latency.retry import patiently
 from nas.model import build

@@ -15,9 +15,9 @@ from latency_parts import Rows
 from paired import paired
 
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
-from nas.model.build import build, to_onnx
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.model.build import build
+from nas.model.onnx import to_onnx
 from nas.space.literals import shipped_literals
 
 HEADER = ("model", "imgsz", "runtime", "ms", "ratio", "low", "high", "to")

@@ -21,8 +21,7 @@ from latency_parts import MODELS, Rows, hog, stock
 
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.measure import calibration, compare
 from nas.latency.protocol.estimate import Calibration
 from nas.latency.retry import patiently

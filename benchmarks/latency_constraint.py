@@ -21,13 +21,13 @@ from latency_parts import Rows
 from nas.architecture.to_yaml import to_yaml
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.measure import calibration, compare, screen
 from nas.latency.protocol.estimate import Calibration
 from nas.latency.retry import patiently
 from nas.latency.types import Latency
-from nas.model.build import build, to_onnx
+from nas.model.build import build
+from nas.model.onnx import to_onnx
 from nas.space.space import load_space
 
 HEADER = ("number", *(f"{name}{end}_ms" for name in ("screened", "finalist", "again") for end in ("", "_low", "_high")))

@@ -25,7 +25,7 @@ import json, random, sys, time
 from contextlib import ExitStack
 import numpy as np
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.latency.protocol.probe import ahead_of_others
 from nas.latency.protocol.plan import POOL_QUANTILE
 from nas.latency.runtimes.registry import open_session

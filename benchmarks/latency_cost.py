@@ -19,13 +19,13 @@ from latency_parts import MODELS, stock
 
 from nas.architecture.to_yaml import to_yaml
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.measure import calibration, compare, screen
-from nas.latency.predictions import opened_for_pictures
+from nas.latency.outputs import opened_for_pictures
 from nas.latency.protocol.estimate import Calibration
 from nas.latency.retry import patiently
-from nas.model.build import build, to_onnx
+from nas.model.build import build
+from nas.model.onnx import to_onnx
 from nas.search.remeasure import TOGETHER
 from nas.space.space import load_space
 

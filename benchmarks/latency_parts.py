@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from nas.architecture.to_yaml import to_yaml
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
-from nas.model.build import build, to_onnx
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.model.build import build
+from nas.model.onnx import to_onnx
 from nas.space.reference_designs import yolo11
 
 # Name, width and input size of a YOLO11n: about 2, 8, 25 and 60 ms on one core of a 2023 server.

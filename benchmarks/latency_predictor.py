@@ -34,8 +34,9 @@ from nas.latency.predictor.feature_cache import features_of
 from nas.latency.predictor.features import TERMS
 from nas.latency.predictor.predictor import Prediction, Predictor, Sample
 from nas.proxy import ProxySettings
-from nas.search.evaluate import Evaluation, Limits, Task, measure_only
+from nas.search.evaluate import Task, measure_only
 from nas.space.space import SearchSpace, load_space
+from nas.study.evaluation import Evaluation, Limits
 
 HEADER = ("number", "key", "imgsz", "latency_ms", "low_ms", "high_ms", "gflops", "params", "runtime", "runtime_version")
 HEADER += ("precision", "threads", "device", "seconds", "refused")

@@ -37,7 +37,7 @@ _SURELY = f"ours, where known to ±{SURE:.0%}"
 PLAIN = """
 import sys, time, statistics
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.latency.runtimes.registry import open_session
 with open_session(ModelBytes("onnx", open(sys.argv[1], "rb").read()), int(sys.argv[2]), LatencySettings()) as session:
     for _ in range(10):

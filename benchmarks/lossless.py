@@ -26,10 +26,10 @@ from ultralytics.nn.tasks import DetectionModel
 
 from nas.blocks.ghost import GhostModule
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.outputs import relative_difference
-from nas.model.build import build, deployable, fused, graph_of
+from nas.model.build import build, fused
+from nas.model.onnx import deployable, graph_of
 from nas.space.literals import shipped_literals
 
 KINDS = ("authors", "fused", "rewritten")

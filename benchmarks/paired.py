@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.latency import LatencySettings
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import Sized
 from nas.latency.runtimes.registry import open_session
 from nas.latency.runtimes.session import check_finite, image
 from nas.util.machine_lock import Turnstile

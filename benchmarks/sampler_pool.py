@@ -61,7 +61,8 @@ def scored(key: str, latency_ms: float) -> dict[str, object]:
 
     from nas.architecture.to_yaml import to_yaml
     from nas.data import load
-    from nas.model.build import build, count
+    from nas.model.build import build
+    from nas.model.complexity import count
     from nas.proxy import ProxySettings, train_proxy
     from nas.util.machine_lock import Turnstile
 

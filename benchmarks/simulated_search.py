@@ -27,16 +27,19 @@ from nas.architecture.key import from_key
 from nas.architecture.to_yaml import to_yaml
 from nas.latency import Latency, LatencySettings
 from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction
-from nas.model.build import build, count
+from nas.model.build import build
+from nas.model.complexity import count
 from nas.proxy import ProxySettings, Score
 from nas.search import sampler
-from nas.search.evaluate import Evaluation, Limits, Task
+from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.scheduler import Campaign
 from nas.space.reference_designs import yolo11
 from nas.space.space import load_space
+from nas.study.evaluation import Evaluation, Limits
+from nas.study.record import Record, evaluated
 from nas.study.settings import SearchSettings
-from nas.study.store import Record, StoredStudy, evaluated
+from nas.study.store import StoredStudy
 from nas.surrogate.posterior import Scored, described
 from nas.util import ultralytics_env
 from nas.util.pareto import hypervolume

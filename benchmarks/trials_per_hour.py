@@ -39,7 +39,7 @@ def stock(key: str, source: str | None, steps: int) -> tuple[float, float]:
 
     from nas.model.build import register
     from nas.proxy import evaluate
-    from nas.util.ultralytics_home import without_trackers
+    from nas.util.ultralytics_env import without_trackers
 
     register()
     without_trackers()

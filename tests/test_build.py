@@ -16,7 +16,9 @@ from nas.architecture.architecture import Architecture, Stage
 from nas.architecture.to_yaml import to_yaml
 from nas.errors import ModelError
 from nas.model import build as building
-from nas.model.build import build, count, fused, load_model, to_onnx
+from nas.model.build import build, fused, load_model
+from nas.model.complexity import count
+from nas.model.onnx import to_onnx
 from tests.scripts import script
 from tests.test_yolo_yaml import yolo11
 

@@ -8,9 +8,9 @@ from nas.architecture.to_yaml import to_yaml
 from nas.errors import ModelError
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.cached import choose_imgsz
-from nas.model.yaml_size import yaml_imgsz
 from nas.results.designs import find_design
 from nas.space.reference_designs import yolo11
+from nas.util.image_size import yaml_imgsz
 
 BODY = "".join(line for line in to_yaml(yolo11("n", 160)).splitlines(keepends=True) if not line.startswith("imgsz"))
 

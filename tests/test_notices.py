@@ -11,8 +11,9 @@ from nas.latency import LatencySettings, retry
 from nas.latency.protocol.estimate import Calibration
 from nas.proxy import ProxySettings
 from nas.search import evaluate
-from nas.search.evaluate import Limits, Task, measure_only
+from nas.search.evaluate import Task, measure_only
 from nas.space.reference_designs import yolo11
+from nas.study.evaluation import Limits
 from nas.util.worker_messages import shown, tell
 
 

@@ -23,8 +23,8 @@ from nas.model.build import load_model
 from nas.results.dashboard import annotate, server
 from nas.results.designs import find_design
 from nas.results.folder import find_run, list_runs
-from nas.results.report import Outcome, next_commands, write
 from nas.results.writable import check_results
+from nas.results.write import next_commands, write
 from nas.search.conclude import conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline, ray_tune
@@ -32,6 +32,7 @@ from nas.search.executors.scratch import own_folder
 from nas.search.scheduler import Campaign
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
+from nas.study.outcome import Outcome
 from nas.study.settings import SearchSettings
 from nas.study.storage import in_use
 from nas.study.store import StoredStudy, read_records

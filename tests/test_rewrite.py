@@ -16,7 +16,8 @@ from nas.blocks.bottleneck import GhostBottleneckV2
 from nas.export.standalone import standalone_module
 from nas.latency.outputs import relative_difference
 from nas.model import rewrite
-from nas.model.build import build, deployable, fused, load_model, to_onnx
+from nas.model.build import build, fused, load_model
+from nas.model.onnx import deployable, to_onnx
 from nas.model.rewrite import ghost
 from nas.model.rewrite.cross_stage import CrossStage
 from nas.model.rewrite.dfl import ExpectedDistance

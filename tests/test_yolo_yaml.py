@@ -14,7 +14,8 @@ from ultralytics.utils.torch_utils import get_flops
 
 from nas.architecture.architecture import Architecture, Stage
 from nas.architecture.to_yaml import to_yaml
-from nas.model.build import build, count, fused, load_model
+from nas.model.build import build, fused, load_model
+from nas.model.complexity import count
 
 ROOT = Path(__file__).parents[1]
 

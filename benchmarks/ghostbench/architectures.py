@@ -27,9 +27,10 @@ from benchmarks.paired import Paired, paired
 from nas.architecture.architecture import Architecture
 from nas.architecture.to_yaml import to_yaml
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
-from nas.model.build import build, count, to_onnx
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.model.build import build
+from nas.model.complexity import count
+from nas.model.onnx import to_onnx
 from nas.space.reference_designs import ghost_corner, yolo11
 from nas.space.space import SearchSpace, load_space
 from nas.util.provenance import machine, versions

@@ -11,9 +11,11 @@ from findings import started
 
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes, prepare, prepare_reference
+from nas.latency.artifacts.model_bytes import ModelBytes
+from nas.latency.artifacts.prepare import prepare, prepare_reference
+from nas.latency.protocol.collect import Trace, collect, pooled_figures
 from nas.latency.protocol.estimate import Calibration, fit
-from nas.latency.protocol.plan import Plan, Trace, collect, pooled_figures
+from nas.latency.protocol.plan import Plan
 from nas.latency.protocol.probe import ahead_of_others, probe
 from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, Reference, reference_module, reference_onnx
 from nas.latency.runtimes.registry import open_session

@@ -26,8 +26,8 @@ def beside(check: Check) -> None:
     """One model's screening alone, beside a training that passes the turnstile, and beside one that does not."""
     from nas.errors import LatencyError
     from nas.latency import LatencySettings
+    from nas.latency.artifacts.model_bytes import Sized
     from nas.latency.artifacts.prepare import prepare
-    from nas.latency.artifacts.sized import Sized
     from nas.latency.measure import needed_calibration, screen
     from nas.model.build import load_model
 

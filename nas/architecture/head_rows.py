@@ -5,10 +5,13 @@ silently builds the class branch of YOLOv8, with millions of parameters more). E
 does not ask.
 """
 
+import math
 from collections.abc import Sequence
 
 from nas.architecture.architecture import LEVELS, Architecture
-from nas.architecture.rows import Row, multiple_of_8, row
+
+Row = tuple[str, str]
+"""The text of a row, and a note on it."""
 
 _NECK_CAP = 512
 _P5 = 3
@@ -84,3 +87,13 @@ def _detect(arch: Architecture, nc: int) -> tuple[str, str]:
         return "Detect", "nc"
     cls_width = max(first, min(nc, 100)) if yolo11s else arch.cls_width
     return "MBConvDetect" if arch.head == "mbconv" else "SlimDetect", f"nc, {arch.box_width}, {cls_width}"
+
+
+def row(module: str, args: str, source: str = "-1", repeats: int = 1) -> str:
+    """`[from, repeats, module, [arguments]]`."""
+    return f"[{source}, {repeats}, {module}, [{args}]]"
+
+
+def multiple_of_8(value: float) -> int:
+    """The nearest multiple of 8, at least 8."""
+    return max(8, math.floor(value / 8 + 0.5) * 8)

@@ -7,8 +7,7 @@ Ultralytics would switch every C3k2 to `c3k=True` at m, l and x.
 import math
 
 from nas.architecture.architecture import LEVELS, Architecture, Stage
-from nas.architecture.head_rows import head_rows
-from nas.architecture.rows import Row, multiple_of_8, row
+from nas.architecture.head_rows import Row, head_rows, multiple_of_8, row
 
 _ACTIVATIONS = {
     "silu": "torch.nn.SiLU()",

@@ -121,7 +121,8 @@ def _cache_folder() -> str:
 
 
 def _thop() -> str:
-    from nas.model.build import count, load_model
+    from nas.model.build import load_model
+    from nas.model.complexity import count
 
     counts = count(load_model(_SMALL), _IMGSZ)
     return f"{_SMALL} at {_IMGSZ} px: {counts.params:,} parameters, {counts.gflops:.3f} GFLOPs"

@@ -80,7 +80,7 @@ def _features(model: "ModelFile", imgsz: int) -> "Features":
         except ModelError as error:
             raise ModelError(f"{model.name}: {error}") from error
     from nas.latency.artifacts.model_files import load_unfused
-    from nas.model.build import to_onnx
+    from nas.model.onnx import to_onnx
 
     return features(to_onnx(load_unfused(model.name), imgsz))
 

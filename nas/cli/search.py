@@ -94,7 +94,7 @@ def search(
     from nas.errors import UsageError
     from nas.latency.devices.profile import resolve_device
     from nas.model.loss_names import Losses
-    from nas.search.evaluate import Limits
+    from nas.study.evaluation import Limits
     from nas.study.settings import SAMPLERS
     from nas.util import ultralytics_env, units
 
@@ -144,7 +144,8 @@ def search(
     from nas.model.find_checkpoint import checkpoint_at_hand, find_checkpoint, hint
     from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
     from nas.results.dashboard import annotate
-    from nas.search.run import Request, run_search
+    from nas.search.request import Request
+    from nas.search.run import run_search
     from nas.search.source_baselines import default_space
     from nas.space.space import load_space
 

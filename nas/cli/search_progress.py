@@ -16,9 +16,9 @@ from nas.util.printable import printable
 if TYPE_CHECKING:
     from nas.data import DetectionData
     from nas.inherit.values import Tuned
-    from nas.results.report import Outcome
     from nas.search.feasibility import Feasibility
     from nas.search.progress import Progress
+    from nas.study.outcome import Outcome
     from nas.study.settings import SearchSettings
 
 
@@ -120,7 +120,9 @@ class ConsoleReporter:
 
     def concluded(self, outcome: "Outcome") -> None:
         """Show the front against the baselines and what to type next."""
-        from nas.results.report import gain_sentence, next_commands, table
+        from nas.results.conclusions import gain_sentence
+        from nas.results.markdown import table
+        from nas.results.write import next_commands
 
         self._stop()
         header, found = table(outcome)

@@ -116,7 +116,8 @@ def _show_dimensions(space: "SearchSpace", console: "Console") -> None:
 def _models(space: "SearchSpace") -> "tuple[list[list[str]], str]":
     """Rows of the models with the fewest and the most parameters, and the rule they are counted by."""
     from nas.architecture.to_yaml import to_yaml
-    from nas.model.build import build, count, fused
+    from nas.model.build import build, fused
+    from nas.model.complexity import count
     from nas.space.bounds import largest, smallest
 
     @cache

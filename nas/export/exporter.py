@@ -142,7 +142,8 @@ def _check_rewriting(checkpoint: Checkpoint, imgsz: int, pictures: Sequence[Pixe
     """
     import torch
 
-    from nas.model.build import deployable, fused
+    from nas.model.build import fused
+    from nas.model.onnx import deployable
 
     model = copy.deepcopy(checkpoint.model).double()
     plain, lean = fused(model), deployable(model, imgsz)

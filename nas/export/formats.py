@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from nas.errors import UsageError
+from nas.latency.outputs import FLOAT32_TOLERANCE
 from nas.util.suggest import did_you_mean
 
-FLOAT32_TOLERANCE = 1e-3
 REDUCED_TOLERANCE = 2e-2
 
 
@@ -55,6 +55,8 @@ FORMATS = {
         Format("executorch", ("executorch",), "pip install executorch", REDUCED_TOLERANCE),
     )
 }
+
+
 _ALIASES = {"tensorrt": "engine", "trt": "engine", "tflite": "litert", "onnxruntime": "onnx"}
 
 

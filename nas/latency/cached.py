@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.errors import LatencyError, ModelError, Unmeasurable, UsageError
 from nas.latency import cache
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.artifacts.model_files import DEFAULT_IMGSZ, ModelFile, own_imgsz
-from nas.latency.artifacts.prepare import ModelBytes, prepare
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.prepare import prepare
 from nas.latency.measure import Comparison, compare, key_of, needed_calibration, run_once
 from nas.latency.remote.connection import open_link
 from nas.latency.retry import surely
 from nas.latency.runtimes.plain_words import TRY
 from nas.latency.types import LatencySettings, Level
-from nas.model.yaml_size import LARGEST, STRIDE, fits
+from nas.util.image_size import LARGEST, STRIDE, fits
 from nas.util.machine_lock import Turnstile
 
 NMS_PICTURES = 16

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import GhostnasError, LatencyError
+from nas.latency.artifacts.model_bytes import Sized
 from nas.latency.artifacts.prepare import prepare_reference
-from nas.latency.artifacts.sized import Sized
 from nas.latency.protocol.estimate import Calibration, Fit, Ratio, fit
 from nas.latency.protocol.percentiles import longest_s
 from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, reference_onnx

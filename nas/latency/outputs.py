@@ -1,18 +1,39 @@
-"""How far an exported file's numbers are from torch's."""
+"""What an exported file answers, and how far its numbers are from torch's: the bytes that are timed are scored."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import ModelError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.latency.artifacts.model_bytes import Sized
+from nas.latency.runtimes.registry import open_session
+from nas.latency.runtimes.session import check_finite
+from nas.latency.types import LatencySettings
+
 Pixels = NDArray[np.float32]
+
+
 Predict = Callable[[Pixels], Pixels]
 """From pictures (B, 3, imgsz, imgsz) to raw detections (B, 4 + classes, anchors), or, of a head without NMS, to
 detections (B, up to 300, 6)."""
 
+
 _DETECTION = 6  # x1, y1, x2, y2, score, class
+
+
 _EXACT, _ROUNDED = 1e-4, 0.02
 
 
@@ -58,7 +79,7 @@ def difference(predict: Predict, expected: Predict, pictures: Pixels) -> float:
     """The largest relative difference of two detectors' raw outputs over pictures, one at a time.
 
     Args:
-        predict: The exported file (`predictions.opened_for_pictures`).
+        predict: The exported file (`opened_for_pictures`).
         expected: The torch model.
         pictures: (N, 3, imgsz, imgsz), at least one.
 
@@ -66,3 +87,36 @@ def difference(predict: Predict, expected: Predict, pictures: Pixels) -> float:
         ModelError: Their outputs have different shapes.
     """
     return max(relative_difference(predict(one[None]), expected(one[None]), _ROUNDED) for one in pictures)
+
+
+COMPARED_ON = 8
+"""Pictures on which a file's outputs are compared with torch's."""
+
+
+@contextmanager
+def opened_for_pictures(model: Sized, settings: LatencySettings) -> Iterator[Callable[[Pixels], Pixels]]:
+    """Open a file in its runtime and precision, on this machine.
+
+    Yields:
+        From pictures (B, 3, imgsz, imgsz), float32 in [0, 1], to the first output, (B, 4 + classes, anchors); one
+        picture at a time, as it is timed.
+
+    Raises:
+        RuntimeMissing: The runtime is not installed here.
+        LatencyError: The file does not run.
+    """
+    with open_session(model.model, model.imgsz, replace(settings, scope="compute")) as session:
+        check_finite(session)
+
+        def predict(pictures: Pixels) -> Pixels:
+            found = []
+            for picture in pictures:
+                session.feed(np.ascontiguousarray(picture[None], dtype=np.float32))
+                session.run()
+                found.append(np.array(session.outputs()[0], dtype=np.float32))
+            return np.concatenate(found)
+
+        yield predict
+
+
+FLOAT32_TOLERANCE = 1e-3

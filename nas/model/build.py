@@ -7,56 +7,27 @@ fails.
 """
 
 import copy
-import io
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import thop
 import torch
 import yaml
+from ultralytics.nn import tasks
+from ultralytics.nn.modules.conv import Conv
+from ultralytics.nn.modules.head import Detect
+from ultralytics.nn.tasks import DetectionModel
 
 from nas.blocks import REGISTERED
 from nas.errors import ModelError
-from nas.util import ultralytics_env
 from nas.util.plain_path import plainly
-
-ultralytics_env.prepare()  # before the first import of Ultralytics
-
-from ultralytics.nn import tasks  # noqa: E402
-from ultralytics.nn.modules.block import C2f  # noqa: E402
-from ultralytics.nn.modules.conv import Conv  # noqa: E402
-from ultralytics.nn.modules.head import Detect  # noqa: E402
-from ultralytics.nn.tasks import DetectionModel  # noqa: E402
-
-from nas.model.rewrite import rewritten  # noqa: E402
-
-ONNX_OPSET = 17
 
 # `parse_model` keeps the activation in a class attribute, seeding uses torch's global generator, and the ONNX
 # exporter has state of its own: one at a time in a process. Re-entrant, because to_onnx() fuses.
-_BUILDING = threading.RLock()
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Size of a fused model.
-
-    Attributes:
-        params: Parameters.
-        gflops: 10^9 operations for one picture, a multiply-add counted as two.
-        rule: What was counted, at which size and by which versions.
-    """
-
-    params: int
-    gflops: float
-    rule: str
+BUILD_LOCK = threading.RLock()
 
 
 def register() -> None:
@@ -110,7 +81,7 @@ def _construct(config: dict[str, Any], nc: int | None, seed: int | None, what: s
     register()
     if nc is not None:
         config = {**config, "nc": nc}
-    with _BUILDING, _seeded(seed):
+    with BUILD_LOCK, _seeded(seed):
         activation = Conv.default_act
         try:
             model = DetectionModel(config, verbose=False)
@@ -209,100 +180,7 @@ def fused(model: DetectionModel) -> DetectionModel:
     return copied.requires_grad_(False)
 
 
-def deployable(model: DetectionModel, imgsz: int) -> DetectionModel:
-    """A copy as it is deployed: fused, and rewritten for that input size into an equal graph with less to do.
-
-    Args:
-        model: Any detector; it is not changed.
-        imgsz: Side of the square input in pixels.
-
-    Raises:
-        ModelError: A BatchNorm is left that Ultralytics could not fold.
-    """
-    deployed = fused(model)
-    return rewritten(deployed, blank(deployed, imgsz))
-
-
-def count(model: DetectionModel, imgsz: int) -> Counts:
-    """Count parameters and operations of the fused model at its own input size.
-
-    Args:
-        model: Any detector; it is not changed.
-        imgsz: Side of the square input in pixels.
-
-    Raises:
-        ModelError: The counter counted nothing.
-    """
-    deployed = fused(model)
-    picture = blank(deployed, imgsz)
-    operations = thop.profile(deployed, inputs=[picture], verbose=False)[0]
-    params = sum(parameter.numel() for parameter in deployed.parameters())
-    if not (params and operations):
-        raise ModelError(
-            "the operation counter counted nothing; `pip uninstall thop` and then "
-            "`pip install --force-reinstall ultralytics-thop` (both packages write the folder thop/)"
-        )
-    rule = (
-        f"fused model at {imgsz}x{imgsz}, 2 x multiply-adds by "
-        f"ultralytics-thop {version('ultralytics-thop')} (Ultralytics {version('ultralytics')})"
-    )
-    return Counts(params=params, gflops=operations * 2 / 1e9, rule=rule)
-
-
 def blank(model: DetectionModel, imgsz: int) -> torch.Tensor:
     """An empty picture (1, 3, imgsz, imgsz) of the model's type, on its device."""
     first = next(model.parameters())
     return torch.zeros(1, first.shape[1], imgsz, imgsz, device=first.device, dtype=first.dtype)
-
-
-def to_onnx(model: DetectionModel, imgsz: int) -> bytes:
-    """A detector as it is deployed (`deployable`), as an ONNX graph; see `graph_of`.
-
-    Args:
-        model: Any detector; it is not changed.
-        imgsz: Side of the square input in pixels.
-
-    Raises:
-        ModelError: The graph cannot be exported.
-    """
-    return graph_of(deployable(model, imgsz).float().cpu(), imgsz)
-
-
-def graph_of(deployed: DetectionModel, imgsz: int) -> bytes:
-    """A fused model as an ONNX graph: batch 1, static shapes, float32, without NMS.
-
-    Inputs and outputs are those of Ultralytics' own exporter: input `images` (1, 3, imgsz, imgsz), output
-    `output0` (1, 4 + classes, positions).
-
-    Args:
-        deployed: A fused detector, float32, on the CPU; its head is left in export mode.
-        imgsz: Side of the square input in pixels.
-
-    Raises:
-        ModelError: The graph cannot be exported.
-    """
-    for module in deployed.modules():
-        if isinstance(module, Detect):
-            module.export, module.format, module.dynamic, module.shape = True, "onnx", False, None
-        elif isinstance(module, C2f):
-            module.forward = module.forward_split
-    picture = blank(deployed, imgsz)
-    graph = io.BytesIO()
-    with _BUILDING, torch.no_grad(), warnings.catch_warnings():
-        # The TorchScript exporter is six times faster than its successor, and says at each call that it is
-        # old; the tracer warns of the sizes that become constants, which is wanted here.
-        warnings.simplefilter("ignore")
-        try:
-            deployed(picture)  # lets Detect compute its anchors outside of the trace
-            torch.onnx.export(
-                deployed,
-                (picture,),
-                graph,  # type: ignore[arg-type]  # file objects are taken too, as documented
-                opset_version=ONNX_OPSET,
-                input_names=["images"],
-                output_names=["output0"],
-                dynamo=False,
-            )
-        except Exception as error:  # whatever the tracer or a layer raises
-            raise ModelError(f"the ONNX export failed: {type(error).__name__}: {error}") from error
-    return graph.getvalue()

@@ -6,12 +6,15 @@ attention. Published YOLO11 figures are by the older rule, so tables that stand 
 """
 
 from dataclasses import dataclass
+from importlib.metadata import version
 
+import thop
 import torch
 from torch import nn
 from ultralytics.nn.tasks import DetectionModel
 
-from nas.model.build import blank, count, fused
+from nas.errors import ModelError
+from nas.model.build import blank, fused
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,44 @@ def work(model: DetectionModel, imgsz: int) -> Work:
     with torch.no_grad():
         deployed(blank(deployed, imgsz))
     return Work(counts.params, counts.gflops, operations * 2 / 1e9, written, counts.rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Size of a fused model.
+
+    Attributes:
+        params: Parameters.
+        gflops: 10^9 operations for one picture, a multiply-add counted as two.
+        rule: What was counted, at which size and by which versions.
+    """
+
+    params: int
+    gflops: float
+    rule: str
+
+
+def count(model: DetectionModel, imgsz: int) -> Counts:
+    """Count parameters and operations of the fused model at its own input size.
+
+    Args:
+        model: Any detector; it is not changed.
+        imgsz: Side of the square input in pixels.
+
+    Raises:
+        ModelError: The counter counted nothing.
+    """
+    deployed = fused(model)
+    picture = blank(deployed, imgsz)
+    operations = thop.profile(deployed, inputs=[picture], verbose=False)[0]
+    params = sum(parameter.numel() for parameter in deployed.parameters())
+    if not (params and operations):
+        raise ModelError(
+            "the operation counter counted nothing; `pip uninstall thop` and then "
+            "`pip install --force-reinstall ultralytics-thop` (both packages write the folder thop/)"
+        )
+    rule = (
+        f"fused model at {imgsz}x{imgsz}, 2 x multiply-adds by "
+        f"ultralytics-thop {version('ultralytics-thop')} (Ultralytics {version('ultralytics')})"
+    )
+    return Counts(params=params, gflops=operations * 2 / 1e9, rule=rule)

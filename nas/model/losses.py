@@ -9,15 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import sigmoid_focal_loss
+from ultralytics.utils.loss import BboxLoss, E2ELoss, v8DetectionLoss
+from ultralytics.utils.metrics import bbox_iou
 
 from nas.model.loss_names import Losses
-from nas.util import ultralytics_env
-
-ultralytics_env.prepare()
-
-from torchvision.ops import sigmoid_focal_loss  # noqa: E402
-from ultralytics.utils.loss import BboxLoss, E2ELoss, v8DetectionLoss  # noqa: E402
-from ultralytics.utils.metrics import bbox_iou  # noqa: E402
 
 
 class GIoUBoxLoss(BboxLoss):  # type: ignore[misc]

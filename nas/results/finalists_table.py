@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nas.search.conclude import Finalist
+from nas.study.finalists import Finalist
 
 BEST_MARK = " *"
 

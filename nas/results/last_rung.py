@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from nas.study.accuracy import FAVOURITES
-from nas.search.conclude import Finalist, choose_best
+from nas.study.finalists import Finalist, choose_best
 from nas.util.printable import printable
-from nas.search.promotions import Standing
+from nas.study.last_rung import Standing
 from nas.study.last_rung import LastRung
 
 

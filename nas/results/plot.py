@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from nas.errors import GhostnasError
 from nas.study.accuracy import Estimates, estimates
-from nas.search.conclude import Finalist
+from nas.study.finalists import Finalist
 from nas.latency import Latency
 from nas.latency.types import in_words
 from nas.util.printable import printable
-from nas.study.store import Record
+from nas.study.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from nas.surrogate.posterior import Estimate
 from nas.study.accuracy import Estimates
-from nas.search.conclude import Finalist
+from nas.study.finalists import Finalist
 from nas.study.last_rung import LastRung
-from nas.study.store import Record
+from nas.study.record import Record
 
 Row = Mapping[str, object]
 

@@ -6,64 +6,19 @@ baseline is measured again in new processes, and scored once on the data set's o
 of its longest training.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from nas.proxy import Score
-from nas.search.evaluate import Evaluation, Task
-from nas.search.promotions import last_rungs
-from nas.search.remeasure import TOGETHER, Final, confirm
+from nas.search.evaluate import Task
+from nas.search.remeasure import TOGETHER, confirm
 from nas.study.accuracy import Estimates, estimates
-from nas.study.last_rung import LastRung, weights_name
-from nas.study.store import Record, StoredStudy, evaluated
-from nas.surrogate.posterior import Estimate
+from nas.study.finalists import Final, Finalist, Finalists
+from nas.study.last_rung import LastRung, last_rungs, weights_name
+from nas.study.record import Record, evaluated
+from nas.study.store import StoredStudy
 from nas.util.pareto import limited_front_indices
 
 _KEPT_AS = "finals"
-
-
-@dataclass(frozen=True, slots=True)
-class Finalist:
-    """A trained record with its final.
-
-    Attributes:
-        record: The stored trial.
-        evaluation: Its evaluation.
-        score: Its score on the selection part.
-        final: Its latency and its score on val.
-        meets_target: Whether the upper end of its latency's interval is at or under the target and no other limit is
-            broken.
-        accuracy: What it is compared by, mAP50-95 on the selection part: its estimate, or the mean of its own scores.
-        estimate: Its accuracy from every score of the search (`nas/study/accuracy.py`); None where there were too few
-            to learn from.
-        seeds: Proxies that were trained of it.
-        last: Its training at the last rung, of whose weights `final` is then; None without.
-    """
-
-    record: Record
-    evaluation: Evaluation
-    score: Score
-    final: Final
-    meets_target: bool
-    accuracy: float
-    estimate: Estimate | None
-    seeds: int
-    last: LastRung | None = None
-
-
-class Finalists(NamedTuple):
-    """The finalists of a search.
-
-    Attributes:
-        front: The front of all candidates and of those that meet the target, from the fastest to the slowest.
-        baselines: The baselines.
-        promoted: The candidates of the last rung that are not on the front.
-    """
-
-    front: list[Finalist]
-    baselines: list[Finalist]
-    promoted: list[Finalist]
 
 
 def conclude(
@@ -124,25 +79,6 @@ def conclude(
         return [_finalist(one, fresh[one.label], target_ms, known, last.get(one.label)) for one in records]
 
     return Finalists(finalists(front), finalists(baselines), finalists(promoted))
-
-
-def choose_best(finalists: Iterable[Finalist]) -> Finalist | None:
-    """The most accurate finalist that meets the target.
-
-    That is decided at the last rung, among the designs that trained there. Where none of these meets the target, or
-    there is no last rung, it is decided by the estimates from the proxies: the lengths are never mixed.
-
-    Returns:
-        The best, or None when nothing meets the target.
-    """
-    meeting = [f for f in finalists if f.meets_target]
-    longest = [f for f in meeting if f.last is not None]
-    return max(longest or meeting, key=lambda f: (accuracy(f), -f.final.latency.latency_ms), default=None)
-
-
-def accuracy(finalist: Finalist) -> float:
-    """MAP50-95 on the selection part by the longest training: the last rung's score, or the estimate from proxies."""
-    return finalist.accuracy if finalist.last is None else finalist.last.score.map50_95
 
 
 def _front(trained: Sequence[Record], finals: dict[str, Final], known: Estimates, target_ms: float) -> list[Record]:

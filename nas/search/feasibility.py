@@ -8,10 +8,11 @@ from itertools import product
 from nas.architecture.architecture import Architecture
 from nas.errors import GhostnasError, TargetUnreachable
 from nas.latency.measure import needed_calibration
-from nas.search.evaluate import Evaluation, Task, measure_only
+from nas.search.evaluate import Task, measure_only
 from nas.search.source_baselines import source_baselines
 from nas.space.reference_designs import Scale, ghost_corner, scaled_yolo11, yolo11
 from nas.space.space import SearchSpace
+from nas.study.evaluation import Evaluation
 
 Measure = Callable[[Architecture, Task], Evaluation]
 

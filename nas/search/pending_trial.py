@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from nas.architecture.architecture import Architecture
 from nas.proxy import Score
-from nas.search.evaluate import Evaluation
+from nas.study.evaluation import Evaluation
 from nas.study.last_rung import LastRung
 
 

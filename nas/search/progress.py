@@ -1,9 +1,14 @@
 """How far a search has come."""
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol
 
-from nas.study.store import Record
+from nas.data import DetectionData
+from nas.inherit.values import Tuned
+from nas.search.feasibility import Feasibility
+from nas.study.record import Record
+from nas.study.settings import SearchSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,37 @@ class Progress:
     seconds: float
     left_s: float | None
     last_phase: LastPhase | None = None
+
+
+class Reporter(Protocol):
+    """What the user is shown while a search runs."""
+
+    def reading(self, done: int, of: int) -> None:
+        """Pictures of the data set are read for the first time."""
+
+    def tuning(self, done: int, of: int) -> None:
+        """The source is being tuned on the data; steps done."""
+
+    def tuned(self, source: Tuned) -> None:
+        """The source is tuned; candidates inherit from it."""
+
+    def opened(self, folder: Path, settings: SearchSettings, data: DetectionData, done: int) -> None:
+        """The study is open, the device is measured next; `done` candidates were trained before."""
+
+    def waiting(self, text: str) -> None:
+        """The device gives no latency now; why, and when it is asked again."""
+
+    def feasible(self, found: Feasibility) -> None:
+        """The target can be met."""
+
+    def estimated(self, seconds: float) -> None:
+        """How long the search will take, about."""
+
+    def progress(self, progress: Progress) -> None:
+        """A trial has finished."""
+
+    def interrupted(self) -> None:
+        """Ctrl-C was pressed; the front so far is being finished."""
+
+    def finalists(self, labels: str) -> None:
+        """Finalists are being measured together."""

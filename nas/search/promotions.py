@@ -6,7 +6,7 @@ its place to the next of its list. Each is trained once: scores stay when a larg
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from statistics import mean
@@ -15,11 +15,13 @@ from typing import Any, Literal, Self
 from nas.search.pending_trial import Promotion
 from nas.search.progress import LastPhase
 from nas.study.accuracy import FAVOURITES, Estimates, estimates, most_accurate
-from nas.study.last_rung import LastRung
-from nas.study.store import Record, StoredStudy
+from nas.study.last_rung import SCORES, LastRung, Standing, read_last_rungs
+from nas.study.record import Record
+from nas.study.store import StoredStudy
 
-SCORES = "last_rung"
 _PROMOTED = "promotion"
+
+
 _FAILURES = "last_rung_failures"
 
 
@@ -34,28 +36,6 @@ class Shortlist:
 
     places: int
     labels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where the last rung of a search stands.
-
-    Attributes:
-        promoted: Labels of the promoted designs, in the order of their trainings.
-        missing: Those that have no score yet.
-        failed: By label, why a training at the last rung failed.
-        decided: Whether it is decided who is promoted, from all designs that are trained now.
-    """
-
-    promoted: tuple[str, ...]
-    missing: tuple[str, ...]
-    failed: dict[str, str]
-    decided: bool
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to be trained."""
-        return self.decided and not self.missing
 
 
 def kind(label: str) -> str:
@@ -76,16 +56,6 @@ def shortlists(records: Sequence[Record], baselines: Sequence[Record], known: Es
         kinds.setdefault(kind(record.label), []).append(record.label)
     candidates = tuple(record.label for record in most_accurate(records, known))
     return [Shortlist(FAVOURITES, candidates), *(Shortlist(1, tuple(labels)) for labels in kinds.values())]
-
-
-def last_rungs(study: StoredStudy) -> dict[str, LastRung]:
-    """What the trainings at the last rung gave, by label."""
-    return read_last_rungs(study.attributes())
-
-
-def read_last_rungs(attributes: Mapping[str, Any]) -> dict[str, LastRung]:
-    """The same, from a study's attributes."""
-    return {label: LastRung.from_dict(value) for label, value in attributes.get(SCORES, {}).items()}
 
 
 def standing(study: StoredStudy) -> Standing:

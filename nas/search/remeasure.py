@@ -5,26 +5,24 @@ Several files are measured in the same slices of the same processes: in the medi
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from nas.architecture.architecture import Architecture
 from nas.architecture.to_yaml import to_yaml
 from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.errors import StudyError, Unmeasurable
 from nas.latency import Latency, LatencySettings
+from nas.latency.artifacts.model_bytes import Sized
 from nas.latency.artifacts.prepare import prepare
-from nas.latency.artifacts.sized import Sized
 from nas.latency.measure import Comparison, compare
-from nas.latency.outputs import difference
-from nas.latency.predictions import opened_for_pictures
+from nas.latency.outputs import difference, opened_for_pictures
 from nas.latency.retry import DISTURBED_PAUSES_S, patiently, surely
 from nas.proxy import Score
 from nas.search.evaluate import Task, calibration_pictures, data_of
 from nas.study.last_rung import weights_name
-from nas.study.store import Record, evaluated
+from nas.study.record import Record, evaluated
 from nas.util.machine_lock import Turnstile
 
 if TYPE_CHECKING:
@@ -33,55 +31,15 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nas.data.dataset import Split
+from nas.latency.outputs import COMPARED_ON
+from nas.study.finalists import Final
 
 TOGETHER = 4
 """Designs that are measured in the same slices."""
 
-COMPARED_ON = 8
-"""Pictures on which a file's outputs are compared with torch's."""
 
 _PAUSES_AFTER_S = DISTURBED_PAUSES_S[:1]
 """Once it was waited for in vain, the others do not wait as long again, each for itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """What is claimed of a finalist: its latency in fresh processes and its score on val, both of one exported file.
-
-    Attributes:
-        latency: The finalist measurement; where the device was too disturbed for one, the search's screening.
-        val: The file's score on val, computed in the runtime and precision that were timed.
-        val_float: The float32 torch model's score on val, where the file has another precision.
-        difference: Largest difference of the file's raw outputs from the float32 torch model's on pictures of val,
-            relative to the larger of one and the output (`nas/latency/outputs.py`).
-        file: SHA-256 of the file.
-    """
-
-    latency: Latency
-    val: Score
-    val_float: Score | None
-    difference: float
-    file: str
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether the latency was measured in fresh processes, and not only when the search screened the design."""
-        return self.latency.level == "finalist"
-
-    @property
-    def precision_lost(self) -> float | None:
-        """mAP50-95 that the precision costs, in [0, 1]; None where the file is the float32 one."""
-        return None if self.val_float is None else self.val_float.map50_95 - self.val.map50_95
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**asdict(self), "latency": self.latency.to_dict()}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        plain = None if data["val_float"] is None else Score(**data["val_float"])
-        return cls(Latency.from_dict(data["latency"]), Score(**data["val"]), plain, data["difference"], data["file"])
 
 
 def confirm(

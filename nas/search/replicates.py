@@ -10,7 +10,8 @@ from typing import Literal
 from nas.search.pending_trial import Repetition
 from nas.search.progress import LastPhase
 from nas.study.accuracy import FAVOURITES, favourites
-from nas.study.store import REPEATS, Record, StoredStudy
+from nas.study.record import Record
+from nas.study.store import REPEATS, StoredStudy
 
 
 class Repetitions:

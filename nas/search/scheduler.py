@@ -12,7 +12,6 @@ from nas.architecture.architecture import Architecture
 from nas.errors import DataChanged, DeviceLost, ProxyError, StorageError
 from nas.latency.predictor.predictor import Prediction
 from nas.proxy import Score
-from nas.search.evaluate import Evaluation
 from nas.search.latency_filter import Foresee
 from nas.search.pending_trial import Assignment, Found, Promotion, Repetition
 from nas.search.progress import Progress
@@ -20,8 +19,10 @@ from nas.search.promotions import Promotions, kind
 from nas.search.replicates import Repetitions
 from nas.search.sampler import Observation, Proposal, Sampler, propose
 from nas.space.space import SearchSpace
+from nas.study.evaluation import Evaluation
 from nas.study.last_rung import LastRung
-from nas.study.store import INTERRUPTED, Record, StoredStudy, evaluated
+from nas.study.record import INTERRUPTED, Record, evaluated
+from nas.study.store import StoredStudy
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5

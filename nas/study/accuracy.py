@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from nas.study.store import Record
+from nas.study.record import Record
 from nas.surrogate.posterior import Denoised, Estimate, Scored, denoised
 
 FAVOURITES = 3

@@ -1,9 +1,11 @@
 """A rung is a length of training that designs are promoted to; a search has a last one, which names its winner."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from nas.proxy.settings import Score
+from nas.study.store import StoredStudy
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,38 @@ def weights_name(label: str, *, last: bool = False) -> str:
         last: Of its training at the last rung, not of its proxy.
     """
     return f"{label}-last" if last else label
+
+
+SCORES = "last_rung"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the last rung of a search stands.
+
+    Attributes:
+        promoted: Labels of the promoted designs, in the order of their trainings.
+        missing: Those that have no score yet.
+        failed: By label, why a training at the last rung failed.
+        decided: Whether it is decided who is promoted, from all designs that are trained now.
+    """
+
+    promoted: tuple[str, ...]
+    missing: tuple[str, ...]
+    failed: dict[str, str]
+    decided: bool
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to be trained."""
+        return self.decided and not self.missing
+
+
+def last_rungs(study: StoredStudy) -> dict[str, LastRung]:
+    """What the trainings at the last rung gave, by label."""
+    return read_last_rungs(study.attributes())
+
+
+def read_last_rungs(attributes: Mapping[str, Any]) -> dict[str, LastRung]:
+    """The same, from a study's attributes."""
+    return {label: LastRung.from_dict(value) for label, value in attributes.get(SCORES, {}).items()}

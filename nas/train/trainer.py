@@ -31,7 +31,7 @@ from nas.train.start import Start, start_of, write_start
 from nas.util.machine_lock import Turnstile
 from nas.util.paths import writable_dir
 from nas.util.plain_path import plain_folder, plain_name, plainly, read_as_it_is
-from nas.util.ultralytics_home import use_current_folder, without_trackers
+from nas.util.ultralytics_env import use_current_folder, without_trackers
 
 _ERRORS = (SyntaxError, ValueError, TypeError, AssertionError)
 _ERRORS_OF_SETUP = (*_ERRORS, RuntimeError, OSError)

@@ -8,7 +8,7 @@ from types import TracebackType
 from nas.errors import UsageError
 from nas.model.build import register
 from nas.model.checkpoints import know_bundled_blocks
-from nas.util.ultralytics_home import use_current_folder
+from nas.util.ultralytics_env import use_current_folder
 
 _HELP = ("help", "-h", "-help", "--help")
 

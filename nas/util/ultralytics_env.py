@@ -6,6 +6,8 @@ a container; only whether Ultralytics may use the network stays the user's to ch
 """
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 
 from nas.util.paths import cache_dir, cache_subdir
 
@@ -37,3 +39,24 @@ def prepare() -> None:
     )
     if os.path.expanduser("~") == "~":  # no HOME, and a user without a name: libraries would make a folder of that name
         os.environ["HOME"] = str(cache_dir())
+
+
+_TRACKERS = ("clearml", "comet", "dvc", "hub", "mlflow", "neptune", "platform", "tensorboard", "wandb")
+
+
+def use_current_folder() -> None:
+    """Outputs go to `runs/` of the current folder; no telemetry, and no report to a Ray trial."""
+    _change({"runs_dir": str(Path.cwd() / "runs"), "sync": False, "raytune": False})
+
+
+def without_trackers() -> None:
+    """No training is reported anywhere; call it before the training's first callback is made."""
+    _change(dict.fromkeys(_TRACKERS, False))
+
+
+def _change(values: Mapping[str, object]) -> None:
+    from ultralytics.utils import SETTINGS
+
+    for name, value in values.items():
+        if name in SETTINGS:
+            dict.__setitem__(SETTINGS, name, value)  # SETTINGS' own method would write the file

@@ -15,11 +15,12 @@ from nas.architecture.to_yaml import to_yaml
 from nas.blocks.vanilla import AnnealedPair
 from nas.latency import LatencySettings
 from nas.latency.artifacts.int8 import quantised
-from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.latency.outputs import relative_difference
 from nas.latency.predictor.features import features
 from nas.latency.runtimes.registry import is_installed, open_session
-from nas.model.build import build, fused, load_model, to_onnx
+from nas.model.build import build, fused, load_model
+from nas.model.onnx import to_onnx
 from nas.space.reference_designs import yolo11
 from tests.blocks.reference import randomise_batch_norm
 

@@ -193,9 +193,9 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
     from nas.data import load
     from nas.latency import LatencySettings
     from nas.proxy import ProxySettings
-    from nas.search.evaluate import Limits
-    from nas.search.run import Request, search_settings
+    from nas.search.request import Request, search_settings
     from nas.space.space import load_space
+    from nas.study.evaluation import Limits
 
     space, data = load_space("ghostv2-n"), load(None)
     request = Request(
@@ -245,7 +245,7 @@ def test_a_runtime_that_is_not_installed(ghostnas: Run, tmp_path: Path, monkeypa
 def test_ncnn_is_refused_for_heads_without_nms_before_anything_is_measured() -> None:
     from types import SimpleNamespace
 
-    from nas.search.run import _check_heads
+    from nas.search.preflight import _check_heads
     from nas.space.space import load_space
 
     def asked(runtime: str, space: str) -> object:

@@ -16,7 +16,7 @@ from nas.data.synthetic.embedded import write_set
 from nas.latency import Latency, LatencySettings
 from nas.proxy import Score
 from nas.results.tables import BASELINE_HEADER, FRONT_HEADER, write_csv
-from nas.search.evaluate import Evaluation
+from nas.study.evaluation import Evaluation
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 

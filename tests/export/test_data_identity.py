@@ -15,7 +15,8 @@ from nas.errors import DataChanged, DataError
 from nas.latency import LatencySettings
 from nas.proxy import ProxySettings
 from nas.results.designs import find_design
-from nas.search.evaluate import Limits, Task, data_of
+from nas.search.evaluate import Task, data_of
+from nas.study.evaluation import Limits
 from nas.train.trainer import complete, data_to_train_on
 
 Record = Callable[[object], Path]

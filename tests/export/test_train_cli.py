@@ -43,7 +43,7 @@ def test_yolo_knows_the_blocks_of_a_checkpoint(trained: Path, data_yaml: Path, t
 def test_outputs_go_below_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ultralytics.utils import SETTINGS
 
-    from nas.util.ultralytics_home import use_current_folder, without_trackers
+    from nas.util.ultralytics_env import use_current_folder, without_trackers
 
     stored = SETTINGS.file.read_text()
     monkeypatch.chdir(tmp_path)

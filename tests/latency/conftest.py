@@ -15,8 +15,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from nas.errors import Unmeasurable
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.protocol.estimate import Calibration
 
 T = TypeVar("T")
@@ -45,7 +44,7 @@ def tiny_module() -> nn.Module:
 @pytest.fixture(scope="session")
 def tiny(tiny_module: nn.Module) -> Sized:
     """YOLO11n at 64 px as a float32 ONNX file: about a millisecond a run."""
-    from nas.model.build import to_onnx
+    from nas.model.onnx import to_onnx
 
     return Sized(ModelBytes("onnx", to_onnx(tiny_module, IMGSZ)), IMGSZ)  # type: ignore[arg-type]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nas.latency.protocol.collect import Slice
 from nas.latency.protocol.estimate import PROCESS_SD
-from nas.latency.protocol.plan import Slice
 from tests.latency.conftest import CALIBRATION
 
 Range = tuple[float, float]

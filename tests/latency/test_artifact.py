@@ -19,17 +19,17 @@ from nas.latency import LatencySettings
 from nas.latency.artifacts.detect_tail import named, tail
 from nas.latency.artifacts.float16 import halved
 from nas.latency.artifacts.int8 import quantised
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.artifacts.ncnn_pack import NcnnModel, pack, unpack
-from nas.latency.artifacts.prepare import TAKES, ModelBytes, prepare
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.prepare import TAKES, prepare
 from nas.latency.artifacts.torch_file import from_pt, to_pt
-from nas.latency.outputs import difference, relative_difference
-from nas.latency.predictions import opened_for_pictures
+from nas.latency.outputs import difference, opened_for_pictures, relative_difference
 from nas.latency.runtimes.registry import is_installed
 from nas.latency.runtimes.session import image
 from nas.latency.types import RUNTIMES
-from nas.model.build import build, fused, graph_of, load_model, to_onnx
+from nas.model.build import build, fused, load_model
+from nas.model.onnx import graph_of, to_onnx
 from nas.proxy import ProxySettings, Score, evaluate, train_proxy
 from nas.proxy.evaluate import score_with
 from tests.latency.conftest import IMGSZ
@@ -314,5 +314,5 @@ def test_a_graph_that_is_there_is_not_exported_again(monkeypatch: pytest.MonkeyP
     def never(*_: object) -> bytes:
         raise AssertionError("exported again")
 
-    monkeypatch.setattr("nas.model.build.to_onnx", never)
+    monkeypatch.setattr("nas.model.onnx.to_onnx", never)
     assert prepare(torch.nn.Identity(), 96, LatencySettings(), onnx=b"a graph").data == b"a graph"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from nas.latency.protocol.collect import Slice, slice_figures
 from nas.latency.protocol.estimate import EDGE_SD, RATIO_SLOPE_SD, SLOPE_SD, Calibration, Estimate, fit
-from nas.latency.protocol.plan import Slice, slice_figures
 from tests.latency.conftest import CALIBRATION
 from tests.latency.device import Device, bytes_of
 

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from nas.latency.protocol.plan import PLANS, Objection, Slice
+from nas.latency.protocol.collect import Objection, Slice
+from nas.latency.protocol.plan import PLANS
 from nas.latency.protocol.quiet_gate import MOST_CLOCK, quiet_gate
 from tests.latency.conftest import CALIBRATION
 

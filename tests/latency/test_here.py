@@ -14,11 +14,11 @@ import pytest
 from nas.errors import LatencyError, RuntimeMissing, Unmeasurable
 from nas.latency import LatencySettings
 from nas.latency.agent import handlers
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.protocol import calibration
+from nas.latency.protocol.collect import Slice
 from nas.latency.protocol.estimate import Calibration
-from nas.latency.protocol.plan import PLANS, Slice
+from nas.latency.protocol.plan import PLANS
 from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, reference_onnx
 from nas.latency.runtimes.session import Session
 from tests.latency.conftest import CALIBRATION, IMGSZ, measurable

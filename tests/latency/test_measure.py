@@ -10,9 +10,8 @@ import pytest
 
 from nas.errors import DeviceLost, LatencyError, UsageError
 from nas.latency import Latency, LatencySettings, cached, measure
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.artifacts.model_files import find_model
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
 from nas.latency.protocol.estimate import Calibration
 from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, reference_onnx
 from tests.latency.conftest import CALIBRATION, IMGSZ, measurable

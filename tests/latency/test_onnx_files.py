@@ -12,10 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 from nas.errors import ModelError
 from nas.latency import LatencySettings
 from nas.latency.artifacts import onnx_file
+from nas.latency.artifacts.model_bytes import Sized
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.artifacts.onnx_graph import parsed
 from nas.latency.artifacts.prepare import prepare
-from nas.latency.artifacts.sized import Sized
 from nas.latency.cached import choose_imgsz
 from tests.latency.conftest import Run
 from tests.latency.onnx_makers import CPP, ONE_SENTENCE, SIZE, conv, external, node, outputs_of, stated, value, written

@@ -17,8 +17,8 @@ from nas.latency import Latency, LatencySettings
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.predictor import feature_cache as known
 from nas.latency.predictor.features import TERMS, Features, features
-from nas.search.evaluate import Evaluation
 from nas.space.space import load_space
+from nas.study.evaluation import Evaluation
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from tests.latency.onnx_makers import conv, external, value, written

@@ -6,9 +6,8 @@ import torch
 
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
-from nas.latency.predictions import opened_for_pictures
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.outputs import opened_for_pictures
 from nas.latency.protocol.reference_nets import COMPUTE, reference_module, reference_onnx
 from tests.latency.conftest import IMGSZ
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from nas.errors import Unmeasurable
-from nas.latency.protocol.plan import PLANS, Gate, Objection, Plan, Slice, Trace, collect, pooled_figures, slice_figures
+from nas.latency.protocol.collect import Gate, Objection, Slice, Trace, collect, pooled_figures, slice_figures
+from nas.latency.protocol.plan import PLANS, Plan
 from tests.latency.machine import FakeMachine
 
 SCREENING, FINALIST = PLANS["screening"], PLANS["finalist"]

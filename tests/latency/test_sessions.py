@@ -14,8 +14,8 @@ from torch import nn
 
 from nas.errors import LatencyError, RuntimeMissing
 from nas.latency import LatencySettings
-from nas.latency.artifacts.prepare import TAKES, ModelBytes, prepare, prepare_reference
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.artifacts.prepare import TAKES, prepare, prepare_reference
 from nas.latency.protocol.reference_nets import COMPUTE, reference_module
 from nas.latency.runtimes import registry
 from nas.latency.runtimes.registry import open_session

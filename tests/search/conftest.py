@@ -10,11 +10,12 @@ from nas.architecture.architecture import Architecture
 from nas.latency import Latency, LatencySettings
 from nas.latency.protocol.estimate import Calibration
 from nas.proxy import ProxySettings, Score
-from nas.search.evaluate import Evaluation, Limits, Task
+from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.scheduler import Campaign
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace, load_space
+from nas.study.evaluation import Evaluation, Limits
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 

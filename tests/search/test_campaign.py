@@ -11,7 +11,7 @@ import pytest
 from nas.architecture.architecture import Architecture
 from nas.errors import ProxyError, Unmeasurable
 from nas.proxy import Score
-from nas.search.evaluate import Evaluation, Task
+from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.pending_trial import Assignment, Repetition
 from nas.search.progress import LastPhase, Progress
@@ -20,6 +20,7 @@ from nas.search.scheduler import FAILURES_IN_A_ROW, Campaign
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import FAVOURITES, estimates, favourites
+from nas.study.evaluation import Evaluation
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 

@@ -17,15 +17,14 @@ from nas.data.image_cache import pixels
 from nas.data.synthetic.embedded import write_set
 from nas.errors import StudyError, Unmeasurable
 from nas.latency import LatencySettings, retry
-from nas.latency.artifacts.prepare import ModelBytes
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.measure import Comparison
 from nas.model.build import build
 from nas.proxy import Score
 from nas.search import remeasure
 from nas.search.evaluate import Task
 from nas.space.reference_designs import yolo11
-from nas.study.store import Record
+from nas.study.record import Record
 from tests.search.conftest import formula, formula_latency
 
 

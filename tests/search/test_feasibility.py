@@ -7,9 +7,10 @@ import pytest
 from nas.architecture.architecture import Architecture
 from nas.errors import TargetUnreachable
 from nas.latency import LatencySettings
-from nas.search.evaluate import Evaluation, Task
+from nas.search.evaluate import Task
 from nas.search.feasibility import Feasibility, check
 from nas.space.space import SearchSpace, load_space
+from nas.study.evaluation import Evaluation
 from tests.search.conftest import formula
 
 

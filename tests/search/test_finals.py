@@ -16,18 +16,23 @@ from nas.cli.search_progress import ConsoleReporter
 from nas.data.findings import Findings, Overlap
 from nas.latency import LatencySettings
 from nas.proxy import Score
+from nas.results.conclusions import gain_sentence
 from nas.results.folder import table
+from nas.results.markdown import report
 from nas.results.plot import draw_front
-from nas.results.report import Outcome, gain_sentence, next_commands, report, write
-from nas.search.conclude import Final, Finalist, choose_best, conclude
+from nas.results.write import next_commands, write
+from nas.search.conclude import Final, conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.scheduler import Campaign
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import estimates
+from nas.study.finalists import Finalist, choose_best
+from nas.study.outcome import Outcome
+from nas.study.record import Record, evaluated
 from nas.study.settings import SearchSettings
-from nas.study.store import Record, StoredStudy, evaluated
+from nas.study.store import StoredStudy
 from nas.util.pareto import front_indices
 from nas.util.provenance import command, machine, versions
 from tests.search.conftest import formula

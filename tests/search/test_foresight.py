@@ -11,15 +11,17 @@ from nas.architecture.architecture import Architecture
 from nas.errors import ModelError
 from nas.latency.predictor.features import Features
 from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction
-from nas.search.evaluate import Evaluation, Task
+from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.latency_filter import foresee
 from nas.search.pending_trial import Assignment
 from nas.search.sampler import Sampler
 from nas.search.scheduler import NEAR, PASSED_OVER, Campaign
 from nas.space.space import SearchSpace
+from nas.study.evaluation import Evaluation
+from nas.study.record import Record
 from nas.study.settings import SearchSettings
-from nas.study.store import Record, StoredStudy
+from nas.study.store import StoredStudy
 
 
 @pytest.fixture

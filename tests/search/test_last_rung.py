@@ -15,14 +15,15 @@ from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.pending_trial import Assignment, Promotion, Repetition
 from nas.search.progress import LastPhase, Progress
-from nas.search.promotions import kind, last_rungs, shortlists, standing
+from nas.search.promotions import kind, shortlists, standing
 from nas.search.scheduler import FAILURES_IN_A_ROW, Campaign
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import FAVOURITES, Estimates, estimates
-from nas.study.last_rung import LastRung
+from nas.study.last_rung import LastRung, last_rungs
+from nas.study.record import Record
 from nas.study.settings import SearchSettings
-from nas.study.store import Record, StoredStudy
+from nas.study.store import StoredStudy
 from tests.search.conftest import BASELINES, BUDGET, Open, formula
 
 STEPS = 40

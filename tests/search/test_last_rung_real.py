@@ -9,9 +9,10 @@ from nas.cli.search_progress import ConsoleReporter
 from nas.errors import UsageError
 from nas.latency import LatencySettings
 from nas.proxy import ProxySettings
-from nas.search.evaluate import Limits
-from nas.search.run import Request, run_search
+from nas.search.request import Request
+from nas.search.run import run_search
 from nas.space.space import load_space
+from nas.study.evaluation import Limits
 
 
 def request(out: Path, last_rung: int) -> Request:

@@ -17,18 +17,22 @@ from nas.export.bundle import readme
 from nas.proxy import Score
 from nas.results.designs import find_design
 from nas.results.last_rung import gained_at_last_rung
-from nas.results.report import Outcome, report, write
-from nas.search.conclude import Final, Finalist, choose_best, conclude
+from nas.results.markdown import report
+from nas.results.write import write
+from nas.search.conclude import Final, conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.promotions import Standing, kind, last_rungs, standing
+from nas.search.promotions import kind, standing
 from nas.search.scheduler import Campaign
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import estimates
-from nas.study.last_rung import LastRung
+from nas.study.finalists import Finalist, choose_best
+from nas.study.last_rung import LastRung, Standing, last_rungs
+from nas.study.outcome import Outcome
+from nas.study.record import Record, evaluated
 from nas.study.settings import SearchSettings
-from nas.study.store import Record, StoredStudy, evaluated
+from nas.study.store import StoredStudy
 from nas.util.provenance import machine, versions
 from tests.search.conftest import BASELINES, BUDGET, Open, formula
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from nas.search.evaluate import Limits, Task
+from nas.search.evaluate import Task
 from nas.space.reference_designs import yolo11
+from nas.study.evaluation import Limits
 from tests.search.conftest import formula_latency
 
 

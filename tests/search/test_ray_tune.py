@@ -13,16 +13,17 @@ import pytest
 from nas.architecture.architecture import Architecture
 from nas.errors import ProxyError, StorageError
 from nas.proxy import Score
-from nas.search.evaluate import Evaluation, Task
+from nas.search.evaluate import Task
 from nas.search.executors import ray_tune
 from nas.search.executors.scratch import own_folder
 from nas.search.progress import Progress
-from nas.search.promotions import last_rungs, standing
+from nas.search.promotions import standing
 from nas.search.scheduler import Campaign
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import FAVOURITES
-from nas.study.last_rung import LastRung
+from nas.study.evaluation import Evaluation
+from nas.study.last_rung import LastRung, last_rungs
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy, read_records
 from tests.search.conftest import formula
@@ -34,7 +35,8 @@ import sys
 from pathlib import Path
 from tests.search import conftest
 from nas.search.scheduler import Campaign
-from nas.search.evaluate import Limits, Task
+from nas.study.evaluation import Limits
+from nas.search.evaluate import Task
 from nas.search.executors import ray_tune
 from nas.latency import LatencySettings
 from nas.proxy import ProxySettings

@@ -11,12 +11,13 @@ import nas.proxy
 import nas.search.evaluate
 from nas.architecture.architecture import Architecture
 from nas.errors import DataChanged, DeviceLost, GhostnasError, StorageError
-from nas.search.evaluate import Evaluation, Evaluator, Task, evaluate
+from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.pending_trial import Assignment
 from nas.search.scheduler import Campaign
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
+from nas.study.evaluation import Evaluation
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from tests.search.conftest import formula

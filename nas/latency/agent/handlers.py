@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from nas.errors import Unmeasurable
-from nas.latency.artifacts.sized import Read, Sized
+from nas.latency.artifacts.model_bytes import Read, Sized
 from nas.latency.protocol import calibration
+from nas.latency.protocol.collect import Slice, collect
 from nas.latency.protocol.estimate import Calibration, Estimate, fit
 from nas.latency.protocol.percentiles import observe
-from nas.latency.protocol.plan import PLANS, PROTOCOL, Plan, Slice, collect
+from nas.latency.protocol.plan import PLANS, PROTOCOL, Plan
 from nas.latency.protocol.probe import Probe, ahead_of_others, fingerprint, probe
 from nas.latency.protocol.quiet_gate import quiet_gate
 from nas.latency.runtimes.registry import open_session, runtime_version

@@ -79,7 +79,7 @@ def _put(request: Mapping[str, Any], store: Store) -> dict[str, Any]:
 
 def _try(request: Mapping[str, Any], store: Store) -> dict[str, Any]:
     """Run `model` once as `settings` say and check its outputs, without timing anything: `runtime_version`."""
-    from nas.latency.artifacts.sized import Sized
+    from nas.latency.artifacts.model_bytes import Sized
     from nas.latency.runtimes.registry import open_session, runtime_version
     from nas.latency.runtimes.session import check_finite
     from nas.latency.types import LatencySettings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import ModelError, UsageError
 from nas.latency.artifacts.onnx_file import foreign, whole_onnx
-from nas.model.yaml_size import RULE, fits, yaml_imgsz
+from nas.util.image_size import RULE, fits, yaml_imgsz
 from nas.util.provenance import GRAPH
 
 if TYPE_CHECKING:

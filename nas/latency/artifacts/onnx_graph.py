@@ -5,7 +5,7 @@ from typing import Any
 
 from nas.errors import ModelError
 from nas.latency.artifacts.onnx_file import inner
-from nas.model.yaml_size import LARGEST
+from nas.util.image_size import LARGEST
 
 _WANTED = "what is measured takes one picture, (1, 3, height, width) float32"
 _COLOURS = 3

@@ -3,17 +3,13 @@
 Its bytes are the digest in the key of a measurement; the same bytes travel to the device and are scored on pictures.
 """
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.errors import ModelError, UsageError
+from nas.errors import UsageError
 from nas.latency.protocol.reference_nets import Reference, reference_onnx
 from nas.latency.types import LatencySettings
 
@@ -22,8 +18,7 @@ if TYPE_CHECKING:
     from ultralytics.nn.tasks import DetectionModel
 
     from nas.latency.artifacts.model_files import ModelFile
-
-Kind = Literal["onnx", "pt", "ncnn", "reference"]
+from nas.latency.artifacts.model_bytes import Kind, ModelBytes
 
 TAKES: Mapping[str, Kind] = {
     "onnxruntime": "onnx",
@@ -35,49 +30,9 @@ TAKES: Mapping[str, Kind] = {
 }
 """The kind of file that each runtime reads."""
 
-_KINDS: Mapping[str, Kind] = {".onnx": "onnx", ".pt": "pt", ".ncnn": "ncnn"}
 
 Pictures = NDArray[np.float32]
 """(N, 3, imgsz, imgsz), RGB in [0, 1]."""
-
-
-@dataclass(frozen=True)
-class ModelBytes:
-    """A model as one file.
-
-    Attributes:
-        kind: `onnx`; `pt`, a checkpoint for the torch runtimes; `ncnn`, a zip of ncnn's two files; `reference`, the
-            name of a reference network that the torch runtimes build themselves.
-        data: The file.
-    """
-
-    kind: Kind
-    data: bytes = field(repr=False)
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the file."""
-        return hashlib.sha256(self.data).hexdigest()
-
-    @property
-    def suffix(self) -> str:
-        """What the file's name ends in: `.onnx`, `.pt`, `.ncnn`; the inverse of `from_file`."""
-        return f".{self.kind}"
-
-    @classmethod
-    def from_file(cls, path: Path) -> Self:
-        """Read a file as it is, its kind from its suffix.
-
-        Raises:
-            ModelError: It is not there, or is of no such kind.
-        """
-        kind = _KINDS.get(path.suffix.lower())
-        if kind is None:
-            raise ModelError(f"a prepared model must be a {', '.join(_KINDS)} file, got {str(path)!r}")
-        try:
-            return cls(kind, path.read_bytes())
-        except OSError as error:
-            raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def prepare(
@@ -115,7 +70,7 @@ def prepare(
 
         onnx, done = ready(*users, imgsz, settings)
     elif onnx is None:
-        from nas.model.build import to_onnx
+        from nas.model.onnx import to_onnx
 
         onnx = to_onnx(_loaded(model), imgsz)
     if kind == "ncnn":

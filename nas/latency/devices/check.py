@@ -7,8 +7,8 @@ from typing import Any
 
 from nas.errors import DeviceLost, GhostnasError, LatencyError
 from nas.latency.agent.health import Objection, objections
-from nas.latency.artifacts.prepare import ModelBytes, prepare
-from nas.latency.artifacts.sized import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.artifacts.prepare import prepare
 from nas.latency.devices.profile import DevicePlace
 from nas.latency.measure import run_once
 from nas.latency.remote.connection import open_link

@@ -37,7 +37,8 @@ def features_of(architecture: Architecture, classes: int) -> Features:
     except (OSError, ValueError, AttributeError, TypeError):
         pass  # Not there, or not readable any more: counted again.
     from nas.architecture.to_yaml import to_yaml
-    from nas.model.build import build, to_onnx
+    from nas.model.build import build
+    from nas.model.onnx import to_onnx
 
     onnx = to_onnx(build(to_yaml(architecture, classes), seed=0), architecture.imgsz)
     return remember_features(architecture, classes, onnx)

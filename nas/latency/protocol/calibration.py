@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import StorageError, Unmeasurable
+from nas.latency.protocol.collect import collect, pooled_figures
 from nas.latency.protocol.estimate import Calibration
-from nas.latency.protocol.plan import Plan, collect, pooled_figures
+from nas.latency.protocol.plan import Plan
 from nas.latency.protocol.probe import Probe
 from nas.util.paths import cache_dir, cache_subdir
 

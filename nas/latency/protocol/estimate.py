@@ -28,7 +28,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.latency.protocol.plan import POOL_QUANTILE, Slice, pooled_figures, slice_figures
+from nas.latency.protocol.collect import Slice, pooled_figures, slice_figures
+from nas.latency.protocol.plan import POOL_QUANTILE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int_]

@@ -3,8 +3,9 @@
 A slice is dropped for what the *references* took in it, never for what a candidate took.
 """
 
+from nas.latency.protocol.collect import Gate, Objection, Slice
 from nas.latency.protocol.estimate import Calibration
-from nas.latency.protocol.plan import SLICE_QUANTILE, Gate, Objection, Slice
+from nas.latency.protocol.plan import SLICE_QUANTILE
 from nas.latency.protocol.quantile import quantile
 
 MOST_CLOCK = 2.0

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import LatencyError, RuntimeMissing
+from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.latency.artifacts.ncnn_pack import INPUT, OUTPUT, NcnnModel, unpack
-from nas.latency.artifacts.prepare import ModelBytes
 from nas.latency.runtimes.session import Session, check_input, image
 from nas.latency.types import LatencySettings
 

@@ -12,7 +12,7 @@ from nas.errors import LatencyError, RuntimeMissing
 from nas.latency.types import RUNTIMES, LatencySettings
 
 if TYPE_CHECKING:  # an agent starts without numpy
-    from nas.latency.artifacts.prepare import ModelBytes
+    from nas.latency.artifacts.model_bytes import ModelBytes
     from nas.latency.runtimes.session import Session
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import LatencyError, RuntimeMissing
-from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.latency.protocol.probe import fingerprint
 from nas.latency.runtimes.plain_words import TRY, reasons
 from nas.latency.runtimes.session import Session, check_input, image

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nas.errors import LatencyError
-from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.latency.runtimes.session import Session
 from nas.latency.runtimes.torch_eager import arrays, placed, waiter
 from nas.latency.types import LatencySettings

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import LatencyError
-from nas.latency.artifacts.prepare import ModelBytes
+from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.latency.artifacts.torch_file import from_pt
 from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, reference_module
 from nas.latency.runtimes.session import Session, image

@@ -10,10 +10,11 @@ from ray.tune.search import Searcher
 
 from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
 from nas.proxy import Score
-from nas.search.evaluate import Evaluation, Task
+from nas.search.evaluate import Task
 from nas.search.executors.work import Trainers
 from nas.search.pending_trial import Assignment, Found
 from nas.search.scheduler import Campaign
+from nas.study.evaluation import Evaluation
 from nas.study.last_rung import LastRung
 
 

@@ -1,0 +1,121 @@
+"""What a search gained, in sentences that say no more than was measured."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from nas.results import finalists_table
+from nas.latency.outputs import COMPARED_ON
+from nas.data.findings import Findings
+from nas.study.accuracy import Estimates, Repeats, estimates
+from nas.study.finalists import Finalist, choose_best
+from nas.latency.outputs import FLOAT32_TOLERANCE
+from nas.inherit.values import Tuned
+from nas.results.last_rung import asked_line, gained_at_last_rung, last_column, last_rung_provenance
+from nas.latency.types import in_words
+from nas.results.plot import draw_front
+from nas.util.printable import printable, shell_word
+from nas.study.last_rung import Standing
+from nas.util.provenance import command, machine, versions
+from nas.results.proxy_quality import told
+from nas.study.settings import SearchSettings
+from nas.study.record import Record
+from nas.results.tables import (
+    BASELINE_HEADER,
+    FRONT_HEADER,
+    LAST_RUNG_HEADER,
+    TRIALS_HEADER,
+    baseline_rows,
+    front_rows,
+    last_rung_rows,
+    trial_rows,
+    write_csv,
+)
+from nas.architecture.to_yaml import to_yaml
+from nas.study.outcome import Outcome
+
+
+def gain_sentence(outcome: Outcome) -> str:
+    """What the search gained over the best baseline that meets the target, in one honest paragraph."""
+    return f"{_gained(outcome)}{_unconfirmed(outcome)}"
+
+
+def _gained(outcome: Outcome) -> str:
+    best = outcome.best
+    if best is None:
+        return "Nothing that was trained meets the target in a fresh process; there is no best.yaml."
+    if outcome.standing is not None:
+        steps = outcome.settings.last_rung or 0
+        now, val = outcome.standing, _val_is(outcome)
+        return gained_at_last_rung(best, outcome.baselines, outcome.candidates, now, steps, val)
+    rivals = [b for b in outcome.baselines if b.meets_target]
+    if best.record.baseline:
+        return (
+            f"No candidate beats the baseline {best.record.label} ({_estimated(best)} mAP50-95 on the selection "
+            f"part): best.yaml *is* that baseline. The search gained nothing at this budget.{_ties(outcome, best)}"
+        )
+    if not rivals:
+        return (
+            f"best.yaml is {best.record.label}. No baseline meets the target, so there is none to compare with at "
+            f"this latency.{_ties(outcome, best)}"
+        )
+    rival = max(rivals, key=lambda f: f.accuracy)
+    gained = best.accuracy - rival.accuracy
+    on_val = best.final.val.map50_95 - rival.final.val.map50_95
+    confirmed = (
+        f"On val{_val_is(outcome)}, the difference is {on_val:+.3f}."
+        if on_val > 0
+        else f"On val{_val_is(outcome)}, the baseline is level or ahead ({on_val:+.3f}): the gain is not confirmed."
+    )
+    return (
+        f"best.yaml is {best.record.label}: {gained:+.3f} mAP50-95 on the selection part against {rival.record.label}, "
+        f"the best baseline that meets the target ({_estimated(best)} against {_estimated(rival)}), at "
+        f"{best.final.latency.latency_ms:.2f} ms against {rival.final.latency.latency_ms:.2f} ms. "
+        f"{confirmed}{_ties(outcome, best)}"
+    )
+
+
+def _val_is(outcome: Outcome) -> str:
+    """What may be said of val: candidates are chosen on a part of train, in which it may have pictures."""
+    shared = outcome.findings.shared("val", "train")
+    if shared is None:
+        return ", which chose nothing"
+    return f", of which {shared.files + shared.contents} of {shared.of} pictures are in train as well"
+
+
+def _unconfirmed(outcome: Outcome) -> str:
+    """Which finalists have the search's own latency only, and what to do about it."""
+    labels = [f.record.label for f in outcome.finalists if not f.final.confirmed]
+    if not labels:
+        return ""
+    return (
+        f" The device was too disturbed to measure {', '.join(labels)} in fresh processes: the latency shown is the "
+        "one with which the search screened it. When the device is quiet, the same command measures what is missing."
+    )
+
+
+def _estimated(finalist: Finalist) -> str:
+    """An accuracy with its interval, or with the warning that it has none."""
+    estimate = finalist.estimate
+    if estimate is None:
+        return f"{finalist.accuracy:.3f}, {finalist.seeds} seed{'s' if finalist.seeds > 1 else ''}"
+    return f"{estimate.mean:.3f}, 95% {estimate.low:.3f} to {estimate.high:.3f}"
+
+
+def _ties(outcome: Outcome, best: Finalist) -> str:
+    """Which designs cannot be told apart from the best."""
+    if len({score for mine in outcome.known.scores.values() for score in mine}) == 1:
+        return " All scores are the same: these proxies tell no design from another. Train longer ones (--steps)."
+    if best.estimate is None:
+        return " That is too few scores to learn from together: differences of one or two points are noise."
+    label, known = best.record.label, outcome.known
+    others = [f.record.label for f in outcome.finalists if f.meets_target and f is not best]
+    if not others:
+        return " No other finalist meets the target."
+    same = [other for other in others if not known.apart(label, other)]
+    if not same:
+        return " All other finalists that meet the target differ from it by more than these proxies' noise."
+    return f" These proxies cannot tell it apart from {', '.join(same)}: the 95% interval of the difference holds zero."

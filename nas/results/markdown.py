@@ -1,0 +1,190 @@
+"""The report of a search as Markdown."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from nas.results import finalists_table
+from nas.latency.outputs import COMPARED_ON
+from nas.data.findings import Findings
+from nas.study.accuracy import Estimates, Repeats, estimates
+from nas.study.finalists import Finalist, choose_best
+from nas.latency.outputs import FLOAT32_TOLERANCE
+from nas.inherit.values import Tuned
+from nas.results.last_rung import asked_line, gained_at_last_rung, last_column, last_rung_provenance
+from nas.latency.types import in_words
+from nas.results.plot import draw_front
+from nas.util.printable import printable, shell_word
+from nas.study.last_rung import Standing
+from nas.util.provenance import command, machine, versions
+from nas.results.proxy_quality import told
+from nas.study.settings import SearchSettings
+from nas.study.record import Record
+from nas.results.tables import (
+    BASELINE_HEADER,
+    FRONT_HEADER,
+    LAST_RUNG_HEADER,
+    TRIALS_HEADER,
+    baseline_rows,
+    front_rows,
+    last_rung_rows,
+    trial_rows,
+    write_csv,
+)
+from nas.architecture.to_yaml import to_yaml
+from nas.study.outcome import Outcome
+from nas.results.write import next_commands
+from nas.results.conclusions import _val_is, gain_sentence
+
+
+def report(outcome: Outcome) -> str:
+    """The text of `report.md`."""
+    s = outcome.settings
+    rejected, drawn = outcome.random_share_rejected()
+    share = f"{rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%)" if drawn else "none drawn"
+    sizes = ", ".join(f"{count} {part}" for part, count in outcome.data_sizes.items())
+    asked = "finished" if outcome.ended == "budget" else f"ended early: {outcome.ended}"
+    seeds = "; `seeds` are its own" if s.last_rung is None else ""
+    last = "" if s.last_rung is None else last_column(s.last_rung)
+    failed_baselines = [r for r in outcome.baseline_records if r.status == "failed"]
+    lines = [
+        f"# {printable(outcome.folder.name)}",
+        "",
+        f"Search {asked}. {outcome.count('trained')} of {outcome.budget} candidates trained, "
+        f"{outcome.count('rejected')} rejected by the gate, {outcome.count('failed')} failed.",
+        "",
+        "## Asked",
+        "",
+        f"- space {s.space}, input sizes {', '.join(map(str, s.imgsz))} px",
+        f"- data {printable(s.data)} ({s.classes} classes; pictures: {sizes}; fraction of train {s.fraction:g}; digest "
+        f"{s.data_digest})",
+        *(f"  - {printable(sentence)}" for sentence in outcome.findings.sentences()),
+        f"- target {s.target_ms:g} ms{_limits(s)}",
+        f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.place} {s.device}, scope "
+        f"{s.scope}, {in_words(s.statistic, s.sustained_s)}",
+        f"- proxy: {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}; "
+        f"losses {s.class_loss} and {s.box_loss}{'; began with the literals' if s.seed_literals else ''}",
+        *([] if outcome.source is None else [f"- source: {s.source}, {outcome.source.sentence}"]),
+        *([] if s.last_rung is None else [asked_line(s.last_rung)]),
+        f"- sampler {s.sampler}, seed {s.seed}",
+        "",
+        "## Found",
+        "",
+        f"The space reaches from {outcome.fastest_ms:.2f} ms to {outcome.slowest_ms:.2f} ms. "
+        f"The gate rejected {share}.",
+        "",
+        *_table(outcome),
+        "",
+        "\\* is `best.yaml`. `select` is mAP50-95 on the part of *train* on which candidates were compared, estimated "
+        f"from the scores of all designs together (a Gaussian process{seeds}), with its 95% interval; "
+        f"`val` is the data set's own val{_val_is(outcome)}; it is looked at once, after the search, by the exported "
+        "file that was timed, in its runtime and precision. Latencies of this table were measured in "
+        f"{_processes(s)}; `meets` means that the upper end of the 95% interval is at or under the target and that "
+        "every other limit holds; `?` stands "
+        "where the device was too disturbed for fresh processes, and the latency is the search's screening."
+        f"{last}",
+        *_precision_notes(outcome),
+        *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
+        "",
+        "![front](front.png)",
+        "",
+        "## Gained",
+        "",
+        gain_sentence(outcome),
+        "",
+        "## How far to trust the order",
+        "",
+        *told(s),
+        "",
+        "## Where the numbers come from",
+        "",
+        *_origin(outcome.begun),
+        f"- {_counting_rule(outcome)}",
+        f"- this part of the search took {outcome.seconds / 60:.1f} min; command: `{command()}`",
+        "",
+        "## Next",
+        "",
+        *(f"    {line}" for line in next_commands(outcome)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def table(outcome: Outcome) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows of front, last rung and baselines side by side, as text."""
+    last_rung = outcome.standing is not None
+    found = finalists_table.rows(outcome.front, outcome.promoted, outcome.baselines, outcome.best, last_rung=last_rung)
+    return finalists_table.header(last_rung=last_rung), found
+
+
+WORST_LOSS = 0.01
+"""mAP50-95 that a precision may cost before the report flags it."""
+
+
+def _table(outcome: Outcome) -> list[str]:
+    header, found = table(outcome)
+    return ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *found)]
+
+
+def _precision_notes(outcome: Outcome) -> list[str]:
+    """What the measured precision costs, where it is not float32 (more than a point is flagged), and the difference."""
+    notes = []
+    for finalist in outcome.finalists:
+        lost = finalist.final.precision_lost
+        if lost is not None:
+            flag = ": **more than a point**" if lost > WORST_LOSS else ""
+            notes.append(
+                f"- {finalist.record.label}: {outcome.settings.precision} costs {100 * lost:+.1f} points of mAP50-95 "
+                f"on val{flag}"
+            )
+    for finalist in outcome.finalists:
+        if outcome.settings.precision == "float32" and finalist.final.difference > FLOAT32_TOLERANCE:
+            notes.append(
+                f"- {finalist.record.label}: **the timed file's outputs differ from torch's by "
+                f"{finalist.final.difference:.2g}**, more than {FLOAT32_TOLERANCE:g}"
+            )
+    worst = max((f.final.difference for f in outcome.finalists), default=None)
+    if worst is not None:
+        notes.append(
+            f"- outputs of the timed files differ from float32 torch's by at most {worst:.2g} (relative, {COMPARED_ON} "
+            "pictures of val)"
+        )
+    return ["", *notes] if notes else []
+
+
+def _processes(s: SearchSettings) -> str:
+    return "three fresh processes" if s.statistic == "quiet" else "one fresh process each"
+
+
+def _limits(s: SearchSettings) -> str:
+    limits = {"parameters": s.max_params, "GFLOPs": s.max_gflops, "bytes of ONNX": s.max_bytes}
+    return "".join(f", at most {value:g} {name}" for name, value in limits.items() if value is not None)
+
+
+def _origin(begun: Mapping[str, Any]) -> list[str]:
+    """What the numbers were made on and with; the versions and the machine of this call where they are others."""
+    lines = [
+        f"- latencies: {begun['device']}; {begun['runtime']}",
+        f"- proxies: in {begun['arithmetic']}; {_machine(begun['machine'])}; {_listed(begun['versions'])}",
+    ]
+    if changed := {name: now for name, now in versions().items() if begun["versions"].get(name) != now}:
+        lines.append(f"- this part of the search: {_listed(changed)}")
+    if (here := machine()) != begun["machine"]:
+        lines.append(f"- this part of the search: {_machine(here)}")
+    return lines
+
+
+def _machine(found: Mapping[str, Any]) -> str:
+    return f"{found['processor']}, {found['cores']} cores, {found['system']}"
+
+
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _counting_rule(outcome: Outcome) -> str:
+    evaluations = [r.evaluation for r in [*outcome.baseline_records, *outcome.records] if r.evaluation]
+    return f"GFLOPs: {evaluations[0].counting_rule}" if evaluations else "GFLOPs: nothing was counted"

@@ -1,0 +1,121 @@
+"""What a search leaves in its results folder: tables, picture, report, provenance and the YAMLs."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from nas.results import finalists_table
+from nas.latency.outputs import COMPARED_ON
+from nas.data.findings import Findings
+from nas.study.accuracy import Estimates, Repeats, estimates
+from nas.study.finalists import Finalist, choose_best
+from nas.latency.outputs import FLOAT32_TOLERANCE
+from nas.inherit.values import Tuned
+from nas.results.last_rung import asked_line, gained_at_last_rung, last_column, last_rung_provenance
+from nas.latency.types import in_words
+from nas.results.plot import draw_front
+from nas.util.printable import printable, shell_word
+from nas.study.last_rung import Standing
+from nas.util.provenance import command, machine, versions
+from nas.results.proxy_quality import told
+from nas.study.settings import SearchSettings
+from nas.study.record import Record
+from nas.results.tables import (
+    BASELINE_HEADER,
+    FRONT_HEADER,
+    LAST_RUNG_HEADER,
+    TRIALS_HEADER,
+    baseline_rows,
+    front_rows,
+    last_rung_rows,
+    trial_rows,
+    write_csv,
+)
+from nas.architecture.to_yaml import to_yaml
+from nas.study.outcome import Outcome
+from nas.results.markdown import _counting_rule, report
+
+
+def write(outcome: Outcome) -> None:
+    """Write every file of the results folder except the study itself.
+
+    `best.yaml` is absent when nothing meets the target.
+    """
+    folder, settings = outcome.folder, outcome.settings
+    chosen = folder / "front"
+    shutil.rmtree(chosen, ignore_errors=True)
+    chosen.mkdir()
+    for finalist in outcome.finalists:
+        (chosen / f"{finalist.record.label}.yaml").write_text(_yaml(outcome, finalist), encoding="utf-8")
+    best = outcome.best
+    (folder / "best.yaml").unlink(missing_ok=True)
+    if best is not None:
+        (folder / "best.yaml").write_text(_yaml(outcome, best), encoding="utf-8")
+    every = [*outcome.baseline_records, *outcome.records]
+    known = outcome.known
+    last = {finalist.record.label: finalist.last for finalist in outcome.finalists}
+    write_csv(folder / "trials.csv", trial_rows(every, known, last), TRIALS_HEADER)
+    write_csv(folder / "front.csv", front_rows(outcome.front), FRONT_HEADER)
+    write_csv(folder / "baselines.csv", baseline_rows(outcome.baselines), BASELINE_HEADER)
+    if outcome.standing is not None:
+        write_csv(folder / "last_rung.csv", last_rung_rows(outcome.finalists), LAST_RUNG_HEADER)
+    title = f"{settings.space} on {settings.data}: {settings.runtime}, {settings.threads} thread(s), {settings.device}"
+    draw_front(
+        folder / "front.png", title, settings.target_ms, outcome.records, known, outcome.front, outcome.baselines
+    )
+    (folder / "run.json").write_text(json.dumps(_provenance(outcome), indent=2) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(report(outcome), encoding="utf-8", errors="backslashreplace")
+
+
+def _yaml(outcome: Outcome, finalist: Finalist) -> str:
+    return to_yaml(finalist.evaluation.architecture, outcome.settings.classes)
+
+
+def next_commands(outcome: Outcome) -> list[str]:
+    """The commands that follow a search, ready for a shell; without a best design none that needs it."""
+    folder = outcome.folder
+    named = folder.parent == Path("results") and not folder.name.startswith("-")
+    name = shell_word(
+        folder.name if named else os.path.join(".", folder) if str(folder).startswith("-") else str(folder)
+    )
+    begins = "" if outcome.source is None else f" --from {shell_word(str(outcome.source.checkpoint))}"
+    with_the_best = [f"ghostnas train {name}{begins} epochs=100", f"ghostnas export {name} --to bundle"]
+    return [*(with_the_best if outcome.best else []), f"ghostnas dashboard {name}"]
+
+
+def _provenance(outcome: Outcome) -> dict[str, Any]:
+    best = outcome.best
+    return {
+        "name": outcome.folder.name,
+        "settings": outcome.settings.to_dict(),
+        "digest": outcome.settings.digest,
+        "budget": outcome.budget,
+        "ended": outcome.ended,
+        "trained": outcome.count("trained"),
+        "rejected": outcome.count("rejected"),
+        "failed": outcome.count("failed"),
+        "best": None if best is None else best.record.label,
+        "space_fastest_ms": outcome.fastest_ms,
+        "space_slowest_ms": outcome.slowest_ms,
+        "batch": 1,
+        "scope": outcome.settings.scope,
+        "statistic": outcome.settings.statistic,
+        "data_yaml": outcome.data_yaml,
+        "data_pictures": outcome.data_sizes,
+        "data_findings": outcome.findings.sentences(),
+        "proxy": outcome.protocol,
+        "source": None if outcome.source is None else outcome.source.to_dict(),
+        "repeats": outcome.repeats,
+        **_promotion(outcome),
+        "counting_rule": _counting_rule(outcome),
+        **outcome.begun,
+        "command": command(),
+        "seconds": round(outcome.seconds, 1),
+    }
+
+
+def _promotion(outcome: Outcome) -> dict[str, Any]:
+    return {} if outcome.standing is None else {"last_rung": last_rung_provenance(outcome.finalists, outcome.standing)}

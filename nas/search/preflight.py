@@ -1,0 +1,122 @@
+"""What is checked before a search writes anything."""
+
+from dataclasses import replace
+from typing import Any
+
+from nas.errors import (
+    LatencyError,
+    StudyError,
+    UsageError,
+)
+from nas.latency import LatencySettings
+from nas.latency.artifacts.model_bytes import Sized
+from nas.latency.artifacts.prepare import prepare_reference
+from nas.latency.measure import key_of, run_once
+from nas.latency.outputs import opened_for_pictures
+from nas.latency.protocol.reference_nets import COMPUTE
+from nas.latency.remote.connection import LOCAL, open_link
+from nas.proxy import ProxySettings
+from nas.proxy.device import find_device, find_precision
+from nas.search.request import Request
+from nas.search.source_baselines import scale_of
+from nas.study.store import StoredStudy
+from nas.util.provenance import machine, versions
+
+
+def _check_device(latency: LatencySettings) -> None:
+    """What a new search cannot do without is told before anything is written: the device, and the runtime on it.
+
+    Raises:
+        LatencyError: The device cannot be reached, has not got the runtime or cannot run a model in it; or this machine
+            cannot, and could not score what was timed there.
+    """
+    probe = Sized(prepare_reference(COMPUTE, latency), COMPUTE.imgsz)
+    with open_link(latency.place) as link:
+        key_of("", 0, latency, link)
+        run_once(probe, latency, link)
+    if latency.place == LOCAL:
+        return
+    try:
+        with opened_for_pictures(probe, latency):
+            pass
+    except LatencyError as error:
+        raise type(error)(
+            f"{error}. A finalist's file is scored here, on this machine, in the runtime and precision that were timed "
+            "on the device, so both need them; `ghostnas latency --device` measures without"
+        ) from error
+
+
+def _check_heads(request: Request) -> None:
+    if request.latency.runtime == "ncnn" and True in request.space.choices["end2end"]:
+        raise UsageError(
+            f"ncnn cannot run the heads without NMS of {request.space.name} (it has no top-k); write `end2end: false` "
+            "in a space file of your own, or choose another --runtime"
+        )
+
+
+def _check_checkpoints(request: Request) -> None:
+    """What proxies begin with and learn from is loaded once before anything is written.
+
+    Raises:
+        ModelError: It is no checkpoint of a detector, or a search cannot start from it.
+        UsageError: The teacher cannot teach every design of the space.
+    """
+    from nas.architecture.to_yaml import to_yaml
+    from nas.inherit.start import load_source
+    from nas.model.build import build
+    from nas.proxy.loss import check_strides
+    from nas.proxy.pretrained import load_known
+
+    if request.source is not None:
+        scale_of(load_source(request.source), str(request.source))
+    if request.proxy.teacher is not None:
+        teacher = load_known(request.proxy.teacher)
+        for levels in request.space.choices["levels"]:
+            design = replace(request.space.smallest()[0], levels=levels)
+            check_strides(teacher, build(to_yaml(design, 1), seed=0), request.proxy.teacher)
+
+
+def _begun(study: StoredStudy, latency: LatencySettings, proxy: ProxySettings, *, complete: bool) -> dict[str, Any]:
+    """Where and with which versions a search began: what is measured later belongs beside it only if it is there, too.
+
+    Args:
+        study: The study, in which it is kept.
+        latency: Where latencies are measured.
+        proxy: How proxies train.
+        complete: Whether no candidate will be measured any more, so that the device may be away.
+
+    Raises:
+        LatencyError: The device cannot be reached.
+        StudyError: It is of another kind than at the beginning, or its runtime has another version; or proxies would
+            compute in another precision.
+    """
+    kept: dict[str, Any] | None = study.attribute("begun")
+    if kept is not None and complete:
+        return kept
+    with open_link(latency.place) as link:
+        key = key_of("", 0, latency, link)
+    # Of one kind are two containers on a machine, and two boards of a make; each has a number of its own.
+    here = {
+        "device": key["device"].split(", machine ")[0],
+        "runtime": f"{key['runtime']} {key['runtime_version']}",
+        "arithmetic": find_precision(proxy.precision, find_device(proxy.device)),
+    }
+    for name, now in here.items():
+        if kept is not None and kept[name] != now:
+            raise StudyError(
+                f"{study.folder} began with another {name} ({kept[name]}) than there is now ({now}), and numbers of "
+                "both do not compare; go on where it began, or give this search a --name of its own"
+            )
+    if kept is None:
+        kept = {**here, "machine": machine(), "versions": versions()}
+        study.keep("begun", kept)
+    return kept
+
+
+def _check_last_rung(request: Request) -> None:
+    """Raises UsageError where the last rung is no longer than what comes before it."""
+    if request.last_rung is not None and request.last_rung < request.proxy.steps:
+        raise UsageError(
+            f"the last rung must have at least as many steps as a proxy ({request.proxy.steps}), got "
+            f"{request.last_rung}; name a longer one, or shorter proxies"
+        )

@@ -1,0 +1,115 @@
+"""What a user asks of a search, and the settings that follow from it."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nas.data import DetectionData
+from nas.latency import LatencySettings
+from nas.latency.remote.connection import LOCAL
+from nas.latency.remote.ssh import parse_address
+from nas.proxy import SOURCE_STEPS, ProxySettings, steps_for_epochs
+from nas.search.sampler import Sampler
+from nas.space.space import SearchSpace
+from nas.study.evaluation import Limits
+from nas.study.settings import SearchSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for.
+
+    Attributes:
+        space: The search space, with its input sizes fixed.
+        data: Data YAML, or None for the embedded set.
+        fraction: Share of the training pictures that proxies use.
+        budget: Candidates to train.
+        limits: The gate.
+        latency: Where and how latency is measured.
+        proxy: How proxies train.
+        epochs: Length of a proxy in passes over the data; overrides the proxy's steps.
+        sampler: `gp`, `tpe` or `random`.
+        seed_literals: Whether the candidates begin with the shipped literals that lie in the space.
+        finalist_seeds: Seeds with which the best candidates and the best baseline are trained.
+        workers: Worker processes; 0 runs in this process without Ray.
+        max_seconds: No candidate begins after this many seconds.
+        name: Name of the search, or None for a digest of the settings.
+        out: Folder of all results.
+        source: Checkpoint whose channels candidates begin with, None from scratch.
+        source_steps: Steps for which it is tuned on the data first.
+        last_rung: Steps of the last rung, at which the best designs are trained in the end; None where there is none.
+    """
+
+    space: SearchSpace
+    data: str | None
+    fraction: float
+    budget: int
+    limits: Limits
+    latency: LatencySettings
+    proxy: ProxySettings
+    epochs: float | None
+    sampler: Sampler
+    seed_literals: bool
+    finalist_seeds: int
+    workers: int
+    max_seconds: float | None
+    name: str | None
+    out: Path
+    source: Path | None = None
+    source_steps: int = SOURCE_STEPS
+    last_rung: int | None = None
+
+
+def search_settings(request: Request, data: DetectionData) -> SearchSettings:
+    """Everything of a request that changes a number."""
+    return SearchSettings(
+        space=request.space.name,
+        space_digest=request.space.digest,
+        imgsz=request.space.choices["imgsz"],
+        data=data.name,
+        data_digest=data.digest,
+        classes=data.nc,
+        fraction=request.fraction,
+        target_ms=request.limits.target_ms,
+        max_params=request.limits.max_params,
+        max_gflops=request.limits.max_gflops,
+        max_bytes=request.limits.max_bytes,
+        place=_place(request.latency.place),
+        device=request.latency.device,
+        runtime=request.latency.runtime,
+        precision=request.latency.precision,
+        threads=request.latency.threads,
+        scope=request.latency.scope,
+        statistic=request.latency.statistic,
+        sustained_s=request.latency.sustained_s,
+        train_device=request.proxy.device,
+        steps=request.proxy.steps,
+        batch=request.proxy.batch,
+        sampler=request.sampler,
+        seed=request.proxy.seed,
+        class_loss=request.proxy.losses.classes,
+        box_loss=request.proxy.losses.boxes,
+        seed_literals=request.seed_literals,
+        source=None if request.source is None else _identity(request.source),
+        source_steps=None if request.source is None else request.source_steps,
+        teacher=None if request.proxy.teacher is None else _identity(Path(request.proxy.teacher)),
+        last_rung=request.last_rung,
+    )
+
+
+def _identity(path: Path) -> str:
+    """A file's name and what tells its content from any other's."""
+    with path.open("rb") as file:
+        return f"{path.name} ({hashlib.file_digest(file, 'sha256').hexdigest()[:10]})"
+
+
+def _place(place: str) -> str:
+    """A device as reports name it, without the paths of its owner's machine."""
+    return place if place == LOCAL else parse_address(place).label
+
+
+def _with_steps(request: Request, data: DetectionData) -> Request:
+    if request.epochs is None:
+        return request
+    steps = steps_for_epochs(request.epochs, len(data.train), request.proxy.batch)
+    return replace(request, proxy=request.proxy.with_steps(steps))

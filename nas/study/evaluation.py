@@ -1,0 +1,94 @@
+"""What is known of one architecture, and the limits that it must meet."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+from nas.architecture.architecture import Architecture
+from nas.latency import Latency
+from nas.proxy import Score
+
+Status = Literal["trained", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a candidate must meet to be trained: milliseconds, parameters, GFLOPs, bytes of the ONNX file."""
+
+    target_ms: float
+    max_params: int | None = None
+    max_gflops: float | None = None
+    max_bytes: int | None = None
+
+    def violations(self, latency: Latency, params: int, gflops: float, onnx_bytes: int) -> tuple[str, ...]:
+        """One sentence a limit that the candidate breaks; a latency only where its whole interval lies above."""
+        broken = []
+        if latency.above(self.target_ms):
+            interval = f"{latency.low_ms:.3f} to {latency.high_ms:.3f} ms"
+            broken.append(f"latency {interval} is above the target {self.target_ms:g} ms")
+        if self.max_params is not None and params > self.max_params:
+            broken.append(f"{params} parameters are above the limit {self.max_params}")
+        if self.max_gflops is not None and gflops > self.max_gflops:
+            broken.append(f"{gflops:.3f} GFLOPs are above the limit {self.max_gflops:g}")
+        if self.max_bytes is not None and onnx_bytes > self.max_bytes:
+            broken.append(f"the ONNX file of {onnx_bytes} bytes is above the limit {self.max_bytes} bytes")
+        return tuple(broken)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is known of one architecture.
+
+    Attributes:
+        architecture: The design.
+        status: `trained`, or `rejected` by the gate.
+        violations: The limits it breaks; empty when it meets them all.
+        params: Parameters of the fused model.
+        gflops: GFLOPs of the fused model at its own input size.
+        counting_rule: The rule and versions behind `gflops`.
+        onnx_bytes: Size of the float32 ONNX file.
+        latency: The screening measurement.
+        score: The proxy's score on the selection part, None when it was not trained.
+        seconds: Wall time by part: build, latency, proxy.
+        inherited: Share of the parameters that began with the source's; None from scratch.
+    """
+
+    architecture: Architecture
+    status: Status
+    violations: tuple[str, ...]
+    params: int
+    gflops: float
+    counting_rule: str
+    onnx_bytes: int
+    latency: Latency
+    score: Score | None
+    seconds: dict[str, float]
+    inherited: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "architecture": self.architecture.to_dict(),
+            "status": self.status,
+            "violations": list(self.violations),
+            "params": self.params,
+            "gflops": self.gflops,
+            "counting_rule": self.counting_rule,
+            "onnx_bytes": self.onnx_bytes,
+            "latency": self.latency.to_dict(),
+            "score": None if self.score is None else asdict(self.score),
+            "seconds": self.seconds,
+            "inherited": self.inherited,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(
+            **{
+                **data,
+                "architecture": Architecture.from_dict(data["architecture"]),
+                "violations": tuple(data["violations"]),
+                "latency": Latency.from_dict(data["latency"]),
+                "score": None if data["score"] is None else Score(**data["score"]),
+            }
+        )

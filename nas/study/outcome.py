@@ -1,0 +1,93 @@
+"""A finished, or interrupted, search as one value."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.data.findings import Findings
+from nas.inherit.values import Tuned
+from nas.study.accuracy import Estimates, Repeats, estimates
+from nas.study.finalists import Finalist, choose_best
+from nas.study.last_rung import Standing
+from nas.study.record import Record
+from nas.study.settings import SearchSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished, or interrupted, search.
+
+    Attributes:
+        folder: Results folder.
+        settings: What was asked.
+        budget: Candidates asked for.
+        records: Every candidate.
+        baseline_records: Every baseline, failed ones included.
+        repeats: Scores of more seeds, by label.
+        begun: Where and with what the search began: `device` and `runtime` of the latencies, `arithmetic` of the
+            proxies, `machine` and `versions`.
+        front: The front's finalists.
+        baselines: The baselines' finalists.
+        fastest_ms: Latency of the fastest corner of the space.
+        slowest_ms: Latency of the slowest corner of the space.
+        ended: Why the search ended.
+        seconds: Wall time of this part of the search.
+        data_sizes: Pictures in train, select and val.
+        protocol: How proxies train.
+        data_yaml: Absolute path of the data YAML, None for the embedded set.
+        findings: What is to be said of the data.
+        promoted: The finalists of the last rung that are candidates and not on the front.
+        source: What the candidates inherit from, None from scratch.
+        standing: Where the last rung stands; None where the search has none.
+    """
+
+    folder: Path
+    settings: SearchSettings
+    budget: int
+    records: Sequence[Record]
+    baseline_records: Sequence[Record]
+    repeats: Repeats
+    begun: Mapping[str, Any]
+    front: Sequence[Finalist]
+    baselines: Sequence[Finalist]
+    fastest_ms: float
+    slowest_ms: float
+    ended: str
+    seconds: float
+    data_sizes: dict[str, int]
+    protocol: dict[str, Any]
+    data_yaml: str | None
+    findings: Findings
+    promoted: Sequence[Finalist] = ()
+    source: Tuned | None = None
+    standing: Standing | None = None
+
+    @property
+    def candidates(self) -> list[Finalist]:
+        """The finalists that are no baselines, the front first."""
+        return [*self.front, *self.promoted]
+
+    @property
+    def finalists(self) -> list[Finalist]:
+        """Every finalist, the baselines last."""
+        return [*self.candidates, *self.baselines]
+
+    @property
+    def best(self) -> Finalist | None:
+        """The most accurate finalist that meets the target; a baseline where it is level with a candidate."""
+        return choose_best([*self.baselines, *self.candidates])
+
+    @property
+    def known(self) -> Estimates:
+        """What all scores say of every design."""
+        return estimates([*self.baseline_records, *self.records], self.repeats)
+
+    def count(self, status: str) -> int:
+        """Candidates with a status."""
+        return sum(r.status == status for r in self.records)
+
+    def random_share_rejected(self) -> tuple[int, int]:
+        """(rejected, all) of the candidates that were drawn at random."""
+        drawn = [r for r in self.records if r.origin == "random" and r.status in ("trained", "rejected")]
+        return sum(r.status == "rejected" for r in drawn), len(drawn)

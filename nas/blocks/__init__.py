@@ -20,6 +20,9 @@ Import the classes from these files; `nas.model.build.register()` makes `REGISTE
 imports nothing, so that reading the names does not load torch.
 """
 
+MODULE_NAME = "ghost_blocks"
+"""The module of a bundle that holds the blocks."""
+
 REGISTERED = {
     "GhostBottleneckV2": "nas.blocks.bottleneck",
     "GhostBottleneckV3": "nas.blocks.ghostv3",

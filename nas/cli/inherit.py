@@ -38,7 +38,7 @@ def inherit(
         raise UsageError("--refit and --no-refit need pictures: add --data DATA.yaml")
     check_place(out)
     source = find_checkpoint(source)
-    made = start(source, design, _load(data), refit is not False)
+    made = start(source, design.path, design.imgsz, _load(data), refit is not False)
     write_checkpoint(made.model, out, made.imgsz, source.name)
     for line in _lines(made):
         typer.echo(line)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas.blocks import MODULE_NAME
 from nas.errors import ModelError, StorageError
-from nas.export.standalone import MODULE_NAME, standalone_module, used_blocks
+from nas.export.standalone import standalone_module, used_blocks
 from nas.latency.types import in_words
 from nas.results.designs import Design, Measured
 from nas.util.paths import writable_dir

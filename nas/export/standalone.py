@@ -15,10 +15,9 @@ from typing import Any
 
 import yaml
 
-from nas.blocks import REGISTERED
+from nas.blocks import MODULE_NAME, REGISTERED
 from nas.errors import ModelError
 
-MODULE_NAME = "ghost_blocks"
 _ROOMS = ("nas.blocks", "nas.model.rewrite")
 _EXPORT = "nas.model.rewrite.bundle_export"
 

@@ -20,7 +20,6 @@ from nas.inherit.taylor import CPU
 from nas.inherit.tuned import Told, read_tuned, tune
 from nas.proxy import ProxySettings
 from nas.proxy.device import StepGate, passing, threads
-from nas.results.designs import Design
 from nas.util.machine_lock import Turnstile
 
 
@@ -79,7 +78,7 @@ def begin(
 
 def tuned_start(
     checkpoint: Path,
-    design: Design,
+    design: Path,
     data: DetectionData,
     imgsz: int,
     tuned_on: DetectionData,
@@ -109,7 +108,7 @@ def tuned_start(
         StorageError: The cache folder cannot be written.
     """
     model = build_design(design, data)
-    describe_file(model, str(design.path))  # before the source is tuned
+    describe_file(model, str(design))  # before the source is tuned
     gate = Turnstile()
     tuned = tune(checkpoint, tuned_on, tuned_at, how, gate, told)
     share = begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, gate)

@@ -14,7 +14,6 @@ from nas.inherit.importance import norms
 from nas.model.build import load_model
 from nas.proxy.device import threads
 from nas.proxy.pretrained import load_known
-from nas.results.designs import Design
 
 _STOCK_SIZE = 640
 _HEADS = ("Detect", "SlimDetect", "MBConvDetect")
@@ -39,12 +38,13 @@ class Start:
     told: str
 
 
-def start(checkpoint: Path, design: Design, data: DetectionData | None, repair: bool = True) -> Start:
+def start(checkpoint: Path, design: Path, imgsz: int | None, data: DetectionData | None, repair: bool = True) -> Start:
     """Build a design and let it begin with a checkpoint's channels, in one thread.
 
     Args:
         checkpoint: Any Ultralytics checkpoint of a detector.
         design: A model YAML.
+        imgsz: Its input size in pixels; None for Ultralytics' default.
         data: What it will be trained on; None where the source's or the design's classes are meant.
         repair: Whether its convolutions are fitted to the source's outputs; only with data.
 
@@ -54,15 +54,15 @@ def start(checkpoint: Path, design: Design, data: DetectionData | None, repair: 
     """
     # Two threads are half as fast as one where another process computes, and sums would depend on their number.
     with threads(1):
-        return _start(checkpoint, design, data, repair)
+        return _start(checkpoint, design, imgsz, data, repair)
 
 
-def _start(checkpoint: Path, design: Design, data: DetectionData | None, repair: bool) -> Start:
+def _start(checkpoint: Path, design: Path, imgsz: int | None, data: DetectionData | None, repair: bool) -> Start:
     source = load_source(checkpoint)
-    imgsz = design.imgsz or _STOCK_SIZE
+    imgsz = imgsz or _STOCK_SIZE
     model = build_design(design, data)
     table = describe_file(source, str(checkpoint))
-    describe_file(model, str(design.path))  # before pictures are read
+    describe_file(model, str(design))  # before pictures are read
     if data is None:
         names, classes = _classes(model, source)
         done = inherit(table, model, norms(table), classes)
@@ -100,7 +100,7 @@ def load_source(checkpoint: Path) -> Any:
     return model
 
 
-def build_design(design: Design, data: DetectionData | None) -> Any:
+def build_design(design: Path, data: DetectionData | None) -> Any:
     """A design's model, always with the same fresh weights.
 
     Args:
@@ -112,7 +112,7 @@ def build_design(design: Design, data: DetectionData | None) -> Any:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return load_model(design.path, None if data is None else data.nc)
+        return load_model(design, None if data is None else data.nc)
 
 
 def _classes(model: Any, source: Any) -> tuple[tuple[str, ...], tuple[int | None, ...]]:

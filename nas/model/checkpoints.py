@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas.blocks import MODULE_NAME
 from nas.errors import ModelError, UsageError
-from nas.export.standalone import MODULE_NAME
 from nas.util.plain_path import plainly
 
 

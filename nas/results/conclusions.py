@@ -1,40 +1,7 @@
 """What a search gained, in sentences that say no more than was measured."""
 
-import json
-import os
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from nas.results import finalists_table
-from nas.latency.outputs import COMPARED_ON
-from nas.data.findings import Findings
-from nas.study.accuracy import Estimates, Repeats, estimates
-from nas.study.finalists import Finalist, choose_best
-from nas.latency.outputs import FLOAT32_TOLERANCE
-from nas.inherit.values import Tuned
-from nas.results.last_rung import asked_line, gained_at_last_rung, last_column, last_rung_provenance
-from nas.latency.types import in_words
-from nas.results.plot import draw_front
-from nas.util.printable import printable, shell_word
-from nas.study.last_rung import Standing
-from nas.util.provenance import command, machine, versions
-from nas.results.proxy_quality import told
-from nas.study.settings import SearchSettings
-from nas.study.record import Record
-from nas.results.tables import (
-    BASELINE_HEADER,
-    FRONT_HEADER,
-    LAST_RUNG_HEADER,
-    TRIALS_HEADER,
-    baseline_rows,
-    front_rows,
-    last_rung_rows,
-    trial_rows,
-    write_csv,
-)
-from nas.architecture.to_yaml import to_yaml
+from nas.results.last_rung import gained_at_last_rung
+from nas.study.finalists import Finalist
 from nas.study.outcome import Outcome
 
 

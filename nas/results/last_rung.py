@@ -5,9 +5,8 @@ from typing import Any
 
 from nas.study.accuracy import FAVOURITES
 from nas.study.finalists import Finalist, choose_best
+from nas.study.last_rung import LastRung, Standing
 from nas.util.printable import printable
-from nas.study.last_rung import Standing
-from nas.study.last_rung import LastRung
 
 
 def asked_line(steps: int) -> str:

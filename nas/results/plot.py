@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import GhostnasError
-from nas.study.accuracy import Estimates, estimates
-from nas.study.finalists import Finalist
 from nas.latency import Latency
 from nas.latency.types import in_words
-from nas.util.printable import printable
+from nas.study.accuracy import Estimates, estimates
+from nas.study.finalists import Finalist
 from nas.study.record import Record
+from nas.util.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

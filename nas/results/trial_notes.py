@@ -9,12 +9,11 @@ back with the dashboard's own code).
 from typing import TYPE_CHECKING
 
 from nas.architecture.architecture import CHOICES_OF, LEVELS, Architecture, Stage
-from nas.latency.types import in_words
-from nas.study.last_rung import read_last_rungs
-from nas.study.last_rung import LastRung
-from nas.study.store import SEARCH
-from nas.study.record import Record
 from nas.architecture.to_yaml import to_yaml
+from nas.latency.types import in_words
+from nas.study.last_rung import LastRung, read_last_rungs
+from nas.study.record import Record
+from nas.study.store import SEARCH
 
 if TYPE_CHECKING:
     import optuna

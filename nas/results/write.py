@@ -3,26 +3,13 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from nas.results import finalists_table
-from nas.latency.outputs import COMPARED_ON
-from nas.data.findings import Findings
-from nas.study.accuracy import Estimates, Repeats, estimates
-from nas.study.finalists import Finalist, choose_best
-from nas.latency.outputs import FLOAT32_TOLERANCE
-from nas.inherit.values import Tuned
-from nas.results.last_rung import asked_line, gained_at_last_rung, last_column, last_rung_provenance
-from nas.latency.types import in_words
+
+from nas.architecture.to_yaml import to_yaml
+from nas.results.last_rung import last_rung_provenance
+from nas.results.markdown import _counting_rule, report
 from nas.results.plot import draw_front
-from nas.util.printable import printable, shell_word
-from nas.study.last_rung import Standing
-from nas.util.provenance import command, machine, versions
-from nas.results.proxy_quality import told
-from nas.study.settings import SearchSettings
-from nas.study.record import Record
 from nas.results.tables import (
     BASELINE_HEADER,
     FRONT_HEADER,
@@ -34,9 +21,10 @@ from nas.results.tables import (
     trial_rows,
     write_csv,
 )
-from nas.architecture.to_yaml import to_yaml
+from nas.study.finalists import Finalist
 from nas.study.outcome import Outcome
-from nas.results.markdown import _counting_rule, report
+from nas.util.printable import shell_word
+from nas.util.provenance import command
 
 
 def write(outcome: Outcome) -> None:

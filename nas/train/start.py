@@ -89,7 +89,7 @@ def write_start(start: Start, design: Design, data: DetectionData, imgsz: int, p
         if done % 50 == 0 or done == of:
             LOGGER.info(f"{source.name} is tuned on {data.name}: {done} of {of} steps")
 
-    model, share = tuned_start(source, design, data, imgsz, tuned_on, start.imgsz, start.how, told)
+    model, share = tuned_start(source, design.path, data, imgsz, tuned_on, start.imgsz, start.how, told)
     LOGGER.info(f"{100 * share:.0f}% of the parameters begin with {source}, tuned on {data.name}")
     path = writable_dir(project / "start") / f"{plain_name(design.path.stem)}.pt"
     write_checkpoint(model, path, imgsz, source.name)

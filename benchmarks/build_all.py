@@ -19,9 +19,9 @@ import onnxruntime
 import torch
 
 from nas.architecture.architecture import Architecture
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.latency.outputs import Pixels, relative_difference
-from nas.model.build import build, fused
+from nas.model.builder import build, fused
 from nas.model.onnx import to_onnx
 from nas.space.space import load_space
 
@@ -40,7 +40,7 @@ def architectures(space: str, n: int, seed: int) -> Iterator[Architecture]:
 
 def train_one_step(model: Any, imgsz: int, seed: int = 0) -> float:
     """One optimiser step on random pictures and boxes; the loss per picture, which must be finite."""
-    from ultralytics.cfg import get_cfg  # after nas.model.build, which keeps Ultralytics offline
+    from ultralytics.cfg import get_cfg  # after nas.model.builder, which keeps Ultralytics offline
 
     generator = torch.Generator().manual_seed(seed)
     boxes = 3 * BATCH

@@ -23,9 +23,9 @@ from scipy.stats import kendalltau
 
 from nas.architecture.architecture import Architecture, Stage
 from nas.architecture.key import from_key
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import load
-from nas.model import build
+from nas.model import builder
 from nas.proxy import ProxySettings, train_proxy
 from nas.space.reference_designs import yolo11
 from nas.util import ultralytics_env
@@ -66,7 +66,7 @@ def trained(key: str, imgsz: int, seed: int, steps: int, source: str | None) -> 
     """One proxy's row."""
     data, arch = load(source), replace(from_key(key), imgsz=imgsz)
     settings = ProxySettings(steps=steps, seed=seed)
-    model = build.build(to_yaml(arch, data.nc), seed=seed)
+    model = builder.build(to_yaml(arch, data.nc), seed=seed)
     result, _ = train_proxy(model, data, imgsz, settings)
     place = {"data": data.name, "key": key, "imgsz": imgsz, "seed": seed, "steps": steps}
     return place | {"map50_95": f"{result.score.map50_95:.4f}", "seconds": f"{result.seconds:.1f}"}

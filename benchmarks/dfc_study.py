@@ -23,17 +23,17 @@ from torch import nn
 
 from nas.architecture.architecture import LEVELS, Architecture, Stage
 from nas.architecture.key import from_key
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import load
 from nas.data.image_cache import pixels
 from nas.latency import LatencySettings
 from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.measure import calibration, compare, screen
 from nas.latency.retry import patiently
-from nas.model import build
+from nas.model import builder
 from nas.proxy import ProxySettings, train_proxy
 from nas.proxy.augment import plain_images
-from nas.proxy.evaluate import evaluate
+from nas.proxy.validation import evaluate
 from nas.space.reference_designs import yolo11
 from nas.space.schema import attention_fits
 from nas.util import ultralytics_env
@@ -86,8 +86,8 @@ def widened(factor: float) -> Callable[[int], int]:
 
 def sized(arch: Architecture, nc: int) -> Sized:
     """The net as ONNX."""
-    model = build.build(to_yaml(arch, nc), seed=0)
-    return Sized(ModelBytes("onnx", build.to_onnx(model, arch.imgsz)), arch.imgsz)
+    model = builder.build(to_yaml(arch, nc), seed=0)
+    return Sized(ModelBytes("onnx", builder.to_onnx(model, arch.imgsz)), arch.imgsz)
 
 
 def nearest(
@@ -173,7 +173,7 @@ def held_side(mass: torch.Tensor, positions: int) -> float:
 def trained(name: str, key: str, seed: int, steps: int, source: str | None, threads: int) -> dict[str, Any]:
     """One training and what it gave."""
     data, arch = load(source), from_key(key)
-    model = build.build(to_yaml(arch, data.nc), seed=seed)
+    model = builder.build(to_yaml(arch, data.nc), seed=seed)
     plain = {"first_boxes": None, "lr_inputs": None}
     settings = ProxySettings(steps=steps, seed=seed, threads=threads, horizon=1, **plain)
     result, final = train_proxy(model, data, arch.imgsz, settings)

@@ -16,7 +16,7 @@ from paired import paired
 
 from nas.latency import LatencySettings
 from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.model.build import build
+from nas.model.builder import build
 from nas.model.onnx import to_onnx
 from nas.space.literals import shipped_literals
 

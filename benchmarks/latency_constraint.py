@@ -18,7 +18,7 @@ from pathlib import Path
 
 from latency_parts import Rows
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
 from nas.latency.artifacts.model_bytes import ModelBytes, Sized
@@ -26,7 +26,7 @@ from nas.latency.measure import calibration, compare, screen
 from nas.latency.protocol.estimate import Calibration
 from nas.latency.retry import patiently
 from nas.latency.types import Latency
-from nas.model.build import build
+from nas.model.builder import build
 from nas.model.onnx import to_onnx
 from nas.space.space import load_space
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.model.build import build
+from nas.model.builder import build
 from nas.model.onnx import to_onnx
 from nas.space.reference_designs import yolo11
 

@@ -28,7 +28,7 @@ from nas.blocks.ghost import GhostModule
 from nas.latency import LatencySettings
 from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.outputs import relative_difference
-from nas.model.build import build, fused
+from nas.model.builder import build, fused
 from nas.model.onnx import deployable, graph_of
 from nas.space.literals import shipped_literals
 

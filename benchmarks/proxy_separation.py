@@ -15,9 +15,9 @@ from dataclasses import replace
 from scipy.stats import kendalltau
 
 from nas.architecture.architecture import Architecture, Stage
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import load
-from nas.model import build
+from nas.model import builder
 from nas.proxy import DEFAULT_STEPS, ProxyResult, ProxySettings, train_proxy
 from nas.space.reference_designs import yolo11
 from nas.util import ultralytics_env
@@ -61,8 +61,8 @@ def main() -> None:
     for name, design in designs(options.imgsz).items():
         results, params = [], 0
         for seed in range(options.seeds):
-            model = build.build(to_yaml(design, data.nc), seed=seed)
-            params = build.count(model, design.imgsz).params
+            model = builder.build(to_yaml(design, data.nc), seed=seed)
+            params = builder.count(model, design.imgsz).params
             settings = ProxySettings(steps=options.steps, seed=seed, threads=options.threads, device=options.device)
             result, _ = train_proxy(model, data, design.imgsz, settings)
             results.append(result)

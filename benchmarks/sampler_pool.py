@@ -59,9 +59,9 @@ def scored(key: str, latency_ms: float) -> dict[str, object]:
     """A design with the score of its proxy, as a row."""
     import torch
 
-    from nas.architecture.to_yaml import to_yaml
+    from nas.architecture.ultralytics_yaml import to_yaml
     from nas.data import load
-    from nas.model.build import build
+    from nas.model.builder import build
     from nas.model.complexity import count
     from nas.proxy import ProxySettings, train_proxy
     from nas.util.machine_lock import Turnstile

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from nas.architecture.architecture import Architecture
 from nas.architecture.key import from_key
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.latency import Latency, LatencySettings
 from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction
-from nas.model.build import build
+from nas.model.builder import build
 from nas.model.complexity import count
 from nas.proxy import ProxySettings, Score
 from nas.search import sampler

@@ -13,10 +13,10 @@ from ultralytics.nn.modules.conv import Conv
 from ultralytics.utils.torch_utils import get_flops
 
 from nas.architecture.architecture import Architecture, Stage
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError
-from nas.model import build as building
-from nas.model.build import build, fused, load_model
+from nas.model import builder as building
+from nas.model.builder import build, fused, load_model
 from nas.model.complexity import count
 from nas.model.onnx import to_onnx
 from tests.scripts import script

@@ -14,8 +14,8 @@ SEARCH += ["--workers", "1"]
 
 
 def checkpoint(path: Path) -> Path:
-    from nas.architecture.to_yaml import to_yaml
-    from nas.model.build import build
+    from nas.architecture.ultralytics_yaml import to_yaml
+    from nas.model.builder import build
     from nas.space.reference_designs import yolo11
 
     torch.save({"model": build(to_yaml(yolo11("n", 64), 2), seed=0), "train_args": {}}, path)

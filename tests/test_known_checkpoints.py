@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import ModelError
-from nas.model.find_checkpoint import checkpoint_at_hand, find_checkpoint, hint
+from nas.model.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
 from nas.util import ultralytics_env
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.cached import choose_imgsz

@@ -19,12 +19,12 @@ from nas.cli.search_progress import ConsoleReporter
 from nas.data import load
 from nas.data.findings import Findings
 from nas.errors import DataError, StorageError
-from nas.model.build import load_model
+from nas.model.builder import load_model
 from nas.results.dashboard import annotate, server
 from nas.results.designs import find_design
 from nas.results.folder import find_run, list_runs
 from nas.results.writable import check_results
-from nas.results.write import next_commands, write
+from nas.results.writer import next_commands, write
 from nas.search.conclude import conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline, ray_tune
@@ -232,7 +232,7 @@ def test_a_yaml_of_any_name_is_taken_home(
     ghostnas: Callable[..., tuple[int, str]],
     space: SearchSpace,  # noqa: F811
 ) -> None:
-    from nas.architecture.to_yaml import to_yaml
+    from nas.architecture.ultralytics_yaml import to_yaml
 
     file = tmp_path / "a\n%\udcff{x}.yaml"
     file.write_text(to_yaml(space.smallest()[0], 3))

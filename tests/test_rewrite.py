@@ -11,12 +11,12 @@ import torch
 from torch import nn
 from ultralytics.nn.tasks import DetectionModel
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.blocks.bottleneck import GhostBottleneckV2
 from nas.export.standalone import standalone_module
 from nas.latency.outputs import relative_difference
 from nas.model import rewrite
-from nas.model.build import build, fused, load_model
+from nas.model.builder import build, fused, load_model
 from nas.model.onnx import deployable, to_onnx
 from nas.model.rewrite import ghost
 from nas.model.rewrite.cross_stage import CrossStage

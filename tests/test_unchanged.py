@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import DetectionData, load
-from nas.model.build import build
+from nas.model.builder import build
 from nas.proxy import ProxySettings, train_proxy
 from nas.search.sampler import STARTUP_TRAINED, Observation, Sampler, propose
 from nas.space.reference_designs import ghost_corner, yolo11

@@ -13,8 +13,8 @@ from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.torch_utils import get_flops
 
 from nas.architecture.architecture import Architecture, Stage
-from nas.architecture.to_yaml import to_yaml
-from nas.model.build import build, fused, load_model
+from nas.architecture.ultralytics_yaml import to_yaml
+from nas.model.builder import build, fused, load_model
 from nas.model.complexity import count
 
 ROOT = Path(__file__).parents[1]
@@ -74,7 +74,8 @@ def test_the_write_up_corner_has_its_counts() -> None:
 
 
 def test_bytes_are_the_same_in_another_process(tmp_path: Path) -> None:
-    code = "from nas.architecture.architecture import *; from nas.architecture.to_yaml import to_yaml; import sys\n"
+    code = "from nas.architecture.architecture import *; import sys\n"
+    code += "from nas.architecture.ultralytics_yaml import to_yaml\n"
     code += f"sys.stdout.write(to_yaml({write_up_corner()!r}, 3))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
     done = subprocess.run(
@@ -96,7 +97,7 @@ def test_choices_without_effect_give_the_same_bytes() -> None:
 
 
 def test_no_torch_is_loaded() -> None:
-    code = "import nas.architecture.to_yaml, sys; sys.exit('torch' in sys.modules)"
+    code = "import nas.architecture.ultralytics_yaml, sys; sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 

@@ -25,10 +25,10 @@ import torch
 from benchmarks.latency_parts import Rows
 from benchmarks.paired import Paired, paired
 from nas.architecture.architecture import Architecture
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.latency import LatencySettings
 from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.model.build import build
+from nas.model.builder import build
 from nas.model.complexity import count
 from nas.model.onnx import to_onnx
 from nas.space.reference_designs import ghost_corner, yolo11

@@ -37,8 +37,8 @@ _MOMENTS = (30, 45, 60)
 
 
 def _model(arch: Architecture, nc: int, seed: int) -> nn.Module:
-    from nas.architecture.to_yaml import to_yaml
-    from nas.model.build import build
+    from nas.architecture.ultralytics_yaml import to_yaml
+    from nas.model.builder import build
 
     return build(to_yaml(arch, nc), seed=seed)
 

@@ -54,9 +54,9 @@ def selected(average: nn.Module, data: Any, imgsz: int, settings: Any, gate: Any
 
 def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> dict[str, Any]:
     """One training and what it gave."""
-    from nas.architecture.to_yaml import to_yaml
+    from nas.architecture.ultralytics_yaml import to_yaml
     from nas.data import load
-    from nas.model.build import build
+    from nas.model.builder import build
     from nas.proxy import ProxySettings, evaluate, train_proxy
     from nas.util.machine_lock import Turnstile
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import torch
 
 from nas.architecture.architecture import Architecture
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import load
 from nas.data.image_cache import pixels
-from nas.model.build import build
+from nas.model.builder import build
 from nas.proxy import ProxySettings
 from nas.proxy.augment import augmented
 from nas.proxy.batch_order import Order

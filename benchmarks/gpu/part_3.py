@@ -8,9 +8,9 @@ from loop import Loop, design
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import load
-from nas.model.build import build
+from nas.model.builder import build
 from nas.proxy import ProxySettings, train_proxy
 
 check = started(3)

@@ -19,7 +19,7 @@ from nas.latency.protocol.plan import Plan
 from nas.latency.protocol.probe import ahead_of_others, probe
 from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, Reference, reference_module, reference_onnx
 from nas.latency.runtimes.registry import open_session
-from nas.model.build import load_model
+from nas.model.builder import load_model
 
 check = started(5)
 WIDE = Reference(1.0, 64) if check.dry else Reference(4.0, 640)

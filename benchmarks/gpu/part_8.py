@@ -29,7 +29,7 @@ def beside(check: Check) -> None:
     from nas.latency.artifacts.model_bytes import Sized
     from nas.latency.artifacts.prepare import prepare
     from nas.latency.measure import needed_calibration, screen
-    from nas.model.build import load_model
+    from nas.model.builder import load_model
 
     settings = LatencySettings("onnxruntime" if check.dry else "torch-cudagraph", device=check.device)
     imgsz = 64 if check.dry else 160
@@ -68,9 +68,9 @@ def without_memory(check: Check) -> None:
     """What a training is called whose memory ends: in a step, and when the model is moved; and the next training."""
     from loop import design
 
-    from nas.architecture.to_yaml import to_yaml
+    from nas.architecture.ultralytics_yaml import to_yaml
     from nas.data import load
-    from nas.model.build import build
+    from nas.model.builder import build
     from nas.proxy import ProxySettings, train_proxy
 
     data, arch = load(None), design("yolo11-n", 64 if check.dry else 160)

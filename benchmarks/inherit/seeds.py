@@ -11,11 +11,11 @@ from typing import Any
 from benchmarks.inherit.report import spread, table
 from benchmarks.latency_parts import Rows
 from nas.architecture.key import from_key
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import DetectionData, load
-from nas.inherit.begin import TAUGHT_STEPS, begin
+from nas.inherit.from_tuned import TAUGHT_STEPS, begin
 from nas.inherit.tuned import how_to_tune, tune
-from nas.model.build import build
+from nas.model.builder import build
 from nas.model.loss_names import Losses
 from nas.proxy import evaluate, train_proxy
 from nas.search.promotions import kind

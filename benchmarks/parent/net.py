@@ -16,9 +16,9 @@ from torch.func import functional_call
 
 from benchmarks.parent.cut import Cut, Taken, is_head, takes_no_weights
 from nas.architecture.architecture import Architecture, Downsample, Stage
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import UsageError
-from nas.model.build import build
+from nas.model.builder import build
 from nas.space.space import SearchSpace
 
 FAMILIES = ("ghost", "c3k2")

@@ -9,8 +9,8 @@ from nas.data.dataset import DetectionData
 from nas.data.image_cache import pixels
 from nas.proxy.device import StepGate, find_device, find_precision, threads
 from nas.proxy.ema import recalibrate
-from nas.proxy.evaluate import evaluate
 from nas.proxy.settings import ProxySettings, Score
+from nas.proxy.validation import evaluate
 
 
 def score_cut(

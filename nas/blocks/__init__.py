@@ -16,7 +16,7 @@ gsconv.py       GSConv and Slim Neck
 afpn.py         AFPN neck
 head.py         detection head with free hidden widths, plain or of MBConv
 
-Import the classes from these files; `nas.model.build.register()` makes `REGISTERED` known to Ultralytics. This file
+Import the classes from these files; `nas.model.builder.register()` makes `REGISTERED` known to Ultralytics. This file
 imports nothing, so that reading the names does not load torch.
 """
 

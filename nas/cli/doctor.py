@@ -121,7 +121,7 @@ def _cache_folder() -> str:
 
 
 def _thop() -> str:
-    from nas.model.build import load_model
+    from nas.model.builder import load_model
     from nas.model.complexity import count
 
     counts = count(load_model(_SMALL), _IMGSZ)

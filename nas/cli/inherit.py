@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from nas.inherit.start import Start
+    from nas.inherit.from_checkpoint import Start
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,8 +31,8 @@ def inherit(
 
     design = find_untrained(target, trial)
     from nas.inherit.checkpoint import check_place, write_checkpoint
-    from nas.inherit.start import start
-    from nas.model.find_checkpoint import find_checkpoint
+    from nas.inherit.from_checkpoint import start
+    from nas.model.known_checkpoints import find_checkpoint
 
     if refit is not None and data is None:
         raise UsageError("--refit and --no-refit need pictures: add --data DATA.yaml")

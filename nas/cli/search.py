@@ -141,7 +141,7 @@ def search(
     ultralytics_env.prepare()
 
     from nas.cli.search_progress import ConsoleReporter
-    from nas.model.find_checkpoint import checkpoint_at_hand, find_checkpoint, hint
+    from nas.model.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
     from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
     from nas.results.dashboard import annotate
     from nas.search.request import Request

@@ -122,7 +122,7 @@ class ConsoleReporter:
         """Show the front against the baselines and what to type next."""
         from nas.results.conclusions import gain_sentence
         from nas.results.markdown import table
-        from nas.results.write import next_commands
+        from nas.results.writer import next_commands
 
         self._stop()
         header, found = table(outcome)

@@ -65,7 +65,7 @@ def sample(
     out: Path | None = typer.Option(None, "--out", help="Write one YAML file each into this folder."),
 ) -> None:
     """Draw random architectures and print their Ultralytics YAML, or write it to files."""
-    from nas.architecture.to_yaml import to_yaml
+    from nas.architecture.ultralytics_yaml import to_yaml
     from nas.space.space import load_space
     from nas.util.paths import writable_dir
 
@@ -115,8 +115,8 @@ def _show_dimensions(space: "SearchSpace", console: "Console") -> None:
 
 def _models(space: "SearchSpace") -> "tuple[list[list[str]], str]":
     """Rows of the models with the fewest and the most parameters, and the rule they are counted by."""
-    from nas.architecture.to_yaml import to_yaml
-    from nas.model.build import build, fused
+    from nas.architecture.ultralytics_yaml import to_yaml
+    from nas.model.builder import build, fused
     from nas.model.complexity import count
     from nas.space.bounds import largest, smallest
 

@@ -128,7 +128,7 @@ def _show_work(files: dict[str, list[Path]], imgsz: int, console: "Console") -> 
     from rich.progress import track
 
     from nas.cli.columns import columns, show_table
-    from nas.model.build import load_model
+    from nas.model.builder import load_model
     from nas.model.complexity import work
 
     rows = []

@@ -31,7 +31,7 @@ def train(
     from nas.results.designs import find_design
 
     design = find_design(target, trial, out)
-    from nas.model.find_checkpoint import find_checkpoint
+    from nas.model.known_checkpoints import find_checkpoint
     from nas.train.trainer import complete, parse_arguments, with_teacher
     from nas.train.trainer import train as train_fully
     from nas.util.printable import printable, shell_word

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.load import load
+from nas.data.loader import load
 
 QUANTISED_WITH = 64
 """Training pictures that an INT8 file is calibrated with."""

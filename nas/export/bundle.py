@@ -48,7 +48,7 @@ def write_bundle(design: Design, folder: Path) -> Bundle:
         )
     text = design.path.read_text(encoding="utf-8")
     blocks = used_blocks(text)
-    from nas.model.build import build, is_nms_free
+    from nas.model.builder import build, is_nms_free
 
     nms_free = is_nms_free(build(text))
     contents = {

@@ -142,7 +142,7 @@ def _check_rewriting(checkpoint: Checkpoint, imgsz: int, pictures: Sequence[Pixe
     """
     import torch
 
-    from nas.model.build import fused
+    from nas.model.builder import fused
     from nas.model.onnx import deployable
 
     model = copy.deepcopy(checkpoint.model).double()
@@ -162,7 +162,7 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
     """Ultralytics' export of a copy of the checkpoint, beside which it writes."""
     # OpenVINO imports its telemetry when it finds it, and that writes to the home folder and the network.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    from nas.model.build import is_nms_free
+    from nas.model.builder import is_nms_free
     from nas.model.rewrite import bundle_export
 
     copied = folder / f"{_plain(checkpoint.path.stem)}.pt"
@@ -207,7 +207,7 @@ def _quiet() -> "Iterator[None]":
 def _torch_run(checkpoint: Checkpoint) -> Run:
     import torch
 
-    from nas.model.build import fused
+    from nas.model.builder import fused
 
     model = fused(checkpoint.model)
 

@@ -17,12 +17,12 @@ from torch import Tensor
 from nas.data import DetectionData
 from nas.errors import StorageError
 from nas.inherit.child import describe_file
+from nas.inherit.from_checkpoint import load_source
 from nas.inherit.on_data import calibrate, sample_of, take_classes
 from nas.inherit.roles import describe
-from nas.inherit.start import load_source
 from nas.inherit.taylor import CPU, taylor
 from nas.inherit.values import Tuned
-from nas.model.build import register
+from nas.model.builder import register
 from nas.model.checkpoints import know_bundled_blocks
 from nas.model.loss_names import Losses
 from nas.proxy import FINE_TUNING, SOURCE_STEPS, ProxySettings, Score, evaluate, train_proxy

@@ -90,7 +90,7 @@ def load_trained(path: Path) -> Checkpoint:
         )
     if not path.is_file():
         raise ModelError(f"there is no checkpoint {path}; give the best.pt of a training as --weights")
-    from nas.model.build import register
+    from nas.model.builder import register
 
     register()
     know_bundled_blocks()
@@ -131,7 +131,7 @@ def resumable(path: Path) -> dict[str, Any]:
             f"resume= goes on from the last.pt of a training that was broken off, and {path} is none: "
             "`ghostnas train PROJECT/NAME/weights/last.pt resume=True`"
         )
-    from nas.model.build import register
+    from nas.model.builder import register
 
     register()
     know_bundled_blocks()

@@ -14,7 +14,7 @@ from torch import nn
 from ultralytics.nn.tasks import DetectionModel
 
 from nas.errors import ModelError
-from nas.model.build import blank, fused
+from nas.model.builder import blank, fused
 
 
 @dataclass(frozen=True, slots=True)

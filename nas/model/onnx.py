@@ -9,7 +9,7 @@ from ultralytics.nn.modules.head import Detect
 from ultralytics.nn.tasks import DetectionModel
 
 from nas.errors import ModelError
-from nas.model.build import BUILD_LOCK, blank, fused
+from nas.model.builder import BUILD_LOCK, blank, fused
 from nas.model.rewrite import rewritten
 
 ONNX_OPSET = 17

@@ -18,8 +18,8 @@ from nas.proxy.settings import (
 )
 
 if TYPE_CHECKING:
-    from nas.proxy.evaluate import evaluate
     from nas.proxy.train import train_proxy
+    from nas.proxy.validation import evaluate
 
 __all__ = [
     "BASELINE_RATES",
@@ -42,7 +42,7 @@ def __getattr__(name: str) -> Any:
 
         return train_proxy
     if name == "evaluate":
-        from nas.proxy.evaluate import evaluate
+        from nas.proxy.validation import evaluate
 
         return evaluate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,12 +20,12 @@ from nas.proxy.batch_order import Order
 from nas.proxy.box_init import begin_with_boxes
 from nas.proxy.device import StepGate, find_device, find_precision, passing, threads
 from nas.proxy.ema import AveragedWeights, recalibrate
-from nas.proxy.evaluate import check_classes, evaluate  # also prepares Ultralytics for offline use
 from nas.proxy.fast_depthwise import quick_depthwise
 from nas.proxy.loss import Objective
 from nas.proxy.memory import enough_memory, release
 from nas.proxy.resume_state import StateFile, TrainingState
 from nas.proxy.settings import ProxyResult, ProxySettings
+from nas.proxy.validation import check_classes, evaluate  # also prepares Ultralytics for offline use
 
 Observe = Callable[[int, nn.Module], None]
 

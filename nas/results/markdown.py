@@ -9,7 +9,7 @@ from nas.results import finalists_table
 from nas.results.conclusions import _val_is, gain_sentence
 from nas.results.last_rung import asked_line, last_column
 from nas.results.proxy_quality import told
-from nas.results.write import next_commands
+from nas.results.writer import next_commands
 from nas.study.outcome import Outcome
 from nas.study.settings import SearchSettings
 from nas.util.printable import printable

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.architecture.architecture import Architecture
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data.sample import ROUGHLY_QUANTISED_WITH, sample_pictures
 from nas.errors import DataChanged
 from nas.latency import LatencySettings
@@ -153,13 +153,13 @@ def begun(architecture: Architecture, task: Task, *, taught: bool = False) -> "t
         DataError: The pictures cannot be read.
         StorageError: The source's file is gone.
     """
-    from nas.model.build import build
+    from nas.model.builder import build
 
     with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement
         model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
     if task.source is None:
         return model, None
-    from nas.inherit.begin import TAUGHT_STEPS, begin
+    from nas.inherit.from_tuned import TAUGHT_STEPS, begin
 
     steps = TAUGHT_STEPS if taught else 0
     return model, begin(model, task.source, data_of(task), architecture.imgsz, steps, Turnstile())
@@ -226,7 +226,7 @@ def _train(
 
 
 def _screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
-    from nas.model.build import build
+    from nas.model.builder import build
     from nas.model.complexity import count
     from nas.model.onnx import to_onnx
 

@@ -61,9 +61,9 @@ def _check_checkpoints(request: Request) -> None:
         ModelError: It is no checkpoint of a detector, or a search cannot start from it.
         UsageError: The teacher cannot teach every design of the space.
     """
-    from nas.architecture.to_yaml import to_yaml
-    from nas.inherit.start import load_source
-    from nas.model.build import build
+    from nas.architecture.ultralytics_yaml import to_yaml
+    from nas.inherit.from_checkpoint import load_source
+    from nas.model.builder import build
     from nas.proxy.loss import check_strides
     from nas.proxy.pretrained import load_known
 

@@ -10,7 +10,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from nas.architecture.architecture import Architecture
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data.sample import QUANTISED_WITH, sample_pictures
 from nas.errors import StudyError, Unmeasurable
 from nas.latency import Latency, LatencySettings
@@ -142,7 +142,7 @@ def _scored(model: "nn.Module", file: Sized, latency: Latency, task: Task) -> Fi
 def _difference(file: Sized, model: "nn.Module", pictures: "NDArray[np.float32]", latency: LatencySettings) -> float:
     import torch
 
-    from nas.model.build import fused
+    from nas.model.builder import fused
 
     deployed = fused(model.cpu())
 
@@ -158,7 +158,7 @@ def _difference(file: Sized, model: "nn.Module", pictures: "NDArray[np.float32]"
 def _trained(architecture: Architecture, weights: Path, task: Task) -> "nn.Module":
     import torch
 
-    from nas.model.build import build
+    from nas.model.builder import build
 
     model: nn.Module = build(to_yaml(architecture, task.classes))
     try:
@@ -180,7 +180,7 @@ def score_file(file: Sized, split: "Split", latency: LatencySettings) -> Score:
     """
     import torch
 
-    from nas.proxy.evaluate import score_with
+    from nas.proxy.validation import score_with
 
     with opened_for_pictures(file, latency) as predict:
         return score_with(lambda images: torch.from_numpy(predict(images.numpy())), split, file.imgsz, Turnstile())

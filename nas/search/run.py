@@ -22,7 +22,7 @@ from nas.latency.protocol.estimate import Calibration
 from nas.latency.retry import patiently
 from nas.proxy import BASELINE_RATES
 from nas.results.writable import check_name, check_results
-from nas.results.write import write
+from nas.results.writer import write
 from nas.search.conclude import conclude
 from nas.search.eta import estimate_s
 from nas.search.evaluate import Evaluator, Task, evaluate

@@ -28,10 +28,10 @@ def scale_of(source: Any, name: str) -> Scale:
     Raises:
         ModelError: It is none of YOLO11 n, s and m.
     """
-    from nas.architecture.to_yaml import to_yaml
+    from nas.architecture.ultralytics_yaml import to_yaml
     from nas.inherit.child import describe_file
     from nas.inherit.roles import describe
-    from nas.model.build import build
+    from nas.model.builder import build
 
     found = _widths(describe_file(source, name))
     for scale in _SCALES:
@@ -49,7 +49,7 @@ def default_space(checkpoint: Path) -> str:
     Raises:
         ModelError: It is no checkpoint of a detector, or none of YOLO11 n, s and m.
     """
-    from nas.inherit.start import load_source
+    from nas.inherit.from_checkpoint import load_source
 
     return f"narrowed-{scale_of(load_source(checkpoint), str(checkpoint))}"
 

@@ -13,7 +13,7 @@ import yaml
 
 from nas.architecture.architecture import Architecture
 from nas.architecture.key import from_key
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError
 from nas.space.space import SearchSpace, spaces_folder
 

@@ -13,7 +13,7 @@ import yaml
 
 from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.errors import DataError
-from nas.model.build import register
+from nas.model.builder import register
 from nas.model.loss_names import Losses
 from nas.model.losses import criterion
 from nas.proxy.device import settle

@@ -78,8 +78,8 @@ def write_start(start: Start, design: Design, data: DetectionData, imgsz: int, p
     """
     from ultralytics.utils import LOGGER
 
-    from nas.inherit.begin import tuned_start
     from nas.inherit.checkpoint import write_checkpoint
+    from nas.inherit.from_tuned import tuned_start
 
     source = start.checkpoint
 

@@ -11,7 +11,7 @@ import yaml
 from nas.data import DetectionData, load
 from nas.data.training_view import SOURCES_FILE, write_view
 from nas.errors import DataError, ModelError, UsageError
-from nas.model.build import is_nms_free, load_model
+from nas.model.builder import is_nms_free, load_model
 from nas.model.checkpoints import know_bundled_blocks, resumable
 from nas.model.loss_names import Losses
 from nas.proxy.device import find_precision

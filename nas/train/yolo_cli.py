@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from nas.errors import UsageError
-from nas.model.build import register
+from nas.model.builder import register
 from nas.model.checkpoints import know_bundled_blocks
 from nas.util.ultralytics_env import use_current_folder
 

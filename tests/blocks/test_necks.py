@@ -9,12 +9,12 @@ from ultralytics.nn.modules.block import C3k2
 from ultralytics.nn.modules.conv import Conv
 from ultralytics.nn.modules.head import Detect
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.blocks.afpn import AFPN, AdaptiveFusion, Resampled
 from nas.blocks.bottleneck import GhostBottleneckV2
 from nas.blocks.gsconv import GSConv, VoVGSCSP
 from nas.blocks.head import MBConvDetect, SlimDetect
-from nas.model.build import build
+from nas.model.builder import build
 from nas.space.reference_designs import yolo11
 
 

@@ -16,11 +16,11 @@ from ultralytics.nn.modules.conv import Conv
 from ultralytics.nn.modules.head import Detect, Segment
 
 from nas.architecture.architecture import Architecture, Stage
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.blocks.bottleneck import GhostBottleneckV2
 from nas.blocks.head import SlimDetect
 from nas.blocks.parsed import ParsedAs
-from nas.model.build import build, load_model, register
+from nas.model.builder import build, load_model, register
 
 GHOST = Stage("ghost", 32, 1, 2, 5, 2, True, "ghost")
 ARCH = Architecture(64, "relu", 8, (GHOST, GHOST, GHOST, GHOST), 16, 16, 24, 4)

@@ -11,7 +11,7 @@ import torch
 from ultralytics import YOLO
 
 from nas.architecture.architecture import Stage
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.blocks.vanilla import AnnealedPair
 from nas.latency import LatencySettings
 from nas.latency.artifacts.int8 import quantised
@@ -19,7 +19,7 @@ from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.latency.outputs import relative_difference
 from nas.latency.predictor.features import features
 from nas.latency.runtimes.registry import is_installed, open_session
-from nas.model.build import build, fused, load_model
+from nas.model.builder import build, fused, load_model
 from nas.model.onnx import to_onnx
 from nas.space.reference_designs import yolo11
 from tests.blocks.reference import randomise_batch_norm

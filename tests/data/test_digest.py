@@ -12,7 +12,7 @@ from PIL import Image
 
 from nas.data import check_cache, load, split_contents
 from nas.data.check_cache import recall, remember, stamp
-from nas.data.load import _load
+from nas.data.loader import _load
 from nas.data.picture import Picture, examine
 
 from .conftest import MakeSet

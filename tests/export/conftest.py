@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nas.architecture.architecture import Architecture, Stage
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import load
 from nas.data.synthetic.embedded import write_set
 from nas.latency import Latency, LatencySettings

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError
 from nas.export.bundle import readme, write_bundle
 from nas.export.standalone import standalone_module, used_blocks
-from nas.model.build import build
+from nas.model.builder import build
 from nas.model.checkpoints import load_trained
 from nas.results.designs import find_design
 from tests.export.conftest import GHOST, STOCK, Run, environment
@@ -92,7 +92,7 @@ def test_a_start_with_our_blocks_trains_where_only_its_bundle_is(
 ) -> None:
     from nas.data import load
     from nas.inherit.checkpoint import write_checkpoint
-    from nas.inherit.start import start
+    from nas.inherit.from_checkpoint import start
 
     design, source = find_design("small", None, results), tmp_path / "source.pt"
     torch.save({"model": build(to_yaml(STOCK, 6), seed=0), "train_args": {}}, source)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.cli.app import build_app
 from nas.data.synthetic.embedded import write_set
 from nas.errors import DataError, ModelError, UsageError
@@ -127,7 +127,7 @@ def broken_off(tmp_path: Path, data_yaml: Path) -> Path:
     """The last.pt of a training of three epochs that was killed after the first."""
     import torch
 
-    from nas.model.build import build
+    from nas.model.builder import build
 
     last = tmp_path / "train" / "mine" / "weights" / "last.pt"
     last.parent.mkdir(parents=True)
@@ -340,7 +340,7 @@ def test_a_checkpoint_goes_on_with_its_losses(tmp_path: Path) -> None:
 def test_the_chosen_loss_takes_the_place_of_ultralytics(tmp_path: Path) -> None:
     from ultralytics.cfg import get_cfg
 
-    from nas.model.build import build
+    from nas.model.builder import build
     from nas.model.loss_names import Losses
     from nas.model.losses import DetectionLoss
     from nas.train.callbacks import penalise

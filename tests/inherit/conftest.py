@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.architecture.architecture import Architecture
-from nas.architecture.to_yaml import to_yaml
-from nas.model.build import build
+from nas.architecture.ultralytics_yaml import to_yaml
+from nas.model.builder import build
 from nas.space.reference_designs import yolo11
 
 NC = 5

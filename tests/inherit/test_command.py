@@ -10,7 +10,7 @@ import torch
 import yaml
 from torch import nn
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.cli import main
 from nas.data import DetectionData
 from nas.space.reference_designs import yolo11
@@ -128,7 +128,7 @@ def _segmenter(folder: Path) -> None:
 
 
 def _fused(folder: Path) -> None:
-    from nas.model.build import fused
+    from nas.model.builder import fused
 
     saved(fused(detector(yolo11("n", 64, 0.25))), folder / "bad.pt")  # type: ignore[arg-type]
 

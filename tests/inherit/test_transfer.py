@@ -157,8 +157,8 @@ def test_fewer_repeats_keep_the_most_important() -> None:
 
 
 def test_more_attention_blocks_add_nothing_at_first(half: nn.Module) -> None:
-    from nas.architecture.to_yaml import to_yaml
-    from nas.model.build import build
+    from nas.architecture.ultralytics_yaml import to_yaml
+    from nas.model.builder import build
 
     config = yaml.safe_load(to_yaml(HALF, NC))
     row = next(row for row in config["backbone"] if row[2] == "C2PSA")
@@ -251,7 +251,7 @@ def stock(name: str, width: float, seed: int) -> nn.Module:
     """One of Ultralytics' own detectors at another width."""
     from ultralytics.nn.tasks import yaml_model_load
 
-    from nas.model.build import build
+    from nas.model.builder import build
 
     config = yaml_model_load(name)
     config |= {"nc": NC, "scale": "n", "scales": {"n": [0.5, width, 1024]}}

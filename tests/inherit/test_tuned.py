@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import DetectionData
 from nas.errors import StorageError
 from nas.inherit import tuned
-from nas.inherit.begin import begin
+from nas.inherit.from_tuned import begin
 from nas.inherit.tuned import how_to_tune, read_tuned, trained_on, tune
-from nas.model.build import build
+from nas.model.builder import build
 from nas.proxy import evaluate
 from nas.proxy.device import threads
 from nas.space.reference_designs import yolo11

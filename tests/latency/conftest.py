@@ -36,7 +36,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="session")
 def tiny_module() -> nn.Module:
     """YOLO11n, as Ultralytics builds it."""
-    from nas.model.build import load_model
+    from nas.model.builder import load_model
 
     return load_model("yolo11n.yaml")
 

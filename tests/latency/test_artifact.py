@@ -28,10 +28,10 @@ from nas.latency.outputs import difference, opened_for_pictures, relative_differ
 from nas.latency.runtimes.registry import is_installed
 from nas.latency.runtimes.session import image
 from nas.latency.types import RUNTIMES
-from nas.model.build import build, fused, load_model
+from nas.model.builder import build, fused, load_model
 from nas.model.onnx import graph_of, to_onnx
 from nas.proxy import ProxySettings, Score, evaluate, train_proxy
-from nas.proxy.evaluate import score_with
+from nas.proxy.validation import score_with
 from tests.latency.conftest import IMGSZ
 
 SIZE = 96

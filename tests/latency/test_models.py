@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError, UsageError
 from nas.latency.artifacts.model_files import find_model, own_imgsz
 from nas.latency.cached import choose_imgsz
@@ -46,7 +46,7 @@ def test_an_onnx_file_has_its_own_size(tiny_onnx: Path) -> None:
 def test_a_checkpoint_states_the_size_it_was_trained_at(tmp_path: Path) -> None:
     import torch
 
-    from nas.model.build import load_model
+    from nas.model.builder import load_model
 
     path = tmp_path / "best.pt"
     torch.save({"model": load_model("yolo11n.yaml").half(), "train_args": {"imgsz": 96}}, path)

@@ -65,7 +65,7 @@ def lively() -> nn.Module:
 
     Seeded, because random weights can amplify the last bit by a thousand.
     """
-    from nas.model.build import load_model
+    from nas.model.builder import load_model
 
     with torch.random.fork_rng():
         torch.manual_seed(3)
@@ -87,7 +87,7 @@ def _opened(model: ModelBytes, settings: LatencySettings, imgsz: int = IMGSZ) ->
 
 
 def _torch(model: nn.Module, picture: Pixels) -> Pixels:
-    from nas.model.build import fused
+    from nas.model.builder import fused
 
     with torch.inference_mode():
         answer: Pixels = fused(model)(torch.from_numpy(picture))[0].numpy()  # type: ignore[arg-type]

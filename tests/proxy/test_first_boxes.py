@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from nas.architecture.to_yaml import to_yaml
-from nas.model.build import build
+from nas.architecture.ultralytics_yaml import to_yaml
+from nas.model.builder import build
 from nas.proxy.box_init import begin_with_boxes
 from nas.space.reference_designs import yolo11
 

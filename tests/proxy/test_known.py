@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import DetectionData
 from nas.errors import GhostnasError, ModelError, UsageError
 from nas.proxy import ProxySettings, train_proxy
@@ -48,7 +48,7 @@ def test_a_teacher_changes_what_is_learnt(
 def test_a_teacher_with_other_strides_is_refused(
     small_data: DetectionData, make_model: MakeModel, checkpoint: Path
 ) -> None:
-    from nas.model.build import build
+    from nas.model.builder import build
 
     two = replace(yolo11("n", 64, 0.0625), levels="P3-P4")
     model = build(to_yaml(two, 6), seed=0)

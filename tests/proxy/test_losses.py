@@ -7,7 +7,7 @@ from ultralytics.utils.loss import E2ELoss, v8DetectionLoss
 from ultralytics.utils.metrics import bbox_iou
 
 from nas.errors import UsageError
-from nas.model.build import build
+from nas.model.builder import build
 from nas.model.loss_names import Losses
 from nas.model.losses import DetectionLoss, as_float32, criterion
 

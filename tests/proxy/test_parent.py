@@ -12,11 +12,11 @@ from benchmarks.parent.net import Parent
 from benchmarks.parent.score import score_cut
 from benchmarks.parent.train import train_parent
 from nas.architecture.architecture import Architecture
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import load
 from nas.data.dataset import Split
 from nas.errors import UsageError
-from nas.model.build import build
+from nas.model.builder import build
 from nas.proxy import ProxySettings
 from nas.space.space import SearchSpace, load_space
 

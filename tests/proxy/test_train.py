@@ -140,7 +140,7 @@ import hashlib, sys, torch
 from pathlib import Path
 from nas.data import embedded, load
 from nas.proxy import ProxySettings, train_proxy
-from nas.model.build import load_model
+from nas.model.builder import load_model
 embedded.PICTURES, embedded.SET_NAME = {"train": 30, "val": 4}, "embedded-repeat"
 torch.manual_seed(int(sys.argv[1]))  # another global state each time, which must not matter
 data = load(None)
@@ -185,7 +185,7 @@ head:
 def test_a_head_without_nms_learns_and_is_scored_by_its_own_branches(small_data: DetectionData) -> None:
     from ultralytics.utils.loss import E2ELoss
 
-    from nas.model.build import build, is_nms_free
+    from nas.model.builder import build, is_nms_free
     from nas.proxy.loss import loss_of
 
     settings = ProxySettings(steps=4, batch=8, recalibration=8)

@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from nas.architecture.architecture import Architecture
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import load
 from nas.data.image_cache import pixels
 from nas.data.synthetic.embedded import write_set
@@ -19,7 +19,7 @@ from nas.errors import StudyError, Unmeasurable
 from nas.latency import LatencySettings, retry
 from nas.latency.artifacts.model_bytes import ModelBytes, Sized
 from nas.latency.measure import Comparison
-from nas.model.build import build
+from nas.model.builder import build
 from nas.proxy import Score
 from nas.search import remeasure
 from nas.search.evaluate import Task

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.cli.search_progress import ConsoleReporter
 from nas.data.findings import Findings, Overlap
 from nas.latency import LatencySettings
@@ -20,7 +20,7 @@ from nas.results.conclusions import gain_sentence
 from nas.results.folder import table
 from nas.results.markdown import report
 from nas.results.plot import draw_front
-from nas.results.write import next_commands, write
+from nas.results.writer import next_commands, write
 from nas.search.conclude import Final, conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline

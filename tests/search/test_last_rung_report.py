@@ -18,7 +18,7 @@ from nas.proxy import Score
 from nas.results.designs import find_design
 from nas.results.last_rung import gained_at_last_rung
 from nas.results.markdown import report
-from nas.results.write import write
+from nas.results.writer import write
 from nas.search.conclude import Final, conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline

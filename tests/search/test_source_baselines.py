@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from nas.architecture.architecture import Architecture
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError
-from nas.model.build import build
+from nas.model.builder import build
 from nas.search.source_baselines import can_be_built, default_space, scale_of, source_baselines
 from nas.space.reference_designs import yolo11
 from nas.space.space import shipped_spaces
@@ -50,7 +50,7 @@ def test_where_nothing_meets_there_is_one_to_compare_with() -> None:
 @pytest.mark.parametrize("scale", ["n", "s"])
 def test_a_source_is_known_whatever_its_classes(scale: str) -> None:
     stock = f"yolo11{scale}.yaml"  # 80 classes, whose branch is wider
-    from nas.model.build import load_model
+    from nas.model.builder import load_model
 
     assert scale_of(load_model(stock), stock) == scale
     assert scale_of(build(to_yaml(yolo11(scale, 320), 3), seed=0), stock) == scale

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from nas.architecture.architecture import Architecture
-from nas.architecture.to_yaml import to_yaml
-from nas.model.build import build, fused
+from nas.architecture.ultralytics_yaml import to_yaml
+from nas.model.builder import build, fused
 from nas.space.bounds import largest, smallest
 from nas.space.space import load_space
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import ModelError
-from nas.model.build import build, load_model
+from nas.model.builder import build, load_model
 from nas.model.complexity import work
 from nas.space.literals import points, read_literal, shipped_literals
 from nas.space.reference_designs import yolo11

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from nas.architecture.architecture import LEVELS
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import UsageError
-from nas.model.build import build, load_model
+from nas.model.builder import build, load_model
 from nas.space.reference_designs import ghost_corner, scaled_yolo11, yolo11
 from nas.space.space import load_space
 

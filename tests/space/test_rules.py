@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from nas.architecture.architecture import Stage
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.space.reference_designs import yolo11
 from nas.space.rules import hidden_channels
 from nas.space.space import load_space, shipped_spaces

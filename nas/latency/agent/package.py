@@ -70,7 +70,7 @@ def agent_package() -> Package:
 
 def modules() -> list[Path]:
     """The files of the agent's modules, sorted."""
-    # A checkpoint names the modules of its blocks, and `nas.model.build.register` imports them by name.
+    # A checkpoint names the modules of its blocks, and `nas.model.builder.register` imports them by name.
     waiting = [_AGENT, *(f"nas.latency.runtimes.{path.stem}" for path in _ROOT.glob(_RUNTIMES)), *REGISTERED.values()]
     found: set[Path] = set()
     while waiting:

@@ -1,6 +1,6 @@
 """A torch module as one file and back, for the torch runtimes.
 
-The file is a checkpoint as Ultralytics writes them, which `nas.model.build.load_model` reads too. It holds the fused
+The file is a checkpoint as Ultralytics writes them, which `nas.model.builder.load_model` reads too. It holds the fused
 module itself, so that the device runs what was trained and needs no YAML.
 """
 
@@ -25,7 +25,7 @@ def to_pt(model: "DetectionModel") -> bytes:
     """
     import torch
 
-    from nas.model.build import fused
+    from nas.model.builder import fused
 
     deployed = fused(model).float().cpu().eval().requires_grad_(False)
     file = io.BytesIO()
@@ -46,7 +46,7 @@ def from_pt(data: bytes) -> "nn.Module":
     import torch
 
     try:
-        from nas.model.build import register
+        from nas.model.builder import register
 
         register()
         module: nn.Module = torch.load(io.BytesIO(data), map_location="cpu", weights_only=False)["model"]

@@ -36,8 +36,8 @@ def features_of(architecture: Architecture, classes: int) -> Features:
         return Features.from_dict(json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError, AttributeError, TypeError):
         pass  # Not there, or not readable any more: counted again.
-    from nas.architecture.to_yaml import to_yaml
-    from nas.model.build import build
+    from nas.architecture.ultralytics_yaml import to_yaml
+    from nas.model.builder import build
     from nas.model.onnx import to_onnx
 
     onnx = to_onnx(build(to_yaml(architecture, classes), seed=0), architecture.imgsz)

@@ -89,7 +89,7 @@ def to_yaml(arch: Architecture, nc: int = 80) -> str:
         nc: Number of classes.
 
     Returns:
-        The YAML text. `nas.model.build.build` makes a model of it; so does Ultralytics once the blocks are
+        The YAML text. `nas.model.builder.build` makes a model of it; so does Ultralytics once the blocks are
         registered.
     """
     arch = arch.canonical()

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from nas.architecture.to_yaml import to_yaml
+from nas.architecture.ultralytics_yaml import to_yaml
 from nas.results.last_rung import last_rung_provenance
 from nas.results.markdown import _counting_rule, report
 from nas.results.plot import draw_front

@@ -11,7 +11,7 @@ from nas.errors import ModelError
 from nas.inherit.child import SectionAccount, accounts, describe_file, inherit
 from nas.inherit.head_rows import class_rows
 from nas.inherit.importance import norms
-from nas.model.build import load_model
+from nas.model.builder import load_model
 from nas.proxy.device import threads
 from nas.proxy.pretrained import load_known
 

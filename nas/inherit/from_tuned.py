@@ -9,13 +9,13 @@ from typing import Any
 from nas.data import DetectionData
 from nas.inherit.channel_spaces import Table
 from nas.inherit.child import describe_file, inherit
+from nas.inherit.from_checkpoint import build_design
 from nas.inherit.importance import Scores
 from nas.inherit.on_data import calibrate, repair_images, sample_of
 from nas.inherit.repair import refit
 from nas.inherit.repair_boxes import refit_boxes
 from nas.inherit.roles import describe
 from nas.inherit.stages import teach
-from nas.inherit.start import build_design
 from nas.inherit.taylor import CPU
 from nas.inherit.tuned import Told, read_tuned, tune
 from nas.proxy import ProxySettings

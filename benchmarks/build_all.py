@@ -18,12 +18,11 @@ import numpy as np
 import onnxruntime
 import torch
 
-from nas.architecture.architecture import Architecture
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.latency.outputs import Pixels, relative_difference
-from nas.model.builder import build, fused
-from nas.model.onnx import to_onnx
-from nas.space.space import load_space
+from nas.architecture import Architecture, to_yaml
+from nas.latency import relative_difference
+from nas.latency.outputs import Pixels
+from nas.model import build, fused, to_onnx
+from nas.space import load_space
 
 CLASSES = 4
 BATCH = 2

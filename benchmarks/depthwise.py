@@ -15,17 +15,13 @@ from contextlib import nullcontext
 
 import torch
 
-from nas.architecture.architecture import Architecture
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.data import load
-from nas.data.image_cache import pixels
-from nas.model.builder import build
-from nas.proxy import ProxySettings
-from nas.proxy.augment import augmented
-from nas.proxy.device import find_precision
+from nas.architecture import Architecture, to_yaml
+from nas.data import load, pixels
+from nas.model import build
+from nas.proxy import ProxySettings, augmented, find_precision
 from nas.proxy.fast_depthwise import quick_depthwise
 from nas.proxy.loss import Objective
-from nas.space.space import load_space
+from nas.space import load_space
 from nas.util import ultralytics_env
 
 ultralytics_env.prepare()

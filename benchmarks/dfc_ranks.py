@@ -21,13 +21,11 @@ from jobs import results
 from latency_parts import Rows
 from scipy.stats import kendalltau
 
-from nas.architecture.architecture import Architecture, Stage
-from nas.architecture.key import from_key
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import Architecture, Stage, from_key, to_yaml
 from nas.data import load
 from nas.model import builder
 from nas.proxy import ProxySettings, train_proxy
-from nas.space.reference_designs import yolo11
+from nas.space import yolo11
 from nas.util import ultralytics_env
 
 ultralytics_env.prepare()

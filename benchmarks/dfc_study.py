@@ -21,21 +21,13 @@ from jobs import results
 from latency_parts import Rows
 from torch import nn
 
-from nas.architecture.architecture import LEVELS, Architecture, Stage
-from nas.architecture.key import from_key
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.data import load
-from nas.data.image_cache import pixels
-from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.latency.measure import calibration, compare, screen
-from nas.latency.retry import patiently
+from nas.architecture import LEVELS, Architecture, Stage, from_key, to_yaml
+from nas.data import load, pixels
+from nas.latency import LatencySettings, Sized, calibration, compare, patiently, screen
+from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.model import builder
-from nas.proxy import ProxySettings, train_proxy
-from nas.proxy.augment import plain_images
-from nas.proxy.validation import evaluate
-from nas.space.reference_designs import yolo11
-from nas.space.schema import attention_fits
+from nas.proxy import ProxySettings, evaluate, plain_images, train_proxy
+from nas.space import attention_fits, yolo11
 from nas.util import ultralytics_env
 
 ultralytics_env.prepare()

@@ -14,11 +14,10 @@ from pathlib import Path
 from latency_parts import Rows
 from paired import paired
 
-from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.model.builder import build
-from nas.model.onnx import to_onnx
-from nas.space.literals import shipped_literals
+from nas.latency import LatencySettings, Sized
+from nas.latency.artifacts.model_bytes import ModelBytes
+from nas.model import build, to_onnx
+from nas.space import shipped_literals
 
 HEADER = ("model", "imgsz", "runtime", "ms", "ratio", "low", "high", "to")
 CSV = Path("results/reference/families/ratios.csv")

@@ -20,11 +20,8 @@ import numpy as np
 from latency_parts import MODELS, Rows, hog, stock
 
 from nas.errors import LatencyError
-from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.latency.measure import calibration, compare
-from nas.latency.protocol.estimate import Calibration
-from nas.latency.retry import patiently
+from nas.latency import Calibration, LatencySettings, Sized, calibration, compare, patiently
+from nas.latency.artifacts.model_bytes import ModelBytes
 
 HEADER = ("hog", "kind", "number", "blocks", "ratio", "low", "high", "seconds", "refused")
 CSV = Path("results/reference/latency/comparisons.csv")

@@ -18,17 +18,12 @@ from pathlib import Path
 
 from latency_parts import Rows
 
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import to_yaml
 from nas.errors import LatencyError
-from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.latency.measure import calibration, compare, screen
-from nas.latency.protocol.estimate import Calibration
-from nas.latency.retry import patiently
-from nas.latency.types import Latency
-from nas.model.builder import build
-from nas.model.onnx import to_onnx
-from nas.space.space import load_space
+from nas.latency import Calibration, Latency, LatencySettings, Sized, calibration, compare, patiently, screen
+from nas.latency.artifacts.model_bytes import ModelBytes
+from nas.model import build, to_onnx
+from nas.space import load_space
 
 HEADER = ("number", *(f"{name}{end}_ms" for name in ("screened", "finalist", "again") for end in ("", "_low", "_high")))
 HEADER += ("finalist_memory", "again_memory", "weights_mb", "seconds", "refused")

@@ -28,7 +28,7 @@ from nas.latency import LatencySettings
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.latency.protocol.probe import ahead_of_others
 from nas.latency.protocol.plan import POOL_QUANTILE
-from nas.latency.runtimes.registry import open_session
+from nas.latency import open_session
 path, imgsz, copies, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 model = ModelBytes("onnx", open(path, "rb").read())
 with ExitStack() as stack:

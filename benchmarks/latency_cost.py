@@ -17,17 +17,21 @@ from collections.abc import Sequence
 
 from latency_parts import MODELS, stock
 
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.latency.measure import calibration, compare, screen
-from nas.latency.outputs import opened_for_pictures
-from nas.latency.protocol.estimate import Calibration
-from nas.latency.retry import patiently
-from nas.model.builder import build
-from nas.model.onnx import to_onnx
+from nas.architecture import to_yaml
+from nas.latency import (
+    Calibration,
+    LatencySettings,
+    Sized,
+    calibration,
+    compare,
+    opened_for_pictures,
+    patiently,
+    screen,
+)
+from nas.latency.artifacts.model_bytes import ModelBytes
+from nas.model import build, to_onnx
 from nas.search.remeasure import TOGETHER
-from nas.space.space import load_space
+from nas.space import load_space
 
 
 def main() -> None:

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.model.builder import build
-from nas.model.onnx import to_onnx
-from nas.space.reference_designs import yolo11
+from nas.architecture import to_yaml
+from nas.latency import Sized
+from nas.latency.artifacts.model_bytes import ModelBytes
+from nas.model import build, to_onnx
+from nas.space import yolo11
 
 # Name, width and input size of a YOLO11n: about 2, 8, 25 and 60 ms on one core of a 2023 server.
 MODELS = (

@@ -26,17 +26,16 @@ import numpy as np
 from latency_parts import Rows
 from numpy.typing import NDArray
 
-from nas.architecture.architecture import Architecture
+from nas.architecture import Architecture
 from nas.errors import LatencyError
-from nas.latency import LatencySettings
-from nas.latency.measure import calibration
+from nas.latency import LatencySettings, calibration
 from nas.latency.predictor.feature_cache import features_of
 from nas.latency.predictor.features import TERMS
 from nas.latency.predictor.predictor import Prediction, Predictor, Sample
 from nas.proxy import ProxySettings
 from nas.search.evaluate import Task, measure_only
-from nas.space.space import SearchSpace, load_space
-from nas.study.evaluation import Evaluation, Limits
+from nas.space import SearchSpace, load_space
+from nas.study import Evaluation, Limits
 
 HEADER = ("number", "key", "imgsz", "latency_ms", "low_ms", "high_ms", "gflops", "params", "runtime", "runtime_version")
 HEADER += ("precision", "threads", "device", "seconds", "refused")

@@ -25,9 +25,8 @@ import numpy as np
 from latency_parts import MODELS, Rows, hog, stock
 
 from nas.errors import LatencyError
-from nas.latency import LatencySettings
-from nas.latency.measure import calibration, compare
-from nas.latency.retry import SURE, surely
+from nas.latency import LatencySettings, calibration, compare, surely
+from nas.latency.retry import SURE
 
 HEADER = ("hog", "model", "repeat", "method", "latency_ms", "low_ms", "high_ms", "memory", "seconds", "refused")
 CSV = Path("results/reference/latency/repeatability.csv")
@@ -38,7 +37,7 @@ PLAIN = """
 import sys, time, statistics
 from nas.latency import LatencySettings
 from nas.latency.artifacts.model_bytes import ModelBytes
-from nas.latency.runtimes.registry import open_session
+from nas.latency import open_session
 with open_session(ModelBytes("onnx", open(sys.argv[1], "rb").read()), int(sys.argv[2]), LatencySettings()) as session:
     for _ in range(10):
         session.run()

@@ -25,12 +25,11 @@ from torch.nn import functional as F
 from ultralytics.nn.tasks import DetectionModel
 
 from nas.blocks.ghost import GhostModule
-from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.latency.outputs import relative_difference
-from nas.model.builder import build, fused
-from nas.model.onnx import deployable, graph_of
-from nas.space.literals import shipped_literals
+from nas.latency import LatencySettings, Sized, relative_difference
+from nas.latency.artifacts.model_bytes import ModelBytes
+from nas.model import build, deployable, fused
+from nas.model.onnx import graph_of
+from nas.space import shipped_literals
 
 KINDS = ("authors", "fused", "rewritten")
 HEADER = (

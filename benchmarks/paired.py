@@ -13,10 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import Sized
-from nas.latency.runtimes.registry import open_session
-from nas.latency.runtimes.session import check_finite, image
+from nas.latency import LatencySettings, Sized, check_finite, image, open_session
 from nas.util.machine_lock import Turnstile
 
 BLOCK_S = 0.015

@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 
-from nas.architecture.key import from_key
+from nas.architecture import from_key
 from nas.data import load
 from nas.results.proxy_quality import MEASURED, Ranking, measured
-from nas.space.space import load_space
-from nas.surrogate.posterior import Scored, denoised
+from nas.space import load_space
+from nas.surrogate import Scored, denoised
 
 FOLDER = Path("results/reference/ghostbench")
 FREE = ("params", "gflops", "latency_ms")

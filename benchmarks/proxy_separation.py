@@ -14,12 +14,11 @@ from dataclasses import replace
 
 from scipy.stats import kendalltau
 
-from nas.architecture.architecture import Architecture, Stage
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import Architecture, Stage, to_yaml
 from nas.data import load
 from nas.model import builder
 from nas.proxy import DEFAULT_STEPS, ProxyResult, ProxySettings, train_proxy
-from nas.space.reference_designs import yolo11
+from nas.space import yolo11
 from nas.util import ultralytics_env
 
 ultralytics_env.prepare()

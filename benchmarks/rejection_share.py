@@ -11,12 +11,11 @@ import statistics
 from collections import defaultdict
 from pathlib import Path
 
-from nas.latency import LatencySettings
-from nas.latency.measure import calibration
+from nas.latency import LatencySettings, calibration
 from nas.proxy import ProxySettings
 from nas.search.evaluate import Task, measure_only
-from nas.space.space import load_space
-from nas.study.evaluation import Limits
+from nas.space import load_space
+from nas.study import Limits
 from nas.util.units import latency_ms
 
 

@@ -21,9 +21,9 @@ from jobs import results
 from latency_parts import Rows
 from numpy.typing import NDArray
 
-from nas.architecture.key import from_key
-from nas.space.space import load_space
-from nas.surrogate.acquisition import Seen, promises
+from nas.architecture import from_key
+from nas.space import load_space
+from nas.surrogate import Seen, promises
 from nas.util import ultralytics_env
 
 ultralytics_env.prepare()
@@ -40,8 +40,8 @@ def draw(folder: Path, count: int) -> list[tuple[str, float]]:
     """Random designs near below the target, with the latencies that a search's measurements foretell."""
     from nas.latency.predictor.feature_cache import features_of
     from nas.latency.predictor.predictor import Predictor
-    from nas.search.latency_filter import sample_of
-    from nas.study.store import read_records
+    from nas.search import sample_of
+    from nas.study import read_records
 
     settings, candidates, baselines = read_records(folder)
     measured = [record.evaluation for record in (*baselines, *candidates) if record.evaluation is not None]
@@ -59,10 +59,9 @@ def scored(key: str, latency_ms: float) -> dict[str, object]:
     """A design with the score of its proxy, as a row."""
     import torch
 
-    from nas.architecture.ultralytics_yaml import to_yaml
+    from nas.architecture import to_yaml
     from nas.data import load
-    from nas.model.builder import build
-    from nas.model.complexity import count
+    from nas.model import build, count
     from nas.proxy import ProxySettings, train_proxy
     from nas.util.machine_lock import Turnstile
 

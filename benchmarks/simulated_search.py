@@ -22,25 +22,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture.architecture import Architecture
-from nas.architecture.key import from_key
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import Architecture, from_key, to_yaml
 from nas.latency import Latency, LatencySettings
 from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction
-from nas.model.builder import build
-from nas.model.complexity import count
+from nas.model import build, count
 from nas.proxy import ProxySettings, Score
 from nas.search import sampler
 from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.scheduler import Campaign
-from nas.space.reference_designs import yolo11
-from nas.space.space import load_space
-from nas.study.evaluation import Evaluation, Limits
-from nas.study.record import Record, evaluated
-from nas.study.settings import SearchSettings
-from nas.study.store import StoredStudy
-from nas.surrogate.posterior import Scored, described
+from nas.space import load_space, yolo11
+from nas.study import Evaluation, Limits, Record, SearchSettings, StoredStudy, evaluated
+from nas.surrogate import Scored
+from nas.surrogate.posterior import described
 from nas.util import ultralytics_env
 from nas.util.pareto import hypervolume
 

@@ -22,10 +22,9 @@ from typing import Any
 
 import torch
 
-from nas.architecture.key import from_key
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import from_key, to_yaml
 from nas.data import load
-from nas.space.space import load_space
+from nas.space import load_space
 from nas.util import ultralytics_env
 
 ultralytics_env.prepare()
@@ -37,7 +36,7 @@ def stock(key: str, source: str | None, steps: int) -> tuple[float, float]:
     """Seconds and val mAP50-95 of one trial by `YOLO.train`."""
     from ultralytics import YOLO
 
-    from nas.model.builder import register
+    from nas.model import register
     from nas.proxy import evaluate
     from nas.util.ultralytics_env import without_trackers
 
@@ -76,7 +75,7 @@ def stock(key: str, source: str | None, steps: int) -> tuple[float, float]:
 
 def lean(key: str, source: str | None, steps: int, seed: int) -> tuple[float, float, float]:
     """Seconds, val mAP50-95 and peak memory in MiB of one trial by the lean loop, in this process."""
-    from nas.model.builder import build
+    from nas.model import build
     from nas.proxy import ProxySettings, evaluate, train_proxy
 
     torch.set_num_threads(1)

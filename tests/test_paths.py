@@ -20,11 +20,12 @@ from nas.data import load
 from nas.data.findings import Findings
 from nas.errors import DataError, StorageError
 from nas.model.builder import load_model
+from nas.results.conclusions import next_commands
 from nas.results.dashboard import annotate, server
 from nas.results.designs import find_design
 from nas.results.folder import find_run, list_runs
 from nas.results.writable import check_results
-from nas.results.writer import next_commands, write
+from nas.results.writer import write
 from nas.search.conclude import conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline, ray_tune

@@ -24,15 +24,11 @@ import torch
 
 from benchmarks.latency_parts import Rows
 from benchmarks.paired import Paired, paired
-from nas.architecture.architecture import Architecture
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
-from nas.model.builder import build
-from nas.model.complexity import count
-from nas.model.onnx import to_onnx
-from nas.space.reference_designs import ghost_corner, yolo11
-from nas.space.space import SearchSpace, load_space
+from nas.architecture import Architecture, to_yaml
+from nas.latency import LatencySettings, Sized
+from nas.latency.artifacts.model_bytes import ModelBytes
+from nas.model import build, count, to_onnx
+from nas.space import SearchSpace, ghost_corner, load_space, yolo11
 from nas.util.provenance import machine, versions
 
 FOLDER = Path("results/reference/ghostbench")

@@ -23,8 +23,7 @@ from benchmarks.ghostbench.train import PLAIN, selected
 from benchmarks.jobs import results
 from benchmarks.latency_parts import Rows
 from benchmarks.proxy_quality import SEARCH_STEPS
-from nas.architecture.architecture import Architecture
-from nas.architecture.key import from_key
+from nas.architecture import Architecture, from_key
 from nas.util import ultralytics_env
 
 ultralytics_env.prepare()
@@ -37,8 +36,8 @@ _MOMENTS = (30, 45, 60)
 
 
 def _model(arch: Architecture, nc: int, seed: int) -> nn.Module:
-    from nas.architecture.ultralytics_yaml import to_yaml
-    from nas.model.builder import build
+    from nas.architecture import to_yaml
+    from nas.model import build
 
     return build(to_yaml(arch, nc), seed=seed)
 
@@ -80,8 +79,8 @@ def moments(arch: Architecture, data: Any, seed: int) -> dict[str, float]:
 @torch.no_grad()
 def nwot(arch: Architecture, data: Any, seed: int) -> float:
     """Log-determinant of how alike pictures switch an untrained net's units (Mellor et al. 2021, arXiv 2006.04647)."""
-    from nas.data.image_cache import pixels
-    from nas.proxy.augment import plain_images
+    from nas.data import pixels
+    from nas.proxy import plain_images
 
     model = _model(arch, data.nc, seed).train()  # BatchNorm of the batch: an untrained net has no other statistics
     count = _NWOT_PICTURES

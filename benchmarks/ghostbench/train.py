@@ -20,7 +20,7 @@ from torch import nn
 from benchmarks.ghostbench.architectures import FOLDER
 from benchmarks.jobs import results
 from benchmarks.latency_parts import Rows
-from nas.architecture.key import from_key
+from nas.architecture import from_key
 from nas.util import ultralytics_env
 from nas.util.provenance import versions
 
@@ -41,10 +41,8 @@ _KEPT = ("arch", "yaml", "band", "held_out", "imgsz", "latency_ms", "params", "g
 
 def selected(average: nn.Module, data: Any, imgsz: int, settings: Any, gate: Any) -> float:
     """mAP50-95 on the selection part of a training's averaged weights, which are left as they are."""
-    from nas.data.image_cache import pixels
-    from nas.proxy import evaluate
-    from nas.proxy.device import find_device, find_precision
-    from nas.proxy.ema import recalibrate
+    from nas.data import pixels
+    from nas.proxy import evaluate, find_device, find_precision, recalibrate
 
     model, source, device = deepcopy(average), pixels(data.train, imgsz), find_device("cpu")
     precision = find_precision(settings.precision, device)
@@ -54,9 +52,9 @@ def selected(average: nn.Module, data: Any, imgsz: int, settings: Any, gate: Any
 
 def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> dict[str, Any]:
     """One training and what it gave."""
-    from nas.architecture.ultralytics_yaml import to_yaml
+    from nas.architecture import to_yaml
     from nas.data import load
-    from nas.model.builder import build
+    from nas.model import build
     from nas.proxy import ProxySettings, evaluate, train_proxy
     from nas.util.machine_lock import Turnstile
 

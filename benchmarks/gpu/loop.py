@@ -5,20 +5,26 @@ from dataclasses import replace
 
 import torch
 
-from nas.architecture.architecture import Architecture
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.data import load
-from nas.data.image_cache import pixels
-from nas.model.builder import build
-from nas.proxy import ProxySettings
-from nas.proxy.augment import augmented
-from nas.proxy.batch_order import Order
-from nas.proxy.device import StepGate, find_device, find_precision, passing, settle
+from nas.architecture import Architecture, to_yaml
+from nas.data import load, pixels
+from nas.model import build
+from nas.proxy import (
+    Order,
+    ProxySettings,
+    StepGate,
+    augmented,
+    descend,
+    find_device,
+    find_precision,
+    optimizer_of,
+    passing,
+    settle,
+)
 from nas.proxy.ema import AveragedWeights
 from nas.proxy.fast_depthwise import quick_depthwise
 from nas.proxy.loss import Objective
-from nas.proxy.train import changed_share, descend, optimizer_of
-from nas.space.literals import shipped_literals
+from nas.proxy.train import changed_share
+from nas.space import shipped_literals
 
 MOST_STEPS = 1_000_000
 

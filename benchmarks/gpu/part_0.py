@@ -19,9 +19,8 @@ def said(*command: str) -> str:
     return (done.stdout + done.stderr).strip()
 
 
-from nas.data import load  # noqa: E402
-from nas.data.image_cache import pixels  # noqa: E402
-from nas.latency.protocol.probe import fingerprint  # noqa: E402
+from nas.data import load, pixels  # noqa: E402
+from nas.latency import fingerprint  # noqa: E402
 
 check.note("python", sys.version.split()[0])
 check.note("ghostnas imported without ray", "ray" not in sys.modules)

@@ -8,9 +8,9 @@ import torch
 from findings import started
 from loop import design
 
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import to_yaml
 from nas.data import load
-from nas.model.builder import build
+from nas.model import build
 from nas.proxy import ProxySettings, device, train_proxy
 
 check = started(2)

@@ -8,9 +8,9 @@ from loop import Loop, design
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import to_yaml
 from nas.data import load
-from nas.model.builder import build
+from nas.model import build
 from nas.proxy import ProxySettings, train_proxy
 
 check = started(3)

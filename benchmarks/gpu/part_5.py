@@ -10,16 +10,14 @@ import torch
 from findings import started
 
 from nas.errors import LatencyError
-from nas.latency import LatencySettings
+from nas.latency import COMPUTE, Calibration, LatencySettings, open_session, prepare, prepare_reference
 from nas.latency.artifacts.model_bytes import ModelBytes
-from nas.latency.artifacts.prepare import prepare, prepare_reference
 from nas.latency.protocol.collect import Trace, collect, pooled_figures
-from nas.latency.protocol.estimate import Calibration, fit
+from nas.latency.protocol.estimate import fit
 from nas.latency.protocol.plan import Plan
 from nas.latency.protocol.probe import ahead_of_others, probe
-from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, Reference, reference_module, reference_onnx
-from nas.latency.runtimes.registry import open_session
-from nas.model.builder import load_model
+from nas.latency.protocol.reference_nets import MEMORY, Reference, reference_module, reference_onnx
+from nas.model import load_model
 
 check = started(5)
 WIDE = Reference(1.0, 64) if check.dry else Reference(4.0, 640)

@@ -25,11 +25,8 @@ def train(check: Check, through_the_turnstile: bool, ready: Event, enough: Event
 def beside(check: Check) -> None:
     """One model's screening alone, beside a training that passes the turnstile, and beside one that does not."""
     from nas.errors import LatencyError
-    from nas.latency import LatencySettings
-    from nas.latency.artifacts.model_bytes import Sized
-    from nas.latency.artifacts.prepare import prepare
-    from nas.latency.measure import needed_calibration, screen
-    from nas.model.builder import load_model
+    from nas.latency import LatencySettings, Sized, needed_calibration, prepare, screen
+    from nas.model import load_model
 
     settings = LatencySettings("onnxruntime" if check.dry else "torch-cudagraph", device=check.device)
     imgsz = 64 if check.dry else 160
@@ -68,9 +65,9 @@ def without_memory(check: Check) -> None:
     """What a training is called whose memory ends: in a step, and when the model is moved; and the next training."""
     from loop import design
 
-    from nas.architecture.ultralytics_yaml import to_yaml
+    from nas.architecture import to_yaml
     from nas.data import load
-    from nas.model.builder import build
+    from nas.model import build
     from nas.proxy import ProxySettings, train_proxy
 
     data, arch = load(None), design("yolo11-n", 64 if check.dry else 160)

@@ -10,13 +10,10 @@ from typing import Any
 
 from benchmarks.inherit.report import spread, table
 from benchmarks.latency_parts import Rows
-from nas.architecture.key import from_key
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import from_key, to_yaml
 from nas.data import DetectionData, load
-from nas.inherit.from_tuned import TAUGHT_STEPS, begin
-from nas.inherit.tuned import how_to_tune, tune
-from nas.model.builder import build
-from nas.model.loss_names import Losses
+from nas.inherit import TAUGHT_STEPS, begin, how_to_tune, tune
+from nas.model import Losses, build
 from nas.proxy import evaluate, train_proxy
 from nas.search.promotions import kind
 from nas.util.machine_lock import Turnstile

@@ -11,21 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.data import DetectionData
-from nas.data.image_cache import Pixels
+from nas.architecture import to_yaml
+from nas.data import DetectionData, Pixels
+from nas.inherit import describe, load_source, write_checkpoint
 from nas.inherit.channel_spaces import Table
-from nas.inherit.checkpoint import write_checkpoint
-from nas.inherit.from_checkpoint import load_source
 from nas.inherit.head_rows import class_rows
 from nas.inherit.importance import norms
 from nas.inherit.new_classes import trained_classes
 from nas.inherit.on_data import calibrate, sample_of, take_classes
-from nas.inherit.roles import describe
 from nas.inherit.taylor import taylor
-from nas.model.builder import build
+from nas.model import build
 from nas.proxy import ProxySettings, train_proxy
-from nas.space.reference_designs import yolo11
+from nas.space import yolo11
 from nas.util.machine_lock import Turnstile
 
 TUNED_AT, TUNED_FOR, SELF_FOR = 160, 600, 1200

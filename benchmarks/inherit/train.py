@@ -8,14 +8,13 @@ from typing import Any
 
 from benchmarks.inherit.arms import Arm, Design
 from benchmarks.inherit.sources import Sources, settings
-from nas.architecture.key import from_key
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import from_key, to_yaml
 from nas.data import DetectionData
 from nas.inherit.child import inherit
 from nas.inherit.on_data import calibrate, repair_images
 from nas.inherit.repair import refit
 from nas.inherit.repair_boxes import refit_boxes
-from nas.model.builder import build
+from nas.model import build
 from nas.proxy import evaluate, train_proxy
 from nas.util.machine_lock import Turnstile
 from nas.util.provenance import machine, versions

@@ -24,11 +24,10 @@ from benchmarks.ghostbench.architectures import FOLDER
 from benchmarks.ghostbench.proxies import FIRST_SEED, PROXIES
 from benchmarks.latency_parts import Rows
 from benchmarks.parent.rank import score, trained_parent
-from nas.architecture.architecture import Architecture
-from nas.architecture.key import from_key
+from nas.architecture import Architecture, from_key
 from nas.latency.predictor.feature_cache import features_of
 from nas.latency.predictor.predictor import Predictor, Sample
-from nas.space.space import SearchSpace
+from nas.space import SearchSpace
 
 HEADER = ("data", "chosen", "arch", "latency_ms", "parent_score", "proxy", "seed", "score")
 TARGET_MS, LEAST = 2.5, 0.8
@@ -106,7 +105,7 @@ def main() -> None:
     parser.set_defaults(lr=0.006, sandwich=False, seed=0, threads=1)
     options, rows = Rows.asked_for(parser, FOLDER / "evolved.csv", HEADER, "trainings")
     from nas.data import load
-    from nas.space.space import load_space
+    from nas.space import load_space
 
     torch.set_num_threads(1)
     data, space = load(options.data), load_space("ghostv2-n")

@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from benchmarks.parent.cut import Cut, Taken, is_head, takes_no_weights
-from nas.architecture.architecture import Architecture, Downsample, Stage
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import Architecture, Downsample, Stage, to_yaml
 from nas.errors import UsageError
-from nas.model.builder import build
-from nas.space.space import SearchSpace
+from nas.model import build
+from nas.space import SearchSpace
 
 FAMILIES = ("ghost", "c3k2")
 _SHARED: dict[str, set[Any]] = {

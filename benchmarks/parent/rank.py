@@ -19,7 +19,7 @@ import torch
 from benchmarks.ghostbench.architectures import FOLDER
 from benchmarks.ghostbench.proxies import FIRST_SEED, HEADER
 from benchmarks.latency_parts import Rows
-from nas.architecture.key import from_key
+from nas.architecture import from_key
 from nas.util import ultralytics_env
 from nas.util.paths import cache_subdir
 
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options, rows = Rows.asked_for(parser, FOLDER / "proxies.csv", HEADER, "scores")
     from nas.data import load
-    from nas.space.space import load_space
+    from nas.space import load_space
 
     torch.set_num_threads(options.threads)
     data = load(options.data)

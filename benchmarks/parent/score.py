@@ -4,13 +4,9 @@ A fine-tuning of a few dozen steps makes the score higher and its order worse (d
 """
 
 from benchmarks.parent.net import Parent
-from nas.architecture.architecture import Architecture
-from nas.data.dataset import DetectionData
-from nas.data.image_cache import pixels
-from nas.proxy.device import StepGate, find_device, find_precision, threads
-from nas.proxy.ema import recalibrate
-from nas.proxy.settings import ProxySettings, Score
-from nas.proxy.validation import evaluate
+from nas.architecture import Architecture
+from nas.data import DetectionData, pixels
+from nas.proxy import ProxySettings, Score, StepGate, evaluate, find_device, find_precision, recalibrate, threads
 
 
 def score_cut(

@@ -11,20 +11,31 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.parent.net import Parent
-from nas.architecture.architecture import Architecture
-from nas.data.dataset import DetectionData
-from nas.data.image_cache import pixels
+from nas.architecture import Architecture
+from nas.data import DetectionData, pixels
 from nas.errors import ProxyError
-from nas.model.losses import as_float32
-from nas.proxy.augment import Batch, augmented
-from nas.proxy.batch_order import Order
-from nas.proxy.device import Precision, StepGate, autocast, find_device, find_precision, passing, threads
+from nas.model import as_float32
+from nas.proxy import (
+    Order,
+    ProxySettings,
+    StepGate,
+    augmented,
+    descend,
+    find_device,
+    find_precision,
+    learning_rate,
+    loss_of,
+    optimizer_of,
+    passing,
+    set_learning_rate,
+    threads,
+)
+from nas.proxy.augment import Batch
+from nas.proxy.device import Precision, autocast
 from nas.proxy.ema import AveragedWeights
 from nas.proxy.fast_depthwise import quick_depthwise
-from nas.proxy.loss import loss_of
-from nas.proxy.settings import ProxySettings
-from nas.proxy.train import changed_share, descend, learning_rate, optimizer_of, set_learning_rate
-from nas.space.space import SearchSpace
+from nas.proxy.train import changed_share
+from nas.space import SearchSpace
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ def add_to(app: typer.Typer) -> None:
         out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
     ) -> None:
         """Serve a run's study with optuna-dashboard, during the search and afterwards."""
-        from nas.results.dashboard import is_loopback, server
-        from nas.results.folder import find_run, latest_run
+        from nas.results import find_run, is_loopback, latest_run, server
         from nas.util.printable import printable
 
         run = latest_run(out) if name is None else find_run(name, out)

@@ -28,10 +28,7 @@ def add_to(app: typer.Typer) -> None:
         from rich.console import Console
 
         from nas.cli.reading import ReadingProgress
-        from nas.data import load
-        from nas.data.data_yaml import find_yaml
-        from nas.data.picture_files import split_that_holds
-        from nas.data.preview import write_preview
+        from nas.data import find_yaml, load, split_that_holds, write_preview
         from nas.errors import UsageError
         from nas.util.printable import printable
 

@@ -8,7 +8,7 @@ import typer
 from nas.errors import LatencyError
 
 if TYPE_CHECKING:
-    from nas.latency.devices.check import Checkup
+    from nas.latency import Checkup
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,8 +29,7 @@ def check(
     """Connect to devices, show what they say of themselves, and run a small model in every runtime there."""
     from rich.console import Console
 
-    from nas.latency.devices.check import check_device
-    from nas.latency.devices.profile import resolve_device
+    from nas.latency import check_device, resolve_device
 
     places = [resolve_device(text) for text in devices or ["local"]]
     found = []

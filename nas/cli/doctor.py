@@ -121,8 +121,7 @@ def _cache_folder() -> str:
 
 
 def _thop() -> str:
-    from nas.model.builder import load_model
-    from nas.model.complexity import count
+    from nas.model import count, load_model
 
     counts = count(load_model(_SMALL), _IMGSZ)
     return f"{_SMALL} at {_IMGSZ} px: {counts.params:,} parameters, {counts.gflops:.3f} GFLOPs"
@@ -136,7 +135,7 @@ def _ray() -> str:
 
 
 def _fingerprint(device: str) -> str:
-    from nas.latency.protocol.probe import fingerprint
+    from nas.latency import fingerprint
 
     return fingerprint(device)
 
@@ -155,8 +154,7 @@ def _gpus() -> Iterator[Finding]:
 
 
 def _runtimes() -> Iterator[Finding]:
-    from nas.latency import DEFAULT_RUNTIME, available_runtimes, is_installed
-    from nas.latency.types import OFFERS
+    from nas.latency import DEFAULT_RUNTIME, OFFERS, available_runtimes, is_installed
 
     devices = ["cpu", *_cuda_if_any()]
     for runtime, text in available_runtimes().items():
@@ -181,11 +179,7 @@ def _cuda_if_any() -> list[str]:
 
 def _runner(runtime: str, precision: str, device: str) -> Callable[[], str]:
     def run() -> str:
-        from nas.latency import LatencySettings, runtime_version
-        from nas.latency.artifacts.model_files import find_model
-        from nas.latency.artifacts.prepare import prepare
-        from nas.latency.runtimes.registry import open_session
-        from nas.latency.runtimes.session import check_finite, image
+        from nas.latency import LatencySettings, check_finite, find_model, image, open_session, prepare, runtime_version
 
         settings = LatencySettings(runtime, precision, 1, device)
         model = prepare(find_model(_SMALL), _IMGSZ, settings, image(_IMGSZ))

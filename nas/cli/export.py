@@ -39,8 +39,8 @@ def export(
 
 def _bundle(target: str | None, to: Path | None, trial: int | None, out: Path) -> None:
     from nas.errors import UsageError
-    from nas.export.bundle import write_bundle
-    from nas.results.designs import find_design
+    from nas.export import write_bundle
+    from nas.results import find_design
     from nas.util.printable import printable
 
     if target is None:
@@ -60,7 +60,7 @@ def _deployable(format: str, weights: Path, to: Path | None, imgsz: int | None, 
     from nas.util import ultralytics_env
 
     ultralytics_env.prepare()
-    from nas.export.exporter import export as export_checked
+    from nas.export import export as export_checked
     from nas.util.printable import printable
 
     made = export_checked(weights, format, to, imgsz, data)

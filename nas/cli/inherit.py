@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from nas.inherit.from_checkpoint import Start
+    from nas.inherit import Start
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,12 +27,11 @@ def inherit(
 ) -> None:
     """Write a checkpoint of a design that begins with the weights of a trained detector of another size."""
     from nas.errors import UsageError
-    from nas.results.designs import find_untrained
+    from nas.results import find_untrained
 
     design = find_untrained(target, trial)
-    from nas.inherit.checkpoint import check_place, write_checkpoint
-    from nas.inherit.from_checkpoint import start
-    from nas.model.known_checkpoints import find_checkpoint
+    from nas.inherit import check_place, start, write_checkpoint
+    from nas.model import find_checkpoint
 
     if refit is not None and data is None:
         raise UsageError("--refit and --no-refit need pictures: add --data DATA.yaml")

@@ -8,9 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    from nas.latency.cached import Answer
-    from nas.latency.protocol.estimate import Ratio
-    from nas.latency.types import Latency
+    from nas.latency import Answer, Latency, Ratio
 
 _MEASURE = "measure"
 _SURE = 0.02
@@ -83,13 +81,16 @@ def measure(
     from rich.console import Console
 
     from nas.errors import UsageError
-    from nas.latency import resolve_level
-    from nas.latency.artifacts.model_files import find_model
-    from nas.latency.artifacts.users_onnx import note
-    from nas.latency.cached import choose_imgsz, latencies_of
-    from nas.latency.devices.profile import resolve_device
-    from nas.latency.measure import calibration
-    from nas.latency.retry import patiently
+    from nas.latency import (
+        calibration,
+        choose_imgsz,
+        find_model,
+        latencies_of,
+        note,
+        patiently,
+        resolve_device,
+        resolve_level,
+    )
     from nas.util import units
 
     # Everything that can be wrong with the request is found before anything is measured.

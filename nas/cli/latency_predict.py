@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from nas.latency.artifacts.model_files import ModelFile
+    from nas.latency import ModelFile
     from nas.latency.predictor.features import Features
     from nas.latency.predictor.predictor import Prediction, Predictor, Sample
-    from nas.study.settings import SearchSettings
+    from nas.study import SearchSettings
 
 
 def predict(
@@ -34,8 +34,7 @@ def predict(
     from rich.console import Console
 
     from nas.errors import UsageError
-    from nas.latency.artifacts.model_files import find_model
-    from nas.latency.cached import choose_imgsz
+    from nas.latency import choose_imgsz, find_model
 
     if most < 1:
         raise UsageError(f"--most must be at least 1, got {most}")
@@ -53,9 +52,9 @@ def predict(
 
 def _samples(run: str, out: Path, most: int) -> "tuple[SearchSettings, list[Sample]]":
     """The first distinct measured candidates of a run, with the work of their graphs."""
-    from nas.results.folder import find_run
-    from nas.search.latency_filter import sample_of
-    from nas.study.store import read_records
+    from nas.results import find_run
+    from nas.search import sample_of
+    from nas.study import read_records
 
     settings, candidates, baselines = read_records(find_run(run, out))
     measured = {record.key: record.evaluation for record in (*candidates, *baselines) if record.evaluation is not None}
@@ -73,14 +72,14 @@ def _features(model: "ModelFile", imgsz: int) -> "Features":
     from nas.latency.predictor.features import features
 
     if model.onnx is not None:
-        from nas.latency.artifacts.onnx_graph import fixed
+        from nas.latency import fixed
 
         try:
             return features(fixed(model.onnx, (1, 3, imgsz, imgsz)))
         except ModelError as error:
             raise ModelError(f"{model.name}: {error}") from error
-    from nas.latency.artifacts.model_files import load_unfused
-    from nas.model.onnx import to_onnx
+    from nas.latency import load_unfused
+    from nas.model import to_onnx
 
     return features(to_onnx(load_unfused(model.name), imgsz))
 

@@ -92,10 +92,9 @@ def search(
     from dataclasses import replace
 
     from nas.errors import UsageError
-    from nas.latency.devices.profile import resolve_device
-    from nas.model.loss_names import Losses
-    from nas.study.evaluation import Limits
-    from nas.study.settings import SAMPLERS
+    from nas.latency import resolve_device
+    from nas.model import Losses
+    from nas.study import SAMPLERS, Limits
     from nas.util import ultralytics_env, units
 
     target_ms = units.latency_ms(target_latency)
@@ -141,13 +140,11 @@ def search(
     ultralytics_env.prepare()
 
     from nas.cli.search_progress import ConsoleReporter
-    from nas.model.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
+    from nas.model import checkpoint_at_hand, find_checkpoint, hint
     from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
-    from nas.results.dashboard import annotate
-    from nas.search.request import Request
-    from nas.search.run import run_search
-    from nas.search.source_baselines import default_space
-    from nas.space.space import load_space
+    from nas.results import annotate
+    from nas.search import Request, default_space, run_search
+    from nas.space import load_space
 
     checkpoint = None if source is None else find_checkpoint(source).absolute()
     found = load_space(space or (DEFAULT_SPACE if checkpoint is None else default_space(checkpoint)))

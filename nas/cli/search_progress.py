@@ -15,11 +15,9 @@ from nas.util.printable import printable
 
 if TYPE_CHECKING:
     from nas.data import DetectionData
-    from nas.inherit.values import Tuned
-    from nas.search.feasibility import Feasibility
-    from nas.search.progress import Progress
-    from nas.study.outcome import Outcome
-    from nas.study.settings import SearchSettings
+    from nas.inherit import Tuned
+    from nas.search import Feasibility, Progress
+    from nas.study import Outcome, SearchSettings
 
 
 _IN_THE_REPORT_ONLY = ("GFLOPs", "imgsz")
@@ -49,7 +47,7 @@ class ConsoleReporter:
 
     def opened(self, folder: Path, settings: "SearchSettings", data: "DetectionData", done: int) -> None:
         """Say what is searched, on what, and whether it goes on from before."""
-        from nas.latency.types import in_words
+        from nas.latency import in_words
 
         s = settings
         self._say(f"search {printable(folder)}" + (f" (goes on: {done} candidates trained already)" if done else ""))
@@ -120,9 +118,7 @@ class ConsoleReporter:
 
     def concluded(self, outcome: "Outcome") -> None:
         """Show the front against the baselines and what to type next."""
-        from nas.results.conclusions import gain_sentence
-        from nas.results.markdown import table
-        from nas.results.writer import next_commands
+        from nas.results import gain_sentence, next_commands, table
 
         self._stop()
         header, found = table(outcome)

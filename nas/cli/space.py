@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nas.architecture.architecture import Architecture
-    from nas.space.space import SearchSpace
+    from nas.architecture import Architecture
+    from nas.space import SearchSpace
 
 _DEFAULT = "ghostv2-n"
 _CLASSES = 80  # COCO's, as Ultralytics' own tables count
@@ -36,7 +36,7 @@ def show(space: str = _SPACE) -> None:
     from rich.console import Console
 
     from nas.cli.columns import columns, show_table
-    from nas.space.space import load_space
+    from nas.space import load_space
 
     loaded, console = load_space(space), Console(highlight=False, markup=False)
     title = f"{loaded.name}: {loaded.description}" if loaded.description else loaded.name
@@ -51,7 +51,7 @@ def show(space: str = _SPACE) -> None:
 
 def validate(space: str = _SPACE) -> None:
     """Check a search-space file; every broken rule is printed with its file, line, key and value."""
-    from nas.space.space import load_space
+    from nas.space import load_space
 
     loaded = load_space(space)
     searched = sum(len(d.choices) > 1 for d in loaded.dimensions)
@@ -65,8 +65,8 @@ def sample(
     out: Path | None = typer.Option(None, "--out", help="Write one YAML file each into this folder."),
 ) -> None:
     """Draw random architectures and print their Ultralytics YAML, or write it to files."""
-    from nas.architecture.ultralytics_yaml import to_yaml
-    from nas.space.space import load_space
+    from nas.architecture import to_yaml
+    from nas.space import load_space
     from nas.util.paths import writable_dir
 
     loaded = load_space(space)
@@ -100,10 +100,9 @@ def _draw(space: "SearchSpace", n: int, seed: int) -> "list[Architecture]":
 
 
 def _show_dimensions(space: "SearchSpace", console: "Console") -> None:
-    from nas.architecture.architecture import LEVELS
+    from nas.architecture import LEVELS
     from nas.cli.columns import Row, columns, show_table
-    from nas.space.codec import STAGE_FIELDS
-    from nas.space.schema import as_yaml
+    from nas.space import STAGE_FIELDS, as_yaml
 
     def text(name: str) -> str:
         return ", ".join(as_yaml(choice) for choice in space.choices[name])
@@ -115,10 +114,9 @@ def _show_dimensions(space: "SearchSpace", console: "Console") -> None:
 
 def _models(space: "SearchSpace") -> "tuple[list[list[str]], str]":
     """Rows of the models with the fewest and the most parameters, and the rule they are counted by."""
-    from nas.architecture.ultralytics_yaml import to_yaml
-    from nas.model.builder import build, fused
-    from nas.model.complexity import count
-    from nas.space.bounds import largest, smallest
+    from nas.architecture import to_yaml
+    from nas.model import build, count, fused
+    from nas.space import largest, smallest
 
     @cache
     def params(arch: "Architecture") -> int:

@@ -11,10 +11,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nas.latency.artifacts.model_files import ModelFile
-    from nas.latency.cached import Answer
-    from nas.latency.types import LatencySettings, Level
-    from nas.space.literals import Literal
+    from nas.latency import Answer, LatencySettings, Level, ModelFile
+    from nas.space import Literal
 
 _STOCK = {"n": "yolo11-n", "s": "yolo11-s", "m": "yolo11-m"}
 _ABREAST = 4
@@ -26,8 +24,7 @@ def literals() -> None:
     from rich.console import Console
 
     from nas.cli.columns import columns, show_table
-    from nas.space.literals import points, shipped_literals
-    from nas.space.space import load_space, shipped_spaces
+    from nas.space import load_space, points, shipped_literals, shipped_spaces
 
     shipped = shipped_literals()
     inside = {name: points(load_space(name), shipped.values()) for name in shipped_spaces()}
@@ -58,8 +55,7 @@ def table(
     from rich.console import Console
 
     from nas.errors import UsageError
-    from nas.latency import resolve_level
-    from nas.latency.devices.profile import resolve_device
+    from nas.latency import resolve_device, resolve_level
     from nas.util import ultralytics_env
 
     if classes < 1:
@@ -84,7 +80,7 @@ def table(
 def _groups(names: Sequence[str]) -> "dict[str, list[Literal]]":
     """The literals by scale, YOLO11 first."""
     from nas.errors import UsageError
-    from nas.space.literals import shipped_literals
+    from nas.space import shipped_literals
     from nas.util.suggest import did_you_mean
 
     shipped = shipped_literals()
@@ -128,8 +124,7 @@ def _show_work(files: dict[str, list[Path]], imgsz: int, console: "Console") -> 
     from rich.progress import track
 
     from nas.cli.columns import columns, show_table
-    from nas.model.builder import load_model
-    from nas.model.complexity import work
+    from nas.model import load_model, work
 
     rows = []
     every = [path for group in files.values() for path in group]
@@ -165,9 +160,7 @@ def _show_latencies(
 
     from nas.cli.columns import columns, show_table
     from nas.cli.latency import age
-    from nas.latency.artifacts.model_files import find_model
-    from nas.latency.cached import latencies_of
-    from nas.latency.retry import patiently
+    from nas.latency import find_model, latencies_of, patiently
 
     rows: list[list[str]] = []
     footer, oldest_s, progress = "", None, Console(stderr=True, markup=False)

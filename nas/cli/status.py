@@ -22,8 +22,8 @@ def status(
     from rich.console import Console
 
     from nas.errors import StudyError
-    from nas.results.folder import find_run, list_runs
-    from nas.study.store import read_records
+    from nas.results import find_run, list_runs
+    from nas.study import read_records
     from nas.util.printable import printable
 
     console = Console(highlight=False, soft_wrap=True)
@@ -53,8 +53,7 @@ def status(
 
 
 def _show(folder: Path, console: "Console") -> None:
-    from nas.study.storage import in_use
-    from nas.study.store import read_records
+    from nas.study import in_use, read_records
     from nas.util.printable import printable
 
     settings, records, baselines = read_records(folder)

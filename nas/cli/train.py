@@ -28,12 +28,12 @@ def train(
     out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
 ) -> None:
     """Train a design fully; every key=value of `yolo train` may follow, such as epochs=100 data=DATA.yaml."""
-    from nas.results.designs import find_design
+    from nas.results import find_design
 
     design = find_design(target, trial, out)
-    from nas.model.known_checkpoints import find_checkpoint
-    from nas.train.trainer import complete, parse_arguments, with_teacher
-    from nas.train.trainer import train as train_fully
+    from nas.model import find_checkpoint
+    from nas.train import complete, parse_arguments, with_teacher
+    from nas.train import train as train_fully
     from nas.util.printable import printable, shell_word
 
     arguments = parse_arguments(context.args)

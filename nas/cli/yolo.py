@@ -15,6 +15,6 @@ def yolo(context: typer.Context) -> None:
     import sys
 
     sys.argv = ["yolo", *context.args]  # Ultralytics shows it in its help
-    from nas.train.yolo_cli import run
+    from nas.train import run
 
     run(context.args)

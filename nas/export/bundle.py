@@ -7,8 +7,8 @@ from typing import Any
 from nas.blocks import MODULE_NAME
 from nas.errors import ModelError, StorageError
 from nas.export.standalone import standalone_module, used_blocks
-from nas.latency.types import in_words
-from nas.results.designs import Design, Measured
+from nas.latency import in_words
+from nas.results import Design, Measured
 from nas.util.paths import writable_dir
 from nas.util.printable import printable
 
@@ -48,7 +48,7 @@ def write_bundle(design: Design, folder: Path) -> Bundle:
         )
     text = design.path.read_text(encoding="utf-8")
     blocks = used_blocks(text)
-    from nas.model.builder import build, is_nms_free
+    from nas.model import build, is_nms_free
 
     nms_free = is_nms_free(build(text))
     contents = {

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.image_cache import letterbox
-from nas.data.picture import read_picture
+from nas.data import letterbox, read_picture
 from nas.errors import DataError, GhostnasError, ModelError, StorageError, UsageError
 from nas.export.formats import Format, find_format
-from nas.latency.outputs import relative_difference
-from nas.model.checkpoints import Checkpoint, load_trained
+from nas.latency import relative_difference
+from nas.model import Checkpoint, load_trained
 from nas.util.paths import writable_dir
 
 if TYPE_CHECKING:
@@ -142,8 +141,7 @@ def _check_rewriting(checkpoint: Checkpoint, imgsz: int, pictures: Sequence[Pixe
     """
     import torch
 
-    from nas.model.builder import fused
-    from nas.model.onnx import deployable
+    from nas.model import deployable, fused
 
     model = copy.deepcopy(checkpoint.model).double()
     plain, lean = fused(model), deployable(model, imgsz)
@@ -162,7 +160,7 @@ def _export(checkpoint: Checkpoint, wanted: Format, imgsz: int, folder: Path) ->
     """Ultralytics' export of a copy of the checkpoint, beside which it writes."""
     # OpenVINO imports its telemetry when it finds it, and that writes to the home folder and the network.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    from nas.model.builder import is_nms_free
+    from nas.model import is_nms_free
     from nas.model.rewrite import bundle_export
 
     copied = folder / f"{_plain(checkpoint.path.stem)}.pt"
@@ -207,7 +205,7 @@ def _quiet() -> "Iterator[None]":
 def _torch_run(checkpoint: Checkpoint) -> Run:
     import torch
 
-    from nas.model.builder import fused
+    from nas.model import fused
 
     model = fused(checkpoint.model)
 

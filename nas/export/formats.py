@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from nas.errors import UsageError
-from nas.latency.outputs import FLOAT32_TOLERANCE
+from nas.latency import FLOAT32_TOLERANCE
 from nas.util.suggest import did_you_mean
 
 REDUCED_TOLERANCE = 2e-2

@@ -26,3 +26,44 @@ begin.py           a design that begins with a tuned source
 A search inherits many designs from one source: `tuned.tune` makes it once, and each design begins with it
 (`begin.begin`).
 """
+
+from typing import TYPE_CHECKING
+
+from nas.util.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.inherit.checkpoint import check_place, write_checkpoint
+    from nas.inherit.child import describe_file
+    from nas.inherit.from_checkpoint import Start, load_source, start
+    from nas.inherit.from_tuned import TAUGHT_STEPS, begin, tuned_start
+    from nas.inherit.roles import describe
+    from nas.inherit.tuned import how_to_tune, read_tuned, tune
+    from nas.inherit.values import Tuned
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "checkpoint": (
+            "check_place",
+            "write_checkpoint",
+        ),
+        "child": ("describe_file",),
+        "from_checkpoint": (
+            "Start",
+            "load_source",
+            "start",
+        ),
+        "from_tuned": (
+            "TAUGHT_STEPS",
+            "begin",
+            "tuned_start",
+        ),
+        "roles": ("describe",),
+        "tuned": (
+            "how_to_tune",
+            "read_tuned",
+            "tune",
+        ),
+        "values": ("Tuned",),
+    },
+)

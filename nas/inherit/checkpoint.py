@@ -7,7 +7,7 @@ from typing import Any
 
 from nas import __version__
 from nas.errors import UsageError
-from nas.model.checkpoints import named_as_in_a_bundle
+from nas.model import named_as_in_a_bundle
 from nas.util.atomic_files import torch_bytes, write_whole
 from nas.util.paths import writable_dir
 

@@ -11,9 +11,8 @@ from nas.errors import ModelError
 from nas.inherit.child import SectionAccount, accounts, describe_file, inherit
 from nas.inherit.head_rows import class_rows
 from nas.inherit.importance import norms
-from nas.model.builder import load_model
-from nas.proxy.device import threads
-from nas.proxy.pretrained import load_known
+from nas.model import load_model
+from nas.proxy import load_known, threads
 
 _STOCK_SIZE = 640
 _HEADS = ("Detect", "SlimDetect", "MBConvDetect")

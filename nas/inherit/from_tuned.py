@@ -18,8 +18,7 @@ from nas.inherit.roles import describe
 from nas.inherit.stages import teach
 from nas.inherit.taylor import CPU
 from nas.inherit.tuned import Told, read_tuned, tune
-from nas.proxy import ProxySettings
-from nas.proxy.device import StepGate, passing, threads
+from nas.proxy import ProxySettings, StepGate, passing, threads
 from nas.util.machine_lock import Turnstile
 
 

@@ -12,13 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.data.image_cache import Pixels
+from nas.data import Pixels
 from nas.inherit.amounts import batch_at, pictures_at
 from nas.inherit.taylor import CPU, training_outputs
-from nas.model.losses import as_float32
-from nas.proxy.augment import augmented
-from nas.proxy.loss import loss_of
-from nas.proxy.settings import ProxySettings
+from nas.model import as_float32
+from nas.proxy import ProxySettings, augmented, loss_of
 
 _PICTURES = 128
 

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.data import DetectionData
-from nas.data.image_cache import Pixels, pixels
+from nas.data import DetectionData, Pixels, pixels
 from nas.inherit.amounts import batch_at, pictures_at
 from nas.inherit.child import inherit
 from nas.inherit.head_rows import class_rows
@@ -19,8 +18,7 @@ from nas.inherit.repair_boxes import refit_boxes
 from nas.inherit.roles import describe
 from nas.inherit.taylor import CPU, MOST_PICTURES, taylor
 from nas.inherit.transfer import Transfer
-from nas.proxy.augment import plain_images
-from nas.proxy.ema import recalibrate
+from nas.proxy import plain_images, recalibrate
 
 _CALIBRATION = 128
 _REPAIR = 64

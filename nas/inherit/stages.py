@@ -12,18 +12,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.data.image_cache import Pixels
+from nas.data import Pixels
 from nas.errors import ModelError
 from nas.inherit.amounts import batch_at
 from nas.inherit.on_data import repair_images
 from nas.inherit.stage_pairs import Stage
 from nas.inherit.stage_start import begin, raw_maps
 from nas.inherit.taylor import CPU
-from nas.proxy.augment import augmented
-from nas.proxy.batch_order import Order
-from nas.proxy.device import StepGate, passing, threads
-from nas.proxy.settings import ProxySettings
-from nas.proxy.train import descend, learning_rate, optimizer_of, set_learning_rate
+from nas.proxy import (
+    Order,
+    ProxySettings,
+    StepGate,
+    augmented,
+    descend,
+    learning_rate,
+    optimizer_of,
+    passing,
+    set_learning_rate,
+    threads,
+)
 
 _CHANGED = 0.3  # share of the pictures that are changed in size, place and colour
 _FLOOR = 0.1  # of the mean variance, added to each channel's: channels that are nearly dead have nothing to learn

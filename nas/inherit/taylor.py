@@ -13,13 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.data.image_cache import Pixels
+from nas.data import Pixels
 from nas.inherit.amounts import batch_at
 from nas.inherit.channel_spaces import Table
-from nas.model.losses import as_float32
-from nas.proxy.augment import augmented
-from nas.proxy.loss import loss_of
-from nas.proxy.settings import ProxySettings
+from nas.model import as_float32
+from nas.proxy import ProxySettings, augmented, loss_of
 
 MOST_PICTURES = 256
 LEAST_PICTURES = 32

@@ -22,12 +22,21 @@ from nas.inherit.on_data import calibrate, sample_of, take_classes
 from nas.inherit.roles import describe
 from nas.inherit.taylor import CPU, taylor
 from nas.inherit.values import Tuned
-from nas.model.builder import register
-from nas.model.checkpoints import know_bundled_blocks
-from nas.model.loss_names import Losses
-from nas.proxy import FINE_TUNING, SOURCE_STEPS, ProxySettings, Score, evaluate, train_proxy
-from nas.proxy.device import StepGate, find_device, find_precision, passing, threads
-from nas.proxy.resume_state import StateFile
+from nas.model import Losses, know_bundled_blocks, register
+from nas.proxy import (
+    FINE_TUNING,
+    SOURCE_STEPS,
+    ProxySettings,
+    Score,
+    StateFile,
+    StepGate,
+    evaluate,
+    find_device,
+    find_precision,
+    passing,
+    threads,
+    train_proxy,
+)
 from nas.util.atomic_files import torch_bytes, write_whole
 from nas.util.locks import wait_for_lock
 from nas.util.paths import cache_subdir

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from nas.proxy.settings import Score
+from nas.proxy import Score
 
 
 @dataclass(frozen=True, slots=True)

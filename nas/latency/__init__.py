@@ -1,36 +1,128 @@
-"""Latency: how it is measured (`LatencySettings`) and what came out (`Latency`); `measure.py` does it.
+"""Latency: how it is measured (`LatencySettings`), where (`measure.py`), and what came out (`Latency`).
 
 Importing this package loads neither torch nor a runtime.
 """
 
-from nas.latency.runtimes.registry import available_runtimes, is_installed, runtime_version
-from nas.latency.types import (
-    DEFAULT_RUNTIME,
-    LEVELS,
-    PRECISIONS,
-    RUNTIMES,
-    SCOPES,
-    STATISTICS,
-    Latency,
-    LatencySettings,
-    Level,
-    resolve_level,
-    resolve_runtime,
-)
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "DEFAULT_RUNTIME",
-    "LEVELS",
-    "PRECISIONS",
-    "RUNTIMES",
-    "SCOPES",
-    "STATISTICS",
-    "Latency",
-    "LatencySettings",
-    "Level",
-    "available_runtimes",
-    "is_installed",
-    "resolve_level",
-    "resolve_runtime",
-    "runtime_version",
-]
+from nas.util.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.latency.artifacts.model_bytes import Sized
+    from nas.latency.artifacts.model_files import ModelFile, find_model, load_unfused
+    from nas.latency.artifacts.onnx_graph import fixed
+    from nas.latency.artifacts.prepare import prepare, prepare_reference
+    from nas.latency.artifacts.users_onnx import note
+    from nas.latency.cached import Answer, choose_imgsz, latencies_of
+    from nas.latency.devices.check import Checkup, check_device
+    from nas.latency.devices.profile import resolve_device
+    from nas.latency.measure import Comparison, calibration, compare, key_of, needed_calibration, run_once, screen
+    from nas.latency.outputs import COMPARED_ON, FLOAT32_TOLERANCE, difference, opened_for_pictures, relative_difference
+    from nas.latency.protocol.estimate import Calibration, Ratio
+    from nas.latency.protocol.probe import fingerprint
+    from nas.latency.protocol.reference_nets import COMPUTE
+    from nas.latency.remote.connection import LOCAL, open_link
+    from nas.latency.remote.ssh import parse_address
+    from nas.latency.retry import DISTURBED_PAUSES_S, patiently, surely
+    from nas.latency.runtimes.registry import available_runtimes, is_installed, open_session, runtime_version
+    from nas.latency.runtimes.session import check_finite, image
+    from nas.latency.types import (
+        DEFAULT_RUNTIME,
+        LEVELS,
+        OFFERS,
+        PRECISIONS,
+        RUNTIMES,
+        SCOPES,
+        STATISTICS,
+        Latency,
+        LatencySettings,
+        Level,
+        in_words,
+        resolve_level,
+        resolve_runtime,
+    )
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "artifacts.model_bytes": ("Sized",),
+        "artifacts.model_files": (
+            "ModelFile",
+            "find_model",
+            "load_unfused",
+        ),
+        "artifacts.onnx_graph": ("fixed",),
+        "artifacts.prepare": (
+            "prepare",
+            "prepare_reference",
+        ),
+        "artifacts.users_onnx": ("note",),
+        "cached": (
+            "Answer",
+            "choose_imgsz",
+            "latencies_of",
+        ),
+        "devices.check": (
+            "Checkup",
+            "check_device",
+        ),
+        "devices.profile": ("resolve_device",),
+        "measure": (
+            "Comparison",
+            "calibration",
+            "compare",
+            "key_of",
+            "needed_calibration",
+            "run_once",
+            "screen",
+        ),
+        "outputs": (
+            "COMPARED_ON",
+            "FLOAT32_TOLERANCE",
+            "difference",
+            "opened_for_pictures",
+            "relative_difference",
+        ),
+        "protocol.estimate": (
+            "Calibration",
+            "Ratio",
+        ),
+        "protocol.probe": ("fingerprint",),
+        "protocol.reference_nets": ("COMPUTE",),
+        "remote.connection": (
+            "LOCAL",
+            "open_link",
+        ),
+        "remote.ssh": ("parse_address",),
+        "retry": (
+            "DISTURBED_PAUSES_S",
+            "patiently",
+            "surely",
+        ),
+        "runtimes.registry": (
+            "available_runtimes",
+            "is_installed",
+            "open_session",
+            "runtime_version",
+        ),
+        "runtimes.session": (
+            "check_finite",
+            "image",
+        ),
+        "types": (
+            "DEFAULT_RUNTIME",
+            "LEVELS",
+            "Latency",
+            "LatencySettings",
+            "Level",
+            "OFFERS",
+            "PRECISIONS",
+            "RUNTIMES",
+            "SCOPES",
+            "STATISTICS",
+            "in_words",
+            "resolve_level",
+            "resolve_runtime",
+        ),
+    },
+)

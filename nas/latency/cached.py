@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.sample import QUANTISED_WITH, sample_pictures
+from nas.data import QUANTISED_WITH, sample_pictures
 from nas.errors import LatencyError, ModelError, Unmeasurable, UsageError
 from nas.latency import cache
 from nas.latency.artifacts.model_bytes import ModelBytes, Sized

@@ -1,5 +1,55 @@
 """YAML to torch module, its counts, its losses and its ONNX graph."""
 
+from typing import TYPE_CHECKING
+
 from nas.util import ultralytics_env
+from nas.util.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.model.builder import build, fused, is_nms_free, load_model, register
+    from nas.model.checkpoints import Checkpoint, know_bundled_blocks, load_trained, named_as_in_a_bundle, resumable
+    from nas.model.complexity import count, work
+    from nas.model.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
+    from nas.model.loss_names import Losses
+    from nas.model.losses import as_float32, criterion
+    from nas.model.onnx import deployable, to_onnx
 
 ultralytics_env.prepare()  # before the first import of Ultralytics
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "builder": (
+            "build",
+            "fused",
+            "is_nms_free",
+            "load_model",
+            "register",
+        ),
+        "checkpoints": (
+            "Checkpoint",
+            "know_bundled_blocks",
+            "load_trained",
+            "named_as_in_a_bundle",
+            "resumable",
+        ),
+        "complexity": (
+            "count",
+            "work",
+        ),
+        "known_checkpoints": (
+            "checkpoint_at_hand",
+            "find_checkpoint",
+            "hint",
+        ),
+        "loss_names": ("Losses",),
+        "losses": (
+            "as_float32",
+            "criterion",
+        ),
+        "onnx": (
+            "deployable",
+            "to_onnx",
+        ),
+    },
+)

@@ -1,48 +1,80 @@
-"""Proxies: a short training from scratch that ranks designs, its score and its cost.
+"""Proxies: short trainings that rank designs, their score and their cost."""
 
-Values come at once; the training and the score load torch and Ultralytics on first use.
-"""
+from typing import TYPE_CHECKING
 
-from typing import TYPE_CHECKING, Any
-
-from nas.proxy.settings import (
-    BASELINE_RATES,
-    DEFAULT_STEPS,
-    FINE_TUNING,
-    LAST_RUNG,
-    SOURCE_STEPS,
-    ProxyResult,
-    ProxySettings,
-    Score,
-    steps_for_epochs,
-)
+from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
-    from nas.proxy.train import train_proxy
-    from nas.proxy.validation import evaluate
+    from nas.proxy.augment import augmented, plain_images
+    from nas.proxy.batch_order import Order
+    from nas.proxy.best_rate import Trained, at_best_rate
+    from nas.proxy.device import StepGate, find_device, find_precision, passing, settle, threads
+    from nas.proxy.ema import recalibrate
+    from nas.proxy.loss import check_strides, loss_of
+    from nas.proxy.pretrained import load_known
+    from nas.proxy.resume_state import StateFile
+    from nas.proxy.settings import (
+        BASELINE_RATES,
+        DEFAULT_STEPS,
+        FINE_TUNING,
+        LAST_RUNG,
+        SOURCE_STEPS,
+        ProxyResult,
+        ProxySettings,
+        Score,
+        steps_for_epochs,
+    )
+    from nas.proxy.train import descend, learning_rate, optimizer_of, set_learning_rate, train_proxy
+    from nas.proxy.validation import evaluate, score_with
 
-__all__ = [
-    "BASELINE_RATES",
-    "DEFAULT_STEPS",
-    "FINE_TUNING",
-    "LAST_RUNG",
-    "SOURCE_STEPS",
-    "ProxyResult",
-    "ProxySettings",
-    "Score",
-    "evaluate",
-    "steps_for_epochs",
-    "train_proxy",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "train_proxy":
-        from nas.proxy.train import train_proxy
-
-        return train_proxy
-    if name == "evaluate":
-        from nas.proxy.validation import evaluate
-
-        return evaluate
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(
+    __name__,
+    {
+        "augment": (
+            "augmented",
+            "plain_images",
+        ),
+        "batch_order": ("Order",),
+        "best_rate": (
+            "Trained",
+            "at_best_rate",
+        ),
+        "device": (
+            "StepGate",
+            "find_device",
+            "find_precision",
+            "passing",
+            "settle",
+            "threads",
+        ),
+        "ema": ("recalibrate",),
+        "loss": (
+            "check_strides",
+            "loss_of",
+        ),
+        "pretrained": ("load_known",),
+        "resume_state": ("StateFile",),
+        "settings": (
+            "BASELINE_RATES",
+            "DEFAULT_STEPS",
+            "FINE_TUNING",
+            "LAST_RUNG",
+            "ProxyResult",
+            "ProxySettings",
+            "SOURCE_STEPS",
+            "Score",
+            "steps_for_epochs",
+        ),
+        "train": (
+            "descend",
+            "learning_rate",
+            "optimizer_of",
+            "set_learning_rate",
+            "train_proxy",
+        ),
+        "validation": (
+            "evaluate",
+            "score_with",
+        ),
+    },
+)

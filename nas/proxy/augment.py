@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.data.image_cache import GREY, Pixels
+from nas.data import GREY, Pixels
 
 _ZOOM = 1.3  # sizes change by a factor in [1 / _ZOOM, _ZOOM]
 _SHIFT = 0.1  # of the side, each way

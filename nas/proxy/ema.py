@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.data.image_cache import Pixels
+from nas.data import Pixels
 from nas.proxy.augment import plain_images
 from nas.proxy.device import Precision, StepGate, autocast, passing
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.model.losses import as_float32, criterion
+from nas.model import as_float32, criterion
 from nas.proxy.augment import Batch
 from nas.proxy.device import Precision, autocast
 from nas.proxy.pretrained import load_known

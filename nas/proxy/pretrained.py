@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import ModelError
-from nas.model.builder import load_model
-from nas.model.checkpoints import know_bundled_blocks
+from nas.model import know_bundled_blocks, load_model
 
 
 def load_known(checkpoint: str) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from nas.errors import UsageError
-from nas.model.loss_names import Losses
+from nas.model import Losses
 
 DEFAULT_STEPS = 45
 

@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from nas.blocks.vanilla import ANNEALED_IN, anneal
-from nas.data.dataset import DetectionData
-from nas.data.image_cache import Pixels, pixels
+from nas.data import DetectionData, Pixels, pixels
 from nas.errors import ProxyError
 from nas.proxy.augment import augmented
 from nas.proxy.batch_order import Order

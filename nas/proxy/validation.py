@@ -15,8 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nas.data.dataset import DetectionData, Labels, Split
-from nas.data.image_cache import Pixels, batches
+from nas.data import DetectionData, Labels, Pixels, Split, batches
 from nas.errors import ProxyError
 from nas.proxy.augment import plain_images
 from nas.proxy.device import StepGate, find_device, passing

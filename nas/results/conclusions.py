@@ -1,8 +1,11 @@
 """What a search gained, in sentences that say no more than was measured."""
 
+import os
+from pathlib import Path
+
 from nas.results.last_rung import gained_at_last_rung
-from nas.study.finalists import Finalist
-from nas.study.outcome import Outcome
+from nas.study import Finalist, Outcome
+from nas.util.printable import shell_word
 
 
 def gain_sentence(outcome: Outcome) -> str:
@@ -16,7 +19,7 @@ def _gained(outcome: Outcome) -> str:
         return "Nothing that was trained meets the target in a fresh process; there is no best.yaml."
     if outcome.standing is not None:
         steps = outcome.settings.last_rung or 0
-        now, val = outcome.standing, _val_is(outcome)
+        now, val = outcome.standing, val_is(outcome)
         return gained_at_last_rung(best, outcome.baselines, outcome.candidates, now, steps, val)
     rivals = [b for b in outcome.baselines if b.meets_target]
     if best.record.baseline:
@@ -33,9 +36,9 @@ def _gained(outcome: Outcome) -> str:
     gained = best.accuracy - rival.accuracy
     on_val = best.final.val.map50_95 - rival.final.val.map50_95
     confirmed = (
-        f"On val{_val_is(outcome)}, the difference is {on_val:+.3f}."
+        f"On val{val_is(outcome)}, the difference is {on_val:+.3f}."
         if on_val > 0
-        else f"On val{_val_is(outcome)}, the baseline is level or ahead ({on_val:+.3f}): the gain is not confirmed."
+        else f"On val{val_is(outcome)}, the baseline is level or ahead ({on_val:+.3f}): the gain is not confirmed."
     )
     return (
         f"best.yaml is {best.record.label}: {gained:+.3f} mAP50-95 on the selection part against {rival.record.label}, "
@@ -45,7 +48,7 @@ def _gained(outcome: Outcome) -> str:
     )
 
 
-def _val_is(outcome: Outcome) -> str:
+def val_is(outcome: Outcome) -> str:
     """What may be said of val: candidates are chosen on a part of train, in which it may have pictures."""
     shared = outcome.findings.shared("val", "train")
     if shared is None:
@@ -86,3 +89,15 @@ def _ties(outcome: Outcome, best: Finalist) -> str:
     if not same:
         return " All other finalists that meet the target differ from it by more than these proxies' noise."
     return f" These proxies cannot tell it apart from {', '.join(same)}: the 95% interval of the difference holds zero."
+
+
+def next_commands(outcome: Outcome) -> list[str]:
+    """The commands that follow a search, ready for a shell; without a best design none that needs it."""
+    folder = outcome.folder
+    named = folder.parent == Path("results") and not folder.name.startswith("-")
+    name = shell_word(
+        folder.name if named else os.path.join(".", folder) if str(folder).startswith("-") else str(folder)
+    )
+    begins = "" if outcome.source is None else f" --from {shell_word(str(outcome.source.checkpoint))}"
+    with_the_best = [f"ghostnas train {name}{begins} epochs=100", f"ghostnas export {name} --to bundle"]
+    return [*(with_the_best if outcome.best else []), f"ghostnas dashboard {name}"]

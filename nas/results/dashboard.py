@@ -17,7 +17,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from nas.errors import StudyError, UsageError
 from nas.results.trial_notes import annotate, note, write_note
-from nas.study.storage import STUDY_FILE, open_storage
+from nas.study import STUDY_FILE, open_storage
 
 if TYPE_CHECKING:
     import optuna

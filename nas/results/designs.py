@@ -6,7 +6,7 @@ from typing import Any
 
 from nas.errors import ModelError, UsageError
 from nas.results.folder import RESULTS, design_of, find_run, is_run, list_runs, provenance, table
-from nas.space.space import spaces_folder
+from nas.space import spaces_folder
 from nas.util.image_size import yaml_imgsz as _imgsz
 from nas.util.suggest import did_you_mean
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nas.study.finalists import Finalist
+from nas.study import Finalist
 
 BEST_MARK = " *"
 

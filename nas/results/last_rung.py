@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from nas.study.accuracy import FAVOURITES
-from nas.study.finalists import Finalist, choose_best
-from nas.study.last_rung import LastRung, Standing
+from nas.study import FAVOURITES, Finalist, LastRung, Standing, choose_best
 from nas.util.printable import printable
 
 

@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nas.latency.outputs import COMPARED_ON, FLOAT32_TOLERANCE
-from nas.latency.types import in_words
+from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE, in_words
 from nas.results import finalists_table
-from nas.results.conclusions import _val_is, gain_sentence
+from nas.results.conclusions import gain_sentence, next_commands, val_is
 from nas.results.last_rung import asked_line, last_column
 from nas.results.proxy_quality import told
-from nas.results.writer import next_commands
-from nas.study.outcome import Outcome
-from nas.study.settings import SearchSettings
+from nas.study import Outcome, SearchSettings
 from nas.util.printable import printable
 from nas.util.provenance import command, machine, versions
 
@@ -56,7 +53,7 @@ def report(outcome: Outcome) -> str:
         "",
         "\\* is `best.yaml`. `select` is mAP50-95 on the part of *train* on which candidates were compared, estimated "
         f"from the scores of all designs together (a Gaussian process{seeds}), with its 95% interval; "
-        f"`val` is the data set's own val{_val_is(outcome)}; it is looked at once, after the search, by the exported "
+        f"`val` is the data set's own val{val_is(outcome)}; it is looked at once, after the search, by the exported "
         "file that was timed, in its runtime and precision. Latencies of this table were measured in "
         f"{_processes(s)}; `meets` means that the upper end of the 95% interval is at or under the target and that "
         "every other limit holds; `?` stands "
@@ -78,7 +75,7 @@ def report(outcome: Outcome) -> str:
         "## Where the numbers come from",
         "",
         *_origin(outcome.begun),
-        f"- {_counting_rule(outcome)}",
+        f"- {counting_rule(outcome)}",
         f"- this part of the search took {outcome.seconds / 60:.1f} min; command: `{command()}`",
         "",
         "## Next",
@@ -161,6 +158,6 @@ def _listed(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _counting_rule(outcome: Outcome) -> str:
+def counting_rule(outcome: Outcome) -> str:
     evaluations = [r.evaluation for r in [*outcome.baseline_records, *outcome.records] if r.evaluation]
     return f"GFLOPs: {evaluations[0].counting_rule}" if evaluations else "GFLOPs: nothing was counted"

@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import GhostnasError
-from nas.latency import Latency
-from nas.latency.types import in_words
-from nas.study.accuracy import Estimates, estimates
-from nas.study.finalists import Finalist
-from nas.study.record import Record
+from nas.latency import Latency, in_words
+from nas.study import Estimates, Finalist, Record, estimates
 from nas.util.printable import printable
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.study.settings import SearchSettings
+from nas.study import SearchSettings
 
 MEASURED = Path(__file__).with_name("proxy_quality.json")
 

@@ -4,11 +4,8 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nas.study.accuracy import Estimates
-from nas.study.finalists import Finalist
-from nas.study.last_rung import LastRung
-from nas.study.record import Record
-from nas.surrogate.posterior import Estimate
+from nas.study import Estimates, Finalist, LastRung, Record
+from nas.surrogate import Estimate
 
 Row = Mapping[str, object]
 

@@ -8,12 +8,9 @@ back with the dashboard's own code).
 
 from typing import TYPE_CHECKING
 
-from nas.architecture.architecture import CHOICES_OF, LEVELS, Architecture, Stage
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.latency.types import in_words
-from nas.study.last_rung import LastRung, read_last_rungs
-from nas.study.record import Record
-from nas.study.store import SEARCH
+from nas.architecture import CHOICES_OF, LEVELS, Architecture, Stage, to_yaml
+from nas.latency import in_words
+from nas.study import SEARCH, LastRung, Record, read_last_rungs
 
 if TYPE_CHECKING:
     import optuna

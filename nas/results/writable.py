@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nas.errors import StorageError, UsageError
 from nas.results.plot import check_drawing
-from nas.study.storage import check_path
+from nas.study import check_path
 
 TABLES = ("trials.csv", "front.csv", "baselines.csv", "last_rung.csv")
 FILES = (*TABLES, "front.png", "run.json", "report.md", "best.yaml")

@@ -1,14 +1,12 @@
 """What a search leaves in its results folder: tables, picture, report, provenance and the YAMLs."""
 
 import json
-import os
 import shutil
-from pathlib import Path
 from typing import Any
 
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import to_yaml
 from nas.results.last_rung import last_rung_provenance
-from nas.results.markdown import _counting_rule, report
+from nas.results.markdown import counting_rule, report
 from nas.results.plot import draw_front
 from nas.results.tables import (
     BASELINE_HEADER,
@@ -21,9 +19,7 @@ from nas.results.tables import (
     trial_rows,
     write_csv,
 )
-from nas.study.finalists import Finalist
-from nas.study.outcome import Outcome
-from nas.util.printable import shell_word
+from nas.study import Finalist, Outcome
 from nas.util.provenance import command
 
 
@@ -62,18 +58,6 @@ def _yaml(outcome: Outcome, finalist: Finalist) -> str:
     return to_yaml(finalist.evaluation.architecture, outcome.settings.classes)
 
 
-def next_commands(outcome: Outcome) -> list[str]:
-    """The commands that follow a search, ready for a shell; without a best design none that needs it."""
-    folder = outcome.folder
-    named = folder.parent == Path("results") and not folder.name.startswith("-")
-    name = shell_word(
-        folder.name if named else os.path.join(".", folder) if str(folder).startswith("-") else str(folder)
-    )
-    begins = "" if outcome.source is None else f" --from {shell_word(str(outcome.source.checkpoint))}"
-    with_the_best = [f"ghostnas train {name}{begins} epochs=100", f"ghostnas export {name} --to bundle"]
-    return [*(with_the_best if outcome.best else []), f"ghostnas dashboard {name}"]
-
-
 def _provenance(outcome: Outcome) -> dict[str, Any]:
     best = outcome.best
     return {
@@ -98,7 +82,7 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "source": None if outcome.source is None else outcome.source.to_dict(),
         "repeats": outcome.repeats,
         **_promotion(outcome),
-        "counting_rule": _counting_rule(outcome),
+        "counting_rule": counting_rule(outcome),
         **outcome.begun,
         "command": command(),
         "seconds": round(outcome.seconds, 1),

@@ -1,1 +1,25 @@
-"""search"""
+"""A search, from the request to the results folder."""
+
+from typing import TYPE_CHECKING
+
+from nas.util.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.search.feasibility import Feasibility
+    from nas.search.latency_filter import sample_of
+    from nas.search.progress import Progress
+    from nas.search.request import Request
+    from nas.search.run import run_search
+    from nas.search.source_baselines import default_space
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "feasibility": ("Feasibility",),
+        "latency_filter": ("sample_of",),
+        "progress": ("Progress",),
+        "request": ("Request",),
+        "run": ("run_search",),
+        "source_baselines": ("default_space",),
+    },
+)

@@ -11,11 +11,19 @@ from typing import Any
 
 from nas.search.evaluate import Task
 from nas.search.remeasure import TOGETHER, confirm
-from nas.study.accuracy import Estimates, estimates
-from nas.study.finalists import Final, Finalist, Finalists
-from nas.study.last_rung import LastRung, last_rungs, weights_name
-from nas.study.record import Record, evaluated
-from nas.study.store import StoredStudy
+from nas.study import (
+    Estimates,
+    Final,
+    Finalist,
+    Finalists,
+    LastRung,
+    Record,
+    StoredStudy,
+    estimates,
+    evaluated,
+    last_rungs,
+    weights_name,
+)
 from nas.util.pareto import limited_front_indices
 
 _KEPT_AS = "finals"

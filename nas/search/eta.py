@@ -6,8 +6,7 @@ from nas.search.evaluate import Task, begun, data_of, measure_only
 from nas.search.feasibility import Feasibility
 from nas.search.promotions import kind
 from nas.search.request import Request
-from nas.study.accuracy import FAVOURITES
-from nas.study.store import StoredStudy
+from nas.study import FAVOURITES, StoredStudy
 from nas.util.machine_lock import Turnstile
 
 # Rough share of candidates that the gate rejects, for the estimate before anything is known.

@@ -6,21 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.architecture.architecture import Architecture
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.data.sample import ROUGHLY_QUANTISED_WITH, sample_pictures
+from nas.architecture import Architecture, to_yaml
+from nas.data import ROUGHLY_QUANTISED_WITH, sample_pictures
 from nas.errors import DataChanged
-from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import Sized
-from nas.latency.artifacts.prepare import prepare
-from nas.latency.measure import screen
+from nas.latency import Calibration, LatencySettings, Sized, patiently, prepare, screen
 from nas.latency.predictor.feature_cache import remember_features
-from nas.latency.protocol.estimate import Calibration
-from nas.latency.retry import patiently
-from nas.proxy import ProxySettings, Score
-from nas.proxy.best_rate import Trained, at_best_rate
-from nas.study.last_rung import LastRung, weights_name
-from nas.study.weights import write_text, write_weights
+from nas.proxy import ProxySettings, Score, Trained, at_best_rate
+from nas.study import LastRung, weights_name, write_text, write_weights
 from nas.util.machine_lock import Turnstile
 from nas.util.worker_messages import tell
 
@@ -30,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nas.data import DetectionData
-from nas.study.evaluation import Evaluation, Limits
+from nas.study import Evaluation, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +145,13 @@ def begun(architecture: Architecture, task: Task, *, taught: bool = False) -> "t
         DataError: The pictures cannot be read.
         StorageError: The source's file is gone.
     """
-    from nas.model.builder import build
+    from nas.model import build
 
     with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement
         model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
     if task.source is None:
         return model, None
-    from nas.inherit.from_tuned import TAUGHT_STEPS, begin
+    from nas.inherit import TAUGHT_STEPS, begin
 
     steps = TAUGHT_STEPS if taught else 0
     return model, begin(model, task.source, data_of(task), architecture.imgsz, steps, Turnstile())
@@ -226,9 +218,7 @@ def _train(
 
 
 def _screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
-    from nas.model.builder import build
-    from nas.model.complexity import count
-    from nas.model.onnx import to_onnx
+    from nas.model import build, count, to_onnx
 
     started = time.monotonic()
     with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from nas.architecture.architecture import Architecture
+from nas.architecture import Architecture
 from nas.errors import GhostnasError, TargetUnreachable
-from nas.latency.measure import needed_calibration
+from nas.latency import needed_calibration
 from nas.search.evaluate import Task, measure_only
 from nas.search.source_baselines import source_baselines
-from nas.space.reference_designs import Scale, ghost_corner, scaled_yolo11, yolo11
-from nas.space.space import SearchSpace
-from nas.study.evaluation import Evaluation
+from nas.space import Scale, SearchSpace, ghost_corner, scaled_yolo11, yolo11
+from nas.study import Evaluation
 
 Measure = Callable[[Architecture, Task], Evaluation]
 

@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nas.architecture.architecture import Architecture
+from nas.architecture import Architecture
 from nas.errors import GhostnasError
 from nas.latency.predictor.feature_cache import features_of
 from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction, Predictor, Sample
 from nas.search.evaluate import Task
-from nas.study.evaluation import Evaluation
-from nas.study.record import Record
+from nas.study import Evaluation, Record
 from nas.util.machine_lock import Turnstile
 
 LEARNT_FROM = 32

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from nas.architecture.architecture import Architecture
+from nas.architecture import Architecture
 from nas.proxy import Score
-from nas.study.evaluation import Evaluation
-from nas.study.last_rung import LastRung
+from nas.study import Evaluation, LastRung
 
 
 @dataclass(frozen=True, slots=True)

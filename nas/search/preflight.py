@@ -8,18 +8,21 @@ from nas.errors import (
     StudyError,
     UsageError,
 )
-from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import Sized
-from nas.latency.artifacts.prepare import prepare_reference
-from nas.latency.measure import key_of, run_once
-from nas.latency.outputs import opened_for_pictures
-from nas.latency.protocol.reference_nets import COMPUTE
-from nas.latency.remote.connection import LOCAL, open_link
-from nas.proxy import ProxySettings
-from nas.proxy.device import find_device, find_precision
+from nas.latency import (
+    COMPUTE,
+    LOCAL,
+    LatencySettings,
+    Sized,
+    key_of,
+    open_link,
+    opened_for_pictures,
+    prepare_reference,
+    run_once,
+)
+from nas.proxy import ProxySettings, find_device, find_precision
 from nas.search.request import Request
 from nas.search.source_baselines import scale_of
-from nas.study.store import StoredStudy
+from nas.study import StoredStudy
 from nas.util.provenance import machine, versions
 
 
@@ -61,11 +64,10 @@ def _check_checkpoints(request: Request) -> None:
         ModelError: It is no checkpoint of a detector, or a search cannot start from it.
         UsageError: The teacher cannot teach every design of the space.
     """
-    from nas.architecture.ultralytics_yaml import to_yaml
-    from nas.inherit.from_checkpoint import load_source
-    from nas.model.builder import build
-    from nas.proxy.loss import check_strides
-    from nas.proxy.pretrained import load_known
+    from nas.architecture import to_yaml
+    from nas.inherit import load_source
+    from nas.model import build
+    from nas.proxy import check_strides, load_known
 
     if request.source is not None:
         scale_of(load_source(request.source), str(request.source))

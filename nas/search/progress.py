@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from nas.data import DetectionData
-from nas.inherit.values import Tuned
+from nas.inherit import Tuned
 from nas.search.feasibility import Feasibility
-from nas.study.record import Record
-from nas.study.settings import SearchSettings
+from nas.study import Record, SearchSettings
 
 
 @dataclass(frozen=True, slots=True)

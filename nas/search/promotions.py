@@ -14,10 +14,18 @@ from typing import Any, Literal, Self
 
 from nas.search.pending_trial import Promotion
 from nas.search.progress import LastPhase
-from nas.study.accuracy import FAVOURITES, Estimates, estimates, most_accurate
-from nas.study.last_rung import SCORES, LastRung, Standing, read_last_rungs
-from nas.study.record import Record
-from nas.study.store import StoredStudy
+from nas.study import (
+    FAVOURITES,
+    SCORES,
+    Estimates,
+    LastRung,
+    Record,
+    Standing,
+    StoredStudy,
+    estimates,
+    most_accurate,
+    read_last_rungs,
+)
 
 _PROMOTED = "promotion"
 

@@ -9,20 +9,25 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
-from nas.architecture.architecture import Architecture
-from nas.architecture.ultralytics_yaml import to_yaml
-from nas.data.sample import QUANTISED_WITH, sample_pictures
+from nas.architecture import Architecture, to_yaml
+from nas.data import QUANTISED_WITH, sample_pictures
 from nas.errors import StudyError, Unmeasurable
-from nas.latency import Latency, LatencySettings
-from nas.latency.artifacts.model_bytes import Sized
-from nas.latency.artifacts.prepare import prepare
-from nas.latency.measure import Comparison, compare
-from nas.latency.outputs import difference, opened_for_pictures
-from nas.latency.retry import DISTURBED_PAUSES_S, patiently, surely
+from nas.latency import (
+    DISTURBED_PAUSES_S,
+    Comparison,
+    Latency,
+    LatencySettings,
+    Sized,
+    compare,
+    difference,
+    opened_for_pictures,
+    patiently,
+    prepare,
+    surely,
+)
 from nas.proxy import Score
 from nas.search.evaluate import Task, calibration_pictures, data_of
-from nas.study.last_rung import weights_name
-from nas.study.record import Record, evaluated
+from nas.study import Record, evaluated, weights_name
 from nas.util.machine_lock import Turnstile
 
 if TYPE_CHECKING:
@@ -30,9 +35,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from nas.data.dataset import Split
-from nas.latency.outputs import COMPARED_ON
-from nas.study.finalists import Final
+    from nas.data import Split
+from nas.latency import COMPARED_ON
+from nas.study import Final
 
 TOGETHER = 4
 """Designs that are measured in the same slices."""
@@ -142,7 +147,7 @@ def _scored(model: "nn.Module", file: Sized, latency: Latency, task: Task) -> Fi
 def _difference(file: Sized, model: "nn.Module", pictures: "NDArray[np.float32]", latency: LatencySettings) -> float:
     import torch
 
-    from nas.model.builder import fused
+    from nas.model import fused
 
     deployed = fused(model.cpu())
 
@@ -158,7 +163,7 @@ def _difference(file: Sized, model: "nn.Module", pictures: "NDArray[np.float32]"
 def _trained(architecture: Architecture, weights: Path, task: Task) -> "nn.Module":
     import torch
 
-    from nas.model.builder import build
+    from nas.model import build
 
     model: nn.Module = build(to_yaml(architecture, task.classes))
     try:
@@ -180,7 +185,7 @@ def score_file(file: Sized, split: "Split", latency: LatencySettings) -> Score:
     """
     import torch
 
-    from nas.proxy.validation import score_with
+    from nas.proxy import score_with
 
     with opened_for_pictures(file, latency) as predict:
         return score_with(lambda images: torch.from_numpy(predict(images.numpy())), split, file.imgsz, Turnstile())

@@ -9,9 +9,7 @@ from typing import Literal
 
 from nas.search.pending_trial import Repetition
 from nas.search.progress import LastPhase
-from nas.study.accuracy import FAVOURITES, favourites
-from nas.study.record import Record
-from nas.study.store import REPEATS, StoredStudy
+from nas.study import FAVOURITES, REPEATS, Record, StoredStudy, favourites
 
 
 class Repetitions:

@@ -5,14 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nas.data import DetectionData
-from nas.latency import LatencySettings
-from nas.latency.remote.connection import LOCAL
-from nas.latency.remote.ssh import parse_address
+from nas.latency import LOCAL, LatencySettings, parse_address
 from nas.proxy import SOURCE_STEPS, ProxySettings, steps_for_epochs
 from nas.search.sampler import Sampler
-from nas.space.space import SearchSpace
-from nas.study.evaluation import Limits
-from nas.study.settings import SearchSettings
+from nas.space import SearchSpace
+from nas.study import Limits, SearchSettings
 
 
 @dataclass(frozen=True, slots=True)

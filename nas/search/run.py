@@ -4,9 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from nas.data import DetectionData, load
-from nas.data.image_cache import check_memory
-from nas.data.picture_files import split_that_holds
+from nas.data import DetectionData, check_memory, load, split_that_holds
 from nas.errors import (
     LatencyError,
     ProxyError,
@@ -15,14 +13,10 @@ from nas.errors import (
     TargetUnreachable,
     UsageError,
 )
-from nas.inherit.values import Tuned
-from nas.latency import LatencySettings
-from nas.latency.measure import needed_calibration
-from nas.latency.protocol.estimate import Calibration
-from nas.latency.retry import patiently
+from nas.inherit import Tuned
+from nas.latency import Calibration, LatencySettings, needed_calibration, patiently
 from nas.proxy import BASELINE_RATES
-from nas.results.writable import check_name, check_results
-from nas.results.writer import write
+from nas.results import check_name, check_results, write
 from nas.search.conclude import conclude
 from nas.search.eta import estimate_s
 from nas.search.evaluate import Evaluator, Task, evaluate
@@ -35,10 +29,8 @@ from nas.search.promotions import standing
 from nas.search.request import Request, _with_steps, search_settings
 from nas.search.scheduler import Campaign
 from nas.search.source_baselines import scale_of
-from nas.space.literals import points, shipped_literals
-from nas.study.outcome import Outcome
-from nas.study.storage import STUDY_FILE
-from nas.study.store import Annotate, StoredStudy
+from nas.space import points, shipped_literals
+from nas.study import STUDY_FILE, Annotate, Outcome, StoredStudy
 from nas.util.machine_lock import Turnstile
 from nas.util.paths import writable_dir
 from nas.util.worker_messages import shown
@@ -174,7 +166,7 @@ def _tuned(study: StoredStudy, request: Request, source: Path, data: DetectionDa
     Raises:
         StudyError: It was tuned again since the search began, and came out otherwise.
     """
-    from nas.inherit.tuned import how_to_tune, tune
+    from nas.inherit import how_to_tune, tune
 
     proxy = request.proxy
     how = how_to_tune(request.source_steps, proxy.device, proxy.batch, proxy.losses)
@@ -201,7 +193,7 @@ def _feasibility(study: StoredStudy, request: Request, task: Task) -> Feasibilit
     literals = points(request.space, shipped_literals().values()) if request.seed_literals else {}
     scale = None
     if task.source is not None:
-        from nas.inherit.tuned import read_tuned
+        from nas.inherit import read_tuned
 
         scale = scale_of(read_tuned(task.source)["model"], str(request.source))
     found = check(request.space, task, literals=literals.values(), source=scale)

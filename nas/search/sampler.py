@@ -21,9 +21,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from nas.architecture.architecture import Architecture
+from nas.architecture import Architecture
 from nas.errors import SpaceError
-from nas.space.space import SearchSpace
+from nas.space import SearchSpace
 
 if TYPE_CHECKING:
     import optuna
@@ -173,7 +173,7 @@ def _most_promising(
     """The most promising of random designs that are not known."""
     from threadpoolctl import threadpool_limits
 
-    from nas.surrogate.acquisition import Seen, promises
+    from nas.surrogate import Seen, promises
 
     drawn = {space.decode(point).key: point for point in _drawn(space, history, rng, mutated)}
     fresh = [point for key, point in drawn.items() if key not in taken] or list(drawn.values())
@@ -196,7 +196,7 @@ def _ask(
     import optuna
     from optuna.trial import TrialState, create_trial
 
-    from nas.proxy.device import threads
+    from nas.proxy import threads
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions = _distributions(space)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NoReturn
 
-from nas.architecture.architecture import Architecture
+from nas.architecture import Architecture
 from nas.errors import DataChanged, DeviceLost, ProxyError, StorageError
 from nas.latency.predictor.predictor import Prediction
 from nas.proxy import Score
@@ -18,11 +18,8 @@ from nas.search.progress import Progress
 from nas.search.promotions import Promotions, kind
 from nas.search.replicates import Repetitions
 from nas.search.sampler import Observation, Proposal, Sampler, propose
-from nas.space.space import SearchSpace
-from nas.study.evaluation import Evaluation
-from nas.study.last_rung import LastRung
-from nas.study.record import INTERRUPTED, Record, evaluated
-from nas.study.store import StoredStudy
+from nas.space import SearchSpace
+from nas.study import INTERRUPTED, Evaluation, LastRung, Record, StoredStudy, evaluated
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5

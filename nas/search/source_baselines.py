@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from nas.architecture.architecture import Architecture
+from nas.architecture import Architecture
 from nas.errors import ModelError
-from nas.space.reference_designs import UNIFORM_WIDTHS, Scale, yolo11
-from nas.space.schema import attention_fits
+from nas.space import UNIFORM_WIDTHS, Scale, attention_fits, yolo11
 
 SMALLEST_PX = 64
 _SCALES: tuple[Scale, ...] = ("n", "s", "m")
@@ -28,10 +27,9 @@ def scale_of(source: Any, name: str) -> Scale:
     Raises:
         ModelError: It is none of YOLO11 n, s and m.
     """
-    from nas.architecture.ultralytics_yaml import to_yaml
-    from nas.inherit.child import describe_file
-    from nas.inherit.roles import describe
-    from nas.model.builder import build
+    from nas.architecture import to_yaml
+    from nas.inherit import describe, describe_file
+    from nas.model import build
 
     found = _widths(describe_file(source, name))
     for scale in _SCALES:
@@ -49,7 +47,7 @@ def default_space(checkpoint: Path) -> str:
     Raises:
         ModelError: It is no checkpoint of a detector, or none of YOLO11 n, s and m.
     """
-    from nas.inherit.from_checkpoint import load_source
+    from nas.inherit import load_source
 
     return f"narrowed-{scale_of(load_source(checkpoint), str(checkpoint))}"
 

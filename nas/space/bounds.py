@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
-from nas.architecture.architecture import LEVELS, Architecture, Stage
+from nas.architecture import LEVELS, Architecture, Stage
 from nas.space.space import SearchSpace
 
 CountParams = Callable[[Architecture], int]

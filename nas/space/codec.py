@@ -4,15 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.architecture.architecture import (
-    BLOCK_CHOICES,
-    CHOICES_OF,
-    LEVELS,
-    Architecture,
-    Stage,
-    downsampler,
-    same_block,
-)
+from nas.architecture import BLOCK_CHOICES, CHOICES_OF, LEVELS, Architecture, Stage, downsampler, same_block
 
 STAGE_FIELDS = ("block", "width", "depth", *BLOCK_CHOICES, "downsample")
 

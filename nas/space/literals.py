@@ -11,9 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from nas.architecture.architecture import Architecture
-from nas.architecture.key import from_key
-from nas.architecture.ultralytics_yaml import to_yaml
+from nas.architecture import Architecture, from_key, to_yaml
 from nas.errors import ModelError
 from nas.space.space import SearchSpace, spaces_folder
 

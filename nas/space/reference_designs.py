@@ -7,7 +7,7 @@ corner follows arXiv 2211.12905: ghost bottlenecks everywhere, no DFC attention 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from nas.architecture.architecture import LEVELS, Architecture, C3k, Stage
+from nas.architecture import LEVELS, Architecture, C3k, Stage
 from nas.errors import UsageError
 from nas.space.codec import architecture, values_of
 from nas.space.space import SearchSpace

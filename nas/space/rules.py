@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from nas.architecture.architecture import CHOICES_OF, LEVELS
+from nas.architecture import CHOICES_OF, LEVELS
 
 
 def hidden_channels(width: int, expansion: float) -> int:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from nas.architecture.architecture import LEVELS, Activation, Block, C3k, Downsample, Head, Levels, Neck
+from nas.architecture import LEVELS, Activation, Block, C3k, Downsample, Head, Levels, Neck
 
 
 class Broken(ValueError):

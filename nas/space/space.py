@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self, get_args
 
 import nas
-from nas.architecture.architecture import LEVELS, Architecture, Block, Downsample
+from nas.architecture import LEVELS, Architecture, Block, Downsample
 from nas.errors import SpaceError
 from nas.space.codec import architecture, index_of, stage_size, values_of
 from nas.space.file import read_space_file

@@ -1,1 +1,75 @@
-"""study"""
+"""What a search stores: settings, records, evaluations, finalists, outcome."""
+
+from typing import TYPE_CHECKING
+
+from nas.util.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.study.accuracy import FAVOURITES, Estimates, estimates, favourites, most_accurate
+    from nas.study.evaluation import Evaluation, Limits
+    from nas.study.finalists import Final, Finalist, Finalists, choose_best
+    from nas.study.last_rung import SCORES, LastRung, Standing, last_rungs, read_last_rungs, weights_name
+    from nas.study.outcome import Outcome
+    from nas.study.record import INTERRUPTED, Record, evaluated
+    from nas.study.settings import SAMPLERS, SearchSettings
+    from nas.study.storage import STUDY_FILE, check_path, in_use, open_storage
+    from nas.study.store import REPEATS, SEARCH, Annotate, StoredStudy, read_records
+    from nas.study.weights import write_text, write_weights
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "accuracy": (
+            "Estimates",
+            "FAVOURITES",
+            "estimates",
+            "favourites",
+            "most_accurate",
+        ),
+        "evaluation": (
+            "Evaluation",
+            "Limits",
+        ),
+        "finalists": (
+            "Final",
+            "Finalist",
+            "Finalists",
+            "choose_best",
+        ),
+        "last_rung": (
+            "LastRung",
+            "SCORES",
+            "Standing",
+            "last_rungs",
+            "read_last_rungs",
+            "weights_name",
+        ),
+        "outcome": ("Outcome",),
+        "record": (
+            "INTERRUPTED",
+            "Record",
+            "evaluated",
+        ),
+        "settings": (
+            "SAMPLERS",
+            "SearchSettings",
+        ),
+        "storage": (
+            "STUDY_FILE",
+            "check_path",
+            "in_use",
+            "open_storage",
+        ),
+        "store": (
+            "Annotate",
+            "REPEATS",
+            "SEARCH",
+            "StoredStudy",
+            "read_records",
+        ),
+        "weights": (
+            "write_text",
+            "write_weights",
+        ),
+    },
+)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from nas.study.record import Record
-from nas.surrogate.posterior import Denoised, Estimate, Scored, denoised
+from nas.surrogate import Denoised, Estimate, Scored, denoised
 
 FAVOURITES = 3
 """Candidates that are trained more than once: the most accurate ones that meet every limit."""

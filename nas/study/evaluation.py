@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-from nas.architecture.architecture import Architecture
+from nas.architecture import Architecture
 from nas.latency import Latency
 from nas.proxy import Score
 

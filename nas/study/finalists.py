@@ -9,7 +9,7 @@ from nas.proxy import Score
 from nas.study.evaluation import Evaluation
 from nas.study.last_rung import LastRung
 from nas.study.record import Record
-from nas.surrogate.posterior import Estimate
+from nas.surrogate import Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from nas.proxy.settings import Score
+from nas.proxy import Score
 from nas.study.store import StoredStudy
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.data.findings import Findings
-from nas.inherit.values import Tuned
+from nas.data import Findings
+from nas.inherit import Tuned
 from nas.study.accuracy import Estimates, Repeats, estimates
 from nas.study.finalists import Finalist, choose_best
 from nas.study.last_rung import Standing

@@ -6,7 +6,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture.architecture import LEVELS, Architecture
+from nas.architecture import LEVELS, Architecture
 
 _SIZES = ("params", "gflops", "imgsz")
 

@@ -12,7 +12,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture.architecture import Architecture
+from nas.architecture import Architecture
 from nas.surrogate.encoding import choices, table
 from nas.surrogate.gp import posterior
 

@@ -13,10 +13,8 @@ import yaml
 
 from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.errors import DataError
-from nas.model.builder import register
-from nas.model.loss_names import Losses
-from nas.model.losses import criterion
-from nas.proxy.device import settle
+from nas.model import Losses, criterion, register
+from nas.proxy import settle
 from nas.util.machine_lock import Turnstile
 
 register()

@@ -7,9 +7,9 @@ from typing import Any
 
 from nas.data import DetectionData, load
 from nas.errors import UsageError
-from nas.model.loss_names import Losses
+from nas.model import Losses
 from nas.proxy import ProxySettings
-from nas.results.designs import Design
+from nas.results import Design
 from nas.util.paths import writable_dir
 from nas.util.plain_path import plain_name
 
@@ -45,7 +45,7 @@ def start_of(source: Path, design: Design, arguments: Mapping[str, Any], losses:
     """
     from torch import cuda
 
-    from nas.inherit.tuned import how_to_tune
+    from nas.inherit import how_to_tune
 
     size = arguments.get("imgsz", 640)
     if not isinstance(size, int) or size < 32 or size % 32:
@@ -78,8 +78,7 @@ def write_start(start: Start, design: Design, data: DetectionData, imgsz: int, p
     """
     from ultralytics.utils import LOGGER
 
-    from nas.inherit.checkpoint import write_checkpoint
-    from nas.inherit.from_tuned import tuned_start
+    from nas.inherit import tuned_start, write_checkpoint
 
     source = start.checkpoint
 

@@ -8,16 +8,11 @@ from typing import Any
 
 import yaml
 
-from nas.data import DetectionData, load
-from nas.data.training_view import SOURCES_FILE, write_view
+from nas.data import SOURCES_FILE, DetectionData, load, write_view
 from nas.errors import DataError, ModelError, UsageError
-from nas.model.builder import is_nms_free, load_model
-from nas.model.checkpoints import know_bundled_blocks, resumable
-from nas.model.loss_names import Losses
-from nas.proxy.device import find_precision
-from nas.proxy.loss import check_strides
-from nas.proxy.pretrained import load_known
-from nas.results.designs import Design
+from nas.model import Losses, is_nms_free, know_bundled_blocks, load_model, resumable
+from nas.proxy import check_strides, find_precision, load_known
+from nas.results import Design
 from nas.train.callbacks import (
     LOSS_WORDS,
     LOSSES_FILE,

@@ -6,8 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from nas.errors import UsageError
-from nas.model.builder import register
-from nas.model.checkpoints import know_bundled_blocks
+from nas.model import know_bundled_blocks, register
 from nas.util.ultralytics_env import use_current_folder
 
 _HELP = ("help", "-h", "-help", "--help")

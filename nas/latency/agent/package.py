@@ -88,8 +88,8 @@ def _file(module: str) -> Path | None:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """Modules of ghostnas that a file imports, and the packages that they lie in."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Modules of ghostnas that a file imports when it runs, and the packages that they lie in."""
+    for node in _run(ast.parse(path.read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -99,3 +99,11 @@ def _imports(path: Path) -> Iterator[str]:
             parts = name.split(".")
             if parts[0] == nas.__name__:
                 yield from (".".join(parts[: index + 1]) for index in range(len(parts)))
+
+
+def _run(node: ast.AST) -> Iterator[ast.AST]:
+    """What is below a node, but for what only type checkers read."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
+            yield child
+            yield from _run(child)

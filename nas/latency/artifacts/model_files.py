@@ -119,6 +119,6 @@ def load_unfused(name: str | Path) -> "DetectionModel":
     Raises:
         ModelError: It is not there or cannot be built.
     """
-    from nas.model.builder import load_model
+    from nas.model import load_model
 
     return load_model(str(name))

@@ -70,7 +70,7 @@ def prepare(
 
         onnx, done = ready(*users, imgsz, settings)
     elif onnx is None:
-        from nas.model.onnx import to_onnx
+        from nas.model import to_onnx
 
         onnx = to_onnx(_loaded(model), imgsz)
     if kind == "ncnn":

@@ -25,7 +25,7 @@ def to_pt(model: "DetectionModel") -> bytes:
     """
     import torch
 
-    from nas.model.builder import fused
+    from nas.model import fused
 
     deployed = fused(model).float().cpu().eval().requires_grad_(False)
     file = io.BytesIO()
@@ -46,7 +46,7 @@ def from_pt(data: bytes) -> "nn.Module":
     import torch
 
     try:
-        from nas.model.builder import register
+        from nas.model import register
 
         register()
         module: nn.Module = torch.load(io.BytesIO(data), map_location="cpu", weights_only=False)["model"]

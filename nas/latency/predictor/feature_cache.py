@@ -8,7 +8,7 @@ import json
 import os
 from importlib.metadata import version
 
-from nas.architecture.architecture import Architecture
+from nas.architecture import Architecture
 from nas.errors import StorageError
 from nas.latency.predictor.features import NAMES, Features, features
 from nas.util.paths import cache_dir, cache_subdir
@@ -36,9 +36,8 @@ def features_of(architecture: Architecture, classes: int) -> Features:
         return Features.from_dict(json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError, AttributeError, TypeError):
         pass  # Not there, or not readable any more: counted again.
-    from nas.architecture.ultralytics_yaml import to_yaml
-    from nas.model.builder import build
-    from nas.model.onnx import to_onnx
+    from nas.architecture import to_yaml
+    from nas.model import build, to_onnx
 
     onnx = to_onnx(build(to_yaml(architecture, classes), seed=0), architecture.imgsz)
     return remember_features(architecture, classes, onnx)

@@ -14,8 +14,7 @@ from nas.search.evaluate import Task
 from nas.search.executors.work import Trainers
 from nas.search.pending_trial import Assignment, Found
 from nas.search.scheduler import Campaign
-from nas.study.evaluation import Evaluation
-from nas.study.last_rung import LastRung
+from nas.study import Evaluation, LastRung
 
 
 class Worker(tune.Trainable):  # type: ignore[misc]

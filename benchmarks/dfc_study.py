@@ -23,10 +23,10 @@ from torch import nn
 
 from nas.architecture import LEVELS, Architecture, Stage, from_key, to_yaml
 from nas.data import load, pixels
-from nas.latency import LatencySettings, Sized, calibration, compare, patiently, screen
+from nas.latency import LatencySettings, SizedModel, calibration, compare, retry_while_disturbed, screen
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.model import builder
-from nas.proxy import ProxySettings, evaluate, plain_images, train_proxy
+from nas.proxy import ProxySettings, plain_images, train_proxy, validate
 from nas.space import attention_fits, yolo11
 from nas.util import ultralytics_env
 
@@ -76,14 +76,14 @@ def widened(factor: float) -> Callable[[int], int]:
     return width
 
 
-def sized(arch: Architecture, nc: int) -> Sized:
+def sized(arch: Architecture, nc: int) -> SizedModel:
     """The net as ONNX."""
     model = builder.build(to_yaml(arch, nc), seed=0)
-    return Sized(ModelBytes("onnx", builder.to_onnx(model, arch.imgsz)), arch.imgsz)
+    return SizedModel(ModelBytes("onnx", builder.to_onnx(model, arch.imgsz)), arch.imgsz)
 
 
 def nearest(
-    make: Callable[[float], Architecture], target_ms: float, nc: int, time: Callable[[Sized], float]
+    make: Callable[[float], Architecture], target_ms: float, nc: int, time: Callable[[SizedModel], float]
 ) -> Architecture:
     """The width whose latency is nearest the target, of those that a bisection meets."""
     known: dict[str, tuple[float, Architecture]] = {}
@@ -108,8 +108,8 @@ def choose(imgsz: int, nc: int, rows: Rows) -> None:
     settings = LatencySettings()
     calibrated = calibration(settings)
 
-    def time(one: Sized) -> float:
-        return patiently(lambda: screen(one, settings, calibrated, None), notice=print).latency_ms
+    def time(one: SizedModel) -> float:
+        return retry_while_disturbed(lambda: screen(one, settings, calibrated, None), notice=print).latency_ms
 
     first = ghost(base, lambda width: width, attends=True)
     target_ms = statistics.median(time(sized(first, nc)) for _ in range(3))
@@ -119,7 +119,7 @@ def choose(imgsz: int, nc: int, rows: Rows) -> None:
         PLAIN: nearest(lambda factor: plain(base, widened(factor)), target_ms, nc, time),
     }
     files = [sized(arch, nc) for arch in designs.values()]
-    found = patiently(lambda: compare(files, settings, calibrated), notice=print)
+    found = retry_while_disturbed(lambda: compare(files, settings, calibrated), notice=print)
     for (name, arch), latency, ratio in zip(designs.items(), found.latencies, found.ratios or (), strict=True):
         shown = {"ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high}
         rows.add(
@@ -169,7 +169,7 @@ def trained(name: str, key: str, seed: int, steps: int, source: str | None, thre
     plain = {"first_boxes": None, "lr_inputs": None}
     settings = ProxySettings(steps=steps, seed=seed, threads=threads, horizon=1, **plain)
     result, final = train_proxy(model, data, arch.imgsz, settings)
-    score = evaluate(final, data.val, data, arch.imgsz)
+    score = validate(final, data.val, data, arch.imgsz)
     images = plain_images(pixels(data.val, arch.imgsz), torch.arange(PICTURES), torch.device("cpu"))
     fields = receptive_fields(final, images)
     return {

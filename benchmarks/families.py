@@ -14,7 +14,7 @@ from pathlib import Path
 from latency_parts import Rows
 from paired import paired
 
-from nas.latency import LatencySettings, Sized
+from nas.latency import LatencySettings, SizedModel
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.model import build, to_onnx
 from nas.space import shipped_literals
@@ -30,10 +30,10 @@ def reference(name: str) -> str:
     return f"yolo11-{name[-1] if name[-2:] in ('-n', '-s', '-m') else 'n'}"
 
 
-def graph(name: str, imgsz: int) -> Sized:
+def graph(name: str, imgsz: int) -> SizedModel:
     """A literal with one class as ONNX."""
     model = build(shipped_literals()[name].path.read_text(encoding="utf-8"), nc=1, seed=0)
-    return Sized(ModelBytes("onnx", to_onnx(model, imgsz)), imgsz)
+    return SizedModel(ModelBytes("onnx", to_onnx(model, imgsz)), imgsz)
 
 
 def report(rows: list[dict[str, str]]) -> None:
@@ -67,7 +67,7 @@ def main() -> None:
         for stock, rivals in groups.items():
             for start in range(0, len(rivals), ABREAST):
                 names = [stock, *rivals[start : start + ABREAST]]
-                files: list[Sized] = []
+                files: list[SizedModel] = []
                 for runtime in options.runtimes.split(","):
                     have = {(row["model"], row["imgsz"], row["runtime"]) for row in rows.all()}
                     if all((name, str(size), runtime) in have for name in names[1:]) or done == options.at_most:

@@ -20,7 +20,7 @@ import numpy as np
 from latency_parts import MODELS, Rows, hog, stock
 
 from nas.errors import LatencyError
-from nas.latency import Calibration, LatencySettings, Sized, calibration, compare, patiently
+from nas.latency import Calibration, LatencySettings, SizedModel, calibration, compare, retry_while_disturbed
 from nas.latency.artifacts.model_bytes import ModelBytes
 
 HEADER = ("hog", "kind", "number", "blocks", "ratio", "low", "high", "seconds", "refused")
@@ -30,7 +30,7 @@ DIFFERENCE = 0.03
 CONDITIONS = ("none", "free", "pinned")
 
 
-def with_more_work(model: Sized, blocks: int) -> Sized:
+def with_more_work(model: SizedModel, blocks: int) -> SizedModel:
     """The model, and beside it a chain of 3x3 convolutions on 8 channels of 20x20, `blocks` long."""
     import onnx
     from onnx import helper, numpy_helper
@@ -63,14 +63,14 @@ def with_more_work(model: Sized, blocks: int) -> Sized:
         helper.make_node("Add", ["more.plain", "more.nothing"], [output]),
     ]
     graph.graph.node.extend(chain)
-    return Sized(ModelBytes("onnx", graph.SerializeToString()), model.imgsz)
+    return SizedModel(ModelBytes("onnx", graph.SerializeToString()), model.imgsz)
 
 
-def blocks_for_three_percent(model: Sized, settings: LatencySettings, calibrated: Calibration) -> int:
+def blocks_for_three_percent(model: SizedModel, settings: LatencySettings, calibrated: Calibration) -> int:
     """How many blocks make the model about 3% slower, on a line through what 10 and 60 cost."""
     few, many = 10, 60
     models = [model, with_more_work(model, few), with_more_work(model, many)]
-    ratios = patiently(lambda: compare(models, settings, calibrated)).ratios
+    ratios = retry_while_disturbed(lambda: compare(models, settings, calibrated)).ratios
     assert ratios is not None
     each = (ratios[2].value - ratios[1].value) / (many - few)
     return max(1, round(few + (1 + DIFFERENCE - ratios[1].value) / each))

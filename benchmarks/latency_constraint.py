@@ -20,7 +20,16 @@ from latency_parts import Rows
 
 from nas.architecture import to_yaml
 from nas.errors import LatencyError
-from nas.latency import Calibration, Latency, LatencySettings, Sized, calibration, compare, patiently, screen
+from nas.latency import (
+    Calibration,
+    Latency,
+    LatencySettings,
+    SizedModel,
+    calibration,
+    compare,
+    retry_while_disturbed,
+    screen,
+)
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.model import build, to_onnx
 from nas.space import load_space
@@ -37,7 +46,7 @@ def values(name: str, latency: Latency) -> dict[str, str]:
     return {f"{name}{end}_ms": f"{value:.5f}" for end, value in found.items()}
 
 
-def row_of(model: Sized, settings: LatencySettings, calibrated: Calibration) -> dict[str, str]:
+def row_of(model: SizedModel, settings: LatencySettings, calibrated: Calibration) -> dict[str, str]:
     """Screen a design, measure it, and measure it again."""
     try:
         screened = screen(model, settings, calibrated, None)
@@ -67,7 +76,7 @@ def measure(arguments: argparse.Namespace, rows: Rows) -> None:
             continue
         left -= 1
         graph = to_onnx(build(to_yaml(design, 6), seed=0), design.imgsz)
-        row = row_of(Sized(ModelBytes("onnx", graph), design.imgsz), settings, calibrated)
+        row = row_of(SizedModel(ModelBytes("onnx", graph), design.imgsz), settings, calibrated)
         rows.add({"number": number} | row)
         accepted += "refused" not in row
 
@@ -85,8 +94,10 @@ def gate(arguments: argparse.Namespace, rows: Rows) -> Rows:
             continue
         target_ms = float(row["finalist_high_ms"])
         graph = to_onnx(build(to_yaml(design, 6), seed=0), design.imgsz)
-        model = Sized(ModelBytes("onnx", graph), design.imgsz)
-        found = patiently(lambda model=model, target_ms=target_ms: screen(model, settings, calibrated, target_ms))
+        model = SizedModel(ModelBytes("onnx", graph), design.imgsz)
+        found = retry_while_disturbed(
+            lambda model=model, target_ms=target_ms: screen(model, settings, calibrated, target_ms)
+        )
         times = {
             "latency_ms": f"{found.latency_ms:.5f}",
             "low_ms": f"{found.low_ms:.5f}",

@@ -21,11 +21,11 @@ from nas.architecture import to_yaml
 from nas.latency import (
     Calibration,
     LatencySettings,
-    Sized,
+    SizedModel,
     calibration,
     compare,
     opened_for_pictures,
-    patiently,
+    retry_while_disturbed,
     screen,
 )
 from nas.latency.artifacts.model_bytes import ModelBytes
@@ -42,7 +42,7 @@ def main() -> None:
     settings = LatencySettings()
     calibrated = calibration(settings)
     space, rng = load_space("ghostv2-n"), random.Random(1)
-    models: list[Sized] = []
+    models: list[SizedModel] = []
     seconds: dict[str, list[float]] = defaultdict(list)
 
     def timed(part: str, begun: float) -> float:
@@ -50,12 +50,12 @@ def main() -> None:
         seconds[part].append(now - begun)
         return now
 
-    def screened(part: str, model: Sized, begun: float) -> None:
-        latency = patiently(lambda: screen(model, settings, calibrated, None))
+    def screened(part: str, model: SizedModel, begun: float) -> None:
+        latency = retry_while_disturbed(lambda: screen(model, settings, calibrated, None))
         timed(f"{part}, all of it", begun)
         seconds[f"{part}, timing"].append(latency.seconds - latency.waited_s)
         seconds[f"{part}, waiting for quiet"].append(latency.waited_s)
-        reject = patiently(lambda: screen(model, settings, calibrated, latency.low_ms / 2))
+        reject = retry_while_disturbed(lambda: screen(model, settings, calibrated, latency.low_ms / 2))
         seconds[f"{part}, clear reject, timing"].append(reject.seconds - reject.waited_s)
 
     for number in range(arguments.n + 1):
@@ -63,7 +63,7 @@ def main() -> None:
         now = time.monotonic()
         module = build(to_yaml(design, 6), seed=0)
         now = timed("build", now)
-        model = Sized(ModelBytes("onnx", to_onnx(module, design.imgsz)), design.imgsz)
+        model = SizedModel(ModelBytes("onnx", to_onnx(module, design.imgsz)), design.imgsz)
         now = timed("export to ONNX", now)
         with opened_for_pictures(model, settings):
             now = timed("session (ONNX Runtime), first run", now)
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def finalists(
-    models: Sequence[Sized], settings: LatencySettings, calibrated: Calibration, seconds: dict[str, list[float]]
+    models: Sequence[SizedModel], settings: LatencySettings, calibrated: Calibration, seconds: dict[str, list[float]]
 ) -> dict[str, list[float]]:
     """Measure models as finalists, three times alone and together in turn; the intervals' half widths, as shares."""
     widths: dict[str, list[float]] = defaultdict(list)
@@ -96,7 +96,7 @@ def finalists(
             begun = time.monotonic()
             for group in groups:
                 now = time.monotonic()
-                found = patiently(lambda group=group: compare(group, settings, calibrated)).latencies
+                found = retry_while_disturbed(lambda group=group: compare(group, settings, calibrated)).latencies
                 widths[way] += [(one.high_ms - one.low_ms) / 2 / one.latency_ms for one in found]
                 if way == "alone":
                     seconds["finalist, all of it (three processes)"].append(time.monotonic() - now)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nas.architecture import to_yaml
-from nas.latency import Sized
+from nas.latency import SizedModel
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.model import build, to_onnx
 from nas.space import yolo11
@@ -35,10 +35,10 @@ while os.getppid() == parent:
 """
 
 
-def stock(width: float, imgsz: int) -> Sized:
+def stock(width: float, imgsz: int) -> SizedModel:
     """A YOLO11n of that width as ONNX, seeded: the same bytes in every run."""
     model = build(to_yaml(yolo11("n", imgsz, width), 6), seed=0)
-    return Sized(ModelBytes("onnx", to_onnx(model, imgsz)), imgsz)
+    return SizedModel(ModelBytes("onnx", to_onnx(model, imgsz)), imgsz)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ import numpy as np
 from latency_parts import MODELS, Rows, hog, stock
 
 from nas.errors import LatencyError
-from nas.latency import LatencySettings, calibration, compare, surely
+from nas.latency import LatencySettings, calibration, compare, repeat_until_precise
 from nas.latency.retry import SURE
 
 HEADER = ("hog", "model", "repeat", "method", "latency_ms", "low_ms", "high_ms", "memory", "seconds", "refused")
@@ -71,7 +71,7 @@ def ours(model, settings, calibrated) -> dict:
     begun = time.monotonic()
     while True:
         try:
-            measured = surely(lambda: compare([model], settings, calibrated), lambda one: one.width)
+            measured = repeat_until_precise(lambda: compare([model], settings, calibrated), lambda one: one.width)
             (found,) = measured.latencies
             return {
                 "latency_ms": found.latency_ms,

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from ultralytics.nn.tasks import DetectionModel
 
 from nas.blocks.ghost import GhostModule
-from nas.latency import LatencySettings, Sized, relative_difference
+from nas.latency import LatencySettings, SizedModel, relative_difference
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.model import build, deployable, fused
 from nas.model.onnx import graph_of
@@ -89,7 +89,7 @@ def measure(name: str, imgsz: int, runtime: str, rows: Rows) -> None:
     """One row."""
     made = graphs(name, imgsz)
     settings = LatencySettings(runtime)
-    files = [Sized(ModelBytes("onnx", graph), imgsz) for graph in made.values()]
+    files = [SizedModel(ModelBytes("onnx", graph), imgsz) for graph in made.values()]
     shown = {"difference": f"{difference(made, imgsz):.1e}"}
     found = paired(files, settings)
     for kind, graph, one in zip(KINDS, made.values(), found, strict=True):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.latency import LatencySettings, Sized, check_finite, image, open_session
-from nas.util.machine_lock import Turnstile
+from nas.latency import LatencySettings, SizedModel, check_finite, image, open_session
+from nas.util.machine_lock import MachineLock
 
 BLOCK_S = 0.015
 LEAST_ROUNDS = 12
@@ -39,7 +39,7 @@ class Paired:
     high: float
 
 
-def paired(models: Sequence[Sized], settings: LatencySettings, seconds: float = 20.0) -> list[Paired]:
+def paired(models: Sequence[SizedModel], settings: LatencySettings, seconds: float = 20.0) -> list[Paired]:
     """Run models in turn and relate each to the first.
 
     Args:
@@ -47,7 +47,7 @@ def paired(models: Sequence[Sized], settings: LatencySettings, seconds: float = 
         settings: Runtime, precision and threads; the device is this machine.
         seconds: For all of them, warm-up apart; at least `LEAST_ROUNDS` rounds are run.
     """
-    with ExitStack() as stack, Turnstile().measuring():
+    with ExitStack() as stack, MachineLock().measuring():
         sessions = [stack.enter_context(open_session(one.model, one.imgsz, settings)) for one in models]
         for one, session in zip(models, sessions, strict=True):
             session.feed(image(one.imgsz))

@@ -8,7 +8,7 @@ Concordance is Kendall's tau from the pairs within a band, pooled over the bands
 The truth is the mean over the seeds of the longest trainings. `top-1 regret` is how far the truth of the architecture
 that a proxy likes best lies below the best of its band, in points of mAP (0.01), a band. Intervals are 95% bootstraps
 over the architectures of each band; the noise of the truth itself is not in them, but told before the table. A name
-with `, denoised` is the posterior mean of a proxy's scores (nas/surrogate/posterior.py), learnt from all architectures
+with `, posterior` is the posterior mean of a proxy's scores (nas/surrogate/posterior.py), learnt from all architectures
 of the table together, as a search does from its trials.
 """
 
@@ -31,7 +31,7 @@ from nas.architecture import from_key
 from nas.data import load
 from nas.results.proxy_quality import MEASURED, Ranking, measured
 from nas.space import load_space
-from nas.surrogate import Scored, denoised
+from nas.surrogate import ScoredDesign, posterior_of
 
 FOLDER = Path("results/reference/ghostbench")
 FREE = ("params", "gflops", "latency_ms")
@@ -216,12 +216,12 @@ def scores(data: str, seed: int | None = None) -> dict[str, Scores]:
     for proxy in [name for name in found if name not in FREE]:
         table = found[proxy]
         scored = [
-            Scored(from_key(arch), int(chosen[arch]["params"]), float(chosen[arch]["gflops"]), value)
+            ScoredDesign(from_key(arch), int(chosen[arch]["params"]), float(chosen[arch]["gflops"]), value)
             for arch, (value, _) in table.items()
         ]
-        better = denoised(scored)
+        better = posterior_of(scored)
         if better is not None:
-            found[f"{proxy}, denoised"] = {
+            found[f"{proxy}, posterior"] = {
                 arch: (one.mean, cost) for (arch, (_, cost)), one in zip(table.items(), better.estimates, strict=True)
             }
     return found
@@ -331,7 +331,7 @@ def keep(data: str, digest: str, steps: str, known: Sequence[Truth]) -> None:
     best = statistics.mean(ceiling(group)(seeds) for group in groups) if seeds > 1 else None
     overall = None
     if len(bands) < len(known) and all(covers(found, known) for found in tables):
-        overall = mean_tau([every_seed("search, denoised", known)])
+        overall = mean_tau([every_seed("search, posterior", known)])
     one = Ranking(
         space=space.name,
         space_digest=space.digest,
@@ -343,7 +343,7 @@ def keep(data: str, digest: str, steps: str, known: Sequence[Truth]) -> None:
         within=within("search"),
         within_low=round(low, 3),
         within_high=round(high, 3),
-        denoised=within("search, denoised"),
+        estimated=within("search, posterior"),
         params=within("params"),
         overall=None if overall is None else round(overall, 3),
         ceiling=None if best is None else round(best, 3),
@@ -355,7 +355,7 @@ def keep(data: str, digest: str, steps: str, known: Sequence[Truth]) -> None:
 
 def covers(found: dict[str, Scores], known: Sequence[Truth]) -> bool:
     """Whether the search's proxies scored all of these architectures."""
-    return all(one.arch in found.get("search, denoised", {}) for one in known)
+    return all(one.arch in found.get("search, posterior", {}) for one in known)
 
 
 def at(table: Scores) -> Callable[[Truth], float]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from nas.architecture import from_key
 from nas.space import load_space
-from nas.surrogate import Seen, promises
+from nas.surrogate import MeasuredDesign, constrained_expected_improvement
 from nas.util import ultralytics_env
 
 ultralytics_env.prepare()
@@ -63,13 +63,13 @@ def scored(key: str, latency_ms: float) -> dict[str, object]:
     from nas.data import load
     from nas.model import build, count
     from nas.proxy import ProxySettings, train_proxy
-    from nas.util.machine_lock import Turnstile
+    from nas.util.machine_lock import MachineLock
 
     torch.set_num_threads(1)
     design, data = from_key(key), load(None)
     model = build(to_yaml(design, data.nc), seed=0)
     counts = count(model, design.imgsz)
-    result, _ = train_proxy(model, data, design.imgsz, ProxySettings(), Turnstile())
+    result, _ = train_proxy(model, data, design.imgsz, ProxySettings(), MachineLock())
     values = (key, f"{latency_ms:.3f}", counts.params, f"{counts.gflops:.4f}", f"{result.score.map50_95:.6f}")
     return dict(zip(COLUMNS, (*values, f"{result.seconds:.1f}"), strict=True))
 
@@ -80,12 +80,14 @@ def worth(scores: Values, picked: Sequence[int]) -> tuple[float, int, float]:
     return scores[picked].max(), len(best & set(picked)), scores[picked].mean()
 
 
-def replay(pool: list[Seen], scores: Values, seed: int) -> tuple[float, int, float]:
+def replay(pool: list[MeasuredDesign], scores: Values, seed: int) -> tuple[float, int, float]:
     """What the most promising are worth that are picked, one by one, after some that are known at random."""
     taken = [int(at) for at in np.random.default_rng(seed).permutation(len(pool))[:KNOWN]]
     for _ in range(PICKS):
         left = [at for at in range(len(pool)) if at not in taken]
-        found = promises([pool[at] for at in taken], [pool[at].architecture for at in left], TARGET_MS)
+        found = constrained_expected_improvement(
+            [pool[at] for at in taken], [pool[at].architecture for at in left], TARGET_MS
+        )
         taken.append(left[int(found.argmax())])
     return worth(scores, taken[KNOWN:])
 
@@ -106,7 +108,7 @@ def main() -> None:
             table.add(row)
             print(row, flush=True)
     rows = Rows(TABLE, COLUMNS, fresh=False).all()
-    pool = [Seen(from_key(row["arch"]), float(row["latency_ms"]), float(row["score"]), True) for row in rows]
+    pool = [MeasuredDesign(from_key(row["arch"]), float(row["latency_ms"]), float(row["score"]), True) for row in rows]
     scores = np.array([one.accuracy for one in pool], dtype=float)
     shuffled = np.random.default_rng(0)
     at_random = [worth(scores, shuffled.permutation(len(pool))[:PICKS]) for _ in range(SHUFFLES)]

@@ -4,9 +4,9 @@
 
 A stand-in for latency and accuracy is fitted to the measured trials of `results/reference/embedded` and to the
 proxies of ghostbench on the same data: Gaussian processes over sizes and choices. A simulated score has the luck of a
-real proxy. Every sampler runs the product's own campaign with 50 trainings, in turn, seed by seed. Told of each search:
-the true accuracy of the design with the best score below the target, the hypervolume below it (mAP x ms), and the share
-of proposals above half of the target. Minutes a search, in which nothing is trained and nothing is measured.
+real proxy. Every sampler runs the product's own scheduler with 50 trainings, in turn, seed by seed. Printed of each
+search: the true accuracy of the design with the best score below the target, the hypervolume below it (mAP x ms), and
+the share of proposals above half of the target. Minutes a search, in which nothing is trained and nothing is measured.
 """
 
 import argparse
@@ -30,10 +30,10 @@ from nas.proxy import ProxySettings, Score
 from nas.search import sampler
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.scheduler import Campaign
+from nas.search.scheduler import TrialScheduler
 from nas.space import load_space, yolo11
 from nas.study import Evaluation, Limits, Record, SearchSettings, StoredStudy, evaluated
-from nas.surrogate import Scored
+from nas.surrogate import ScoredDesign
 from nas.surrogate.posterior import described
 from nas.util import ultralytics_env
 from nas.util.pareto import hypervolume
@@ -134,7 +134,7 @@ class StandIn:
 
     @staticmethod
     def _described(design: Architecture, params: int, gflops: float) -> dict[str, float | str]:
-        return described(Scored(design, params, gflops, 0.0))
+        return described(ScoredDesign(design, params, gflops, 0.0))
 
 
 def _three(one: Known) -> tuple[Architecture, int, float]:
@@ -176,15 +176,15 @@ def simulated(stand_in: StandIn, sampler: sampler.Sampler, seed: int, budget: in
         task = Task(Limits(TARGET_MS), LatencySettings(), None, ProxySettings(), None, 1.0, 6, Path(name))
         study = StoredStudy(Path(name), _settings(sampler, seed), {d.name: len(d.choices) for d in space.dimensions})
 
-        def foresee(records: Sequence[Record], design: Architecture) -> Prediction | None:
+        def latency_predictor(records: Sequence[Record], design: Architecture) -> Prediction | None:
             counts = count(build(to_yaml(design, task.classes), seed=0), design.imgsz)
             latency_ms, _ = stand_in(design, counts.params, counts.gflops)
             low_ms, high_ms = (latency_ms * (1 + by * _FORESEEN) for by in (-1, 1))
             return Prediction(latency_ms, low_ms, high_ms, 0.0) if len(records) >= LEAST_SAMPLES else None
 
-        more: dict[str, Any] = {"baselines": BASELINES, "foresee": foresee}
-        campaign = Campaign(study, space, sampler=sampler, seed=seed, budget=budget, **more)
-        inline.run(campaign, task, evaluate)
+        more: dict[str, Any] = {"baselines": BASELINES, "foresee": latency_predictor}
+        scheduler = TrialScheduler(study, space, sampler=sampler, seed=seed, budget=budget, **more)
+        inline.run(scheduler, task, evaluate)
         asked, records = study.records(), [r for r in study.records() if r.status == "trained"]
         study.close()
     met = [r for r in records if truth[r.label][0] <= TARGET_MS]

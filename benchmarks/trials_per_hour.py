@@ -37,7 +37,7 @@ def stock(key: str, source: str | None, steps: int) -> tuple[float, float]:
     from ultralytics import YOLO
 
     from nas.model import register
-    from nas.proxy import evaluate
+    from nas.proxy import validate
     from nas.util.ultralytics_env import without_trackers
 
     register()
@@ -70,13 +70,13 @@ def stock(key: str, source: str | None, steps: int) -> tuple[float, float]:
         )
         seconds = time.monotonic() - begun
         best = YOLO(str(model.trainer.best)).model.float()
-    return seconds, evaluate(best, data.val, data, arch.imgsz).map50_95
+    return seconds, validate(best, data.val, data, arch.imgsz).map50_95
 
 
 def lean(key: str, source: str | None, steps: int, seed: int) -> tuple[float, float, float]:
     """Seconds, val mAP50-95 and peak memory in MiB of one trial by the lean loop, in this process."""
     from nas.model import build
-    from nas.proxy import ProxySettings, evaluate, train_proxy
+    from nas.proxy import ProxySettings, train_proxy, validate
 
     torch.set_num_threads(1)
     data, arch = load(source), from_key(key)
@@ -86,7 +86,7 @@ def lean(key: str, source: str | None, steps: int, seed: int) -> tuple[float, fl
     settings = ProxySettings(steps=steps, batch=BATCH, seed=seed, horizon=1, **plain)
     _, trained = train_proxy(model, data, arch.imgsz, settings)
     seconds = time.monotonic() - begun
-    score = evaluate(trained, data.val, data, arch.imgsz).map50_95
+    score = validate(trained, data.val, data, arch.imgsz).map50_95
     return seconds, score, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -30,7 +30,7 @@ from nas.search.conclude import conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline, ray_tune
 from nas.search.executors.scratch import own_folder
-from nas.search.scheduler import Campaign
+from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.outcome import Outcome
@@ -40,8 +40,8 @@ from nas.study.store import StoredStudy, read_records
 from nas.util.paths import cache_dir, cache_subdir
 from nas.util.plain_path import plainly
 from nas.util.printable import printable, shell_line, shell_word
-from nas.util.provenance import machine, versions
-from nas.util.worker_messages import shown, tell
+from nas.util.provenance import host_machine, versions
+from nas.util.worker_messages import follow, post
 from tests.data.conftest import MakeSet, make_set  # noqa: F401
 from tests.odd_paths import PIECES, drawn, unfit_for_pictures
 from tests.search.conftest import by_formula, formula, settings, sizes, space, task  # noqa: F401
@@ -133,7 +133,7 @@ def test_a_finished_search_is_written_listed_and_taken_home(
     folder = Path("results") / name
     study = begun(folder)
     baselines = {"yolo11n": yolo11("n", 160)}
-    inline.run(Campaign(study, space, sampler="random", seed=0, budget=2, baselines=baselines), task, formula)
+    inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=2, baselines=baselines), task, formula)
     front, ends, _ = conclude(study, task)
     outcome = Outcome(
         folder=folder,
@@ -142,7 +142,7 @@ def test_a_finished_search_is_written_listed_and_taken_home(
         records=study.records(),
         baseline_records=study.baselines(),
         repeats={},
-        begun={"device": "a", "runtime": "b", "arithmetic": "c", "machine": machine(), "versions": versions()},
+        begun={"device": "a", "runtime": "b", "arithmetic": "c", "machine": host_machine(), "versions": versions()},
         front=front,
         baselines=ends,
         fastest_ms=0.5,
@@ -187,8 +187,8 @@ def test_a_cache_folder_and_what_lies_in_it(name: str, tmp_path: Path, monkeypat
     with own_folder(cache_dir() / "latency") as one, own_folder(cache_dir() / "latency") as other:
         assert one != other and {one.parent, other.parent} == {tmp_path / name / "latency"}
     said: list[str] = []
-    with shown(cache_dir(), said.append, every_s=0.01):
-        tell(cache_dir(), f"waits in {name}")
+    with follow(cache_dir(), said.append, every_s=0.01):
+        post(cache_dir(), f"waits in {name}")
     assert len(said) == 1 and set(tree(tmp_path / name)) == {"latency", "latency/.lock"}
 
 

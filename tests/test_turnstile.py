@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import Busy, StorageError
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 
 _ACTOR = Path(__file__).with_name("turnstile_actor.py")
 _ROOT = Path(__file__).parents[1]
@@ -87,7 +87,7 @@ def test_greedy_trainings_do_not_starve_a_measurement(start: Start, tmp_path: Pa
     start("train")
     _until(lambda: len(_lines(log, "ready")) == 2 and len(_lines(log, "train")) > 4)
     for _ in range(5):
-        with Turnstile(tmp_path / "lock").measuring(timeout_s=_PATIENCE_S):
+        with MachineLock(tmp_path / "lock").measuring(timeout_s=_PATIENCE_S):
             alone_since = len(_lines(log, "train"))
             time.sleep(0.05)
             assert len(_lines(log, "train")) == alone_since
@@ -99,22 +99,22 @@ def test_greedy_trainings_do_not_starve_a_measurement(start: Start, tmp_path: Pa
 def test_kill_9_frees_the_turnstile(role: str, start: Start, tmp_path: Path) -> None:
     holder = start(role)
     _until(lambda: bool(_lines(tmp_path / "log", "held")))
-    turnstile = Turnstile(tmp_path / "lock")
+    turnstile = MachineLock(tmp_path / "lock")
     with pytest.raises(Busy, match="did not become free"), turnstile.measuring(timeout_s=0.05):
         pass
     holder.kill()
     holder.wait()
     with turnstile.measuring(timeout_s=_PATIENCE_S):
         pass
-    with turnstile.step():
+    with turnstile.training():
         pass
 
 
 def test_steps_share_the_room(tmp_path: Path) -> None:
-    turnstile, together = Turnstile(tmp_path / "lock"), threading.Barrier(2, timeout=_PATIENCE_S)
+    turnstile, together = MachineLock(tmp_path / "lock"), threading.Barrier(2, timeout=_PATIENCE_S)
 
     def train() -> None:
-        with turnstile.step():
+        with turnstile.training():
             together.wait()
 
     threads = [threading.Thread(target=train) for _ in range(2)]
@@ -126,10 +126,10 @@ def test_steps_share_the_room(tmp_path: Path) -> None:
 
 
 def test_the_error_says_who_is_in_the_way(tmp_path: Path) -> None:
-    turnstile, entered, leave = Turnstile(tmp_path / "lock"), threading.Event(), threading.Event()
+    turnstile, entered, leave = MachineLock(tmp_path / "lock"), threading.Event(), threading.Event()
 
     def train() -> None:
-        with turnstile.step():
+        with turnstile.training():
             entered.set()
             leave.wait(_PATIENCE_S)
 
@@ -143,17 +143,17 @@ def test_the_error_says_who_is_in_the_way(tmp_path: Path) -> None:
 
 
 def test_reentrancy_within_a_thread(tmp_path: Path) -> None:
-    turnstile, same = Turnstile(tmp_path / "lock"), Turnstile(tmp_path / "lock")
-    with turnstile.measuring(), same.measuring(), same.step():
+    turnstile, same = MachineLock(tmp_path / "lock"), MachineLock(tmp_path / "lock")
+    with turnstile.measuring(), same.measuring(), same.training():
         pass
-    with turnstile.step(), same.step(), pytest.raises(RuntimeError, match="would wait for itself"):
+    with turnstile.training(), same.training(), pytest.raises(RuntimeError, match="would wait for itself"):
         same.measuring().__enter__()
     with turnstile.measuring(timeout_s=0.5):
         pass
 
 
 def test_an_error_inside_frees_it(tmp_path: Path) -> None:
-    turnstile = Turnstile(tmp_path / "lock")
+    turnstile = MachineLock(tmp_path / "lock")
     for enter in (turnstile.step, turnstile.measuring):
         with pytest.raises(ValueError, match="inside"), enter():
             raise ValueError("inside")
@@ -162,25 +162,25 @@ def test_an_error_inside_frees_it(tmp_path: Path) -> None:
 
 
 def test_it_can_be_pickled(tmp_path: Path) -> None:
-    assert pickle.loads(pickle.dumps(Turnstile(tmp_path / "lock"))).path == tmp_path / "lock"
+    assert pickle.loads(pickle.dumps(MachineLock(tmp_path / "lock"))).path == tmp_path / "lock"
 
 
 def test_the_default_is_one_for_a_user_whatever_the_cache_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = Turnstile().path
+    usual = MachineLock().path
     monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path))
-    assert Turnstile().path == usual
+    assert MachineLock().path == usual
     assert usual.parent.stat().st_uid == os.getuid()
     monkeypatch.setattr("nas.util.paths.LOCKS", tmp_path)
     monkeypatch.setattr(os, "getuid", lambda: 12345678)
     with pytest.raises(StorageError, match="belongs to another user"):
-        Turnstile()
+        MachineLock()
 
 
 def test_a_lock_file_that_cannot_be_made(tmp_path: Path) -> None:
     with (
         pytest.raises(StorageError, match="cannot open the lock file"),
-        Turnstile(tmp_path / "no" / "lock").step(),
+        MachineLock(tmp_path / "no" / "lock").training(),
     ):
         pass

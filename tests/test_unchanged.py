@@ -14,7 +14,7 @@ from nas.proxy import ProxySettings, train_proxy
 from nas.search.sampler import STARTUP_TRAINED, Observation, Sampler, propose
 from nas.space.reference_designs import ghost_corner, yolo11
 from nas.space.space import SearchSpace, load_space
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 
 STEPS = ProxySettings(steps=5, batch=8, recalibration=32, precision="float32")
 
@@ -29,7 +29,7 @@ def data() -> DetectionData:
 )
 def test_a_proxy_has_the_loss_that_it_had(data: DetectionData, design: object, loss: float) -> None:
     model = build(to_yaml(design, data.nc), seed=0)  # type: ignore[arg-type]
-    result, _ = train_proxy(model, data, 64, STEPS, Turnstile())
+    result, _ = train_proxy(model, data, 64, STEPS, MachineLock())
     assert result.train_loss == pytest.approx(loss, rel=1e-5)  # processors differ in the last digits
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 
 
 def note(log: Path, role: str, entered: int) -> None:
@@ -18,11 +18,11 @@ def note(log: Path, role: str, entered: int) -> None:
 
 def main() -> None:
     role, lock, log, stop = sys.argv[1], *map(Path, sys.argv[2:5])
-    turnstile = Turnstile(lock)
+    turnstile = MachineLock(lock)
     note(log, "ready", 0)
     while not stop.exists():
         if role == "train":
-            with turnstile.step():
+            with turnstile.training():
                 entered = time.monotonic_ns()
                 time.sleep(0.01)
                 note(log, role, entered)
@@ -37,7 +37,7 @@ def main() -> None:
                 note(log, "held", 0)
                 time.sleep(60)
         elif role == "hold-step":
-            with turnstile.step():
+            with turnstile.training():
                 if os.fork() == 0:  # a data loader's worker: it outlives its parent's death by kill -9
                     time.sleep(20)
                     os._exit(0)

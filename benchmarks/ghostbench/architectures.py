@@ -25,11 +25,11 @@ import torch
 from benchmarks.latency_parts import Rows
 from benchmarks.paired import Paired, paired
 from nas.architecture import Architecture, to_yaml
-from nas.latency import LatencySettings, Sized
+from nas.latency import LatencySettings, SizedModel
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.model import build, count, to_onnx
 from nas.space import SearchSpace, ghost_corner, load_space, yolo11
-from nas.util.provenance import machine, versions
+from nas.util.provenance import host_machine, versions
 
 FOLDER = Path("results/reference/ghostbench")
 HEADER = (
@@ -65,9 +65,9 @@ class Device:
         return paired([self.stock, graph(arch)], self.settings, seconds)[1]
 
 
-def graph(arch: Architecture) -> Sized:
+def graph(arch: Architecture) -> SizedModel:
     """The design as ONNX."""
-    return Sized(ModelBytes("onnx", to_onnx(build(to_yaml(arch, CLASSES), seed=0), arch.imgsz)), arch.imgsz)
+    return SizedModel(ModelBytes("onnx", to_onnx(build(to_yaml(arch, CLASSES), seed=0), arch.imgsz)), arch.imgsz)
 
 
 def gflops(arch: Architecture) -> float:
@@ -128,7 +128,7 @@ def row(arch: Architecture, band: str, held_out: bool, place: int, found: Paired
         "latency_ms": f"{found.ratio * stock_ms:.4f}",
         "params": counts.params,
         "gflops": f"{counts.gflops:.4f}",
-        "device": machine()["processor"],
+        "device": host_machine()["processor"],
         "runtime": f"onnxruntime {versions()['onnxruntime']}",
     }
 

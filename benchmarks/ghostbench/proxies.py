@@ -47,10 +47,10 @@ def short_training(**settings: Any) -> Callable[[Architecture, Any, int], float]
 
     def score(arch: Architecture, data: Any, seed: int) -> float:
         from nas.proxy import ProxySettings, train_proxy
-        from nas.util.machine_lock import Turnstile
+        from nas.util.machine_lock import MachineLock
 
         asked = ProxySettings(seed=seed, **settings)
-        result, _ = train_proxy(_model(arch, data.nc, seed), data, arch.imgsz, asked, Turnstile())
+        result, _ = train_proxy(_model(arch, data.nc, seed), data, arch.imgsz, asked, MachineLock())
         return result.score.map50_95
 
     return score
@@ -58,10 +58,10 @@ def short_training(**settings: Any) -> Callable[[Architecture, Any, int], float]
 
 def moments(arch: Architecture, data: Any, seed: int) -> dict[str, float]:
     """What one training says at several moments, on other pictures, and by its losses."""
-    from nas.proxy import ProxySettings, evaluate, train_proxy
-    from nas.util.machine_lock import Turnstile
+    from nas.proxy import ProxySettings, train_proxy, validate
+    from nas.util.machine_lock import MachineLock
 
-    settings, gate = ProxySettings(steps=90, seed=seed, horizon=1, **PLAIN), Turnstile()
+    settings, gate = ProxySettings(steps=90, seed=seed, horizon=1, **PLAIN), MachineLock()
     found: dict[str, float] = {}
 
     def observe(step: int, average: nn.Module) -> None:
@@ -72,7 +72,7 @@ def moments(arch: Architecture, data: Any, seed: int) -> dict[str, float]:
     result, final = train_proxy(model, data, arch.imgsz, settings, gate, observe)
     found["in the end"] = result.score.map50_95
     found["by the last losses"] = -result.train_loss
-    found["on train"] = evaluate(final, data.train, data, arch.imgsz, turnstile=gate).map50_95
+    found["on train"] = validate(final, data.train, data, arch.imgsz, turnstile=gate).map50_95
     return found
 
 

@@ -42,12 +42,12 @@ _KEPT = ("arch", "yaml", "band", "held_out", "imgsz", "latency_ms", "params", "g
 def selected(average: nn.Module, data: Any, imgsz: int, settings: Any, gate: Any) -> float:
     """mAP50-95 on the selection part of a training's averaged weights, which are left as they are."""
     from nas.data import pixels
-    from nas.proxy import evaluate, find_device, find_precision, recalibrate
+    from nas.proxy import find_device, find_precision, recalibrate, validate
 
     model, source, device = deepcopy(average), pixels(data.train, imgsz), find_device("cpu")
     precision = find_precision(settings.precision, device)
     recalibrate(model, source, settings.recalibration, settings.batch, device, precision, gate)
-    return evaluate(model, data.select, data, imgsz, turnstile=gate).map50_95
+    return validate(model, data.select, data, imgsz, turnstile=gate).map50_95
 
 
 def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> dict[str, Any]:
@@ -55,12 +55,12 @@ def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> d
     from nas.architecture import to_yaml
     from nas.data import load
     from nas.model import build
-    from nas.proxy import ProxySettings, evaluate, train_proxy
-    from nas.util.machine_lock import Turnstile
+    from nas.proxy import ProxySettings, train_proxy, validate
+    from nas.util.machine_lock import MachineLock
 
     data, arch = load(source), from_key(row["arch"])
     settings = ProxySettings(steps=steps, seed=seed, lr=LEARNING_RATE, horizon=1, warmup=0.1, **PLAIN)
-    gate, curve = Turnstile(), []
+    gate, curve = MachineLock(), []
     marks = {round(steps * (point + 1) / POINTS) for point in range(POINTS)}
 
     def observe(step: int, average: nn.Module) -> None:
@@ -69,7 +69,7 @@ def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> d
 
     model = build(to_yaml(arch, data.nc), seed=seed)
     result, final = train_proxy(model, data, arch.imgsz, settings, gate, observe)
-    score = evaluate(final, data.val, data, arch.imgsz, turnstile=gate)
+    score = validate(final, data.val, data, arch.imgsz, turnstile=gate)
     return {name: row[name] for name in _KEPT} | {
         "data": data.name,
         "seed": seed,

@@ -24,7 +24,7 @@ class Watched:
         self.idle: list[bool] = []
 
     @contextmanager
-    def step(self) -> Iterator[None]:
+    def training(self) -> Iterator[None]:
         """Ask the stream."""
         yield
         self.idle.append(check.dry or torch.cuda.current_stream(check.device).query())

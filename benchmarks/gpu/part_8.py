@@ -11,10 +11,10 @@ def train(check: Check, through_the_turnstile: bool, ready: Event, enough: Event
     """Train until told to stop."""
     from loop import Loop, design
 
-    from nas.util.machine_lock import Turnstile
+    from nas.util.machine_lock import MachineLock
 
     torch.set_num_threads(1)
-    gate = Turnstile() if through_the_turnstile else None
+    gate = MachineLock() if through_the_turnstile else None
     loop = Loop(design("yolo11-n", 64 if check.dry else 160), check.device, batch=4 if check.dry else 16)
     loop.step(gate)
     ready.set()
@@ -25,12 +25,12 @@ def train(check: Check, through_the_turnstile: bool, ready: Event, enough: Event
 def beside(check: Check) -> None:
     """One model's screening alone, beside a training that passes the turnstile, and beside one that does not."""
     from nas.errors import LatencyError
-    from nas.latency import LatencySettings, Sized, needed_calibration, prepare, screen
+    from nas.latency import LatencySettings, SizedModel, needed_calibration, prepare, screen
     from nas.model import load_model
 
     settings = LatencySettings("onnxruntime" if check.dry else "torch-cudagraph", device=check.device)
     imgsz = 64 if check.dry else 160
-    model = Sized(prepare(load_model("yolo11n.yaml"), imgsz, settings), imgsz)
+    model = SizedModel(prepare(load_model("yolo11n.yaml"), imgsz, settings), imgsz)
     known = needed_calibration(settings)
     assert known is not None
     check.note("calibration", [round(known.compute_ms, 4), round(known.memory_ms, 4)], "ms of COMPUTE, MEMORY")

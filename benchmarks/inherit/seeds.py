@@ -14,10 +14,10 @@ from nas.architecture import from_key, to_yaml
 from nas.data import DetectionData, load
 from nas.inherit import TAUGHT_STEPS, begin, how_to_tune, tune
 from nas.model import Losses, build
-from nas.proxy import evaluate, train_proxy
+from nas.proxy import train_proxy, validate
 from nas.search.promotions import kind
-from nas.util.machine_lock import Turnstile
-from nas.util.provenance import machine, versions
+from nas.util.machine_lock import MachineLock
+from nas.util.provenance import host_machine, versions
 
 LATENCY = ("latency_ms", "latency_low_ms", "latency_high_ms", "latency_level")
 SEEDS_HEADER = (
@@ -81,19 +81,19 @@ def trained_again(
         source: The checkpoint from which it started.
         settings: What its `run.json` says.
     """
-    losses, gate, imgsz = Losses(settings["class_loss"], settings["box_loss"]), Turnstile(), int(design["imgsz"])
+    losses, gate, imgsz = Losses(settings["class_loss"], settings["box_loss"]), MachineLock(), int(design["imgsz"])
     how = how_to_tune(settings["source_steps"], settings["train_device"], settings["batch"], losses)
     tuned = tune(source, data, max(settings["imgsz"]), how, gate)  # what the search left in the cache folder
     model = build(to_yaml(from_key(design["architecture"]), data.nc), seed=seed)
     begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, gate)
     asked = replace(how, steps=int(design["last_rung_steps"]), lr=float(design["last_rung_lr"]), seed=seed)
     result, model = train_proxy(model, data, imgsz, asked, gate)
-    val = evaluate(model, data.val, data, imgsz, turnstile=gate)
+    val = validate(model, data.val, data, imgsz, turnstile=gate)
     return {
         "val": f"{val.map50_95:.5f}",
         "select": f"{result.score.map50_95:.5f}",
         "precision": result.precision,
-        "host": machine()["processor"],
+        "host": host_machine()["processor"],
         "versions": " ".join(f"{name}={versions()[name]}" for name in ("ghostnas", "torch", "ultralytics")),
     }
 

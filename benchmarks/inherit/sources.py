@@ -23,7 +23,7 @@ from nas.inherit.taylor import taylor
 from nas.model import build
 from nas.proxy import ProxySettings, train_proxy
 from nas.space import yolo11
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 
 TUNED_AT, TUNED_FOR, SELF_FOR = 160, 600, 1200
 
@@ -97,7 +97,7 @@ class Sources:
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             model = self._fresh() if kind == "self" else self._with_classes(self._checkpoint)
-            _, final = train_proxy(model, self._data, TUNED_AT, settings(steps, 0), Turnstile())
+            _, final = train_proxy(model, self._data, TUNED_AT, settings(steps, 0), MachineLock())
             final.names = dict(enumerate(self._data.names))
             write_checkpoint(final, path, TUNED_AT, kind)
         return path

@@ -15,9 +15,9 @@ from nas.inherit.on_data import calibrate, repair_images
 from nas.inherit.repair import refit
 from nas.inherit.repair_boxes import refit_boxes
 from nas.model import build
-from nas.proxy import evaluate, train_proxy
-from nas.util.machine_lock import Turnstile
-from nas.util.provenance import machine, versions
+from nas.proxy import train_proxy, validate
+from nas.util.machine_lock import MachineLock
+from nas.util.provenance import host_machine, versions
 
 HEADER = (
     *("data", "digest", "design", "family", "held_out", "key", "arm", "seed", "steps", "imgsz", "inherited"),
@@ -61,8 +61,8 @@ def started(design: Design, arm: Arm, seed: int, data: DetectionData, sources: S
         with clocked(row, "start"):
             row["inherited"] = f"{begun(model, arm, sources, imgsz, seed):.4f}"
         with clocked(row, "select"):
-            row["start_select"] = f"{evaluate(model, data.select, data, imgsz).map50_95:.4f}"
-        row["start_val"] = f"{evaluate(model, data.val, data, imgsz).map50_95:.4f}"
+            row["start_select"] = f"{validate(model, data.select, data, imgsz).map50_95:.4f}"
+        row["start_val"] = f"{validate(model, data.val, data, imgsz).map50_95:.4f}"
         del row["select_cpu_s"]
     return model, row
 
@@ -77,8 +77,8 @@ def trained(
         row = dict(begin)
         asked = settings(steps, seed, sources.file("tuned") if arm.teacher else None)
         with clocked(row, "train"):
-            result, final = train_proxy(deepcopy(model), data, imgsz, asked, Turnstile())
-        score = evaluate(final, data.val, data, imgsz)
+            result, final = train_proxy(deepcopy(model), data, imgsz, asked, MachineLock())
+        score = validate(final, data.val, data, imgsz)
         yield row | {
             "data": data.name,
             "digest": data.digest,
@@ -95,6 +95,6 @@ def trained(
             "select": f"{result.score.map50_95:.4f}",
             "train_loss": f"{result.train_loss:.4f}",
             "precision": result.precision,
-            "host": machine()["processor"],
+            "host": host_machine()["processor"],
             "versions": " ".join(f"{name}={versions()[name]}" for name in ("ghostnas", "torch", "ultralytics")),
         }

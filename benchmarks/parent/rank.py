@@ -34,7 +34,7 @@ def trained_parent(options: argparse.Namespace, space: Any, data: Any) -> tuple[
     from benchmarks.parent.net import Parent
     from benchmarks.parent.train import train_parent
     from nas.proxy import ProxySettings
-    from nas.util.machine_lock import Turnstile
+    from nas.util.machine_lock import MachineLock
 
     settings = ProxySettings(
         steps=options.steps,
@@ -53,7 +53,7 @@ def trained_parent(options: argparse.Namespace, space: Any, data: Any) -> tuple[
         kept = torch.load(path, weights_only=True)
         parent.load_state_dict(kept["weights"])
         return parent, float(kept["seconds"])
-    result, parent = train_parent(parent, space, data, settings, Turnstile(), options.sandwich)
+    result, parent = train_parent(parent, space, data, settings, MachineLock(), options.sandwich)
     print(f"parent: {result.steps} steps, {result.seconds:.0f} s, loss {result.train_loss:.3f}", flush=True)
     torch.save({"weights": parent.state_dict(), "seconds": result.seconds}, path)
     return parent, result.seconds
@@ -63,9 +63,9 @@ def score(parent: Any, key: str, data: Any, tune: int, seed: int) -> float:
     """A design's mAP50-95 on the selection part with the parent's weights, tuned for some steps or as they are."""
     from benchmarks.parent.score import score_cut
     from nas.proxy import ProxySettings, train_proxy
-    from nas.util.machine_lock import Turnstile
+    from nas.util.machine_lock import MachineLock
 
-    arch, gate = from_key(key), Turnstile()
+    arch, gate = from_key(key), MachineLock()
     plain = {"first_boxes": None, "lr_inputs": None}  # the weights are no fresh ones
     settings = ProxySettings(steps=max(1, tune), lr=0.002, seed=seed, warmup=0.1, horizon=1, **plain)
     if not tune:

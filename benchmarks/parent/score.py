@@ -6,7 +6,7 @@ A fine-tuning of a few dozen steps makes the score higher and its order worse (d
 from benchmarks.parent.net import Parent
 from nas.architecture import Architecture
 from nas.data import DetectionData, pixels
-from nas.proxy import ProxySettings, Score, StepGate, evaluate, find_device, find_precision, recalibrate, threads
+from nas.proxy import ProxySettings, Score, StepGate, find_device, find_precision, recalibrate, threads, validate
 
 
 def score_cut(
@@ -35,4 +35,4 @@ def score_cut(
         model = parent.child(arch).standalone().to(device)
         source = pixels(data.train, arch.imgsz)
         recalibrate(model, source, settings.recalibration, settings.batch, device, precision, turnstile)
-        return evaluate(model, data.select, data, arch.imgsz, device=settings.device, turnstile=turnstile)
+        return validate(model, data.select, data, arch.imgsz, device=settings.device, turnstile=turnstile)

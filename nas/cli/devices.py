@@ -8,7 +8,7 @@ import typer
 from nas.errors import LatencyError
 
 if TYPE_CHECKING:
-    from nas.latency import Checkup
+    from nas.latency import DeviceCheck
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def check(
         raise LatencyError(f"{len(away)} of {len(found)} devices cannot be used:", *reasons)
 
 
-def _show(checkup: "Checkup") -> None:
+def _show(checkup: "DeviceCheck") -> None:
     from rich.console import Console
     from rich.text import Text
 

@@ -87,9 +87,9 @@ def measure(
         find_model,
         latencies_of,
         note,
-        patiently,
         resolve_device,
         resolve_level,
+        retry_while_disturbed,
     )
     from nas.util import units
 
@@ -113,9 +113,9 @@ def measure(
     progress = Console(stderr=True, markup=False)
     if recalibrate:
         with progress.status("Calibrating"):
-            patiently(lambda: calibration(settings, fresh=True), notice=progress.print)
+            retry_while_disturbed(lambda: calibration(settings, fresh=True), notice=progress.print)
     with progress.status(what):
-        answer = patiently(
+        answer = retry_while_disturbed(
             lambda: latencies_of(files, sizes, settings, chosen_level, fresh=fresh, data=data, notice=progress.print),
             notice=progress.print,
         )

@@ -124,12 +124,12 @@ def _show_work(files: dict[str, list[Path]], imgsz: int, console: "Console") -> 
     from rich.progress import track
 
     from nas.cli.columns import columns, show_table
-    from nas.model import load_model, work
+    from nas.model import complexity_of, load_model
 
     rows = []
     every = [path for group in files.values() for path in group]
     for path in track(every, "Counting", transient=True):
-        found = work(load_model(path), imgsz)
+        found = complexity_of(load_model(path), imgsz)
         row = [
             path.stem,
             f"{found.params:,}",
@@ -160,7 +160,7 @@ def _show_latencies(
 
     from nas.cli.columns import columns, show_table
     from nas.cli.latency import age
-    from nas.latency import find_model, latencies_of, patiently
+    from nas.latency import find_model, latencies_of, retry_while_disturbed
 
     rows: list[list[str]] = []
     footer, oldest_s, progress = "", None, Console(stderr=True, markup=False)
@@ -172,7 +172,7 @@ def _show_latencies(
             return latencies_of(models, sizes, settings, level, fresh=fresh, notice=progress.print)
 
         with progress.status(f"Measuring {', '.join(path.stem for path in part)}, {imgsz} px, {settings.runtime}"):
-            answer = patiently(measured, notice=progress.print)
+            answer = retry_while_disturbed(measured, notice=progress.print)
         ratios = answer.found.ratios or [None] * len(models)
         for path, latency, ratio in zip(part, answer.found.latencies, ratios, strict=True):
             to_yolo11 = None if path == part[0] else ratio

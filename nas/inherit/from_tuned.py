@@ -19,7 +19,7 @@ from nas.inherit.stages import teach
 from nas.inherit.taylor import CPU
 from nas.inherit.tuned import Told, read_tuned, tune
 from nas.proxy import ProxySettings, StepGate, passing, threads
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +108,7 @@ def tuned_start(
     """
     model = build_design(design, data)
     describe_file(model, str(design))  # before the source is tuned
-    gate = Turnstile()
+    gate = MachineLock()
     tuned = tune(checkpoint, tuned_on, tuned_at, how, gate, told)
     share = begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, gate)
     model.names = dict(enumerate(data.names))

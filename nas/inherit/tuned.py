@@ -30,12 +30,12 @@ from nas.proxy import (
     Score,
     StateFile,
     StepGate,
-    evaluate,
     find_device,
     find_precision,
     passing,
     threads,
     train_proxy,
+    validate,
 )
 from nas.util.atomic_files import torch_bytes, write_whole
 from nas.util.locks import wait_for_lock
@@ -153,7 +153,7 @@ def _tuned(
         )
         score = result.score
     else:
-        score = evaluate(model, data.select, data, imgsz, device=settings.device, turnstile=gate)
+        score = validate(model, data.select, data, imgsz, device=settings.device, turnstile=gate)
     with threads(1), passing(gate, CPU):
         model = model.cpu().float().eval()
         scores = taylor(describe(model), model, pictures).scores

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
-    from nas.latency.artifacts.model_bytes import Sized
+    from nas.latency.artifacts.model_bytes import SizedModel
     from nas.latency.artifacts.model_files import ModelFile, find_model, load_unfused
     from nas.latency.artifacts.onnx_graph import fixed
     from nas.latency.artifacts.prepare import prepare, prepare_reference
     from nas.latency.artifacts.users_onnx import note
     from nas.latency.cached import Answer, choose_imgsz, latencies_of
-    from nas.latency.devices.check import Checkup, check_device
+    from nas.latency.devices.check import DeviceCheck, check_device
     from nas.latency.devices.profile import resolve_device
     from nas.latency.measure import Comparison, calibration, compare, key_of, needed_calibration, run_once, screen
     from nas.latency.outputs import COMPARED_ON, FLOAT32_TOLERANCE, difference, opened_for_pictures, relative_difference
     from nas.latency.protocol.estimate import Calibration, Ratio
     from nas.latency.protocol.probe import fingerprint
     from nas.latency.protocol.reference_nets import COMPUTE
-    from nas.latency.remote.connection import LOCAL, open_link
+    from nas.latency.remote.connection import LOCAL, connect
     from nas.latency.remote.ssh import parse_address
-    from nas.latency.retry import DISTURBED_PAUSES_S, patiently, surely
+    from nas.latency.retry import DISTURBED_PAUSES_S, repeat_until_precise, retry_while_disturbed
     from nas.latency.runtimes.registry import available_runtimes, is_installed, open_session, runtime_version
     from nas.latency.runtimes.session import check_finite, image
     from nas.latency.types import (
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __getattr__ = lazy(
     __name__,
     {
-        "artifacts.model_bytes": ("Sized",),
+        "artifacts.model_bytes": ("SizedModel",),
         "artifacts.model_files": (
             "ModelFile",
             "find_model",
@@ -63,7 +63,7 @@ __getattr__ = lazy(
             "latencies_of",
         ),
         "devices.check": (
-            "Checkup",
+            "DeviceCheck",
             "check_device",
         ),
         "devices.profile": ("resolve_device",),

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from nas.data import QUANTISED_WITH, sample_pictures
 from nas.errors import LatencyError, ModelError, Unmeasurable, UsageError
 from nas.latency import cache
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.model_files import DEFAULT_IMGSZ, ModelFile, own_imgsz
 from nas.latency.artifacts.prepare import prepare
 from nas.latency.measure import Comparison, compare, key_of, needed_calibration, run_once
-from nas.latency.remote.connection import open_link
-from nas.latency.retry import surely
+from nas.latency.remote.connection import connect
+from nas.latency.retry import repeat_until_precise
 from nas.latency.runtimes.plain_words import TRY
 from nas.latency.types import LatencySettings, Level
 from nas.util.image_size import LARGEST, STRIDE, fits
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 
 NMS_PICTURES = 16
 """Pictures that a `+nms` measurement detects in, one after the other."""
@@ -93,7 +93,7 @@ def latencies_of(
         sample_pictures(data, size, QUANTISED_WITH, "train") if settings.precision == "int8" else None for size in sizes
     ]
     seen = [sample_pictures(data, size, NMS_PICTURES, "val") for size in sizes if settings.scope == "+nms"]
-    with open_link(settings.place) as link:
+    with connect(settings.place) as link:
         keys = [
             {**key_of(model.digest, size, settings, link), **_pictures_key([with_, *seen[place : place + 1]])}
             for place, (model, size, with_) in enumerate(zip(models, sizes, quantising, strict=True))
@@ -103,9 +103,9 @@ def latencies_of(
         kept = cache.find(keys, level, calibrated.identity if calibrated else "")
         if kept is not None:
             return Answer(*kept)
-    with Turnstile().step():  # building and quantising keep a core busy
+    with MachineLock().training():  # building and quantising keep a core busy
         files = [
-            Sized(_prepared(model, size, settings, pictures), size)
+            SizedModel(_prepared(model, size, settings, pictures), size)
             for model, size, pictures in zip(models, sizes, quantising, strict=True)
         ]
         _check_that_they_run(models, files, settings)
@@ -114,7 +114,7 @@ def latencies_of(
         return compare(files, settings, calibrated, level=level, pictures=seen)
 
     sure = level == "finalist" and settings.statistic == "quiet"
-    measured = surely(measure, lambda one: one.width, notice=notice) if sure else measure()
+    measured = repeat_until_precise(measure, lambda one: one.width, notice=notice) if sure else measure()
     latencies = tuple(replace(one, key=key) for one, key in zip(measured.latencies, keys, strict=True))
     answer = replace(measured, latencies=latencies)
     cache.keep(answer)
@@ -132,7 +132,7 @@ def _prepared(
         raise ModelError(f"{model.name}: {error}") from error
 
 
-def _check_that_they_run(models: Sequence[ModelFile], files: Sequence[Sized], settings: LatencySettings) -> None:
+def _check_that_they_run(models: Sequence[ModelFile], files: Sequence[SizedModel], settings: LatencySettings) -> None:
     """Run each ONNX file of a user once: what a runtime says against one does not tell which of several it is.
 
     Raises:
@@ -141,7 +141,7 @@ def _check_that_they_run(models: Sequence[ModelFile], files: Sequence[Sized], se
     users = [(model, file) for model, file in zip(models, files, strict=True) if model.onnx is not None]
     if not users:
         return
-    with open_link(settings.place) as link:
+    with connect(settings.place) as link:
         for model, file in users:
             try:
                 run_once(file, settings, link)

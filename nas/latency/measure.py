@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import GhostnasError, LatencyError
-from nas.latency.artifacts.model_bytes import Sized
+from nas.latency.artifacts.model_bytes import SizedModel
 from nas.latency.artifacts.prepare import prepare_reference
 from nas.latency.protocol.estimate import Calibration, Fit, Ratio, fit
 from nas.latency.protocol.percentiles import longest_s
 from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, reference_onnx
-from nas.latency.remote.connection import Link, open_link
+from nas.latency.remote.connection import AgentConnection, connect
 from nas.latency.types import Latency, LatencySettings, Level
 
 PROCESSES: dict[Level, int] = {"screening": 1, "finalist": 3}
@@ -50,13 +50,13 @@ class Comparison:
         return statistics.median((one.high_ms - one.low_ms) / 2 / one.latency_ms for one in self.latencies)
 
 
-def key_of(digest: str, imgsz: int, settings: LatencySettings, link: Link) -> dict[str, Any]:
+def key_of(digest: str, imgsz: int, settings: LatencySettings, link: AgentConnection) -> dict[str, Any]:
     """Everything that a latency on the link's device hangs on."""
     key: dict[str, Any] = link.ask({"do": "key", "settings": _plain(settings)}, _TIMEOUT_S)["key"]
     return {**key, "model": digest, "input_shape": [1, 3, imgsz, imgsz]}
 
 
-def run_once(model: Sized, settings: LatencySettings, link: Link) -> str:
+def run_once(model: SizedModel, settings: LatencySettings, link: AgentConnection) -> str:
     """Run a model once on the link's device, without timing it, and check its outputs.
 
     Args:
@@ -85,7 +85,7 @@ def calibration(settings: LatencySettings, *, fresh: bool = False) -> Calibratio
     Raises:
         LatencyError: The device cannot be reached, or is too disturbed.
     """
-    with open_link(settings.place) as link:
+    with connect(settings.place) as link:
         request = {
             "do": "calibrate",
             "settings": _plain(settings),
@@ -107,7 +107,9 @@ def needed_calibration(settings: LatencySettings, known: Calibration | None = No
     return known or calibration(settings)
 
 
-def screen(model: Sized, settings: LatencySettings, calibrated: Calibration | None, target_ms: float | None) -> Latency:
+def screen(
+    model: SizedModel, settings: LatencySettings, calibrated: Calibration | None, target_ms: float | None
+) -> Latency:
     """Measure one model for a second or two, with the agent that this process keeps open.
 
     Args:
@@ -133,7 +135,7 @@ def screen(model: Sized, settings: LatencySettings, calibrated: Calibration | No
 
 
 def compare(
-    models: Sequence[Sized],
+    models: Sequence[SizedModel],
     settings: LatencySettings,
     calibrated: Calibration | None = None,
     *,
@@ -154,19 +156,19 @@ def compare(
     """
     known = needed_calibration(settings, calibrated)
     if known is None:
-        with open_link(settings.place) as link:
+        with connect(settings.place) as link:
             reply = _ask(link, models, settings, level, None, None, pictures)
             return _observed(models, reply, settings, level)
     replies = []
     for _ in range(PROCESSES[level]):
-        with open_link(settings.place) as link:
+        with connect(settings.place) as link:
             replies.append(_ask(link, models, settings, level, known, None, pictures))
     return _joined(models, replies, settings, level, known)
 
 
 def _ask(
-    link: Link,
-    models: Sequence[Sized],
+    link: AgentConnection,
+    models: Sequence[SizedModel],
     settings: LatencySettings,
     level: Level,
     calibrated: Calibration | None,
@@ -184,13 +186,13 @@ def _ask(
     return link.ask(request, wait_s)
 
 
-def _sent(link: Link, models: Sequence[Sized]) -> list[dict[str, Any]]:
+def _sent(link: AgentConnection, models: Sequence[SizedModel]) -> list[dict[str, Any]]:
     for one in models:
         link.send_model(one.model.data, one.model.digest)
     return [one.to_dict() for one in models]
 
 
-def _sent_array(link: Link, array: NDArray[np.float32]) -> str:
+def _sent_array(link: AgentConnection, array: NDArray[np.float32]) -> str:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()
@@ -198,8 +200,8 @@ def _sent_array(link: Link, array: NDArray[np.float32]) -> str:
     return digest
 
 
-def _references(settings: LatencySettings) -> list[Sized]:
-    return [Sized(prepare_reference(one, settings), one.imgsz) for one in (COMPUTE, MEMORY)]
+def _references(settings: LatencySettings) -> list[SizedModel]:
+    return [SizedModel(prepare_reference(one, settings), one.imgsz) for one in (COMPUTE, MEMORY)]
 
 
 def _memory_bytes(settings: LatencySettings) -> int:
@@ -214,7 +216,7 @@ def _plain(settings: LatencySettings) -> dict[str, Any]:
 
 
 def _joined(
-    models: Sequence[Sized],
+    models: Sequence[SizedModel],
     replies: Sequence[dict[str, Any]],
     settings: LatencySettings,
     level: Level,
@@ -253,7 +255,9 @@ def _joined(
     return Comparison(tuple(latencies), found.ratios)
 
 
-def _observed(models: Sequence[Sized], reply: dict[str, Any], settings: LatencySettings, level: Level) -> Comparison:
+def _observed(
+    models: Sequence[SizedModel], reply: dict[str, Any], settings: LatencySettings, level: Level
+) -> Comparison:
     latencies = [
         Latency(
             latency_ms=seen["latency_ms"],
@@ -279,12 +283,12 @@ def _observed(models: Sequence[Sized], reply: dict[str, Any], settings: LatencyS
     return Comparison(tuple(latencies), None)
 
 
-_links: dict[str, Link] = {}
+_links: dict[str, AgentConnection] = {}
 
 
-def _kept_link(place: str) -> Link:
+def _kept_link(place: str) -> AgentConnection:
     if place not in _links:
-        _links[place] = open_link(place)
+        _links[place] = connect(place)
         atexit.register(_forget, place)
     return _links[place]
 

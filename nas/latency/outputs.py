@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.latency.artifacts.model_bytes import Sized
+from nas.latency.artifacts.model_bytes import SizedModel
 from nas.latency.runtimes.registry import open_session
 from nas.latency.runtimes.session import check_finite
 from nas.latency.types import LatencySettings
@@ -94,7 +94,7 @@ COMPARED_ON = 8
 
 
 @contextmanager
-def opened_for_pictures(model: Sized, settings: LatencySettings) -> Iterator[Callable[[Pixels], Pixels]]:
+def opened_for_pictures(model: SizedModel, settings: LatencySettings) -> Iterator[Callable[[Pixels], Pixels]]:
     """Open a file in its runtime and precision, on this machine.
 
     Yields:

@@ -22,7 +22,7 @@ _UNSURE_PAUSES_S = (2.0, 8.0)
 _LOST_PAUSES_S = (5.0, 15.0, 60.0, 120.0, 300.0)
 
 
-def patiently(
+def retry_while_disturbed(
     measure: Callable[[], T],
     sleep: Callable[[float], None] = time.sleep,
     *,
@@ -76,7 +76,7 @@ def patiently(
             away += 1
 
 
-def surely(
+def repeat_until_precise(
     measure: Callable[[], T],
     width: Callable[[T], float],
     enough: Callable[[T], bool] | None = None,

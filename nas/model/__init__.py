@@ -8,7 +8,7 @@ from nas.util.lazy import lazy
 if TYPE_CHECKING:
     from nas.model.builder import build, fused, is_nms_free, load_model, register
     from nas.model.checkpoints import Checkpoint, know_bundled_blocks, load_trained, named_as_in_a_bundle, resumable
-    from nas.model.complexity import count, work
+    from nas.model.complexity import complexity_of, count
     from nas.model.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
     from nas.model.loss_names import Losses
     from nas.model.losses import as_float32, criterion

@@ -18,7 +18,7 @@ from nas.model.builder import blank, fused
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Complexity:
     """Size of a fused model at one input size.
 
     Attributes:
@@ -36,7 +36,7 @@ class Work:
     rule: str
 
 
-def work(model: DetectionModel, imgsz: int) -> Work:
+def complexity_of(model: DetectionModel, imgsz: int) -> Complexity:
     """Count a model; it is not changed.
 
     Args:
@@ -63,7 +63,7 @@ def work(model: DetectionModel, imgsz: int) -> Work:
             module.register_forward_hook(add)
     with torch.no_grad():
         deployed(blank(deployed, imgsz))
-    return Work(counts.params, counts.gflops, operations * 2 / 1e9, written, counts.rule)
+    return Complexity(counts.params, counts.gflops, operations * 2 / 1e9, written, counts.rule)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         steps_for_epochs,
     )
     from nas.proxy.train import descend, learning_rate, optimizer_of, set_learning_rate, train_proxy
-    from nas.proxy.validation import evaluate, score_with
+    from nas.proxy.validation import score_with, validate
 
 __getattr__ = lazy(
     __name__,

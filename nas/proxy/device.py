@@ -17,7 +17,7 @@ _AMPERE = 8  # major compute capability of the first GPUs with bfloat16 arithmet
 class StepGate(Protocol):
     """What a proxy needs of a turnstile: something to pass through with every batch."""
 
-    def step(self) -> AbstractContextManager[None]:
+    def training(self) -> AbstractContextManager[None]:
         """Wait while a latency is measured, then hold the machine for one batch."""
 
 
@@ -32,7 +32,7 @@ def passing(gate: StepGate | None, device: torch.device) -> Iterator[None]:
     if gate is None:
         yield
         return
-    with gate.step():
+    with gate.training():
         try:
             yield
         finally:

@@ -24,7 +24,7 @@ from nas.proxy.loss import Objective
 from nas.proxy.memory import enough_memory, release
 from nas.proxy.resume_state import StateFile, TrainingState
 from nas.proxy.settings import ProxyResult, ProxySettings
-from nas.proxy.validation import check_classes, evaluate  # also prepares Ultralytics for offline use
+from nas.proxy.validation import check_classes, validate  # also prepares Ultralytics for offline use
 
 Observe = Callable[[int, nn.Module], None]
 
@@ -127,7 +127,7 @@ def _trained(
         loss = _train(model, objective, average, source, settings, turnstile, observe, kept)
     final = average.model
     recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
-    score = evaluate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
+    score = validate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
     result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings)
     return result, final.cpu()
 

@@ -40,7 +40,7 @@ _HOST = torch.device("cpu")
 
 
 @torch.no_grad()
-def evaluate(
+def validate(
     model: nn.Module,
     split: Split,
     data: DetectionData,

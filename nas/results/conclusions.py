@@ -35,7 +35,7 @@ def _gained(outcome: Outcome) -> str:
     rival = max(rivals, key=lambda f: f.accuracy)
     gained = best.accuracy - rival.accuracy
     on_val = best.final.val.map50_95 - rival.final.val.map50_95
-    confirmed = (
+    remeasured = (
         f"On val{val_is(outcome)}, the difference is {on_val:+.3f}."
         if on_val > 0
         else f"On val{val_is(outcome)}, the baseline is level or ahead ({on_val:+.3f}): the gain is not confirmed."
@@ -44,7 +44,7 @@ def _gained(outcome: Outcome) -> str:
         f"best.yaml is {best.record.label}: {gained:+.3f} mAP50-95 on the selection part against {rival.record.label}, "
         f"the best baseline that meets the target ({_estimated(best)} against {_estimated(rival)}), at "
         f"{best.final.latency.latency_ms:.2f} ms against {rival.final.latency.latency_ms:.2f} ms. "
-        f"{confirmed}{_ties(outcome, best)}"
+        f"{remeasured}{_ties(outcome, best)}"
     )
 
 
@@ -58,7 +58,7 @@ def val_is(outcome: Outcome) -> str:
 
 def _unconfirmed(outcome: Outcome) -> str:
     """Which finalists have the search's own latency only, and what to do about it."""
-    labels = [f.record.label for f in outcome.finalists if not f.final.confirmed]
+    labels = [f.record.label for f in outcome.finalists if not f.final.remeasured]
     if not labels:
         return ""
     return (

@@ -48,7 +48,7 @@ def _row(finalist: Finalist, best: bool, *, last_rung: bool) -> tuple[str, ...]:
         f"{finalist.final.val.map50_95:.3f}",
         f"{latency.latency_ms:.2f}",
         f"{latency.low_ms:.2f}-{latency.high_ms:.2f}",
-        ("yes" if finalist.meets_target else "no") + ("" if finalist.final.confirmed else "?"),
+        ("yes" if finalist.meets_target else "no") + ("" if finalist.final.remeasured else "?"),
         f"{evaluation.params / 1e6:.2f}M",
         f"{evaluation.gflops:.2f}",
         str(evaluation.architecture.imgsz),

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from nas.study import FAVOURITES, Finalist, LastRung, Standing, choose_best
+from nas.study import TOP_K, Finalist, LastRung, Standing, choose_best
 from nas.util.printable import printable
 
 
 def asked_line(steps: int) -> str:
     """What the last rung is, among what was asked."""
     return (
-        f"- last rung: {steps:,} steps from where the proxies begin, for the {FAVOURITES} most accurate candidates and "
+        f"- last rung: {steps:,} steps from where the proxies begin, for the {TOP_K} most accurate candidates and "
         "the best baseline of each kind"
     )
 

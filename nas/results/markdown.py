@@ -7,10 +7,10 @@ from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE, in_words
 from nas.results import finalists_table
 from nas.results.conclusions import gain_sentence, next_commands, val_is
 from nas.results.last_rung import asked_line, last_column
-from nas.results.proxy_quality import told
+from nas.results.proxy_quality import quality_sentences
 from nas.study import Outcome, SearchSettings
 from nas.util.printable import printable
-from nas.util.provenance import command, machine, versions
+from nas.util.provenance import command, host_machine, versions
 
 
 def report(outcome: Outcome) -> str:
@@ -70,7 +70,7 @@ def report(outcome: Outcome) -> str:
         "",
         "## How far to trust the order",
         "",
-        *told(s),
+        *quality_sentences(s),
         "",
         "## Where the numbers come from",
         "",
@@ -145,7 +145,7 @@ def _origin(begun: Mapping[str, Any]) -> list[str]:
     ]
     if changed := {name: now for name, now in versions().items() if begun["versions"].get(name) != now}:
         lines.append(f"- this part of the search: {_listed(changed)}")
-    if (here := machine()) != begun["machine"]:
+    if (here := host_machine()) != begun["machine"]:
         lines.append(f"- this part of the search: {_machine(here)}")
     return lines
 

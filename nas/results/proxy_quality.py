@@ -27,7 +27,7 @@ class Ranking:
         within: Tau over pairs within a latency band, of single proxies.
         within_low: Lower end of its 95% interval.
         within_high: Upper end.
-        denoised: The same of the estimates that a search compares by.
+        estimated: The same of the estimates that a search compares by.
         params: The same of the parameter count.
         overall: Tau over all pairs, of the estimates; None where only bands were trained.
         ceiling: What a perfect proxy would reach within bands, for the noise of the long trainings; None where unknown.
@@ -43,7 +43,7 @@ class Ranking:
     within: float
     within_low: float
     within_high: float
-    denoised: float
+    estimated: float
     params: float
     overall: float | None
     ceiling: float | None
@@ -54,7 +54,7 @@ def measured() -> list[Ranking]:
     return [Ranking(**one) for one in json.loads(MEASURED.read_text(encoding="utf-8"))]
 
 
-def told(settings: SearchSettings) -> list[str]:
+def quality_sentences(settings: SearchSettings) -> list[str]:
     """Sentences on the ranking quality of a search's proxies, measured or not.
 
     Args:
@@ -80,6 +80,6 @@ def _sentence(one: Ranking) -> str:
     return (
         f"Among {one.architectures} designs of {one.space} of nearly equal latency, trained on {one.data} with "
         f"{one.truth}, single proxies of {one.steps} steps order pairs with Kendall tau {one.within:.2f} (95% "
-        f"{one.within_low:.2f} to {one.within_high:.2f}), the estimates used here with {one.denoised:.2f}, the number "
+        f"{one.within_low:.2f} to {one.within_high:.2f}), the estimates used here with {one.estimated:.2f}, the number "
         f"of parameters with {one.params:.2f}{ceiling}{overall}. 1 is the same order, 0 chance."
     )

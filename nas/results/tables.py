@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nas.study import Estimates, Finalist, LastRung, Record
-from nas.surrogate import Estimate
+from nas.surrogate import AccuracyEstimate
 
 Row = Mapping[str, object]
 
@@ -136,7 +136,7 @@ def _finalist(finalist: Finalist) -> dict[str, object]:
     }
 
 
-def _estimated(estimate: Estimate | None) -> dict[str, object]:
+def _estimated(estimate: AccuracyEstimate | None) -> dict[str, object]:
     if estimate is None:
         return {"estimate": "", "estimate_low": "", "estimate_high": ""}
     return {

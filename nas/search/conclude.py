@@ -2,7 +2,7 @@
 
 During a search a candidate's latency is a screening measurement and its accuracy a score on the part of *train* that
 candidates are chosen by. Both flatter the chosen. So every member of the front, every design of the last rung and every
-baseline is measured again in new processes, and scored once on the data set's own *val* (`confirm`), with the weights
+baseline is measured again in new processes, and scored once on the data set's own *val* (`remeasure`), with the weights
 of its longest training.
 """
 
@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nas.search.evaluate import Task
-from nas.search.remeasure import TOGETHER, confirm
+from nas.search.remeasure import TOGETHER, remeasure
 from nas.study import (
     Estimates,
-    Final,
     Finalist,
     Finalists,
+    FinalMeasurement,
     LastRung,
     Record,
     StoredStudy,
@@ -52,7 +52,7 @@ def conclude(
     last = last_rungs(study)
     kept: dict[str, dict[str, Any]] = study.attribute(_KEPT_AS) or {}
     # A final is of one file, so it is kept by the name of its weights.
-    finals = {weights: Final.from_dict(value) for weights, value in kept.items()}
+    finals = {weights: FinalMeasurement.from_dict(value) for weights, value in kept.items()}
 
     def weights(record: Record) -> str:
         return weights_name(record.label, last=record.label in last)
@@ -60,10 +60,10 @@ def conclude(
     def settle(records: Sequence[Record]) -> None:
         for some in (records[start : start + TOGETHER] for start in range(0, len(records), TOGETHER)):
             on_step(", ".join(record.label for record in some))
-            steady = all(final.confirmed for final in finals.values())
-            found = confirm(some, task, on_wait, last, patient=steady)
+            steady = all(final.remeasured for final in finals.values())
+            found = remeasure(some, task, on_wait, last, patient=steady)
             finals.update(zip(map(weights, some), found, strict=True))
-            study.keep(_KEPT_AS, {name: final.to_dict() for name, final in finals.items() if final.confirmed})
+            study.keep(_KEPT_AS, {name: final.to_dict() for name, final in finals.items() if final.remeasured})
 
     baselines = [r for r in study.baselines() if r.status == "trained"]
     trained = [r for r in study.records() if r.status == "trained"]
@@ -77,7 +77,7 @@ def conclude(
         missing = [record for record in every if record.label not in fresh]
         if not missing and not asked_again:  # the device may have calmed down meanwhile
             asked_again = True
-            missing = [record for record in every if not fresh[record.label].confirmed]
+            missing = [record for record in every if not fresh[record.label].remeasured]
         if not missing:
             break
         settle(missing)
@@ -89,14 +89,18 @@ def conclude(
     return Finalists(finalists(front), finalists(baselines), finalists(promoted))
 
 
-def _front(trained: Sequence[Record], finals: dict[str, Final], known: Estimates, target_ms: float) -> list[Record]:
+def _front(
+    trained: Sequence[Record], finals: dict[str, FinalMeasurement], known: Estimates, target_ms: float
+) -> list[Record]:
     latencies = [finals[r.label].latency if r.label in finals else evaluated(r)[0].latency for r in trained]
     points = [(latency.latency_ms, known.accuracy(r.label)) for latency, r in zip(latencies, trained, strict=True)]
     meets = [latency.meets(target_ms) for latency in latencies]
     return [trained[at] for at in limited_front_indices(points, meets)]
 
 
-def _finalist(record: Record, final: Final, target_ms: float, known: Estimates, last: LastRung | None) -> Finalist:
+def _finalist(
+    record: Record, final: FinalMeasurement, target_ms: float, known: Estimates, last: LastRung | None
+) -> Finalist:
     evaluation, score = evaluated(record)
     other_limits = [text for text in evaluation.violations if not text.startswith("latency")]
     meets = final.latency.meets(target_ms) and not other_limits

@@ -6,8 +6,8 @@ from nas.search.evaluate import Task, begun, data_of, measure_only
 from nas.search.feasibility import Feasibility
 from nas.search.promotions import kind
 from nas.search.request import Request
-from nas.study import FAVOURITES, StoredStudy
-from nas.util.machine_lock import Turnstile
+from nas.study import TOP_K, StoredStudy
+from nas.util.machine_lock import MachineLock
 
 # Rough share of candidates that the gate rejects, for the estimate before anything is known.
 _EXPECTED_REJECTED = 0.5
@@ -28,7 +28,7 @@ def estimate_s(request: Request, task: Task, found: Feasibility, study: StoredSt
     for steps in (few, few, more):  # the first fills the picture cache and warms torch up
         began = time.monotonic()
         model, _ = begun(design, task)
-        train_proxy(model, data, design.imgsz, task.proxy.with_steps(steps), Turnstile())
+        train_proxy(model, data, design.imgsz, task.proxy.with_steps(steps), MachineLock())
         times.append(time.monotonic() - began)
     step = max(times[2] - times[1], 0.0) / (more - few)
     proxy = times[1] + (task.proxy.steps - few) * step
@@ -51,6 +51,6 @@ def _after_trials(request: Request, task: Task, found: Feasibility, few_s: float
     steps = request.proxy.steps if request.last_rung is None else request.last_rung
     training = few_s + (steps - _CALIBRATION_STEPS[0]) * step_s
     if request.last_rung is None:
-        return (request.finalist_seeds - 1) * (FAVOURITES + 1) * training
+        return (request.finalist_seeds - 1) * (TOP_K + 1) * training
     kinds = len({kind(label) for label in found.baselines})
-    return (FAVOURITES + kinds * max(1, len(task.baseline_lrs))) * training
+    return (TOP_K + kinds * max(1, len(task.baseline_lrs))) * training

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from nas.architecture import Architecture, to_yaml
 from nas.data import ROUGHLY_QUANTISED_WITH, sample_pictures
 from nas.errors import DataChanged
-from nas.latency import Calibration, LatencySettings, Sized, patiently, prepare, screen
+from nas.latency import Calibration, LatencySettings, SizedModel, prepare, retry_while_disturbed, screen
 from nas.latency.predictor.feature_cache import remember_features
 from nas.proxy import ProxySettings, Score, Trained, at_best_rate
 from nas.study import LastRung, weights_name, write_text, write_weights
-from nas.util.machine_lock import Turnstile
-from nas.util.worker_messages import tell
+from nas.util.machine_lock import MachineLock
+from nas.util.worker_messages import post
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,14 +147,14 @@ def begun(architecture: Architecture, task: Task, *, taught: bool = False) -> "t
     """
     from nas.model import build
 
-    with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement
+    with MachineLock().training():  # a build keeps a core busy, so it must not overlap another worker's measurement
         model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
     if task.source is None:
         return model, None
     from nas.inherit import TAUGHT_STEPS, begin
 
     steps = TAUGHT_STEPS if taught else 0
-    return model, begin(model, task.source, data_of(task), architecture.imgsz, steps, Turnstile())
+    return model, begin(model, task.source, data_of(task), architecture.imgsz, steps, MachineLock())
 
 
 def train_again(architecture: Architecture, task: Task, repetition: int) -> Score:
@@ -210,18 +210,18 @@ def _train(
 
     def train(lr: float) -> Trained:
         model, share = begun(architecture, task, taught=taught)
-        result, trained = train_proxy(model, data, architecture.imgsz, replace(task.proxy, lr=lr), Turnstile())
+        result, trained = train_proxy(model, data, architecture.imgsz, replace(task.proxy, lr=lr), MachineLock())
         return Trained(result, trained, lr, share)
 
     rates = (baseline and task.baseline_lrs) or (task.proxy.lr,)
-    return at_best_rate(rates, train, lambda why: tell(task.folder, f"{label}: {why}"))
+    return at_best_rate(rates, train, lambda why: post(task.folder, f"{label}: {why}"))
 
 
 def _screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
     from nas.model import build, count, to_onnx
 
     started = time.monotonic()
-    with Turnstile().step():  # a build keeps a core busy, so it must not overlap another worker's measurement
+    with MachineLock().training():  # a build keeps a core busy, so it must not overlap another worker's measurement
         model = build(to_yaml(architecture, task.classes), seed=task.proxy.seed)
         counts = count(model, architecture.imgsz)
         onnx = to_onnx(model, architecture.imgsz)
@@ -229,10 +229,10 @@ def _screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
         pictures = calibration_pictures(task, architecture.imgsz, ROUGHLY_QUANTISED_WITH)
         artefact = prepare(model, architecture.imgsz, task.latency, pictures, onnx)
     built = time.monotonic()
-    subject = Sized(artefact, architecture.imgsz)
-    latency = patiently(
+    subject = SizedModel(artefact, architecture.imgsz)
+    latency = retry_while_disturbed(
         lambda: screen(subject, task.latency, task.calibration, task.limits.target_ms),
-        notice=lambda text: tell(task.folder, f"{label}: {text}"),
+        notice=lambda text: post(task.folder, f"{label}: {text}"),
     )
     violations = task.limits.violations(latency, counts.params, counts.gflops, len(onnx))
     return Evaluation(

@@ -14,16 +14,16 @@ from nas.latency.predictor.feature_cache import features_of
 from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction, Predictor, Sample
 from nas.search.evaluate import Task
 from nas.study import Evaluation, Record
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 
 LEARNT_FROM = 32
 """Measured designs that the predictor is fitted to, the latest ones."""
 
-Foresee = Callable[[Sequence[Record], Architecture], Prediction | None]
+PredictLatency = Callable[[Sequence[Record], Architecture], Prediction | None]
 """From what was measured and a design to its predicted latency; None where nothing can be foretold."""
 
 
-def foresee(task: Task) -> Foresee:
+def latency_predictor(task: Task) -> PredictLatency:
     """Predictions for one search, from its own screenings.
 
     Args:
@@ -35,7 +35,7 @@ def foresee(task: Task) -> Foresee:
         if len(measured) < LEAST_SAMPLES:
             return None
         try:
-            with Turnstile().step():  # building a graph keeps a core busy
+            with MachineLock().training():  # building a graph keeps a core busy
                 known = [sample_of(one, task.classes) for one in measured]
                 wanted = features_of(design, task.classes)
             found = Predictor.fit(known).predict(wanted)

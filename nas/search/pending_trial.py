@@ -9,7 +9,7 @@ from nas.study import Evaluation, LastRung
 
 
 @dataclass(frozen=True, slots=True)
-class Repetition:
+class Replicate:
     """A design that was evaluated is trained with another seed.
 
     Attributes:
@@ -24,13 +24,13 @@ class Promotion:
     """A design that was evaluated is trained at the last rung."""
 
 
-More = Repetition | Promotion
+More = Replicate | Promotion
 Found = Evaluation | Score | LastRung
 """Of an evaluation, of a repetition, of a promotion."""
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class PendingTrial:
     """A design and what is to be done with it.
 
     Attributes:
@@ -54,7 +54,7 @@ class Assignment:
             "label": self.label,
             "architecture": self.architecture.to_dict(),
             "baseline": self.baseline,
-            "repetition": self.more.number if isinstance(self.more, Repetition) else None,
+            "repetition": self.more.number if isinstance(self.more, Replicate) else None,
             "promotion": isinstance(self.more, Promotion),
         }
 
@@ -63,6 +63,6 @@ class Assignment:
         """The inverse of `to_dict`."""
         more: More | None = Promotion() if data["promotion"] else None
         if data["repetition"] is not None:
-            more = Repetition(data["repetition"])
+            more = Replicate(data["repetition"])
         architecture = Architecture.from_dict(data["architecture"])
         return cls(data["number"], data["label"], architecture, data["baseline"], more)

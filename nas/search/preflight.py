@@ -12,9 +12,9 @@ from nas.latency import (
     COMPUTE,
     LOCAL,
     LatencySettings,
-    Sized,
+    SizedModel,
+    connect,
     key_of,
-    open_link,
     opened_for_pictures,
     prepare_reference,
     run_once,
@@ -23,7 +23,7 @@ from nas.proxy import ProxySettings, find_device, find_precision
 from nas.search.request import Request
 from nas.search.source_baselines import scale_of
 from nas.study import StoredStudy
-from nas.util.provenance import machine, versions
+from nas.util.provenance import host_machine, versions
 
 
 def _check_device(latency: LatencySettings) -> None:
@@ -33,8 +33,8 @@ def _check_device(latency: LatencySettings) -> None:
         LatencyError: The device cannot be reached, has not got the runtime or cannot run a model in it; or this machine
             cannot, and could not score what was timed there.
     """
-    probe = Sized(prepare_reference(COMPUTE, latency), COMPUTE.imgsz)
-    with open_link(latency.place) as link:
+    probe = SizedModel(prepare_reference(COMPUTE, latency), COMPUTE.imgsz)
+    with connect(latency.place) as link:
         key_of("", 0, latency, link)
         run_once(probe, latency, link)
     if latency.place == LOCAL:
@@ -95,7 +95,7 @@ def _begun(study: StoredStudy, latency: LatencySettings, proxy: ProxySettings, *
     kept: dict[str, Any] | None = study.attribute("begun")
     if kept is not None and complete:
         return kept
-    with open_link(latency.place) as link:
+    with connect(latency.place) as link:
         key = key_of("", 0, latency, link)
     # Of one kind are two containers on a machine, and two boards of a make; each has a number of its own.
     here = {
@@ -110,7 +110,7 @@ def _begun(study: StoredStudy, latency: LatencySettings, proxy: ProxySettings, *
                 "both do not compare; go on where it began, or give this search a --name of its own"
             )
     if kept is None:
-        kept = {**here, "machine": machine(), "versions": versions()}
+        kept = {**here, "machine": host_machine(), "versions": versions()}
         study.keep("begun", kept)
     return kept
 

@@ -15,8 +15,8 @@ from typing import Any, Literal, Self
 from nas.search.pending_trial import Promotion
 from nas.search.progress import LastPhase
 from nas.study import (
-    FAVOURITES,
     SCORES,
+    TOP_K,
     Estimates,
     LastRung,
     Record,
@@ -63,7 +63,7 @@ def shortlists(records: Sequence[Record], baselines: Sequence[Record], known: Es
     for record in most_accurate(baselines, known):
         kinds.setdefault(kind(record.label), []).append(record.label)
     candidates = tuple(record.label for record in most_accurate(records, known))
-    return [Shortlist(FAVOURITES, candidates), *(Shortlist(1, tuple(labels)) for labels in kinds.values())]
+    return [Shortlist(TOP_K, candidates), *(Shortlist(1, tuple(labels)) for labels in kinds.values())]
 
 
 def standing(study: StoredStudy) -> Standing:
@@ -83,7 +83,7 @@ class Promotions:
             kinds: Kinds of baselines that there are, for estimates.
         """
         self._study, self._steps = study, steps
-        self._expected = FAVOURITES + kinds
+        self._expected = TOP_K + kinds
         self._began = False
         self._running: set[str] = set()
         self._here = 0

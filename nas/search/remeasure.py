@@ -17,18 +17,18 @@ from nas.latency import (
     Comparison,
     Latency,
     LatencySettings,
-    Sized,
+    SizedModel,
     compare,
     difference,
     opened_for_pictures,
-    patiently,
     prepare,
-    surely,
+    repeat_until_precise,
+    retry_while_disturbed,
 )
 from nas.proxy import Score
 from nas.search.evaluate import Task, calibration_pictures, data_of
 from nas.study import Record, evaluated, weights_name
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from nas.data import Split
 from nas.latency import COMPARED_ON
-from nas.study import Final
+from nas.study import FinalMeasurement
 
 TOGETHER = 4
 """Designs that are measured in the same slices."""
@@ -47,14 +47,14 @@ _PAUSES_AFTER_S = DISTURBED_PAUSES_S[:1]
 """Once it was waited for in vain, the others do not wait as long again, each for itself."""
 
 
-def confirm(
+def remeasure(
     records: Sequence[Record],
     task: Task,
     on_wait: Callable[[str], None] = lambda text: None,
     last: Collection[str] = (),
     *,
     patient: bool = True,
-) -> list[Final]:
+) -> list[FinalMeasurement]:
     """Export, measure and score trained designs; a design's latency and its accuracy are those of one file.
 
     Args:
@@ -86,28 +86,28 @@ def confirm(
     return finals
 
 
-def _export(record: Record, task: Task, weights: str) -> "tuple[nn.Module, Sized]":
+def _export(record: Record, task: Task, weights: str) -> "tuple[nn.Module, SizedModel]":
     architecture = evaluated(record)[0].architecture
     model = _trained(architecture, task.folder / "models" / f"{weights}.pt", task)
     pictures = calibration_pictures(task, architecture.imgsz, QUANTISED_WITH)
-    return model, Sized(prepare(model, architecture.imgsz, task.latency, pictures), architecture.imgsz)
+    return model, SizedModel(prepare(model, architecture.imgsz, task.latency, pictures), architecture.imgsz)
 
 
-def _together(files: Sequence[Sized], task: Task, on_wait: Callable[[str], None]) -> "Sequence[Latency | None]":
+def _together(files: Sequence[SizedModel], task: Task, on_wait: Callable[[str], None]) -> "Sequence[Latency | None]":
     """The latencies of files that share their slices; none where the device is too disturbed for one of them."""
 
     def measured() -> Comparison:
         return compare(files, task.latency, task.calibration, level="finalist")
 
     try:
-        return patiently(measured, pauses_s=(), notice=on_wait).latencies
+        return retry_while_disturbed(measured, pauses_s=(), notice=on_wait).latencies
     except Unmeasurable as error:
         on_wait(f"{error} (asked again one by one)")
         return [None] * len(files)
 
 
 def _sure(
-    file: Sized, known: Latency | None, task: Task, on_wait: Callable[[str], None], pauses_s: Sequence[float]
+    file: SizedModel, known: Latency | None, task: Task, on_wait: Callable[[str], None], pauses_s: Sequence[float]
 ) -> Latency | None:
     """A file's latency, measured alone where the target lies inside the interval; None where there is no answer."""
     if known is not None and _decided(known, task):
@@ -117,10 +117,12 @@ def _sure(
         return compare([file], task.latency, task.calibration, level="finalist")
 
     def asked() -> Comparison:
-        return surely(measured, lambda one: one.width, lambda one: _decided(one.latencies[0], task), notice=on_wait)
+        return repeat_until_precise(
+            measured, lambda one: one.width, lambda one: _decided(one.latencies[0], task), notice=on_wait
+        )
 
     try:
-        alone = patiently(asked, pauses_s=pauses_s if known is None else (), notice=on_wait).latencies[0]
+        alone = retry_while_disturbed(asked, pauses_s=pauses_s if known is None else (), notice=on_wait).latencies[0]
     except Unmeasurable as error:
         on_wait(str(error))
         return known
@@ -132,19 +134,21 @@ def _decided(one: Latency, task: Task) -> bool:
     return task.latency.statistic != "quiet" or one.meets(target_ms) or one.above(target_ms)
 
 
-def _scored(model: "nn.Module", file: Sized, latency: Latency, task: Task) -> Final:
-    from nas.proxy import evaluate
+def _scored(model: "nn.Module", file: SizedModel, latency: Latency, task: Task) -> FinalMeasurement:
+    from nas.proxy import validate
 
     data = data_of(task)
     val = score_file(file, data.val, task.latency)
     val_float = None
     if task.latency.precision != "float32":
-        val_float = evaluate(model, data.val, data, file.imgsz, device=task.proxy.device, turnstile=Turnstile())
+        val_float = validate(model, data.val, data, file.imgsz, device=task.proxy.device, turnstile=MachineLock())
     seen = sample_pictures(task.data, file.imgsz, COMPARED_ON, "val", task.fraction)
-    return Final(latency, val, val_float, _difference(file, model, seen, task.latency), file.model.digest)
+    return FinalMeasurement(latency, val, val_float, _difference(file, model, seen, task.latency), file.model.digest)
 
 
-def _difference(file: Sized, model: "nn.Module", pictures: "NDArray[np.float32]", latency: LatencySettings) -> float:
+def _difference(
+    file: SizedModel, model: "nn.Module", pictures: "NDArray[np.float32]", latency: LatencySettings
+) -> float:
     import torch
 
     from nas.model import fused
@@ -176,7 +180,7 @@ def _trained(architecture: Architecture, weights: Path, task: Task) -> "nn.Modul
     return model
 
 
-def score_file(file: Sized, split: "Split", latency: LatencySettings) -> Score:
+def score_file(file: SizedModel, split: "Split", latency: LatencySettings) -> Score:
     """Score a file in the runtime and precision in which it is timed.
 
     Raises:
@@ -188,4 +192,4 @@ def score_file(file: Sized, split: "Split", latency: LatencySettings) -> Score:
     from nas.proxy import score_with
 
     with opened_for_pictures(file, latency) as predict:
-        return score_with(lambda images: torch.from_numpy(predict(images.numpy())), split, file.imgsz, Turnstile())
+        return score_with(lambda images: torch.from_numpy(predict(images.numpy())), split, file.imgsz, MachineLock())

@@ -7,12 +7,12 @@ failed is tried again by the next search that opens it.
 
 from typing import Literal
 
-from nas.search.pending_trial import Repetition
+from nas.search.pending_trial import Replicate
 from nas.search.progress import LastPhase
-from nas.study import FAVOURITES, REPEATS, Record, StoredStudy, favourites
+from nas.study import REPEATS, TOP_K, Record, StoredStudy, top_candidates
 
 
-class Repetitions:
+class Replicates:
     """Which favourite is trained with which other seed next."""
 
     def __init__(self, study: StoredStudy, number: int) -> None:
@@ -23,12 +23,12 @@ class Repetitions:
             number: Other seeds a favourite; 0 for none.
         """
         self._study, self._number = study, number
-        self._favourites: tuple[int, list[Record]] | None = None
+        self._top: tuple[int, list[Record]] | None = None
         self._running: set[tuple[str, int]] = set()
         self._failed: set[tuple[str, int]] = set()
         self._before = self._finished()
 
-    def next(self, parallel: int) -> tuple[Record, Repetition] | Literal["wait"] | None:
+    def next(self, parallel: int) -> tuple[Record, Replicate] | Literal["wait"] | None:
         """The next favourite and its repetition, or None when all are done.
 
         Args:
@@ -41,7 +41,7 @@ class Repetitions:
             return "wait"
         record, number = missing[0]
         self._running.add((record.label, number))
-        return record, Repetition(number)
+        return record, Replicate(number)
 
     def done(self, label: str, number: int, score: float) -> None:
         """Keep a score."""
@@ -57,21 +57,21 @@ class Repetitions:
 
     @property
     def running(self) -> int:
-        """Repetitions under way."""
+        """Replicates under way."""
         return len(self._running)
 
     @property
     def phase(self) -> LastPhase | None:
         """How far the repetitions have come, if no other design becomes a favourite; None before they begin."""
-        if self._favourites is None:
+        if self._top is None:
             return None
         done, failed = self._finished(), len(self._failed)
         return LastPhase("other seeds", done, done + failed + self._left(), failed)
 
     @property
     def work(self) -> tuple[int, int]:
-        """Repetitions done since the search (re)started, and those that are still to be done."""
-        left = self._number * (FAVOURITES + 1) if self._favourites is None else self._left()
+        """Replicates done since the search (re)started, and those that are still to be done."""
+        left = self._number * (TOP_K + 1) if self._top is None else self._left()
         return self._finished() - self._before, left
 
     def _left(self) -> int:
@@ -83,10 +83,10 @@ class Repetitions:
     def _now(self) -> list[Record]:
         """The favourites by the scores that are stored."""
         scores = self._finished()
-        if self._favourites is None or self._favourites[0] != scores:
+        if self._top is None or self._top[0] != scores:
             study = self._study
-            self._favourites = scores, favourites(study.records(), study.baselines(), study.repeats())
-        return self._favourites[1]
+            self._top = scores, top_candidates(study.records(), study.baselines(), study.repeats())
+        return self._top[1]
 
     def _missing(self, records: list[Record]) -> list[tuple[Record, int]]:
         """One of every favourite before the next."""

@@ -14,7 +14,7 @@ from nas.errors import (
     UsageError,
 )
 from nas.inherit import Tuned
-from nas.latency import Calibration, LatencySettings, needed_calibration, patiently
+from nas.latency import Calibration, LatencySettings, needed_calibration, retry_while_disturbed
 from nas.proxy import BASELINE_RATES
 from nas.results import check_name, check_results, write
 from nas.search.conclude import conclude
@@ -22,18 +22,18 @@ from nas.search.eta import estimate_s
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.feasibility import Feasibility, check
-from nas.search.latency_filter import foresee
+from nas.search.latency_filter import latency_predictor
 from nas.search.preflight import _begun, _check_checkpoints, _check_device, _check_heads, _check_last_rung
 from nas.search.progress import Reporter
 from nas.search.promotions import standing
 from nas.search.request import Request, _with_steps, search_settings
-from nas.search.scheduler import Campaign
+from nas.search.scheduler import TrialScheduler
 from nas.search.source_baselines import scale_of
 from nas.space import points, shipped_literals
 from nas.study import STUDY_FILE, Annotate, Outcome, StoredStudy
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 from nas.util.paths import writable_dir
-from nas.util.worker_messages import shown
+from nas.util.worker_messages import follow
 
 
 def run_search(
@@ -67,7 +67,7 @@ def run_search(
     check_results(folder)
     if request.workers:
         ray_tune.home()
-    Turnstile()
+    MachineLock()
     if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: that is told below
         _check_heads(request)
         _check_checkpoints(request)
@@ -97,7 +97,7 @@ def run_search(
             last_rung=request.last_rung,
             baseline_lrs=() if tuned is None else BASELINE_RATES,
         )
-        with shown(task.folder, reporter.waiting):
+        with follow(task.folder, reporter.waiting):
             found = _feasibility(study, request, task)
             reporter.feasible(found)
             if done < request.budget:
@@ -154,7 +154,7 @@ def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporte
     kept = study.attribute("calibration")
     if kept is not None:
         return Calibration.from_dict(kept)
-    made = patiently(lambda: needed_calibration(latency), notice=reporter.waiting)
+    made = retry_while_disturbed(lambda: needed_calibration(latency), notice=reporter.waiting)
     if made is not None:
         study.keep("calibration", made.to_dict())
     return made
@@ -175,7 +175,7 @@ def _tuned(study: StoredStudy, request: Request, source: Path, data: DetectionDa
     trained = sum(record.status == "trained" for record in study.records())
     if before is not None and trained >= request.budget and standing(study).finished:
         return before
-    tuned = tune(source, data, max(request.space.choices["imgsz"]), how, Turnstile(), reporter.tuning)
+    tuned = tune(source, data, max(request.space.choices["imgsz"]), how, MachineLock(), reporter.tuning)
     if before is not None and before.digest != tuned.digest:
         raise StudyError(
             f"{study.folder} inherits from a source that is not in the cache folder any more, and {source} came out "
@@ -209,7 +209,7 @@ def _carry_out(
     reporter: Reporter,
     evaluator: Evaluator,
 ) -> str:
-    campaign = Campaign(
+    scheduler = TrialScheduler(
         study,
         request.space,
         sampler=request.sampler,
@@ -221,17 +221,17 @@ def _carry_out(
         baselines=found.baselines,
         seeds=found.seeds,
         near=() if task.source is None else tuple(found.baselines.values()),
-        foresee=foresee(task),
-        repetitions=request.finalist_seeds - 1,
+        latency_predictor=latency_predictor(task),
+        replicates=request.finalist_seeds - 1,
         last_rung=request.last_rung,
         on_progress=reporter.progress,
     )
     try:
         if request.workers:
-            ray_tune.run(campaign, task, evaluator, request.workers)
+            ray_tune.run(scheduler, task, evaluator, request.workers)
         else:
-            inline.run(campaign, task, evaluator)
+            inline.run(scheduler, task, evaluator)
     except KeyboardInterrupt:
         reporter.interrupted()
         return "interrupted"
-    return campaign.ended or "interrupted"
+    return scheduler.ended or "interrupted"

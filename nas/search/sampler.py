@@ -173,13 +173,13 @@ def _most_promising(
     """The most promising of random designs that are not known."""
     from threadpoolctl import threadpool_limits
 
-    from nas.surrogate import Seen, promises
+    from nas.surrogate import MeasuredDesign, constrained_expected_improvement
 
     drawn = {space.decode(point).key: point for point in _drawn(space, history, rng, mutated)}
     fresh = [point for key, point in drawn.items() if key not in taken] or list(drawn.values())
-    seen = [Seen(space.decode(one.indices), one.latency_ms, one.accuracy, one.meets) for one in history]
+    seen = [MeasuredDesign(space.decode(one.indices), one.latency_ms, one.accuracy, one.meets) for one in history]
     with threadpool_limits(1):  # small matrices, beside trainings
-        found = promises(seen, [space.decode(point) for point in fresh], target_ms)
+        found = constrained_expected_improvement(seen, [space.decode(point) for point in fresh], target_ms)
     return fresh[int(found.argmax())]
 
 

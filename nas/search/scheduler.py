@@ -1,6 +1,6 @@
 """A search in progress: which trial comes next, when the budget is spent, and how far it has come.
 
-A campaign joins what to try (`search`) with what is known (`study`). It does not know how trials run: an executor asks
+A scheduler joins what to try (`search`) with what is known (`study`). It does not know how trials run: an executor asks
 `next()`, carries the assignment out somewhere, and answers with `finish()`, `postpone()`, `fail()` or `lose()`.
 """
 
@@ -12,11 +12,11 @@ from nas.architecture import Architecture
 from nas.errors import DataChanged, DeviceLost, ProxyError, StorageError
 from nas.latency.predictor.predictor import Prediction
 from nas.proxy import Score
-from nas.search.latency_filter import Foresee
-from nas.search.pending_trial import Assignment, Found, Promotion, Repetition
+from nas.search.latency_filter import PredictLatency
+from nas.search.pending_trial import Found, PendingTrial, Promotion, Replicate
 from nas.search.progress import Progress
 from nas.search.promotions import Promotions, kind
-from nas.search.replicates import Repetitions
+from nas.search.replicates import Replicates
 from nas.search.sampler import Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
 from nas.study import INTERRUPTED, Evaluation, LastRung, Record, StoredStudy, evaluated
@@ -39,7 +39,7 @@ _DRAWN = ("random", "mutation")
 End = Literal["budget", "time", "exhausted", "rejections"]
 
 
-class Campaign:
+class TrialScheduler:
     """Proposes, counts and stores the trials of one search."""
 
     def __init__(
@@ -55,8 +55,8 @@ class Campaign:
         baselines: Mapping[str, Architecture] | None = None,
         seeds: Sequence[Architecture] = (),
         near: Sequence[Architecture] = (),
-        foresee: Foresee = lambda records, design: None,
-        repetitions: int = 0,
+        latency_predictor: PredictLatency = lambda records, design: None,
+        replicates: int = 0,
         last_rung: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
@@ -74,8 +74,9 @@ class Campaign:
             baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
             seeds: Named designs that the candidates begin with.
             near: Designs that are known to be good; the candidates after those are mutations of them.
-            foresee: Predicts latencies; designs that miss the target are passed over, and random ones far below it.
-            repetitions: Other seeds with which the best candidates and the best baseline are trained in the end; none
+            latency_predictor: Predicts latencies; designs that miss the target are passed over, and random ones far
+                below it.
+            replicates: Other seeds with which the best candidates and the best baseline are trained in the end; none
                 where there is a last rung.
             last_rung: Steps of the last rung, at which the best candidates and the best baselines are trained in the
                 end; None where there is none.
@@ -86,10 +87,10 @@ class Campaign:
         self._sampler: Sampler = sampler
         self._seed, self._budget, self._parallel = seed, budget, parallel
         self._max_seconds, self._seeds = max_seconds, tuple(seeds)
-        self._near, self._foresee = tuple(near), foresee
-        self._repetitions = Repetitions(study, repetitions if last_rung is None else 0)
+        self._near, self._predict_latency = tuple(near), latency_predictor
+        self._replicates = Replicates(study, replicates if last_rung is None else 0)
         self._promotions = Promotions(study, last_rung, len({kind(label) for label in baselines or {}}))
-        self._last_phase = self._repetitions if last_rung is None else self._promotions
+        self._last_phase = self._replicates if last_rung is None else self._promotions
         self._on_progress, self._clock = on_progress, clock
         self._begun = clock()
         self._retry = study.orphans()
@@ -99,7 +100,7 @@ class Campaign:
         self._failures, self._exhausted = 0, False
         self.ended: End | None = None
 
-    def next(self) -> Assignment | Literal["wait"] | None:
+    def next(self) -> PendingTrial | Literal["wait"] | None:
         """The next assignment, `wait` while the running trials decide, or None when the search is over."""
         records = self._study.records()
         trained = sum(r.status == "trained" for r in records)
@@ -125,14 +126,14 @@ class Campaign:
         self._exhausted = True
         return "wait" if busy else self._further("exhausted", late)
 
-    def finish(self, assignment: Assignment, found: Found) -> None:
+    def finish(self, assignment: PendingTrial, found: Found) -> None:
         """Store what came of an assignment."""
         record = None
         match assignment.more, found:
             case None, Evaluation():
                 record = self._study.finish(assignment.number, found, assignment.baseline)
-            case Repetition(number), Score():
-                self._repetitions.done(assignment.label, number, found.map50_95)
+            case Replicate(number), Score():
+                self._replicates.done(assignment.label, number, found.map50_95)
             case Promotion(), LastRung():
                 self._promotions.done(assignment.label, found)
             case _:
@@ -141,7 +142,7 @@ class Campaign:
             self._failures = 0
         self._on_progress(self.progress(record))
 
-    def postpone(self, assignment: Assignment, reason: str) -> None:
+    def postpone(self, assignment: PendingTrial, reason: str) -> None:
         """Store that the device was too disturbed for an assignment: a candidate is tried once more, then it fails.
 
         Raises:
@@ -155,7 +156,7 @@ class Campaign:
         self._retry.append(record)
         self._failed(record, reason)
 
-    def fail(self, assignment: Assignment, reason: str) -> None:
+    def fail(self, assignment: PendingTrial, reason: str) -> None:
         """Store that an assignment failed, and why; of a failed repetition nothing is stored.
 
         Raises:
@@ -165,13 +166,13 @@ class Campaign:
         match assignment.more:
             case None:
                 record = self._study.fail(assignment.number, reason, assignment.baseline)
-            case Repetition(number):
-                self._repetitions.fail(assignment.label, number)
+            case Replicate(number):
+                self._replicates.fail(assignment.label, number)
             case Promotion():
                 self._promotions.fail(assignment.label, reason)
         self._failed(record, reason)
 
-    def lose(self, assignment: Assignment, reason: str) -> NoReturn:
+    def lose(self, assignment: PendingTrial, reason: str) -> NoReturn:
         """Stop the search because its device is gone; the assignment did not fail, and is repeated when it goes on.
 
         The trial stays as it is in the study, running: the next search that opens it finds an orphan (`StoredStudy`).
@@ -184,7 +185,7 @@ class Campaign:
             "finished is kept; when the device is back, the same command goes on with it"
         )
 
-    def halt(self, assignment: Assignment, error: StorageError | DataChanged) -> NoReturn:
+    def halt(self, assignment: PendingTrial, error: StorageError | DataChanged) -> NoReturn:
         """Stop the search because of its files, not of the assignment; as with `lose`, that did not fail.
 
         Args:
@@ -231,7 +232,7 @@ class Campaign:
                 "The search was stopped; what is finished is kept, and the same command goes on"
             )
 
-    def _further(self, end: End, late: bool) -> Assignment | Literal["wait"] | None:
+    def _further(self, end: End, late: bool) -> PendingTrial | Literal["wait"] | None:
         """The next training of one of the best, or the search's end; no trial is running."""
         found = self._last_phase.next(0 if late else self._parallel)
         if found == "wait" and (self._last_phase.running or not late):
@@ -240,29 +241,29 @@ class Campaign:
             self.ended = end if found is None else "time"
             return None
         record, more = found
-        return Assignment(record.number, record.label, evaluated(record)[0].architecture, record.baseline, more)
+        return PendingTrial(record.number, record.label, evaluated(record)[0].architecture, record.baseline, more)
 
     def _trainings(self) -> int:
         """Trainings done so far, baselines included."""
         return sum(r.status == "trained" for r in [*self._study.records(), *self._study.baselines()])
 
-    def _baseline(self) -> Assignment:
+    def _baseline(self) -> PendingTrial:
         label, architecture = self._baselines.pop(0)
         number = self._study.start_baseline(label, architecture.canonical().key)
-        return Assignment(number, label, architecture, baseline=True)
+        return PendingTrial(number, label, architecture, baseline=True)
 
-    def _retried(self) -> Assignment:
+    def _retried(self) -> PendingTrial:
         orphan = self._retry.pop(0)
         number = self._study.start(orphan.indices, orphan.key, orphan.origin, retry_of=orphan.number)
-        return Assignment(number, f"trial-{number}", self._space.decode(orphan.indices))
+        return PendingTrial(number, f"trial-{number}", self._space.decode(orphan.indices))
 
-    def _proposed(self, records: Sequence[Record], running: Sequence[Record]) -> Assignment | None:
+    def _proposed(self, records: Sequence[Record], running: Sequence[Record]) -> PendingTrial | None:
         proposal = self._hopeful(records, running)
         if proposal is None:
             return None
         architecture = self._space.decode(proposal.indices)
         number = self._study.start(proposal.indices, architecture.key, proposal.origin)
-        return Assignment(number, f"trial-{number}", architecture)
+        return PendingTrial(number, f"trial-{number}", architecture)
 
     def _hopeful(self, records: Sequence[Record], running: Sequence[Record]) -> Proposal | None:
         """The first proposal that is not predicted to miss the target.
@@ -292,7 +293,7 @@ class Campaign:
             if len(passed_over) == (PASSED_OVER if proposal.origin in _DRAWN else 1):
                 return proposal
             architecture = self._space.decode(proposal.indices)
-            predicted = self._foresee([*baselines, *records], architecture)
+            predicted = self._predict_latency([*baselines, *records], architecture)
             if predicted is None or not self._in_vain(predicted, proposal):
                 return proposal
             # The sampler learns of it as of a rejected design; only for this proposal, because it was not measured.

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
-    from nas.study.accuracy import FAVOURITES, Estimates, estimates, favourites, most_accurate
+    from nas.study.accuracy import TOP_K, Estimates, estimates, most_accurate, top_candidates
     from nas.study.evaluation import Evaluation, Limits
-    from nas.study.finalists import Final, Finalist, Finalists, choose_best
+    from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
     from nas.study.last_rung import SCORES, LastRung, Standing, last_rungs, read_last_rungs, weights_name
     from nas.study.outcome import Outcome
     from nas.study.record import INTERRUPTED, Record, evaluated
@@ -21,7 +21,7 @@ __getattr__ = lazy(
     {
         "accuracy": (
             "Estimates",
-            "FAVOURITES",
+            "TOP_K",
             "estimates",
             "favourites",
             "most_accurate",

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from statistics import mean
 
 from nas.study.record import Record
-from nas.surrogate import Denoised, Estimate, Scored, denoised
+from nas.surrogate import AccuracyEstimate, ScoredDesign, ScorePosterior, posterior_of
 
-FAVOURITES = 3
+TOP_K = 3
 """Candidates that are trained more than once: the most accurate ones that meet every limit."""
 
 Repeats = Mapping[str, Mapping[str, float]]
@@ -24,7 +24,7 @@ class Estimates:
     """
 
     scores: Mapping[str, tuple[float, ...]]
-    together: Denoised | None
+    together: ScorePosterior | None
 
     def accuracy(self, label: str) -> float:
         """What a design is compared by: its posterior mean, or the mean of its own scores.
@@ -35,7 +35,7 @@ class Estimates:
         estimate = self.interval(label)
         return mean(self.scores[label]) if estimate is None else estimate.mean
 
-    def interval(self, label: str) -> Estimate | None:
+    def interval(self, label: str) -> AccuracyEstimate | None:
         """A design's estimate; None where nothing could be learnt, or it was not trained."""
         return None if self.together is None or label not in self.scores else self.together.estimates[self._row(label)]
 
@@ -66,11 +66,11 @@ def estimates(records: Sequence[Record], repeats: Repeats) -> Estimates:
         if record.status != "trained" or evaluation is None or evaluation.score is None:
             continue
         mine = scores[record.label] = (evaluation.score.map50_95, *repeats.get(record.label, {}).values())
-        scored += [Scored(evaluation.architecture, evaluation.params, evaluation.gflops, score) for score in mine]
-    return Estimates(scores, denoised(scored))
+        scored += [ScoredDesign(evaluation.architecture, evaluation.params, evaluation.gflops, score) for score in mine]
+    return Estimates(scores, posterior_of(scored))
 
 
-def favourites(records: Sequence[Record], baselines: Sequence[Record], repeats: Repeats) -> list[Record]:
+def top_candidates(records: Sequence[Record], baselines: Sequence[Record], repeats: Repeats) -> list[Record]:
     """The candidates that are the best by every score so far, and the baseline that they have to beat.
 
     Args:
@@ -79,7 +79,7 @@ def favourites(records: Sequence[Record], baselines: Sequence[Record], repeats: 
         repeats: More scores of some of them.
     """
     known = estimates([*baselines, *records], repeats)
-    return [*most_accurate(records, known)[:FAVOURITES], *most_accurate(baselines, known)[:1]]
+    return [*most_accurate(records, known)[:TOP_K], *most_accurate(baselines, known)[:1]]
 
 
 def most_accurate(records: Sequence[Record], known: Estimates) -> list[Record]:

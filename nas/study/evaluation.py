@@ -7,7 +7,7 @@ from nas.architecture import Architecture
 from nas.latency import Latency
 from nas.proxy import Score
 
-Status = Literal["trained", "rejected"]
+Verdict = Literal["trained", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Evaluation:
     """
 
     architecture: Architecture
-    status: Status
+    status: Verdict
     violations: tuple[str, ...]
     params: int
     gflops: float

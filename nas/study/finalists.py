@@ -9,11 +9,11 @@ from nas.proxy import Score
 from nas.study.evaluation import Evaluation
 from nas.study.last_rung import LastRung
 from nas.study.record import Record
-from nas.surrogate import Estimate
+from nas.surrogate import AccuracyEstimate
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class FinalMeasurement:
     """What is claimed of a finalist: its latency in fresh processes and its score on val, both of one exported file.
 
     Attributes:
@@ -32,7 +32,7 @@ class Final:
     file: str
 
     @property
-    def confirmed(self) -> bool:
+    def remeasured(self) -> bool:
         """Whether the latency was measured in fresh processes, and not only when the search screened the design."""
         return self.latency.level == "finalist"
 
@@ -73,10 +73,10 @@ class Finalist:
     record: Record
     evaluation: Evaluation
     score: Score
-    final: Final
+    final: FinalMeasurement
     meets_target: bool
     accuracy: float
-    estimate: Estimate | None
+    estimate: AccuracyEstimate | None
     seeds: int
     last: LastRung | None = None
 

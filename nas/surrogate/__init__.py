@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
-    from nas.surrogate.acquisition import Seen, promises
-    from nas.surrogate.posterior import Denoised, Estimate, Scored, denoised
+    from nas.surrogate.acquisition import MeasuredDesign, constrained_expected_improvement
+    from nas.surrogate.posterior import AccuracyEstimate, ScoredDesign, ScorePosterior, posterior_of
 
 __getattr__ = lazy(
     __name__,
@@ -16,7 +16,7 @@ __getattr__ = lazy(
             "promises",
         ),
         "posterior": (
-            "Denoised",
+            "ScorePosterior",
             "Estimate",
             "Scored",
             "denoised",

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.architecture import Architecture
-from nas.surrogate.encoding import choices, table
+from nas.surrogate.encoding import choices_of, encode
 from nas.surrogate.gp import marginals
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class MeasuredDesign:
     """What is known of an evaluated design.
 
     Attributes:
@@ -35,7 +35,9 @@ class Seen:
     meets: bool
 
 
-def promises(seen: Sequence[Seen], designs: Sequence[Architecture], target_ms: float) -> Values:
+def constrained_expected_improvement(
+    seen: Sequence[MeasuredDesign], designs: Sequence[Architecture], target_ms: float
+) -> Values:
     """How much each design promises: the expected gain in accuracy over the best that meets the target, in mAP.
 
     Args:
@@ -49,21 +51,21 @@ def promises(seen: Sequence[Seen], designs: Sequence[Architecture], target_ms: f
     from scipy.stats import norm
 
     known = len(seen)
-    rows = table([choices(one) for one in (*(one.architecture for one in seen), *designs)])
-    latency, deviation = _foretold(rows[:known], np.log([one.latency_ms for one in seen]), rows[known:])
+    rows = encode([choices_of(one) for one in (*(one.architecture for one in seen), *designs)])
+    latency, deviation = _predicted(rows[:known], np.log([one.latency_ms for one in seen]), rows[known:])
     likely = norm.cdf((np.log(target_ms) - latency) / deviation)
     trained = [at for at, one in enumerate(seen) if one.accuracy is not None]
     meeting = [place for place, at in enumerate(trained) if seen[at].meets]
     if not meeting:
         return np.asarray(likely)
     scores = np.array([seen[at].accuracy for at in trained], dtype=float)
-    mean, deviation = _foretold(rows[trained], scores, np.concatenate([rows[trained], rows[known:]]))
+    mean, deviation = _predicted(rows[trained], scores, np.concatenate([rows[trained], rows[known:]]))
     best, mean, deviation = mean[meeting].max(), mean[len(trained) :], deviation[len(trained) :]
     gain = (mean - best) / deviation
     return np.asarray(likely * deviation * (gain * norm.cdf(gain) + norm.pdf(gain)))
 
 
-def _foretold(rows: Values, values: Values, asked: Values) -> tuple[Values, Values]:
+def _predicted(rows: Values, values: Values, asked: Values) -> tuple[Values, Values]:
     """Mean and standard deviation of what is behind some values, at other designs."""
     centre, unit = values.mean(), values.std()
     if np.ptp(values) == 0:

@@ -11,7 +11,7 @@ from nas.architecture import LEVELS, Architecture
 _SIZES = ("params", "gflops", "imgsz")
 
 
-def table(designs: Sequence[dict[str, float | str]]) -> NDArray[np.float64]:
+def encode(designs: Sequence[dict[str, float | str]]) -> NDArray[np.float64]:
     """Described designs as numbers, (designs, features): kinds as indicators, all of one spread.
 
     Each of parameters, operations and input size weighs a third of what all choices weigh together. Features that all
@@ -31,7 +31,7 @@ def table(designs: Sequence[dict[str, float | str]]) -> NDArray[np.float64]:
     return np.asarray(StandardScaler().fit_transform(numbers[:, varied]) * weights)
 
 
-def choices(architecture: Architecture) -> dict[str, float | str]:
+def choices_of(architecture: Architecture) -> dict[str, float | str]:
     """What a design is chosen by, as named numbers and kinds; sizes are logarithms."""
     arch = architecture.canonical()
     described: dict[str, float | str] = {

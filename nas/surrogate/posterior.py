@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.architecture import Architecture
-from nas.surrogate.encoding import choices, table
+from nas.surrogate.encoding import choices_of, encode
 from nas.surrogate.gp import posterior
 
 LEAST = 12
@@ -23,7 +23,7 @@ _Z95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredDesign:
     """A design with one score.
 
     Attributes:
@@ -40,7 +40,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class AccuracyEstimate:
     """A design's score without its luck: mean and 95% interval of the posterior."""
 
     mean: float
@@ -49,7 +49,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Denoised:
+class ScorePosterior:
     """The joint posterior of scored designs, in the order given.
 
     Attributes:
@@ -57,7 +57,7 @@ class Denoised:
         covariance: Of what is behind the scores, (scores, scores).
     """
 
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[AccuracyEstimate, ...]
     covariance: NDArray[np.float64]
 
     def apart(self, first: int, second: int) -> bool:
@@ -68,7 +68,7 @@ class Denoised:
         return bool(difference > _Z95 * max(variance, 0.0) ** 0.5)
 
 
-def denoised(scored: Sequence[Scored]) -> Denoised | None:
+def posterior_of(scored: Sequence[ScoredDesign]) -> ScorePosterior | None:
     """The posterior of scores; a design may come several times.
 
     Args:
@@ -85,19 +85,19 @@ def denoised(scored: Sequence[Scored]) -> Denoised | None:
     mean, covariance = posterior(known, (values - centre) / unit, known)
     mean, covariance = centre + unit * mean, unit**2 * covariance
     half = _Z95 * np.sqrt(np.clip(np.diag(covariance), 0.0, None))
-    found = tuple(Estimate(float(m), float(m - h), float(m + h)) for m, h in zip(mean, half, strict=True))
-    return Denoised(found, covariance)
+    found = tuple(AccuracyEstimate(float(m), float(m - h), float(m + h)) for m, h in zip(mean, half, strict=True))
+    return ScorePosterior(found, covariance)
 
 
-def features(scored: Sequence[Scored]) -> NDArray[np.float64]:
-    """Designs with their sizes as numbers, (designs, features); see `table`.
+def features(scored: Sequence[ScoredDesign]) -> NDArray[np.float64]:
+    """Designs with their sizes as numbers, (designs, features); see `encode`.
 
     Args:
         scored: The designs.
     """
-    return table([described(one) for one in scored])
+    return encode([described(one) for one in scored])
 
 
-def described(one: Scored) -> dict[str, float | str]:
+def described(one: ScoredDesign) -> dict[str, float | str]:
     """A design with its sizes as named numbers and kinds; sizes are logarithms."""
-    return {"params": log(one.params), "gflops": log(one.gflops), **choices(one.architecture)}
+    return {"params": log(one.params), "gflops": log(one.gflops), **choices_of(one.architecture)}

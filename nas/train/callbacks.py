@@ -15,7 +15,7 @@ from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.errors import DataError
 from nas.model import Losses, criterion, register
 from nas.proxy import settle
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 
 register()
 
@@ -26,14 +26,14 @@ LOSSES_FILE = "losses.yaml"
 """Lies beside Ultralytics' arguments, which have no word for it."""
 
 
-class StepGate:
+class LockStepCallback:
     """Ultralytics callbacks that hold the turnstile around every training and validation batch.
 
     A latency measurement on this machine then waits for the batch in progress, and the next batch for the
     measurement.
     """
 
-    def __init__(self, turnstile: Turnstile) -> None:
+    def __init__(self, turnstile: MachineLock) -> None:
         """Make the callbacks.
 
         Args:
@@ -45,7 +45,7 @@ class StepGate:
     def enter(self, _: object) -> None:
         """A batch begins. One that never ended (out of memory, tried again smaller) is let go first."""
         self._held.close()
-        self._held.enter_context(self._turnstile.step())
+        self._held.enter_context(self._turnstile.training())
 
     def leave(self, trainer: Any) -> None:
         """A batch ends, or the training does; the device has done all of it when the turnstile is let go."""

@@ -16,14 +16,14 @@ from nas.results import Design
 from nas.train.callbacks import (
     LOSS_WORDS,
     LOSSES_FILE,
-    StepGate,
+    LockStepCallback,
     anneal_activations,
     check_kept,
     penalise,
     write_through,
 )
 from nas.train.start import Start, start_of, write_start
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 from nas.util.paths import writable_dir
 from nas.util.plain_path import plain_folder, plain_name, plainly, read_as_it_is
 from nas.util.ultralytics_env import use_current_folder, without_trackers
@@ -270,7 +270,7 @@ def train(training: Training) -> Path:
 
 def _add_callbacks(model: Any, training: Training, data: DetectionData) -> None:
     model.add_callback("on_pretrain_routine_end", partial(check_kept, len(data.whole), len(data.val)))
-    for event, callback in StepGate(Turnstile()).callbacks().items():
+    for event, callback in LockStepCallback(MachineLock()).callbacks().items():
         model.add_callback(event, callback)
     model.add_callback("on_train_epoch_start", anneal_activations)
     if training.losses != Losses():

@@ -1,6 +1,6 @@
 """One rule a machine: no training step runs while a latency is measured.
 
-A training passes through the turnstile with every batch (`step()`, shared); a measurement closes it
+A training passes through the turnstile with every batch (`training()`, shared); a measurement closes it
 (`measuring()`, exclusive): it lets the batches in progress end, keeps new ones out, and has the machine to
 itself. A waiting measurement comes before waiting batches, so greedy trainings cannot starve it.
 
@@ -29,7 +29,7 @@ class _Held(threading.local):
     """What the current thread holds, by turnstile path."""
 
     def __init__(self) -> None:
-        self.by_path: dict[Path, Literal["step", "measuring"]] = {}
+        self.by_path: dict[Path, Literal["training", "measuring"]] = {}
 
 
 _held = _Held()
@@ -66,13 +66,13 @@ def _opened(path: Path) -> Iterator[int]:
             os.close(descriptor)
 
 
-class Turnstile:
+class MachineLock:
     """Keeps training steps and latency measurements of one machine apart, across processes and threads.
 
     Holds nothing but a path, so it can be pickled, sent to a Ray worker and carried through a fork.
 
-    Reentrancy, within one thread: a `step()` inside a `step()` or inside a `measuring()`, and a `measuring()`
-    inside a `measuring()`, pass straight through. A `measuring()` inside a `step()` could only wait for
+    Reentrancy, within one thread: a `training()` inside a `training()` or inside a `measuring()`, and a `measuring()`
+    inside a `measuring()`, pass straight through. A `measuring()` inside a `training()` could only wait for
     itself and raises `RuntimeError`.
     """
 
@@ -93,7 +93,7 @@ class Turnstile:
         return self.path.with_name(self.path.name + ".gate")
 
     @contextmanager
-    def step(self) -> Iterator[None]:
+    def training(self) -> Iterator[None]:
         """Hold the room shared, for one batch; waits while a measurement runs or waits."""
         if self.path in _held.by_path:
             yield
@@ -103,7 +103,7 @@ class Turnstile:
                 fcntl.flock(gate, fcntl.LOCK_SH)
                 # Never waits here: whoever holds the room exclusively holds the gate too.
                 fcntl.flock(room, fcntl.LOCK_SH)
-            _held.by_path[self.path] = "step"
+            _held.by_path[self.path] = "training"
             try:
                 yield
             finally:
@@ -118,11 +118,11 @@ class Turnstile:
 
         Raises:
             Busy: The machine did not become free in time.
-            RuntimeError: Called inside a `step()` of the same thread.
+            RuntimeError: Called inside a `training()` of the same thread.
         """
         held = _held.by_path.get(self.path)
-        if held == "step":
-            raise RuntimeError("Turnstile.measuring() inside Turnstile.step() would wait for itself")
+        if held == "training":
+            raise RuntimeError("MachineLock.measuring() inside MachineLock.step() would wait for itself")
         if held == "measuring":
             yield
             return

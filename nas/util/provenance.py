@@ -39,7 +39,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine() -> dict[str, str | int]:
+def host_machine() -> dict[str, str | int]:
     """Processor, cores and system of this machine; no host or user name."""
     return {
         "processor": _processor(),

@@ -12,14 +12,14 @@ from threading import Event, Thread
 _FILE = "waiting.txt"
 
 
-def tell(folder: Path, text: str) -> None:
+def post(folder: Path, text: str) -> None:
     """Say one line, from any process."""
     with (folder / _FILE).open("a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(" ".join(text.split()) + "\n")  # one short write to the end: lines of two processes do not mix
 
 
 @contextmanager
-def shown(folder: Path, show: Callable[[str], None], every_s: float = 1.0) -> Iterator[None]:
+def follow(folder: Path, show: Callable[[str], None], every_s: float = 1.0) -> Iterator[None]:
     """Pass on each line that is told during the block, within `every_s` seconds, and at last what is left.
 
     Args:

@@ -110,7 +110,7 @@ def test_a_search_elsewhere_needs_the_runtime_here_too(
 
         def __exit__(self, *_: object) -> None: ...
 
-    monkeypatch.setattr("nas.search.run.open_link", lambda place: There())
+    monkeypatch.setattr("nas.search.run.connect", lambda place: There())
     monkeypatch.setattr("nas.search.run.key_of", lambda *_: {})
     monkeypatch.setattr("nas.search.run.run_once", lambda *_: "1.0")
     code, message = ghostnas(

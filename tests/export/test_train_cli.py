@@ -18,7 +18,7 @@ from nas.cli.app import build_app
 from nas.data.synthetic.embedded import write_set
 from nas.errors import DataError, ModelError, UsageError
 from nas.results.designs import Design, find_design
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 from tests.export.conftest import GHOST, Run
 
 
@@ -269,10 +269,10 @@ def test_the_next_command_runs_in_a_shell(cells: Path, small: Design, monkeypatc
 
 
 def test_every_batch_holds_the_turnstile(tmp_path: Path) -> None:
-    from nas.train.callbacks import StepGate
+    from nas.train.callbacks import LockStepCallback
 
-    turnstile = Turnstile(tmp_path / "turnstile")
-    gate = pickle.loads(pickle.dumps(StepGate(turnstile)))
+    turnstile = MachineLock(tmp_path / "turnstile")
+    gate = pickle.loads(pickle.dumps(LockStepCallback(turnstile)))
     measured = threading.Event()
 
     def measure() -> None:
@@ -290,9 +290,9 @@ def test_every_batch_holds_the_turnstile(tmp_path: Path) -> None:
 
 
 def test_every_batch_of_a_training_passes_the_turnstile() -> None:
-    from nas.train.callbacks import StepGate
+    from nas.train.callbacks import LockStepCallback
 
-    events = StepGate(Turnstile()).callbacks()
+    events = LockStepCallback(MachineLock()).callbacks()
     assert {
         "on_train_batch_start",
         "on_train_batch_end",

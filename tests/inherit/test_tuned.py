@@ -15,7 +15,7 @@ from nas.inherit import tuned
 from nas.inherit.from_tuned import begin
 from nas.inherit.tuned import how_to_tune, read_tuned, trained_on, tune
 from nas.model.builder import build
-from nas.proxy import evaluate
+from nas.proxy import validate
 from nas.proxy.device import threads
 from nas.space.reference_designs import yolo11
 from tests.proxy.conftest import small_data  # noqa: F401
@@ -47,7 +47,7 @@ def test_it_is_tuned_once(small_data: DetectionData, checkpoint: Path, monkeypat
     model = content["model"]
     assert tuple(model.names.values()) == small_data.names
     with threads(1):
-        assert evaluate(model, small_data.select, small_data, 64) == first.score
+        assert validate(model, small_data.select, small_data, 64) == first.score
     monkeypatch.setattr(tuned, "train_proxy", None)
     assert tune(checkpoint, small_data, 64, HOW) == first
 
@@ -120,7 +120,7 @@ def test_a_design_begins_with_it(small_data: DetectionData, checkpoint: Path) ->
     same = build(to_yaml(yolo11("n", 64, WIDTH), small_data.nc), seed=9)
     assert begin(same, found.file, small_data, 64) == 1.0
     with threads(1):
-        score = evaluate(same, small_data.select, small_data, 64)
+        score = validate(same, small_data.select, small_data, 64)
     assert score.map50_95 == pytest.approx(found.score.map50_95, abs=0.01)
     twice = [build(to_yaml(yolo11("n", 64, 0.0625), small_data.nc), seed=seed) for seed in (1, 2)]
     for model in twice:
@@ -151,7 +151,7 @@ class Gate:
     times = 0
 
     @contextmanager
-    def step(self) -> Iterator[None]:
+    def training(self) -> Iterator[None]:
         self.times += 1
         yield
 

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from nas.errors import Unmeasurable
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.protocol.estimate import Calibration
 
 T = TypeVar("T")
@@ -42,15 +42,15 @@ def tiny_module() -> nn.Module:
 
 
 @pytest.fixture(scope="session")
-def tiny(tiny_module: nn.Module) -> Sized:
+def tiny(tiny_module: nn.Module) -> SizedModel:
     """YOLO11n at 64 px as a float32 ONNX file: about a millisecond a run."""
     from nas.model.onnx import to_onnx
 
-    return Sized(ModelBytes("onnx", to_onnx(tiny_module, IMGSZ)), IMGSZ)  # type: ignore[arg-type]
+    return SizedModel(ModelBytes("onnx", to_onnx(tiny_module, IMGSZ)), IMGSZ)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
-def tiny_onnx(tiny: Sized, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_onnx(tiny: SizedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("onnx") / "yolo11n-64.onnx"
     path.write_bytes(tiny.model.data)
     return path

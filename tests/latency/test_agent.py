@@ -22,9 +22,9 @@ from nas.latency.agent import health
 from nas.latency.agent.package import agent_package, modules
 from nas.latency.agent.server import HANDLERS, serve
 from nas.latency.agent.store import Store
-from nas.latency.remote.connection import Link, open_link
-from nas.latency.remote.process import Pipes
-from nas.latency.retry import LONGEST_S, patiently
+from nas.latency.remote.connection import AgentConnection, connect
+from nas.latency.remote.process import AgentProcess
+from nas.latency.retry import LONGEST_S, retry_while_disturbed
 from tests.latency.sshd import end, freeze
 
 MODEL = b"weights" * 100_000
@@ -88,7 +88,7 @@ def test_bye_ends_it(tmp_path: Path) -> None:
 
 def test_a_link_raises_what_the_agent_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path))
-    with open_link("local") as link:
+    with connect("local") as link:
         found = link.ask({"do": "hello"}, timeout_s=60)
         assert found["pid"] != os.getpid() and found["version"] == nas.__version__
         assert found["runtimes"]["onnxruntime"]["installed"] is True
@@ -102,17 +102,17 @@ def test_a_link_raises_what_the_agent_names(tmp_path: Path, monkeypatch: pytest.
             link.send_model(MODEL, "0" * 64)
         assert link.alive
     assert not link.alive
-    with open_link("local") as other:  # what was sent is kept for the next agent, here too
+    with connect("local") as other:  # what was sent is kept for the next agent, here too
         assert other.ask({"do": "have", "digest": DIGEST}, timeout_s=60) == {"have": True}
     assert [one.name for one in (tmp_path / "models").iterdir()] == [DIGEST]
 
 
 def test_an_agent_that_dies_may_be_its_models_fault_and_one_that_hangs_is_lost() -> None:
-    with open_link("local") as link:
+    with connect("local") as link:
         end(link.ask({"do": "hello"}, timeout_s=60)["pid"])
         with pytest.raises(Unmeasurable, match="the measuring process ended with signal 9"):
             link.ask({"do": "hello"}, timeout_s=60)
-    with open_link("local") as link:
+    with connect("local") as link:
         freeze(link.ask({"do": "hello"}, timeout_s=60)["pid"])
         with pytest.raises(DeviceLost, match=r"gave no answer within 0\.3 s"):
             link.ask({"do": "put", "digest": DIGEST, "data": "A" * 10_000_000}, timeout_s=0.3)
@@ -120,11 +120,11 @@ def test_an_agent_that_dies_may_be_its_models_fault_and_one_that_hangs_is_lost()
 
 
 def test_a_program_that_is_no_agent_is_said_to_be_none() -> None:
-    link = Link("it", Pipes(["sh", "-c", "echo hello; cat"], os.environ))
+    link = AgentConnection("it", AgentProcess(["sh", "-c", "echo hello; cat"], os.environ))
     with pytest.raises(LatencyError, match="does not speak as an agent does; it said b'hello'"):
         link.ask({"do": "hello"}, timeout_s=60)
     assert not link.alive
-    link = Link("it", Pipes(["sh", "-c", "echo out of memory >&2; exit 3"], os.environ))
+    link = AgentConnection("it", AgentProcess(["sh", "-c", "echo out of memory >&2; exit 3"], os.environ))
     with pytest.raises(Unmeasurable, match="it ended with code 3: out of memory"):
         link.ask({"do": "hello"}, timeout_s=60)
 
@@ -275,9 +275,9 @@ CALM: dict[str, Any] = {
 
 
 def test_a_calm_device_raises_no_objection() -> None:
-    assert health.objections(CALM, model_bytes=50_000_000) == ()
+    assert health.health_issues(CALM, model_bytes=50_000_000) == ()
     silent = {**CALM, "memory_free_bytes": None, "governors": {}, "zones": [], "pi_throttled": None}
-    assert health.objections(silent) == ()
+    assert health.health_issues(silent) == ()
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_a_calm_device_raises_no_objection() -> None:
     ],
 )
 def test_each_fact_is_judged(change: dict[str, Any], level: str, text: str) -> None:
-    first = health.objections({**CALM, **change}, model_bytes=50_000_000)[0]
+    first = health.health_issues({**CALM, **change}, model_bytes=50_000_000)[0]
     assert first.level == level and text in first.text
 
 
@@ -307,7 +307,7 @@ def test_a_refusal_keeps_a_measurement_from_beginning(tmp_path: Path, monkeypatc
 
 
 def test_a_zone_without_a_trip_is_no_objection() -> None:
-    assert health.objections({**CALM, "zones": [{"name": "wifi", "celsius": 99.0, "passive_trip": None}]}) == ()
+    assert health.health_issues({**CALM, "zones": [{"name": "wifi", "celsius": 99.0, "passive_trip": None}]}) == ()
 
 
 def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
     assert found["zones"] == [{"name": "cpu-thermal", "celsius": 61.5, "passive_trip": 85.0}]
     empty = health.facts(tmp_path / "nothing")
     assert empty["governors"] == {} and empty["zones"] == [] and empty["throttle_events"] is None
-    health.objections(empty)
+    health.health_issues(empty)
     json.dumps(empty)
 
 
@@ -350,8 +350,8 @@ class Days:
         self.slept.append(seconds)
         self.now += seconds
 
-    def patiently(self, measure: Any) -> Any:
-        return patiently(measure, self.sleep, clock=lambda: self.now, notice=self.notices.append)
+    def retry_while_disturbed(self, measure: Any) -> Any:
+        return retry_while_disturbed(measure, self.sleep, clock=lambda: self.now, notice=self.notices.append)
 
 
 def test_a_lost_device_is_waited_for_up_to_half_an_hour() -> None:
@@ -361,7 +361,7 @@ def test_a_lost_device_is_waited_for_up_to_half_an_hour() -> None:
         raise DeviceLost("board was lost")
 
     with pytest.raises(DeviceLost, match="board was lost; it has been tried again for 28 minutes"):
-        days.patiently(lost)
+        days.retry_while_disturbed(lost)
     assert days.slept == [5, 15, 60, 120, 300, 300, 300, 300, 300]
     assert sum(days.slept) <= LONGEST_S < sum(days.slept) + 300
     assert days.notices[0] == "board was lost (asked again in 5 s)" and len(days.notices) == len(days.slept)
@@ -382,12 +382,12 @@ def _in_turn(*answers: Exception | int) -> Callable[[], int]:
 
 def test_a_device_that_others_hold_is_waited_for() -> None:
     days = Days()
-    assert days.patiently(_in_turn(*[Busy("a measurement has not ended")] * 30, 7)) == 7
+    assert days.retry_while_disturbed(_in_turn(*[Busy("a measurement has not ended")] * 30, 7)) == 7
     assert days.notices == ["a measurement has not ended (still waiting)"] * 30
 
 
 def test_a_device_that_came_back_starts_anew() -> None:
     days = Days()
     lost, noise = DeviceLost("away"), Unmeasurable("noise")
-    assert days.patiently(_in_turn(lost, lost, noise, lost, noise, 7)) == 7
+    assert days.retry_while_disturbed(_in_turn(lost, lost, noise, lost, noise, 7)) == 7
     assert days.slept == [5, 15, 2, 5, 10]

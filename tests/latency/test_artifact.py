@@ -19,7 +19,7 @@ from nas.latency import LatencySettings
 from nas.latency.artifacts.detect_tail import named, tail
 from nas.latency.artifacts.float16 import halved
 from nas.latency.artifacts.int8 import quantised
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.artifacts.ncnn_pack import NcnnModel, pack, unpack
 from nas.latency.artifacts.prepare import TAKES, prepare
@@ -30,7 +30,7 @@ from nas.latency.runtimes.session import image
 from nas.latency.types import RUNTIMES
 from nas.model.builder import build, fused, load_model
 from nas.model.onnx import graph_of, to_onnx
-from nas.proxy import ProxySettings, Score, evaluate, train_proxy
+from nas.proxy import ProxySettings, Score, train_proxy, validate
 from nas.proxy.validation import score_with
 from tests.latency.conftest import IMGSZ
 
@@ -75,7 +75,7 @@ def trained(small_data: DetectionData) -> nn.Module:
 @pytest.fixture(scope="module")
 def learned(trained: nn.Module, small_data: DetectionData) -> Score:
     """Torch's score of it."""
-    score = evaluate(trained, small_data.select, small_data, SIZE)
+    score = validate(trained, small_data.select, small_data, SIZE)
     assert score.map50_95 > 0.05  # else the comparisons below would say nothing
     return score
 
@@ -86,7 +86,7 @@ def pictures(small_data: DetectionData) -> NDArray[np.float32]:
 
 
 def _scored(file: ModelBytes, settings: LatencySettings, data: DetectionData) -> Score:
-    with opened_for_pictures(Sized(file, SIZE), settings) as predict:
+    with opened_for_pictures(SizedModel(file, SIZE), settings) as predict:
         return score_with(lambda images: torch.from_numpy(predict(images.numpy())), data.select, SIZE)
 
 
@@ -179,14 +179,14 @@ def test_a_float16_file_keeps_its_ends_and_its_tail(trained: nn.Module, pictures
     assert bins == [TensorProto.FLOAT]  # the DFL's
     plain = LatencySettings()  # which computes a float16 file too, slowly
     with (
-        opened_for_pictures(Sized(half, SIZE), plain) as predict,
-        opened_for_pictures(Sized(prepare(trained, SIZE, plain), SIZE), plain) as expected,
+        opened_for_pictures(SizedModel(half, SIZE), plain) as predict,
+        opened_for_pictures(SizedModel(prepare(trained, SIZE, plain), SIZE), plain) as expected,
     ):
         assert 0 < difference(predict, expected, pictures[:3]) < 0.05
 
 
 @pytest.mark.parametrize("stock", [True, False])
-def test_the_tail_of_a_detector(tiny: Sized, stock: bool) -> None:
+def test_the_tail_of_a_detector(tiny: SizedModel, stock: bool) -> None:
     data = graph_of(fused(load_model("yolo11n.yaml")), SIZE) if stock else tiny.model.data
     model = onnx.load_model_from_string(data)
     names = set(tail(model))
@@ -259,7 +259,7 @@ def test_every_runtime_has_a_file(runtime: str, tiny_module: nn.Module) -> None:
     assert first != ModelBytes(first.kind, first.data + b" ")
 
 
-def test_a_models_file_is_read_back(tiny: Sized, tmp_path: Path) -> None:
+def test_a_models_file_is_read_back(tiny: SizedModel, tmp_path: Path) -> None:
     for kind in ("onnx", "pt", "ncnn"):
         model = ModelBytes(kind, tiny.model.data)
         path = tmp_path / f"model{model.suffix}"

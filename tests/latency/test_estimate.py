@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from nas.latency.protocol.collect import Slice, slice_figures
-from nas.latency.protocol.estimate import EDGE_SD, RATIO_SLOPE_SD, SLOPE_SD, Calibration, Estimate, fit
+from nas.latency.protocol.estimate import EDGE_SD, RATIO_SLOPE_SD, SLOPE_SD, Calibration, LatencyEstimate, fit
 from tests.latency.conftest import CALIBRATION
 from tests.latency.device import Device, bytes_of
 
@@ -85,12 +85,12 @@ def test_the_interval_holds_whatever_the_memory_does(memory: tuple[float, float]
     assert np.mean([one.covered for one in found]) >= 0.85
 
 
-def _one(device: Device, seed: int = 3, slope: float = 0.3, **more: int) -> Estimate:
+def _one(device: Device, seed: int = 3, slope: float = 0.3, **more: int) -> LatencyEstimate:
     slices, home = device.slices(np.random.default_rng(seed), [(5.0, slope)], **more)
     return fit(slices, CALIBRATION, [bytes_of(0.3, 5.0)], home).estimates[0]
 
 
-def _half(one: Estimate) -> float:
+def _half(one: LatencyEstimate) -> float:
     return (one.high_ms - one.low_ms) / 2 / one.latency_ms
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nas.latency.protocol.collect import Objection, Slice
+from nas.latency.protocol.collect import Disturbance, Slice
 from nas.latency.protocol.plan import PLANS
 from nas.latency.protocol.quiet_gate import MOST_CLOCK, quiet_gate
 from tests.latency.conftest import CALIBRATION
@@ -31,7 +31,7 @@ def test_a_candidate_has_no_say(candidate: float) -> None:
 
 def test_a_slow_clock_is_told_as_such_and_cannot_be_borne() -> None:
     text = "its processor ran 2.50 times as slowly as when it was calibrated (at most 2)"
-    assert quiet_gate(CALIBRATION, 1.3, 1.5)(_slice(clock=2.5)) == Objection(text, bearable=False)
+    assert quiet_gate(CALIBRATION, 1.3, 1.5)(_slice(clock=2.5)) == Disturbance(text, bearable=False)
     assert MOST_CLOCK == 2
 
 
@@ -41,7 +41,7 @@ def test_contended_memory_is_told_as_such_and_borne_up_to_a_point(memory: float,
         f"something else used its cache and memory: memory-bound work ran {memory:.2f} times as slowly as when it was "
         "calibrated (at most 1.3)"
     )
-    assert quiet_gate(CALIBRATION, 1.3, 1.5)(_slice(clock=1.5, memory=memory)) == Objection(text, bearable)
+    assert quiet_gate(CALIBRATION, 1.3, 1.5)(_slice(clock=1.5, memory=memory)) == Disturbance(text, bearable)
 
 
 def test_a_slice_is_judged_by_its_low_quantile() -> None:

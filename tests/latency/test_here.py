@@ -14,7 +14,7 @@ import pytest
 from nas.errors import LatencyError, RuntimeMissing, Unmeasurable
 from nas.latency import LatencySettings
 from nas.latency.agent import handlers
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.protocol import calibration
 from nas.latency.protocol.collect import Slice
 from nas.latency.protocol.estimate import Calibration
@@ -25,7 +25,7 @@ from tests.latency.conftest import CALIBRATION, IMGSZ, measurable
 from tests.latency.device import Device, bytes_of
 from tests.latency.machine import FakeMachine
 
-REFERENCES = [Sized(ModelBytes("onnx", reference_onnx(one)), one.imgsz) for one in (COMPUTE, MEMORY)]
+REFERENCES = [SizedModel(ModelBytes("onnx", reference_onnx(one)), one.imgsz) for one in (COMPUTE, MEMORY)]
 
 
 @pytest.fixture(autouse=True)
@@ -226,7 +226,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMachine]:
     yield machine
 
 
-def _measured(models: Sequence[Sized], **more: Any) -> dict[str, Any]:
+def _measured(models: Sequence[SizedModel], **more: Any) -> dict[str, Any]:
     settings, files = more.pop("settings", {}), more.pop("files", {})
     request = {
         "models": [one.to_dict() for one in models],
@@ -241,7 +241,7 @@ def _measured(models: Sequence[Sized], **more: Any) -> dict[str, Any]:
     return handlers.measure_here(request, data.__getitem__)
 
 
-SOME = Sized(ModelBytes("onnx", b"m" * 1_000_000), IMGSZ)
+SOME = SizedModel(ModelBytes("onnx", b"m" * 1_000_000), IMGSZ)
 
 
 def test_slices_hold_the_runs_of_the_models_and_both_references(fake: FakeMachine) -> None:
@@ -312,9 +312,9 @@ def test_a_model_that_does_not_run_is_refused_before_the_device_is_locked(monkey
         def measuring(self) -> None:
             raise AssertionError("locked")
 
-    monkeypatch.setattr(handlers, "Turnstile", Never)
+    monkeypatch.setattr(handlers, "MachineLock", Never)
     with pytest.raises(LatencyError, match="cannot load the model"):
-        _measured([Sized(ModelBytes("onnx", b"rubbish"), IMGSZ)])
+        _measured([SizedModel(ModelBytes("onnx", b"rubbish"), IMGSZ)])
 
 
 SLOW_AND_FAST = ((1e-6, 1e-6), (1e6, 1e-6), (1e-6, 1e6))

@@ -10,14 +10,14 @@ import pytest
 
 from nas.errors import DeviceLost, LatencyError, UsageError
 from nas.latency import Latency, LatencySettings, cached, measure
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.protocol.estimate import Calibration
 from nas.latency.protocol.reference_nets import COMPUTE, MEMORY, reference_onnx
 from tests.latency.conftest import CALIBRATION, IMGSZ, measurable
 from tests.latency.device import Device
 
-ONE, OTHER = (Sized(ModelBytes("onnx", letter * 2_000_000), 96) for letter in (b"a", b"b"))
+ONE, OTHER = (SizedModel(ModelBytes("onnx", letter * 2_000_000), 96) for letter in (b"a", b"b"))
 QUIET = Device(clock=(1.0, 1.0), memory=(1.0, 1.0), flutter=0.0, noise=0.002, bursts=0.0)
 
 
@@ -63,7 +63,7 @@ class Agents:
         self.lost = False
         self.latencies_ms = {ONE.model.digest: 5.0, OTHER.model.digest: 10.0}
 
-    def open_link(self, place: str) -> FakeLink:
+    def connect(self, place: str) -> FakeLink:
         self.links.append(FakeLink(place, self.answer))
         return self.links[-1]
 
@@ -91,7 +91,7 @@ class Agents:
 @pytest.fixture
 def agents(monkeypatch: pytest.MonkeyPatch) -> Iterator[Agents]:
     made = Agents()
-    monkeypatch.setattr(measure, "open_link", made.open_link)
+    monkeypatch.setattr(measure, "connect", made.connect)
     monkeypatch.setattr(measure, "_links", {})
     yield made
 
@@ -213,7 +213,7 @@ def _reference_file(folder: Path) -> Path:
 
 
 @pytest.mark.measures
-def test_a_real_screening(calibrated: Calibration, tiny: Sized) -> None:
+def test_a_real_screening(calibrated: Calibration, tiny: SizedModel) -> None:
     settings = LatencySettings()
     latency = measurable(lambda: measure.screen(tiny, settings, calibrated, None))
     assert 0 < latency.low_ms <= latency.latency_ms <= latency.high_ms
@@ -227,8 +227,8 @@ def test_a_real_screening(calibrated: Calibration, tiny: Sized) -> None:
 
 @pytest.mark.measures
 @pytest.mark.parametrize("scope", ["compute", "+copies"])
-def test_two_real_models_side_by_side(calibrated: Calibration, tiny: Sized, scope: str) -> None:
-    small = Sized(ModelBytes("onnx", reference_onnx(COMPUTE)), COMPUTE.imgsz)
+def test_two_real_models_side_by_side(calibrated: Calibration, tiny: SizedModel, scope: str) -> None:
+    small = SizedModel(ModelBytes("onnx", reference_onnx(COMPUTE)), COMPUTE.imgsz)
     settings = LatencySettings(scope=scope)
     found = measurable(lambda: measure.compare([tiny, small], settings, calibrated, level="screening"))
     assert found.ratios is not None
@@ -238,7 +238,7 @@ def test_two_real_models_side_by_side(calibrated: Calibration, tiny: Sized, scop
 
 
 @pytest.mark.measures
-def test_a_real_nms_of_pictures(calibrated: Calibration, tiny: Sized) -> None:
+def test_a_real_nms_of_pictures(calibrated: Calibration, tiny: SizedModel) -> None:
     pictures = np.random.default_rng(0).random((2, 3, IMGSZ, IMGSZ), dtype=np.float32)
     settings = LatencySettings(scope="+nms", statistic="p50", sustained_s=0.1)
     (latency,) = measure.compare([tiny], settings, pictures=[pictures]).latencies
@@ -247,9 +247,9 @@ def test_a_real_nms_of_pictures(calibrated: Calibration, tiny: Sized) -> None:
 
 
 @pytest.mark.measures
-def test_what_cannot_be_measured_is_told_by_its_own_error(calibrated: Calibration, tiny: Sized) -> None:
+def test_what_cannot_be_measured_is_told_by_its_own_error(calibrated: Calibration, tiny: SizedModel) -> None:
     with pytest.raises(LatencyError, match="cannot load the model"):
-        measure.screen(Sized(ModelBytes("onnx", b"rubbish"), IMGSZ), LatencySettings(), calibrated, None)
+        measure.screen(SizedModel(ModelBytes("onnx", b"rubbish"), IMGSZ), LatencySettings(), calibrated, None)
     with pytest.raises(LatencyError, match=r"the measurement needs \(1, 3, 96, 96\)"):
         measure.screen(replace(tiny, imgsz=96), LatencySettings(), calibrated, None)
 

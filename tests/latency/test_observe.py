@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from nas.latency.protocol.percentiles import WATCHES, Observation, observe
+from nas.latency.protocol.percentiles import WATCHES, PercentileObservation, observe
 from nas.latency.types import STATISTICS
 from tests.latency.machine import FakeMachine
 
@@ -17,7 +17,7 @@ def _noisy(seed: int = 1) -> Iterator[float]:
     return (2.0 * (1 + rng.expovariate(5)) for _ in itertools.count())
 
 
-def _observe(machine: FakeMachine, statistic: str, seconds: float | None = None) -> Observation:
+def _observe(machine: FakeMachine, statistic: str, seconds: float | None = None) -> PercentileObservation:
     return observe(machine.contestants[0], statistic, machine.probe(), seconds)
 
 

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from nas.errors import ModelError
 from nas.latency import LatencySettings
 from nas.latency.artifacts import onnx_file
-from nas.latency.artifacts.model_bytes import Sized
+from nas.latency.artifacts.model_bytes import SizedModel
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.artifacts.onnx_graph import parsed
 from nas.latency.artifacts.prepare import prepare
@@ -223,7 +223,7 @@ def test_a_model_too_large_for_one_file(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_travels_is_the_whole_model(tmp_path: Path) -> None:
     """The digest of the request is of bytes that hold the weights."""
     model = find_model(str(external(tmp_path / "m.onnx")))
-    file = Sized(prepare(model, SIZE, LatencySettings()), SIZE)
+    file = SizedModel(prepare(model, SIZE, LatencySettings()), SIZE)
     assert file.to_dict()["digest"] == model.digest
     (weights,) = parsed(file.model.data).graph.initializer
     assert len(weights.raw_data) == 8 * 3 * 9 * 4

@@ -3,7 +3,7 @@
 import pytest
 
 from nas.errors import Busy, DeviceLost, LatencyError, Unmeasurable
-from nas.latency.retry import SURE, patiently, surely
+from nas.latency.retry import SURE, repeat_until_precise, retry_while_disturbed
 
 FOUND = object()
 
@@ -19,7 +19,7 @@ def test_it_asks_again_until_there_is_a_number() -> None:
         return answer
 
     told: list[str] = []
-    assert patiently(measure, waited.append, notice=told.append) is FOUND
+    assert retry_while_disturbed(measure, waited.append, notice=told.append) is FOUND
     assert waited == [2.0, 10.0]
     assert told == ["noise (asked again in 2 s)", "noise (asked again in 10 s)"]
 
@@ -30,7 +30,7 @@ def test_it_gives_up_with_the_reason() -> None:
 
     waited: list[float] = []
     with pytest.raises(Unmeasurable, match="noise"):
-        patiently(noisy, waited.append)
+        retry_while_disturbed(noisy, waited.append)
     assert len(waited) == 3
 
 
@@ -39,7 +39,7 @@ def test_a_broken_model_is_not_tried_again() -> None:
         raise LatencyError("no such operator")
 
     with pytest.raises(LatencyError, match="no such operator"):
-        patiently(broken, lambda seconds: pytest.fail("waited"))
+        retry_while_disturbed(broken, lambda seconds: pytest.fail("waited"))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_an_unsure_answer_is_asked_again_and_the_surest_kept(widths: list[float]
     waited: list[float] = []
     told: list[str] = []
     answers = iter(enumerate(widths))
-    found = surely(lambda: next(answers), lambda one: one[1], sleep=waited.append, notice=told.append)
+    found = repeat_until_precise(lambda: next(answers), lambda one: one[1], sleep=waited.append, notice=told.append)
     assert found == (kept, widths[kept]) and waited == [2.0, 8.0][: asked - 1]
     assert told == [
         f"known to ±{min(widths[: i + 1]):.1%} only (measured again in {waited[i]:.0f} s)" for i in range(asked - 1)
@@ -72,12 +72,12 @@ def test_a_second_try_that_fails_does_not_lose_the_first(lost: LatencyError) -> 
             raise answer
         return answer
 
-    assert surely(measure, lambda one: one, sleep=lambda seconds: None) == 0.03
+    assert repeat_until_precise(measure, lambda one: one, sleep=lambda seconds: None) == 0.03
 
 
 def test_what_is_enough_is_not_asked_again() -> None:
     answers = iter([0.05, 0.04, 0.01])
-    kept = surely(lambda: next(answers), lambda one: one, lambda one: one < 0.045, lambda seconds: None)
+    kept = repeat_until_precise(lambda: next(answers), lambda one: one, lambda one: one < 0.045, lambda seconds: None)
     assert kept == 0.04
 
 
@@ -86,4 +86,4 @@ def test_a_disturbed_first_try_is_refused() -> None:
         raise Unmeasurable("noise")
 
     with pytest.raises(Unmeasurable):
-        surely(noisy, lambda one: one, sleep=lambda seconds: None)
+        repeat_until_precise(noisy, lambda one: one, sleep=lambda seconds: None)

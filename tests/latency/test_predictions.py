@@ -6,7 +6,7 @@ import torch
 
 from nas.errors import LatencyError
 from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.outputs import opened_for_pictures
 from nas.latency.protocol.reference_nets import COMPUTE, reference_module, reference_onnx
 from tests.latency.conftest import IMGSZ
@@ -14,7 +14,7 @@ from tests.latency.conftest import IMGSZ
 
 def test_a_batch_of_pictures_is_answered_as_torch_answers_it() -> None:
     # A reference network, because an untrained detector says nearly the same of every picture.
-    file = Sized(ModelBytes("onnx", reference_onnx(COMPUTE)), COMPUTE.imgsz)
+    file = SizedModel(ModelBytes("onnx", reference_onnx(COMPUTE)), COMPUTE.imgsz)
     noise = np.random.default_rng(0).random((3, COMPUTE.imgsz, COMPUTE.imgsz), dtype=np.float32)
     pictures = np.stack([np.zeros_like(noise), noise, np.ones_like(noise)])
     with opened_for_pictures(file, LatencySettings(scope="+copies")) as predict:
@@ -30,6 +30,6 @@ def test_a_batch_of_pictures_is_answered_as_torch_answers_it() -> None:
 def test_a_file_that_does_not_run() -> None:
     with (
         pytest.raises(LatencyError, match="cannot load the model"),
-        opened_for_pictures(Sized(ModelBytes("onnx", b"rubbish"), IMGSZ), LatencySettings()),
+        opened_for_pictures(SizedModel(ModelBytes("onnx", b"rubbish"), IMGSZ), LatencySettings()),
     ):
         pass

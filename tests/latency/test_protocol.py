@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nas.errors import Unmeasurable
-from nas.latency.protocol.collect import Gate, Objection, Slice, Trace, collect, pooled_figures, slice_figures
+from nas.latency.protocol.collect import Disturbance, Gate, Slice, Trace, collect, pooled_figures, slice_figures
 from nas.latency.protocol.plan import PLANS, Plan
 from tests.latency.machine import FakeMachine
 
@@ -18,7 +18,7 @@ SCREENING, FINALIST = PLANS["screening"], PLANS["finalist"]
 KEPT = {"runs_preempted": 0, "slices_preempted": 0, "slices_stolen": 0, "slices_throttled": 0, "slices_contended": 0}
 
 
-NEIGHBOUR = Objection("a neighbour", bearable=False)
+NEIGHBOUR = Disturbance("a neighbour", bearable=False)
 
 
 def _enough(slices: Sequence[Slice]) -> bool:
@@ -183,7 +183,7 @@ def test_slices_that_ran_hot_are_dropped() -> None:
 def test_slices_that_the_gate_objects_to_are_dropped_and_the_machine_is_left_alone() -> None:
     told: list[Slice] = []
 
-    def every_other(one: Slice) -> Objection | None:
+    def every_other(one: Slice) -> Disturbance | None:
         told.append(one)
         return NEIGHBOUR if len(told) % 2 else None
 
@@ -198,9 +198,9 @@ def test_slices_that_the_gate_objects_to_are_dropped_and_the_machine_is_left_alo
 def test_what_can_be_borne_is_used_only_when_patience_ends() -> None:
     told = itertools.count()
 
-    def gate(one: Slice) -> Objection | None:
+    def gate(one: Slice) -> Disturbance | None:
         number = next(told)
-        return None if number == 3 else Objection("a neighbour", bearable=number % 3 == 1)
+        return None if number == 3 else Disturbance("a neighbour", bearable=number % 3 == 1)
 
     # The later, the slower.
     plan = replace(SCREENING, patience_s=4.0)
@@ -212,7 +212,7 @@ def test_what_can_be_borne_is_used_only_when_patience_ends() -> None:
     assert [one[0] for one in trace.slices] == sorted(one[0] for one in trace.slices)  # as they were measured
     # With enough that nothing speaks against, none of the others is.
     told = itertools.count()
-    setback = Objection("a neighbour", bearable=True)
+    setback = Disturbance("a neighbour", bearable=True)
     quiet = _collect(FakeMachine.steady(2.0, 3.0), gate=lambda one: setback if next(told) % 2 else None)
     assert len(quiet.slices) == SCREENING.min_slices
     assert quiet.dropped["slices_contended"] == SCREENING.min_slices - 1

@@ -14,7 +14,7 @@ from torch import nn
 
 from nas.errors import LatencyError, RuntimeMissing
 from nas.latency import LatencySettings
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.prepare import TAKES, prepare, prepare_reference
 from nas.latency.protocol.reference_nets import COMPUTE, reference_module
 from nas.latency.runtimes import registry
@@ -208,7 +208,7 @@ def test_models_that_do_not_take_the_picture(runtime: str, model: ModelBytes, me
 
 
 @pytest.mark.parametrize("runtime", FLOAT32)
-def test_the_wrong_kind_of_model(runtime: str, tiny: Sized) -> None:
+def test_the_wrong_kind_of_model(runtime: str, tiny: SizedModel) -> None:
     wrong = ModelBytes("ncnn" if TAKES[runtime] == "onnx" else "onnx", tiny.model.data)
     with pytest.raises(LatencyError, match="needs the model as"), _opened(wrong, LatencySettings(runtime)):
         pass

@@ -13,9 +13,9 @@ import pytest
 
 from nas.errors import DeviceLost, LatencyError, UsageError
 from nas.latency.agent.package import agent_package
-from nas.latency.remote.connection import open_link
+from nas.latency.remote.connection import connect
 from nas.latency.remote.ssh import Address, parse_address, ssh_command
-from nas.latency.retry import patiently
+from nas.latency.retry import retry_while_disturbed
 from tests.latency.sshd import Server, end, freeze, serving
 
 MODEL = b"some bytes that stand for a model" * 5000
@@ -39,7 +39,7 @@ def cache(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_device_says_who_it_is_and_keeps_what_it_is_sent(server: Server) -> None:
-    with open_link(server.url(sys.executable)) as link:
+    with connect(server.url(sys.executable)) as link:
         found = link.ask({"do": "hello"}, timeout_s=60)
         assert found["fingerprint"] and "onnxruntime" in found["runtimes"] and found["facts"]["cpus_allowed"] >= 1
         link.send_model(MODEL, DIGEST)
@@ -52,16 +52,16 @@ def test_a_device_says_who_it_is_and_keeps_what_it_is_sent(server: Server) -> No
     assert (server.device_cache / "models" / DIGEST).read_bytes() == MODEL
 
     before = package.stat().st_mtime_ns
-    with open_link(server.url(sys.executable)) as link:  # what is there is not sent again
+    with connect(server.url(sys.executable)) as link:  # what is there is not sent again
         assert link.ask({"do": "have", "digest": DIGEST}, timeout_s=60) == {"have": True}
     assert package.stat().st_mtime_ns == before
 
 
 def test_a_damaged_package_on_the_device_is_replaced(server: Server) -> None:
-    with open_link(server.url(sys.executable)):
+    with connect(server.url(sys.executable)):
         package = server.device_cache / f"{agent_package().digest}.zip"
     package.write_bytes(b"half of it")
-    with open_link(server.url(sys.executable)) as link:
+    with connect(server.url(sys.executable)) as link:
         assert link.ask({"do": "hello"}, timeout_s=60)["pid"]
     assert package.read_bytes() == agent_package().data
 
@@ -69,13 +69,13 @@ def test_a_damaged_package_on_the_device_is_replaced(server: Server) -> None:
 @pytest.mark.parametrize("config", ["config-stranger", "config-changed"])
 def test_a_host_key_that_is_not_the_known_one_is_refused(server: Server, config: str) -> None:
     with pytest.raises(LatencyError, match="host key is not known here, or is another than before") as raised:
-        open_link(server.url(sys.executable, config))
+        connect(server.url(sys.executable, config))
     assert not isinstance(raised.value, DeviceLost)  # waiting would not mend it
 
 
 def test_a_user_without_a_key_is_told_what_to_do(server: Server) -> None:
     with pytest.raises(LatencyError, match="set up a key") as raised:
-        open_link(server.url(sys.executable, "config-locked-out"))
+        connect(server.url(sys.executable, "config-locked-out"))
     assert not isinstance(raised.value, DeviceLost)
 
 
@@ -86,17 +86,17 @@ def test_an_old_python_is_said_clearly(server: Server, tmp_path: Path) -> None:
     with pytest.raises(
         LatencyError, match=r"is 3\.8; ghostnas needs 3\.11 or newer there; name another with \?python="
     ):
-        open_link(server.url(str(old)))
+        connect(server.url(str(old)))
 
 
 def test_a_missing_python_is_said_clearly(server: Server) -> None:
     with pytest.raises(LatencyError, match="has no program '/nowhere/python3' that runs there") as raised:
-        open_link(server.url("/nowhere/python3"))
+        connect(server.url("/nowhere/python3"))
     assert not isinstance(raised.value, DeviceLost)
 
 
 def test_a_connection_that_breaks_is_a_lost_device_and_can_be_made_again(server: Server) -> None:
-    link = open_link(server.url(sys.executable))
+    link = connect(server.url(sys.executable))
     pid = link.ask({"do": "hello"}, timeout_s=60)["pid"]
     freeze(pid)  # the agent is now busy with the next request for ever
     try:
@@ -106,7 +106,7 @@ def test_a_connection_that_breaks_is_a_lost_device_and_can_be_made_again(server:
     finally:
         end(pid)
 
-    link = open_link(server.url(sys.executable))
+    link = connect(server.url(sys.executable))
     pid = link.ask({"do": "hello"}, timeout_s=60)["pid"]
     freeze(pid)
     try:
@@ -120,7 +120,7 @@ def test_a_connection_that_breaks_is_a_lost_device_and_can_be_made_again(server:
     finally:
         end(pid)
 
-    with open_link(server.url(sys.executable)) as again:
+    with connect(server.url(sys.executable)) as again:
         assert again.ask({"do": "hello"}, timeout_s=60)["pid"] != pid
 
 
@@ -135,13 +135,13 @@ def test_patience_reaches_a_device_that_comes_back(tmp_path: Path) -> None:
     with serving(second) as back:
 
         def measure() -> int:
-            with open_link(urls[-1]) as link:
+            with connect(urls[-1]) as link:
                 return int(link.ask({"do": "hello"}, timeout_s=60)["pid"])
 
         def wait(seconds: float) -> None:
             urls.append(back.url(sys.executable))  # it was started again meanwhile
 
-        assert patiently(measure, wait, notice=notices.append) > 0
+        assert retry_while_disturbed(measure, wait, notice=notices.append) > 0
     assert len(notices) == 1 and "Connection refused (asked again in 5 s)" in notices[0]
 
 
@@ -149,12 +149,12 @@ def test_a_shell_that_chats_is_no_trouble(server: Server, tmp_path: Path) -> Non
     chatty = tmp_path / "python3"
     chatty.write_text(f'#!/bin/sh\necho "Welcome!"\necho "{{}}"\nexec {sys.executable} "$@"\n')
     chatty.chmod(0o755)
-    with open_link(server.url(str(chatty))) as link:
+    with connect(server.url(str(chatty))) as link:
         assert link.ask({"do": "hello"}, timeout_s=60)["pid"]
 
 
 def test_one_connection_is_shared_and_its_socket_is_private(server: Server, cache: Path) -> None:
-    with open_link(server.url(sys.executable)), open_link(server.url(sys.executable)) as link:
+    with connect(server.url(sys.executable)), connect(server.url(sys.executable)) as link:
         assert link.ask({"do": "hello"}, timeout_s=60)["pid"]
         (shared,) = (cache / "ssh").iterdir()
         assert stat.S_ISSOCK(shared.stat().st_mode)

@@ -18,7 +18,7 @@ class Noting:
         self._events = events
 
     @contextmanager
-    def step(self) -> Iterator[None]:
+    def training(self) -> Iterator[None]:
         self._events.append("held")
         try:
             yield
@@ -28,7 +28,10 @@ class Noting:
 
 @pytest.mark.parametrize(
     ("device", "events"),
-    [(CUDA, ["held", "step", "waited for cuda:1", "let go"]), (torch.device("cpu"), ["held", "step", "let go"])],
+    [
+        (CUDA, ["held", "training", "waited for cuda:1", "let go"]),
+        (torch.device("cpu"), ["held", "training", "let go"]),
+    ],
 )
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_turnstile_is_let_go_when_the_device_is_done(
@@ -39,7 +42,7 @@ def test_the_turnstile_is_let_go_when_the_device_is_done(
 
     def step() -> None:
         with passing(Noting(seen), device):
-            seen.append("step")
+            seen.append("training")
             if fails:
                 raise ValueError("the loss is NaN")
 

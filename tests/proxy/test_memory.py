@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.data import DetectionData
 from nas.errors import ProxyError
-from nas.proxy import ProxySettings, evaluate, train, train_proxy
+from nas.proxy import ProxySettings, train, train_proxy, validate
 from nas.proxy.memory import enough_memory, release
 
 from .conftest import MakeModel
@@ -22,7 +22,7 @@ WHERE = [
     (train, "AveragedWeights", "a training at batch 4 and 32 px"),
     (train, "descend", "a training at batch 4 and 32 px"),
     (train, "recalibrate", "a training at batch 4 and 32 px"),
-    (evaluate, "score_with", "the score of a model at 32 px"),
+    (validate, "score_with", "the score of a model at 32 px"),
 ]
 SAID = [
     CUDA,
@@ -54,7 +54,7 @@ def test_a_score_alone_says_it_too(
     model = make_model()
     monkeypatch.setattr(model, "forward", lambda images: torch.empty(2**60))
     with pytest.raises(ProxyError, match="out of memory on cpu: the score of a model at 32 px"):
-        evaluate(model, small_data.select, small_data, 32)
+        validate(model, small_data.select, small_data, 32)
 
 
 @pytest.mark.parametrize("error", SAID)
@@ -118,7 +118,7 @@ def test_a_score_computes_in_float32(small_data: DetectionData, make_model: Make
     model, seen = make_model(), []
     before = torch.backends.cudnn.allow_tf32
     model.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
-    evaluate(model, small_data.select, small_data, 32)
+    validate(model, small_data.select, small_data, 32)
     assert seen and not any(seen)
     assert torch.backends.cudnn.allow_tf32 == before
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.data import DetectionData, load
 from nas.errors import ProxyError
-from nas.proxy import ProxySettings, evaluate, train_proxy
+from nas.proxy import ProxySettings, train_proxy, validate
 
 from .conftest import MakeModel
 
@@ -49,10 +49,10 @@ def truth(data: DetectionData, imgsz: int) -> torch.Tensor:
 def test_truth_scores_one_and_nothing_scores_zero(bccd: Path) -> None:
     data = load(str(bccd))
     answers = truth(data, 160)
-    perfect = evaluate(Oracle(3, answers), data.select, data, 160)
+    perfect = validate(Oracle(3, answers), data.select, data, 160)
     assert perfect.map50_95 > 0.93  # NMS merges true boxes that overlap by more than 0.7
     assert perfect.map50 == pytest.approx(perfect.map50_95, abs=0.03)
-    nothing = evaluate(Oracle(3, torch.zeros_like(answers)), data.select, data, 160)
+    nothing = validate(Oracle(3, torch.zeros_like(answers)), data.select, data, 160)
     assert (nothing.map50_95, nothing.map50) == (0.0, 0.0)
 
 
@@ -62,23 +62,23 @@ def test_pictures_that_do_not_fit_into_memory_get_the_same_score(
     random = torch.Generator().manual_seed(0)
     answers = truth(small_data, 64)
     answers *= 1 + 0.1 * torch.randn(answers.shape, generator=random)
-    held = evaluate(Oracle(6, answers), small_data.select, small_data, 64)
+    held = validate(Oracle(6, answers), small_data.select, small_data, 64)
     assert 0.1 < held.map50_95 < 0.9
     monkeypatch.setattr("nas.data.image_cache.psutil.virtual_memory", lambda: SimpleNamespace(available=100_000))
     unseen = replace(small_data.select, key="unseen")
-    assert evaluate(Oracle(6, answers), unseen, small_data, 64) == held
+    assert validate(Oracle(6, answers), unseen, small_data, 64) == held
 
 
 def test_outputs_that_are_not_finite_have_no_score(small_data: DetectionData) -> None:
     answers = truth(small_data, 64)
     answers[3, 1, 0] = float("nan")
     with pytest.raises(ProxyError, match="not finite"):
-        evaluate(Oracle(6, answers), small_data.select, small_data, 64)
+        validate(Oracle(6, answers), small_data.select, small_data, 64)
 
 
 def test_another_number_of_classes_is_refused(small_data: DetectionData, make_model: MakeModel) -> None:
     with pytest.raises(ProxyError, match=r"detects 3 classes, the data embedded has 6; build it with nc=6"):
-        evaluate(make_model(nc=3), small_data.select, small_data, 64)
+        validate(make_model(nc=3), small_data.select, small_data, 64)
 
 
 def test_score_equals_ultralytics_validator(bccd: Path, make_model: MakeModel, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_score_equals_ultralytics_validator(bccd: Path, make_model: MakeModel, t
         },
         save_dir=tmp_path / "run",
     )  # fmt: skip
-    ours = evaluate(model, data.select, data, 96)
+    ours = validate(model, data.select, data, 96)
     model.names = dict(enumerate(data.names))  # type: ignore[assignment]
     theirs = validator(model=model)
     assert ours.map50 > 0.05  # a model that has learned something, or equality says nothing

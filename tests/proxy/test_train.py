@@ -28,7 +28,7 @@ class CountingGate:
         self.passed = 0
 
     @contextmanager
-    def step(self) -> Iterator[None]:
+    def training(self) -> Iterator[None]:
         """Count one."""
         self.passed += 1
         yield

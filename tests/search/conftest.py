@@ -12,7 +12,7 @@ from nas.latency.protocol.estimate import Calibration
 from nas.proxy import ProxySettings, Score
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.scheduler import Campaign
+from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace, load_space
 from nas.study.evaluation import Evaluation, Limits
@@ -145,8 +145,8 @@ def opened(
     """Opens a study in a folder of a name; a new one is a copy of a search whose trials have ended."""
     if not searched.is_dir():
         made = StoredStudy(searched, settings, sizes)
-        campaign = Campaign(made, space, sampler="random", seed=0, budget=BUDGET, baselines=BASELINES)
-        inline.run(campaign, task, formula)
+        scheduler = TrialScheduler(made, space, sampler="random", seed=0, budget=BUDGET, baselines=BASELINES)
+        inline.run(scheduler, task, formula)
         made.close()
 
     def open_study(name: str) -> StoredStudy:

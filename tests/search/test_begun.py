@@ -12,7 +12,7 @@ from nas.proxy import ProxySettings
 from nas.search import run
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
-from nas.util.provenance import machine, versions
+from nas.util.provenance import host_machine, versions
 
 KEY = {"device": "AMD EPYC, 2 cores, Linux x86_64, machine 1f40fc92", "runtime": "onnxruntime", "runtime_version": "1"}
 
@@ -23,7 +23,7 @@ def study(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> St
 
 
 def device(monkeypatch: pytest.MonkeyPatch, **changed: str) -> None:
-    monkeypatch.setattr(run, "open_link", lambda place: nullcontext())
+    monkeypatch.setattr(run, "connect", lambda place: nullcontext())
     monkeypatch.setattr(run, "key_of", lambda *_: {**KEY, **changed})
     monkeypatch.setattr(run, "find_precision", lambda *_: changed.get("arithmetic", "float32"))
 
@@ -37,7 +37,7 @@ def test_where_a_search_began_is_kept(study: StoredStudy, monkeypatch: pytest.Mo
     first = begun(study)
     assert first["device"] == "AMD EPYC, 2 cores, Linux x86_64" and first["runtime"] == "onnxruntime 1"
     assert first["arithmetic"] == "float32"
-    assert first["machine"] == machine() and first["versions"] == versions()
+    assert first["machine"] == host_machine() and first["versions"] == versions()
     device(monkeypatch, device="AMD EPYC, 2 cores, Linux x86_64, machine 00000000")  # a container begun anew
     assert begun(study) == first == study.attribute("begun")
     study.close()
@@ -69,7 +69,7 @@ def test_a_complete_search_needs_no_device(study: StoredStudy, monkeypatch: pyte
     def away(place: str) -> None:
         raise DeviceLost("pi@board is away")
 
-    monkeypatch.setattr(run, "open_link", away)
+    monkeypatch.setattr(run, "connect", away)
     assert begun(study, complete=True) == first
     with pytest.raises(DeviceLost):
         begun(study)

@@ -13,13 +13,13 @@ from nas.errors import ProxyError, Unmeasurable
 from nas.proxy import Score
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.pending_trial import Assignment, Repetition
+from nas.search.pending_trial import PendingTrial, Replicate
 from nas.search.progress import LastPhase, Progress
 from nas.search.sampler import FRONT_EVERY, RANDOM_EVERY, Observation
-from nas.search.scheduler import FAILURES_IN_A_ROW, Campaign
+from nas.search.scheduler import FAILURES_IN_A_ROW, TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
-from nas.study.accuracy import FAVOURITES, estimates, favourites
+from nas.study.accuracy import TOP_K, estimates, top_candidates
 from nas.study.evaluation import Evaluation
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
@@ -41,7 +41,7 @@ def test_a_budget_counts_trained_candidates_only(
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     seen: list[Progress] = []
-    campaign = Campaign(
+    scheduler = TrialScheduler(
         study,
         space,
         sampler="random",
@@ -50,9 +50,9 @@ def test_a_budget_counts_trained_candidates_only(
         baselines={"yolo11n": yolo11("n", 160)},
         on_progress=seen.append,
     )
-    inline.run(campaign, task, by_formula)
+    inline.run(scheduler, task, by_formula)
     records = study.records()
-    assert campaign.ended == "budget"
+    assert scheduler.ended == "budget"
     assert sum(r.status == "trained" for r in records) == 8
     assert any(r.status == "rejected" for r in records)
     assert all(r.evaluation.latency.above(2.5) == (r.status == "rejected") for r in records if r.evaluation)
@@ -75,7 +75,7 @@ def test_a_resumed_search_proposes_what_an_uninterrupted_one_does(
     def run(folder: Path, budgets: list[int]) -> list[str]:
         for budget in budgets:
             study = open_study(folder, settings, sizes)
-            inline.run(Campaign(study, space, sampler="gp", seed=3, budget=budget), task, by_formula)
+            inline.run(TrialScheduler(study, space, sampler="gp", seed=3, budget=budget), task, by_formula)
             keys = [record.key for record in study.records()]
             study.close()
         return keys
@@ -92,13 +92,13 @@ def test_an_orphan_is_tried_again_and_counted_once(
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    campaign = Campaign(study, space, sampler="random", seed=0, budget=3)
-    first = campaign.next()
-    assert isinstance(first, Assignment)
+    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=3)
+    first = scheduler.next()
+    assert isinstance(first, PendingTrial)
     study.close()  # the process died while the first trial ran
 
     study = open_study(tmp_path, settings, sizes)
-    inline.run(Campaign(study, space, sampler="random", seed=0, budget=3), task, by_formula)
+    inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=3), task, by_formula)
     records = study.records()
     assert records[0].status == "interrupted"
     assert records[1].key == first.architecture.key and records[1].retried == 0
@@ -117,8 +117,8 @@ def test_a_trial_killed_before_it_was_told_is_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    assignment = Campaign(study, space, sampler="random", seed=0, budget=1).next()
-    assert isinstance(assignment, Assignment)
+    assignment = TrialScheduler(study, space, sampler="random", seed=0, budget=1).next()
+    assert isinstance(assignment, PendingTrial)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -141,7 +141,7 @@ def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
 
     study = open_study(tmp_path, settings, sizes)
     with pytest.raises(ProxyError, match=r"5 trials failed in a row.*no memory left"):
-        inline.run(Campaign(study, space, sampler="random", seed=0, budget=9), task, broken)
+        inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=9), task, broken)
     records = study.records()
     assert [r.status for r in records] == ["failed"] * FAILURES_IN_A_ROW
     assert all(r.reason == "RuntimeError: no memory left" and r.evaluation is None for r in records)
@@ -165,7 +165,7 @@ def test_a_disturbed_device_does_not_cost_a_candidate(
         return by_formula(architecture, task, label, always_train)
 
     study = open_study(tmp_path, settings, sizes)
-    inline.run(Campaign(study, space, sampler="random", seed=0, budget=4), task, disturbed)
+    inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=4), task, disturbed)
     records = study.records()
     assert asked[0] == asked[1] and asked[3] == asked[4]
     assert [r.status for r in records if r.key == asked[0]] == ["interrupted", "failed"]
@@ -183,7 +183,7 @@ def test_a_device_that_stays_disturbed_stops_a_search(
 
     study = open_study(tmp_path, settings, sizes)
     with pytest.raises(ProxyError, match=r"5 trials failed in a row, the last with: unmeasurable: for now"):
-        inline.run(Campaign(study, space, sampler="random", seed=0, budget=9), task, disturbed)
+        inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=9), task, disturbed)
     study.close()
 
 
@@ -192,9 +192,9 @@ def test_a_space_of_one_architecture_is_searched_to_its_end(
 ) -> None:
     single = replace(space, dimensions=tuple(replace(one, choices=one.choices[:1]) for one in space.dimensions))
     study = open_study(tmp_path, settings, {dimension.name: 1 for dimension in single.dimensions})
-    campaign = Campaign(study, single, sampler="gp", seed=0, budget=2)
-    inline.run(campaign, task, by_formula)
-    assert campaign.ended == "exhausted" and [r.status for r in study.records()] == ["trained"]
+    scheduler = TrialScheduler(study, single, sampler="gp", seed=0, budget=2)
+    inline.run(scheduler, task, by_formula)
+    assert scheduler.ended == "exhausted" and [r.status for r in study.records()] == ["trained"]
     study.close()
 
 
@@ -208,11 +208,11 @@ def test_time_ends_a_search(
 ) -> None:
     ticks = iter(range(0, 10_000, 10))
     study = open_study(tmp_path, settings, sizes)
-    campaign = Campaign(
+    scheduler = TrialScheduler(
         study, space, sampler="random", seed=0, budget=500, max_seconds=200, clock=lambda: float(next(ticks))
     )
-    inline.run(campaign, task, by_formula)
-    assert campaign.ended == "time"
+    inline.run(scheduler, task, by_formula)
+    assert scheduler.ended == "time"
     assert 0 < sum(r.status == "trained" for r in study.records()) < 500
     study.close()
 
@@ -228,9 +228,9 @@ def test_a_target_that_rejects_nearly_all_ends_with_a_reason(
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     strict = replace(task, limits=replace(task.limits, target_ms=0.01))
-    campaign = Campaign(study, space, sampler="random", seed=0, budget=1)
-    inline.run(campaign, strict, by_formula)
-    assert campaign.ended == "rejections"
+    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=1)
+    inline.run(scheduler, strict, by_formula)
+    assert scheduler.ended == "rejections"
     study.close()
 
 
@@ -254,29 +254,31 @@ def test_the_best_are_trained_with_more_seeds(
             raise KeyboardInterrupt
         return Score(0.5, 0.6)
 
-    def campaign(**more: Any) -> Campaign:
+    def scheduler(**more: Any) -> TrialScheduler:
         baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
-        return Campaign(study, space, sampler="random", seed=0, budget=12, baselines=baselines, repetitions=2, **more)
+        return TrialScheduler(
+            study, space, sampler="random", seed=0, budget=12, baselines=baselines, replicates=2, **more
+        )
 
-    first = campaign()
+    first = scheduler()
     with pytest.raises(KeyboardInterrupt):
         inline.run(first, task, by_formula, again)
     assert sum(r.status == "trained" for r in study.records()) == 12
     assert sum(len(scores) for scores in study.repeats().values()) == 3
     assert (phase := first.progress().last_phase) is not None and phase.failed == 1
 
-    late = campaign(max_seconds=0.0)
+    late = scheduler(max_seconds=0.0)
     inline.run(late, task, by_formula, again)
     assert late.ended == "time"
-    resumed = campaign()
+    resumed = scheduler()
     inline.run(resumed, task, by_formula, again)
     assert resumed.ended == "budget"
-    again_late = campaign(max_seconds=0.0)  # nothing is left to do: that is no early end
+    again_late = scheduler(max_seconds=0.0)  # nothing is left to do: that is no early end
     inline.run(again_late, task, by_formula, again)
     assert again_late.ended == "budget"
 
-    chosen = favourites(study.records(), study.baselines(), study.repeats())
-    assert len(chosen) == FAVOURITES + 1 and [r.label for r in chosen if r.baseline] == ["yolo11-scaled"]
+    chosen = top_candidates(study.records(), study.baselines(), study.repeats())
+    assert len(chosen) == TOP_K + 1 and [r.label for r in chosen if r.baseline] == ["yolo11-scaled"]
     assert all(r.evaluation and not r.evaluation.violations for r in chosen)
     repeats = study.repeats()
     assert {label: sorted(scores) for label, scores in repeats.items()} == {r.label: ["1", "2"] for r in chosen}
@@ -302,7 +304,7 @@ def test_whoever_takes_the_place_of_a_lucky_one_is_trained_with_other_seeds_too(
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    campaign = Campaign(study, space, sampler="random", seed=0, budget=12, repetitions=2)
+    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=12, replicates=2)
     asked: list[str] = []
 
     def again(architecture: Architecture, task: Task, repetition: int) -> Score:
@@ -311,12 +313,12 @@ def test_whoever_takes_the_place_of_a_lucky_one_is_trained_with_other_seeds_too(
         asked.append(first.label)
         return Score(0.0, 0.0) if first.label == asked[0] else first.evaluation.score
 
-    inline.run(campaign, task, by_formula, again)
+    inline.run(scheduler, task, by_formula, again)
     repeats = study.repeats()
-    chosen = [r.label for r in favourites(study.records(), study.baselines(), repeats)]
+    chosen = [r.label for r in top_candidates(study.records(), study.baselines(), repeats)]
     assert asked[0] not in chosen
-    assert len(chosen) == FAVOURITES and all(sorted(repeats[label]) == ["1", "2"] for label in chosen)
-    phase = campaign.progress().last_phase
+    assert len(chosen) == TOP_K and all(sorted(repeats[label]) == ["1", "2"] for label in chosen)
+    phase = scheduler.progress().last_phase
     assert phase is not None and phase.of == phase.done == sum(map(len, repeats.values()))
     study.close()
 
@@ -335,9 +337,9 @@ def test_repetitions_that_all_fail_stop_the_search(
     def broken(architecture: Architecture, task: Task, repetition: int) -> Score:
         raise MemoryError("no memory")
 
-    campaign = Campaign(study, space, sampler="random", seed=0, budget=8, repetitions=2)
+    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=8, replicates=2)
     with pytest.raises(ProxyError, match="in a row, the last with: MemoryError: no memory"):
-        inline.run(campaign, task, by_formula, broken)
+        inline.run(scheduler, task, by_formula, broken)
     assert study.repeats() == {}
     study.close()
 
@@ -351,7 +353,7 @@ def test_without_enough_scores_a_design_counts_by_the_mean_of_its_own(
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    inline.run(Campaign(study, space, sampler="random", seed=0, budget=2), task, by_formula)
+    inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=2), task, by_formula)
     record = next(r for r in study.records() if r.status == "trained")
     assert record.evaluation and record.evaluation.score
     known = estimates(study.records(), {record.label: {"1": 0.5, "2": 0.6}})
@@ -370,7 +372,7 @@ def test_the_sampler_looks_for_accuracy_below_the_target_and_now_and_then_for_th
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    inline.run(Campaign(study, space, sampler="tpe", seed=0, budget=50), task, by_formula)
+    inline.run(TrialScheduler(study, space, sampler="tpe", seed=0, budget=50), task, by_formula)
     near, front = [], []
     started = min(record.number for record in study.records() if record.origin == "tpe")
     drawn = [record.number for record in study.records() if record.origin == "random" and record.number > started]
@@ -402,8 +404,8 @@ def test_a_baseline_that_breaks_another_limit_is_no_feasible_one_for_the_sampler
         seen.extend(history)
 
     monkeypatch.setattr("nas.search.scheduler.propose", proposed)
-    campaign = Campaign(study, space, sampler="gp", seed=0, budget=2, baselines={"yolo11n": yolo11("n", 96)})
-    inline.run(campaign, few, by_formula)
+    scheduler = TrialScheduler(study, space, sampler="gp", seed=0, budget=2, baselines={"yolo11n": yolo11("n", 96)})
+    inline.run(scheduler, few, by_formula)
     study.close()
     (baseline,) = seen
     assert baseline.latency_ms < 2.5 and baseline.accuracy is not None
@@ -419,25 +421,25 @@ def test_time_that_runs_out_beside_the_last_repetition_is_no_early_end(
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    inline.run(Campaign(study, space, sampler="random", seed=0, budget=1), task, by_formula)
+    inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=1), task, by_formula)
     now = [0.0]
-    campaign = Campaign(
+    scheduler = TrialScheduler(
         study,
         space,
         sampler="random",
         seed=0,
         budget=1,
-        repetitions=1,
+        replicates=1,
         max_seconds=9.0,
         clock=lambda: now[0],
         parallel=2,
     )
-    last = campaign.next()
-    assert isinstance(last, Assignment) and last.more == Repetition(1)
+    last = scheduler.next()
+    assert isinstance(last, PendingTrial) and last.more == Replicate(1)
     now[0] = 10.0
-    assert campaign.next() == "wait"
-    campaign.finish(last, Score(0.5, 0.6))
-    assert campaign.next() is None and campaign.ended == "budget"
+    assert scheduler.next() == "wait"
+    scheduler.finish(last, Score(0.5, 0.6))
+    assert scheduler.next() is None and scheduler.ended == "budget"
     study.close()
 
 
@@ -451,6 +453,6 @@ def test_candidates_begin_near_the_designs_that_are_known_to_be_good(
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     near = [yolo11("n", 96, 0.5)]
-    inline.run(Campaign(study, space, sampler="gp", seed=0, budget=3, near=near), task, by_formula)
+    inline.run(TrialScheduler(study, space, sampler="gp", seed=0, budget=3, near=near), task, by_formula)
     assert {record.origin for record in study.records()} == {"mutation"}
     study.close()

@@ -17,7 +17,7 @@ from nas.data.image_cache import pixels
 from nas.data.synthetic.embedded import write_set
 from nas.errors import StudyError, Unmeasurable
 from nas.latency import LatencySettings, retry
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.measure import Comparison
 from nas.model.builder import build
 from nas.proxy import Score
@@ -83,14 +83,14 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
     (task.folder / "models").mkdir()
     torch.save(build(text).state_dict(), task.folder / "models" / "yolo11-scaled.pt")
     file = _answering(_truth(cells, architecture.imgsz), architecture.imgsz)
-    timed: list[Sized] = []
+    timed: list[SizedModel] = []
     quantised_with: list[object] = []
 
     def prepare(model: object, imgsz: int, settings: LatencySettings, pictures: object) -> ModelBytes:
         quantised_with.append(pictures)
         return file
 
-    def compare(models: Sequence[Sized], settings: LatencySettings, *_: object, **__: object) -> Comparison:
+    def compare(models: Sequence[SizedModel], settings: LatencySettings, *_: object, **__: object) -> Comparison:
         timed.extend(models)
         return Comparison((replace(formula_latency(architecture, task), level="finalist"),), None)
 
@@ -98,12 +98,12 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
     monkeypatch.setattr(remeasure, "compare", compare)
     differed: list[str] = []
 
-    def difference(file: Sized, *_: object) -> float:
+    def difference(file: SizedModel, *_: object) -> float:
         differed.append(file.model.digest)
         return 0.25
 
     monkeypatch.setattr(remeasure, "_difference", difference)
-    (final,) = remeasure.confirm([record], task)
+    (final,) = remeasure.remeasure([record], task)
     assert differed == [file.digest] and final.difference == 0.25
     assert [one.model.digest for one in timed] == [file.digest] == [final.file]
     # The file knows the truth, the torch model beside it nothing: the score is the file's.
@@ -115,7 +115,7 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
         assert final.precision_lost == final.val_float.map50_95 - final.val.map50_95 < -0.8
         (pictures,) = quantised_with
         assert isinstance(pictures, np.ndarray) and len(pictures) > 0  # of train: val is looked at once, at the end
-    assert remeasure.Final.from_dict(final.to_dict()) == final
+    assert remeasure.FinalMeasurement.from_dict(final.to_dict()) == final
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no weights"])
@@ -124,7 +124,7 @@ def test_weights_that_are_gone_are_told(task: Task, content: bytes | None) -> No
     if content is not None:
         (task.folder / "models" / "trial-0.pt").write_bytes(content)
     with pytest.raises(StudyError, match=r"weights .*trial-0.pt cannot be read"):
-        remeasure.confirm([trained(yolo11("n", 96, 0.25), task, "trial-0")], task)
+        remeasure.remeasure([trained(yolo11("n", 96, 0.25), task, "trial-0")], task)
 
 
 # --- a disturbed device
@@ -134,11 +134,11 @@ def test_weights_that_are_gone_are_told(task: Task, content: bytes | None) -> No
 def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exporting, scoring and pauses left out."""
 
-    def export(record: Record, task: Task, weights: str) -> tuple[None, Sized]:
-        return None, Sized(ModelBytes("onnx", record.label.encode()), 96)
+    def export(record: Record, task: Task, weights: str) -> tuple[None, SizedModel]:
+        return None, SizedModel(ModelBytes("onnx", record.label.encode()), 96)
 
-    def scored(model: None, file: Sized, latency: Any, task: Task) -> remeasure.Final:
-        return remeasure.Final(latency, Score(0.2, 0.3), None, 0.0, file.model.digest)
+    def scored(model: None, file: SizedModel, latency: Any, task: Task) -> remeasure.FinalMeasurement:
+        return remeasure.FinalMeasurement(latency, Score(0.2, 0.3), None, 0.0, file.model.digest)
 
     monkeypatch.setattr(remeasure, "_export", export)
     monkeypatch.setattr(remeasure, "_scored", scored)
@@ -154,7 +154,7 @@ def answering(task: Task, answers: Sequence[float | None], asked: list[int]) -> 
     """`compare` of a device that gives these half widths in turn, as shares; None where it is too disturbed."""
     left = list(answers)
 
-    def compare(models: Sequence[Sized], *_: object, **__: object) -> Comparison:
+    def compare(models: Sequence[SizedModel], *_: object, **__: object) -> Comparison:
         asked.append(len(models))
         half = left.pop(0)
         if half is None:
@@ -177,18 +177,18 @@ def test_designs_are_measured_together_and_alone_only_where_the_target_is_not_de
     records = [trained(yolo11("n", 96, 0.25), task, label) for label in ("a", "b")]
     asked: list[int] = []
     monkeypatch.setattr(remeasure, "compare", answering(task, [0.001], asked))
-    assert all(final.confirmed and final.latency.meets(2.5) for final in remeasure.confirm(records, task))
+    assert all(final.remeasured and final.latency.meets(2.5) for final in remeasure.remeasure(records, task))
     assert asked == [2]
 
     asked.clear()  # a's second try is worse, its third enough; of b the first stays, because nothing better comes
     monkeypatch.setattr(remeasure, "compare", answering(task, [0.05, 0.08, 0.001, 0.06, 0.07, 0.08], asked))
-    sure, unsure = remeasure.confirm(records, task)
+    sure, unsure = remeasure.remeasure(records, task)
     assert asked == [2, 1, 1, 1, 1, 1]
     assert sure.latency.meets(2.5) and unsure.latency.high_ms == pytest.approx(2.49 * 1.05)
 
     asked.clear()  # an answer stands, however disturbed the device is later
     monkeypatch.setattr(remeasure, "compare", answering(task, [0.05, None, None], asked))
-    assert all(final.confirmed for final in remeasure.confirm(records, task)) and asked == [2, 1, 1]
+    assert all(final.remeasured for final in remeasure.remeasure(records, task)) and asked == [2, 1, 1]
 
 
 def test_where_the_device_gives_no_answer_the_screening_stays_and_is_called_unconfirmed(
@@ -199,9 +199,9 @@ def test_where_the_device_gives_no_answer_the_screening_stays_and_is_called_unco
     # Together; a alone, once and after three pauses; b, not waited for as long, once and after one; c succeeds.
     monkeypatch.setattr(remeasure, "compare", answering(task, [None] * (1 + 4 + 2) + [0.001], asked))
     said: list[str] = []
-    finals = remeasure.confirm(records, task, said.append)
+    finals = remeasure.remeasure(records, task, said.append)
     assert asked == [3, *[1] * 7]
-    assert [final.confirmed for final in finals] == [False, False, True]
+    assert [final.remeasured for final in finals] == [False, False, True]
     assert finals[0].latency == formula_latency(yolo11("n", 96, 0.25), task)
     assert [text.split()[0] for text in said if "stays unconfirmed" in text] == ["a", "b"]
 
@@ -213,5 +213,5 @@ def test_what_misses_the_target_anyway_is_not_waited_for(
     asked: list[int] = []
     # Together; the slow one alone, once; the fast one as patiently as ever, once and after three pauses.
     monkeypatch.setattr(remeasure, "compare", answering(task, [None] * (1 + 1 + 4), asked))
-    assert not any(final.confirmed for final in remeasure.confirm(records, task))
+    assert not any(final.remeasured for final in remeasure.remeasure(records, task))
     assert asked == [2, *[1] * 5]

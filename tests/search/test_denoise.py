@@ -10,7 +10,7 @@ from scipy.stats import kendalltau
 
 from nas.architecture.architecture import Architecture
 from nas.space.space import load_space
-from nas.surrogate.posterior import LEAST, Estimate, Scored, denoised, features
+from nas.surrogate.posterior import LEAST, AccuracyEstimate, ScoredDesign, features, posterior_of
 
 Values = NDArray[np.float64]
 
@@ -30,15 +30,15 @@ def truth(arch: Architecture) -> float:
     )
 
 
-def scored(archs: list[Architecture], scores: Values) -> list[Scored]:
+def scored(archs: list[Architecture], scores: Values) -> list[ScoredDesign]:
     return [
-        Scored(arch, params(arch), params(arch) * arch.imgsz**2 / 1e9, float(score))
+        ScoredDesign(arch, params(arch), params(arch) * arch.imgsz**2 / 1e9, float(score))
         for arch, score in zip(archs, scores, strict=True)
     ]
 
 
-def estimates(archs: list[Architecture], scores: Values) -> list[Estimate]:
-    found = denoised(scored(archs, scores))
+def estimates(archs: list[Architecture], scores: Values) -> list[AccuracyEstimate]:
+    found = posterior_of(scored(archs, scores))
     assert found is not None
     return list(found.estimates)
 
@@ -79,10 +79,10 @@ def test_more_scores_of_a_design_narrow_its_interval() -> None:
 def test_too_little_to_learn_from_gives_no_estimate() -> None:
     archs = designs(LEAST, 2)
     scores = np.array([truth(arch) for arch in archs])
-    assert denoised(scored(archs[:-1], scores[:-1])) is None
+    assert posterior_of(scored(archs[:-1], scores[:-1])) is None
     assert np.full(LEAST, 0.1).std() > 0  # by rounding
-    assert denoised(scored(archs, np.full(LEAST, 0.1))) is None
-    assert denoised(scored(archs, scores)) is not None
+    assert posterior_of(scored(archs, np.full(LEAST, 0.1))) is None
+    assert posterior_of(scored(archs, scores)) is not None
 
 
 def test_a_feature_that_never_varies_changes_nothing() -> None:
@@ -95,7 +95,7 @@ def test_a_feature_that_never_varies_changes_nothing() -> None:
 def test_two_designs_are_apart_only_when_their_difference_is_sure() -> None:
     archs = designs(50, 5)
     true = np.array([truth(arch) for arch in archs])
-    found = denoised(scored(archs, true + 0.7 * true.std() * np.random.default_rng(5).standard_normal(50)))
+    found = posterior_of(scored(archs, true + 0.7 * true.std() * np.random.default_rng(5).standard_normal(50)))
     assert found is not None
     best, worst = int(true.argmax()), int(true.argmin())
     assert found.apart(best, worst) and found.apart(worst, best)

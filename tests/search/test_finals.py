@@ -21,10 +21,10 @@ from nas.results.folder import table
 from nas.results.markdown import report
 from nas.results.plot import draw_front
 from nas.results.writer import write
-from nas.search.conclude import Final, conclude
+from nas.search.conclude import FinalMeasurement, conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.scheduler import Campaign
+from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import estimates
@@ -34,7 +34,7 @@ from nas.study.record import Record, evaluated
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from nas.util.pareto import front_indices
-from nas.util.provenance import command, machine, versions
+from nas.util.provenance import command, host_machine, versions
 from tests.search.conftest import formula
 
 
@@ -57,20 +57,20 @@ def study(
     if not searched.is_dir():
         made = StoredStudy(searched, settings, sizes)
         baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
-        inline.run(Campaign(made, space, sampler="random", seed=0, budget=12, baselines=baselines), task, formula)
+        inline.run(TrialScheduler(made, space, sampler="random", seed=0, budget=12, baselines=baselines), task, formula)
         made.close()
     shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
     return StoredStudy(tmp_path, settings, sizes)
 
 
 def slower(factor: float) -> object:
-    def final(record: Record) -> Final:
+    def final(record: Record) -> FinalMeasurement:
         assert record.evaluation is not None and record.evaluation.score is not None
         latency = record.evaluation.latency
         # Every other finalist turns out slower than its screening said.
         by = factor if record.number % 2 else 1.0
         fresh = replace(latency, latency_ms=latency.latency_ms * by, high_ms=latency.high_ms * by, level="finalist")
-        return Final(fresh, Score(record.evaluation.score.map50_95 / 2, 0.3), None, 1e-6, "digest")
+        return FinalMeasurement(fresh, Score(record.evaluation.score.map50_95 / 2, 0.3), None, 1e-6, "digest")
 
     return lambda records, *_, **__: [final(record) for record in records]
 
@@ -93,7 +93,7 @@ def test_the_front_holds_by_its_own_fresh_numbers(
     assert [b.record.label for b in baselines] == ["yolo11n", "yolo11-scaled"]
     assert not baselines[0].meets_target and baselines[1].meets_target
 
-    def never(*_: object, **__: object) -> list[Final]:
+    def never(*_: object, **__: object) -> list[FinalMeasurement]:
         raise AssertionError("a kept final was measured again")
 
     monkeypatch.setattr("nas.search.conclude.confirm", never)
@@ -120,7 +120,7 @@ def outcome(study: StoredStudy, settings: SearchSettings) -> MakeOutcome:
                 "device": "a board",
                 "runtime": "onnxruntime 1",
                 "arithmetic": "float32",
-                "machine": machine(),
+                "machine": host_machine(),
                 "versions": versions(),
             },
             front=front,
@@ -239,10 +239,12 @@ def test_the_report_tells_where_a_search_began_and_what_is_other_now(
     here = outcome(*conclude(study, task))
     assert "- latencies: a board; onnxruntime 1\n" in report(here) and "this part of the search:" not in report(here)
     versions_then = {**versions(), "torch": "1.0"}
-    text = report(replace(here, begun={**here.begun, "versions": versions_then, "machine": {**machine(), "cores": 99}}))
+    text = report(
+        replace(here, begun={**here.begun, "versions": versions_then, "machine": {**host_machine(), "cores": 99}})
+    )
     assert "99 cores" in text and "torch 1.0" in text
     assert f"- this part of the search: torch {versions()['torch']}\n" in text
-    assert f"- this part of the search: {machine()['processor']}, {machine()['cores']} cores" in text
+    assert f"- this part of the search: {host_machine()['processor']}, {host_machine()['cores']} cores" in text
     study.close()
 
 
@@ -294,15 +296,15 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
     patience: list[bool] = []
     asked: list[int] = []
 
-    def disturbed(records: Sequence[Record], *_: object, patient: bool) -> list[Final]:
+    def disturbed(records: Sequence[Record], *_: object, patient: bool) -> list[FinalMeasurement]:
         patience.append(patient)
         asked.append(len(records))
         latencies = [evaluated(record)[0].latency for record in records]
-        return [Final(one, Score(0.2, 0.3), None, 0.0, "digest") for one in latencies]
+        return [FinalMeasurement(one, Score(0.2, 0.3), None, 0.0, "digest") for one in latencies]
 
     monkeypatch.setattr("nas.search.conclude.confirm", disturbed)
     front, baselines, _ = conclude(study, task)
-    assert not any(f.final.confirmed for f in [*baselines, *front])
+    assert not any(f.final.remeasured for f in [*baselines, *front])
     assert all(f.meets_target == f.evaluation.latency.meets(2.5) for f in front)
     assert patience[0] and not any(patience[1:])  # the first are waited for, the others not as long again
     assert sum(asked) == 2 * len([*baselines, *front])  # all are asked once more in the end
@@ -314,7 +316,7 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
 
     monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
     front, baselines, _ = conclude(study, task)
-    assert all(f.final.confirmed for f in [*baselines, *front]) and any(f.meets_target for f in front)
+    assert all(f.final.remeasured for f in [*baselines, *front]) and any(f.meets_target for f in front)
     assert "too disturbed" not in gain_sentence(outcome(front, baselines))
     study.close()
 
@@ -328,9 +330,11 @@ def test_the_report_tells_what_the_precision_costs_and_flags_more_than_a_point(
     lost: float,
     says: str,
 ) -> None:
-    def lossy(records: Sequence[Record], *_: object, **__: object) -> list[Final]:
+    def lossy(records: Sequence[Record], *_: object, **__: object) -> list[FinalMeasurement]:
         latencies = [evaluated(record)[0].latency for record in records]
-        return [Final(latency, Score(0.2, 0.3), Score(0.2 + lost, 0.3), 0.1, "digest") for latency in latencies]
+        return [
+            FinalMeasurement(latency, Score(0.2, 0.3), Score(0.2 + lost, 0.3), 0.1, "digest") for latency in latencies
+        ]
 
     monkeypatch.setattr("nas.search.conclude.confirm", lossy)
     text = report(outcome(*conclude(study, task)))

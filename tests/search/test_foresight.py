@@ -13,10 +13,10 @@ from nas.latency.predictor.features import Features
 from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.latency_filter import foresee
-from nas.search.pending_trial import Assignment
+from nas.search.latency_filter import latency_predictor
+from nas.search.pending_trial import PendingTrial
 from nas.search.sampler import Sampler
-from nas.search.scheduler import NEAR, PASSED_OVER, Campaign
+from nas.search.scheduler import NEAR, PASSED_OVER, TrialScheduler
 from nas.space.space import SearchSpace
 from nas.study.evaluation import Evaluation
 from nas.study.record import Record
@@ -52,7 +52,7 @@ def work_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_latency_is_foretold_with_its_interval(records: list[Record], task: Task) -> None:
     known = records[0].evaluation
     assert known is not None
-    found = foresee(task)(records, known.architecture)
+    found = latency_predictor(task)(records, known.architecture)
     assert found is not None
     assert found.low_ms < found.latency_ms < found.high_ms and found.low_ms < known.latency.latency_ms < found.high_ms
 
@@ -65,13 +65,13 @@ def test_what_cannot_be_foretold_is_measured(
 
     monkeypatch.setattr("nas.search.latency_filter.features_of", broken)
     design = records[0].evaluation.architecture  # type: ignore[union-attr]
-    assert foresee(task)(records, design) is None
+    assert latency_predictor(task)(records, design) is None
 
 
 @pytest.mark.usefixtures("work_is_known")
 def test_too_few_measurements_foresee_nothing(records: list[Record], task: Task) -> None:
     design = records[0].evaluation.architecture  # type: ignore[union-attr]
-    assert foresee(task)(records[:-1], design) is None
+    assert latency_predictor(task)(records[:-1], design) is None
 
 
 def prediction(latency_ms: float) -> Prediction:
@@ -88,9 +88,9 @@ def test_a_campaign_passes_over_and_then_measures_all_the_same(
         return prediction(99.0)
 
     study = StoredStudy(tmp_path, settings, sizes)
-    campaign = Campaign(study, space, sampler="random", seed=0, budget=2, foresee=never)
-    assignment = campaign.next()
-    assert isinstance(assignment, Assignment)
+    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=2, latency_predictor=never)
+    assignment = scheduler.next()
+    assert isinstance(assignment, PendingTrial)
     assert len(asked) == len(set(asked)) == PASSED_OVER
     assert assignment.architecture.key not in asked
     assert [record.status for record in study.records()] == ["running"]
@@ -113,8 +113,8 @@ def test_beside_a_sampler_random_draws_are_near_the_target(
         return prediction(settings.target_ms * NEAR * (0.8 if len(asked) == 1 else 1.2))
 
     study = StoredStudy(tmp_path, settings, sizes)
-    assignment = Campaign(study, space, sampler=sampler, seed=0, budget=2, foresee=fast_at_first).next()
-    assert isinstance(assignment, Assignment)
+    assignment = TrialScheduler(study, space, sampler=sampler, seed=0, budget=2, latency_predictor=fast_at_first).next()
+    assert isinstance(assignment, PendingTrial)
     assert assignment.architecture.key == asked[1 if passed_over else 0] == asked[-1]
     study.close()
 
@@ -138,9 +138,9 @@ def test_a_search_measures_what_it_passed_over_before_it_gives_up(
     def never(records: Sequence[Record], design: Architecture) -> Prediction:
         return Prediction(9.0, 8.0, 10.0, 0.0)
 
-    campaign = Campaign(study, small, sampler="random", seed=0, budget=100, foresee=never)
-    inline.run(campaign, task, by_formula)
+    scheduler = TrialScheduler(study, small, sampler="random", seed=0, budget=100, latency_predictor=never)
+    inline.run(scheduler, task, by_formula)
     measured = {r.key for r in study.records()}
     study.close()
-    assert campaign.ended == "exhausted"
+    assert scheduler.ended == "exhausted"
     assert len(measured) == small.size

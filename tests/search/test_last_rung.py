@@ -13,13 +13,13 @@ from nas.proxy import Score
 from nas.results.dashboard import annotate
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.pending_trial import Assignment, Promotion, Repetition
+from nas.search.pending_trial import PendingTrial, Promotion, Replicate
 from nas.search.progress import LastPhase, Progress
 from nas.search.promotions import kind, shortlists, standing
-from nas.search.scheduler import FAILURES_IN_A_ROW, Campaign
+from nas.search.scheduler import FAILURES_IN_A_ROW, TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
-from nas.study.accuracy import FAVOURITES, Estimates, estimates
+from nas.study.accuracy import TOP_K, Estimates, estimates
 from nas.study.last_rung import LastRung, last_rungs
 from nas.study.record import Record
 from nas.study.settings import SearchSettings
@@ -54,11 +54,11 @@ def never(*_: object) -> Score:
     raise AssertionError("a search with a last rung repeats nothing with other seeds")
 
 
-def carry_out(study: StoredStudy, space: SearchSpace, task: Task, trainer: Trainer, **more: Any) -> Campaign:
+def carry_out(study: StoredStudy, space: SearchSpace, task: Task, trainer: Trainer, **more: Any) -> TrialScheduler:
     asked = {"sampler": "random", "seed": 0, "budget": BUDGET, "baselines": BASELINES, "last_rung": STEPS, **more}
-    campaign = Campaign(study, space, repetitions=2, **asked)
-    inline.run(campaign, task, formula, never, trainer)
-    return campaign
+    scheduler = TrialScheduler(study, space, replicates=2, **asked)
+    inline.run(scheduler, task, formula, never, trainer)
+    return scheduler
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_promoted_are_the_most_accurate_that_meet_every_limit_and_the_best_of_ea
     failed = [record("trial-6", status="failed"), record("trial-7", status="rejected")]
     found = shortlists([*records, *failed], [*baselines, record("other-1", status="failed")], known)
     assert [(one.places, one.labels) for one in found] == [
-        (FAVOURITES, ("trial-2", "trial-3", "trial-5", "trial-1")),
+        (TOP_K, ("trial-2", "trial-3", "trial-5", "trial-1")),
         (1, ("narrowed-96-0.25",)),
         (1, ("source-96", "source-64")),
     ]
@@ -105,8 +105,8 @@ def test_the_last_rung_follows_the_budget_in_place_of_other_seeds(
 ) -> None:
     study, trainer, seen = opened("one"), Trainer(), list[Progress]()
     monkeypatch.setattr(study, "_annotate", annotate)
-    campaign = carry_out(study, space, task, trainer, on_progress=seen.append, clock=lambda: 10.0 * len(seen))
-    assert campaign.ended == "budget"
+    scheduler = carry_out(study, space, task, trainer, on_progress=seen.append, clock=lambda: 10.0 * len(seen))
+    assert scheduler.ended == "budget"
     now = standing(study)
     assert now.finished and trainer.asked == list(now.promoted)
     first, *baselines, second, third = now.promoted  # the best of each before the second of any
@@ -129,7 +129,7 @@ def test_the_time_left_counts_the_last_rung_before_it_begins(
     opened: Open, space: SearchSpace, task: Task, settings: SearchSettings
 ) -> None:
     study, now = opened("one"), [0.0]
-    campaign = Campaign(
+    scheduler = TrialScheduler(
         study,
         space,
         sampler="random",
@@ -140,12 +140,12 @@ def test_the_time_left_counts_the_last_rung_before_it_begins(
         clock=lambda: now[0],
     )
     while sum(r.status == "trained" for r in study.records()) <= BUDGET:
-        assignment = campaign.next()
-        assert isinstance(assignment, Assignment)
+        assignment = scheduler.next()
+        assert isinstance(assignment, PendingTrial)
         now[0] += 1.0
-        campaign.finish(assignment, formula(assignment.architecture, task, assignment.label))
-    found = campaign.progress()
-    expected = FAVOURITES + 2  # two kinds of baselines, each as long as so many proxies
+        scheduler.finish(assignment, formula(assignment.architecture, task, assignment.label))
+    found = scheduler.progress()
+    expected = TOP_K + 2  # two kinds of baselines, each as long as so many proxies
     assert found.last_phase is None and found.left_s == pytest.approx(now[0] * expected * STEPS / settings.steps)
     study.close()
 
@@ -220,7 +220,7 @@ def test_who_is_promoted_does_not_change_until_more_designs_are_trained(
     assert scores.items() <= last_rungs(study).items()
     best = [r for r in study.records() if r.evaluation and r.evaluation.score and not r.evaluation.violations]
     best.sort(key=lambda r: -r.evaluation.score.map50_95 if r.evaluation and r.evaluation.score else 0)
-    assert {label for label in now.promoted if "trial" in label} == {r.label for r in best[:FAVOURITES]}
+    assert {label for label in now.promoted if "trial" in label} == {r.label for r in best[:TOP_K]}
     study.close()
 
 
@@ -230,12 +230,12 @@ def test_a_failed_one_gives_its_place_to_the_next_of_its_list(opened: Open, spac
     lists = shortlists(study.records(), study.baselines(), known)
     failed = [lists[0].labels[0], next(one for one in lists if "source-96" in one.labels).labels[0]]
     fails = dict(zip(failed, (RuntimeError("no memory"), ProxyError("diverged")), strict=True))
-    campaign = carry_out(study, space, task, Trainer(fails))
+    scheduler = carry_out(study, space, task, Trainer(fails))
     now = standing(study)
     assert (
-        campaign.ended == "budget"
+        scheduler.ended == "budget"
         and now.finished
-        and campaign.progress().last_phase == LastPhase("last rung", 5, 5, 2)
+        and scheduler.progress().last_phase == LastPhase("last rung", 5, 5, 2)
     )
     assert now.failed == {failed[0]: "RuntimeError: no memory", failed[1]: "ProxyError: diverged"}
     sound = [[label for label in one.labels if label not in failed][: one.places] for one in lists]
@@ -281,24 +281,24 @@ def test_what_stops_a_search_is_no_failure(opened: Open, space: SearchSpace, tas
 
 def test_workers_train_beside_each_other(opened: Open, space: SearchSpace, task: Task) -> None:
     study = opened("one")
-    campaign = Campaign(
+    scheduler = TrialScheduler(
         study, space, sampler="random", seed=0, budget=BUDGET, baselines=BASELINES, last_rung=STEPS, parallel=2
     )
-    first, second = campaign.next(), campaign.next()
-    assert isinstance(first, Assignment) and isinstance(second, Assignment) and campaign.next() == "wait"
+    first, second = scheduler.next(), scheduler.next()
+    assert isinstance(first, PendingTrial) and isinstance(second, PendingTrial) and scheduler.next() == "wait"
     assert first.label != second.label and first.more == second.more == Promotion()
-    campaign.finish(first, LastRung(Score(0.5, 0.6), STEPS, 1.0, 0.01))
-    third = campaign.next()
-    assert isinstance(third, Assignment) and third.label not in (first.label, second.label)
+    scheduler.finish(first, LastRung(Score(0.5, 0.6), STEPS, 1.0, 0.01))
+    third = scheduler.next()
+    assert isinstance(third, PendingTrial) and third.label not in (first.label, second.label)
     with pytest.raises(TypeError, match="Score is no answer to Promotion"):
-        campaign.finish(second, Score(0.5, 0.6))
+        scheduler.finish(second, Score(0.5, 0.6))
     study.close()
 
 
-@pytest.mark.parametrize("more", [None, Repetition(2), Promotion()])
-def test_an_assignment_travels_to_a_worker(space: SearchSpace, more: Repetition | Promotion | None) -> None:
-    assignment = Assignment(3, "source-96", space.smallest()[0], True, more)
-    assert Assignment.from_dict(assignment.to_dict()) == assignment
+@pytest.mark.parametrize("more", [None, Replicate(2), Promotion()])
+def test_an_assignment_travels_to_a_worker(space: SearchSpace, more: Replicate | Promotion | None) -> None:
+    assignment = PendingTrial(3, "source-96", space.smallest()[0], True, more)
+    assert PendingTrial.from_dict(assignment.to_dict()) == assignment
 
 
 def test_other_searches_keep_their_digests(settings: SearchSettings) -> None:

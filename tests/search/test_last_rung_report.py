@@ -19,11 +19,11 @@ from nas.results.designs import find_design
 from nas.results.last_rung import gained_at_last_rung
 from nas.results.markdown import report
 from nas.results.writer import write
-from nas.search.conclude import Final, conclude
+from nas.search.conclude import FinalMeasurement, conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.promotions import kind, standing
-from nas.search.scheduler import Campaign
+from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import estimates
@@ -33,7 +33,7 @@ from nas.study.outcome import Outcome
 from nas.study.record import Record, evaluated
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
-from nas.util.provenance import machine, versions
+from nas.util.provenance import host_machine, versions
 from tests.search.conftest import BASELINES, BUDGET, Open, formula
 
 STEPS = 1200
@@ -48,7 +48,7 @@ def finalist(
     baseline = not label.startswith("trial")
     record = Record(0, label, baseline, "trained", label, {}, "", evaluation, None, None)
     latency = replace(evaluation.latency, latency_ms=ms, level="finalist")
-    final = Final(latency, Score((proxy if last is None else last) - 0.1, 0.5), None, 0.0, "digest")
+    final = FinalMeasurement(latency, Score((proxy if last is None else last) - 0.1, 0.5), None, 0.0, "digest")
     rung = None if last is None else LastRung(Score(last, 0.6), STEPS, 9.0, 0.006)
     return Finalist(record, evaluation, Score(proxy, 0.5), final, meets, proxy, None, 1, rung)
 
@@ -182,13 +182,15 @@ def test_the_winner_and_what_is_said_of_it(
             assert part not in text
 
 
-def confirmed(asked: list[tuple[str, bool]]) -> Any:
+def remeasured(asked: list[tuple[str, bool]]) -> Any:
     """`confirm` by the screenings; notes each label, and whether its weights are of the last rung."""
 
-    def confirm(records: Sequence[Record], task: Task, on_wait: object, last: Any, **_: object) -> list[Final]:
+    def confirm(
+        records: Sequence[Record], task: Task, on_wait: object, last: Any, **_: object
+    ) -> list[FinalMeasurement]:
         asked.extend((record.label, record.label in last) for record in records)
         fresh = [replace(evaluated(record)[0].latency, level="finalist") for record in records]
-        return [Final(latency, Score(0.2, 0.3), None, 0.0, "digest") for latency in fresh]
+        return [FinalMeasurement(latency, Score(0.2, 0.3), None, 0.0, "digest") for latency in fresh]
 
     return confirm
 
@@ -196,19 +198,21 @@ def confirmed(asked: list[tuple[str, bool]]) -> Any:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
-    monkeypatch.setattr("nas.search.conclude.confirm", confirmed(found))
+    monkeypatch.setattr("nas.search.conclude.confirm", remeasured(found))
     return found
 
 
 def train(study: StoredStudy, space: SearchSpace, task: Task) -> None:
     """The last rung, with scores that turn the proxies' order of the candidates round."""
     scores = iter((0.30, 0.35, 0.36, 0.31, 0.40))
-    campaign = Campaign(study, space, sampler="random", seed=0, budget=BUDGET, baselines=BASELINES, last_rung=STEPS)
+    scheduler = TrialScheduler(
+        study, space, sampler="random", seed=0, budget=BUDGET, baselines=BASELINES, last_rung=STEPS
+    )
 
     def last(*_: object) -> LastRung:
         return LastRung(Score(next(scores), 0.5), STEPS, 9.0, 0.006)
 
-    inline.run(campaign, task, formula, last=last)
+    inline.run(scheduler, task, formula, last=last)
 
 
 def outcome(study: StoredStudy, task: Task, settings: SearchSettings) -> Outcome:
@@ -224,7 +228,7 @@ def outcome(study: StoredStudy, task: Task, settings: SearchSettings) -> Outcome
             "device": "a board",
             "runtime": "onnxruntime 1",
             "arithmetic": "float32",
-            "machine": machine(),
+            "machine": host_machine(),
             "versions": versions(),
         },
         front=found.front,

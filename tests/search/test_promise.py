@@ -7,7 +7,7 @@ import pytest
 
 from nas.architecture.architecture import Architecture
 from nas.space.space import SearchSpace
-from nas.surrogate.acquisition import Seen, promises
+from nas.surrogate.acquisition import MeasuredDesign, constrained_expected_improvement
 
 TARGET_MS = 2.5
 
@@ -27,13 +27,13 @@ def drawn(space: SearchSpace, count: int, seed: int) -> list[Architecture]:
     return [space.decode(space.sample(rng)) for _ in range(count)]
 
 
-def seen(designs: list[Architecture], luck: float) -> list[Seen]:
+def seen(designs: list[Architecture], luck: float) -> list[MeasuredDesign]:
     rng = np.random.default_rng(0)
     found = []
     for design in designs:
         meets = latency_ms(design) <= TARGET_MS
         score = accuracy(design) + luck * float(rng.standard_normal()) if meets else None
-        found.append(Seen(design, latency_ms(design), score, meets))
+        found.append(MeasuredDesign(design, latency_ms(design), score, meets))
     return found
 
 
@@ -41,7 +41,7 @@ def test_the_promising_are_better_than_the_others_and_meet_the_target(space: Sea
     chosen, all_ = [], []
     for seed in range(5):
         designs = drawn(space, 200, 100 + seed)
-        found = promises(seen(drawn(space, 40, seed), luck=0.01), designs, TARGET_MS)
+        found = constrained_expected_improvement(seen(drawn(space, 40, seed), luck=0.01), designs, TARGET_MS)
         assert found.shape == (200,) and (found >= 0).all()
         chosen += [designs[at] for at in np.argsort(-found)[:5]]
         all_ += [design for design in designs if latency_ms(design) <= TARGET_MS]
@@ -53,16 +53,17 @@ def test_the_promising_are_better_than_the_others_and_meet_the_target(space: Sea
 
 def test_where_nothing_meets_the_limits_the_likeliest_comes_first(space: SearchSpace) -> None:
     known = [
-        Seen(one, 2 * TARGET_MS + latency_ms(one), 0.1 + 0.01 * at, False) for at, one in enumerate(drawn(space, 20, 1))
+        MeasuredDesign(one, 2 * TARGET_MS + latency_ms(one), 0.1 + 0.01 * at, False)
+        for at, one in enumerate(drawn(space, 20, 1))
     ]
     designs = drawn(space, 50, 2)
-    found = promises(known, designs, TARGET_MS)
+    found = constrained_expected_improvement(known, designs, TARGET_MS)
     assert (found >= 0).all() and (found <= 1).all()
     assert latency_ms(designs[int(found.argmax())]) < np.median([latency_ms(one) for one in designs])
 
 
 @pytest.mark.parametrize("equal", [0.0, 0.1])
 def test_equal_scores_promise_nothing_but_are_no_error(space: SearchSpace, equal: float) -> None:
-    known = [Seen(one, latency_ms(one), equal, latency_ms(one) <= TARGET_MS) for one in drawn(space, 20, 1)]
-    found = promises(known, drawn(space, 30, 2), TARGET_MS)
+    known = [MeasuredDesign(one, latency_ms(one), equal, latency_ms(one) <= TARGET_MS) for one in drawn(space, 20, 1)]
+    found = constrained_expected_improvement(known, drawn(space, 30, 2), TARGET_MS)
     assert np.isfinite(found).all()

@@ -18,10 +18,10 @@ from nas.search.executors import ray_tune
 from nas.search.executors.scratch import own_folder
 from nas.search.progress import Progress
 from nas.search.promotions import standing
-from nas.search.scheduler import Campaign
+from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
-from nas.study.accuracy import FAVOURITES
+from nas.study.accuracy import TOP_K
 from nas.study.evaluation import Evaluation
 from nas.study.last_rung import LastRung, last_rungs
 from nas.study.settings import SearchSettings
@@ -34,7 +34,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tests.search import conftest
-from nas.search.scheduler import Campaign
+from nas.search.scheduler import TrialScheduler
 from nas.study.evaluation import Limits
 from nas.search.evaluate import Task
 from nas.search.executors import ray_tune
@@ -54,10 +54,10 @@ folder, budget = Path(sys.argv[1]), int(sys.argv[2])
 settings = SearchSettings.from_dict(json.loads(sys.argv[3]))
 space = load_space("ghostv2-n")
 study = StoredStudy(folder, settings, {d.name: len(d.choices) for d in space.dimensions})
-campaign = Campaign(study, space, sampler="random", seed=0, budget=budget, parallel=3)
+scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=budget, parallel=3)
 task = Task(Limits(2.5), LatencySettings(), conftest.CALIBRATION, ProxySettings(), None, 1.0, 6, folder)
-ray_tune.run(campaign, task, slow, workers=2)
-print("ended", campaign.ended)
+ray_tune.run(scheduler, task, slow, workers=2)
+print("ended", scheduler.ended)
 """
 
 
@@ -76,7 +76,7 @@ def test_tune_carries_out_a_campaign(
     tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
-    campaign = Campaign(
+    scheduler = TrialScheduler(
         study,
         space,
         sampler="random",
@@ -84,18 +84,18 @@ def test_tune_carries_out_a_campaign(
         budget=5,
         parallel=3,
         baselines={"yolo11n": yolo11("n", 160)},
-        repetitions=1,
+        replicates=1,
     )
-    ray_tune.run(campaign, task, formula_with_folder, workers=2, again=again)
+    ray_tune.run(scheduler, task, formula_with_folder, workers=2, again=again)
     records = study.records()
-    assert campaign.ended == "budget"
+    assert scheduler.ended == "budget"
     assert sum(r.status == "trained" for r in records) == 5
     assert [r.status for r in study.baselines()] == ["trained"]
     assert not any(r.status == "running" for r in records)
     assert len({r.key for r in records}) == len(records)
     assert {file.read_text() for file in tmp_path.glob("*.folder")} == {os.getcwd()}
     repeats = study.repeats()  # the only baseline misses the target
-    assert len(repeats) >= FAVOURITES and all(scores == {"1": 0.1} for scores in repeats.values())
+    assert len(repeats) >= TOP_K and all(scores == {"1": 0.1} for scores in repeats.values())
     study.close()
 
 
@@ -110,7 +110,7 @@ def test_tune_carries_out_a_last_rung(
     tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
-    campaign = Campaign(
+    scheduler = TrialScheduler(
         study,
         space,
         sampler="random",
@@ -118,17 +118,17 @@ def test_tune_carries_out_a_last_rung(
         budget=4,
         parallel=3,
         baselines={"source-96": yolo11("n", 96), "narrowed-96": yolo11("n", 96, 0.25)},
-        repetitions=1,
+        replicates=1,
         last_rung=40,
     )
-    ray_tune.run(campaign, task, formula, workers=2, again=again, last=long)
+    ray_tune.run(scheduler, task, formula, workers=2, again=again, last=long)
     now, scores = standing(study), last_rungs(study)
-    assert campaign.ended == "budget" and now.finished and study.repeats() == {}
+    assert scheduler.ended == "budget" and now.finished and study.repeats() == {}
     assert now.failed == {"narrowed-96": "ProxyError: diverged"} and set(scores) == set(now.promoted)
     assert {label: last.lr for label, last in scores.items()} == {
         label: 0.006 if label == "source-96" else 0.012 for label in now.promoted
     }
-    assert sum("trial" in label for label in scores) == FAVOURITES
+    assert sum("trial" in label for label in scores) == TOP_K
     study.close()
 
 
@@ -196,8 +196,8 @@ def test_what_cannot_be_stored_ends_a_search(
             with study._storage.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA max_page_count=1")
 
-    campaign = Campaign(study, space, sampler="random", seed=0, budget=20, on_progress=full)
+    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=20, on_progress=full)
     with pytest.raises(StorageError, match=r"study.db cannot be written: database or disk is full; what is finished"):
-        ray_tune.run(campaign, task, formula, workers=1)
+        ray_tune.run(scheduler, task, formula, workers=1)
     study.close()
     assert sum(record.status == "trained" for record in read_records(tmp_path)[1]) >= 1

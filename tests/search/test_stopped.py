@@ -13,8 +13,8 @@ from nas.architecture.architecture import Architecture
 from nas.errors import DataChanged, DeviceLost, GhostnasError, StorageError
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
-from nas.search.pending_trial import Assignment
-from nas.search.scheduler import Campaign
+from nas.search.pending_trial import PendingTrial
+from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.evaluation import Evaluation
@@ -71,18 +71,18 @@ def test_the_search_stops_and_goes_on_with_the_same_trial(
     sizes: dict[str, int],
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
-    campaign = Campaign(study, space, sampler="random", seed=0, budget=9)
+    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=9)
     with pytest.raises(type(error), match=message):
-        inline.run(campaign, task, Stopped(3, error))
+        inline.run(scheduler, task, Stopped(3, error))
     assert [r.status for r in study.records()][3] == "running"
     assert not any(r.status == "failed" for r in study.records())
     lost = study.records()[3].key
     study.close()
 
     study = StoredStudy(tmp_path, settings, sizes)
-    again = Campaign(study, space, sampler="random", seed=0, budget=9)
+    again = TrialScheduler(study, space, sampler="random", seed=0, budget=9)
     first = again.next()
-    assert isinstance(first, Assignment) and first.architecture.key == lost
+    assert isinstance(first, PendingTrial) and first.architecture.key == lost
     again.finish(first, formula(first.architecture, task, first.label))
     inline.run(again, task, formula)
     records = study.records()
@@ -96,12 +96,14 @@ def test_a_baseline_is_repeated_too(
 ) -> None:
     for evaluator in (Stopped(0, LOST), formula):
         study = StoredStudy(tmp_path, settings, sizes)
-        campaign = Campaign(study, space, sampler="random", seed=0, budget=1, baselines={"yolo11n": yolo11("n", 160)})
+        scheduler = TrialScheduler(
+            study, space, sampler="random", seed=0, budget=1, baselines={"yolo11n": yolo11("n", 160)}
+        )
         if evaluator is formula:
-            inline.run(campaign, task, evaluator)
+            inline.run(scheduler, task, evaluator)
         else:
             with pytest.raises(DeviceLost, match="stopped at yolo11n"):
-                inline.run(campaign, task, evaluator)
+                inline.run(scheduler, task, evaluator)
         found = [r.status for r in study.baselines()]
         study.close()
     assert found == ["trained"]
@@ -120,9 +122,9 @@ def test_workers_stop_it_too(
     sizes: dict[str, int],
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
-    campaign = Campaign(study, space, sampler="random", seed=0, budget=5, parallel=3)
+    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=5, parallel=3)
     with pytest.raises(type(error), match=str(error)):
-        ray_tune.run(campaign, task, evaluator, workers=2)
+        ray_tune.run(scheduler, task, evaluator, workers=2)
     assert {r.status for r in study.records()} == {"running"}
     study.close()
 

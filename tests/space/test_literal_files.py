@@ -10,7 +10,7 @@ import pytest
 
 from nas.errors import ModelError
 from nas.model.builder import build, load_model
-from nas.model.complexity import work
+from nas.model.complexity import complexity_of
 from nas.space.literals import points, read_literal, shipped_literals
 from nas.space.reference_designs import yolo11
 from nas.space.space import load_space
@@ -36,8 +36,8 @@ def test_each_builds_and_says_what_it_is(name: str) -> None:
 @pytest.mark.slow
 def test_the_write_ups_row_has_its_counts_beside_yolo11m() -> None:
     # By ultralytics-thop 2.0.14 itself, which Ultralytics 8.3 used: 47.148521 and 67.649997.
-    ours = work(load_model(SHIPPED["writeup-ghostnetv2-m"].path), 640)
-    stock = work(build(with_classes("yolo11-m", 1)), 640)
+    ours = complexity_of(load_model(SHIPPED["writeup-ghostnetv2-m"].path), 640)
+    stock = complexity_of(build(with_classes("yolo11-m", 1)), 640)
     assert ours.params == 18_998_323 and abs(ours.params / 1e6 - 19.0) <= 0.05
     assert abs(ours.gflops_8_3 - 47.2) <= 0.1 and ours.gflops_8_3 == pytest.approx(47.1485, abs=5e-5)
     assert stock.params == 20_030_803 and stock.gflops_8_3 == pytest.approx(67.65, abs=5e-5)
@@ -120,7 +120,7 @@ def test_the_table_counts(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("|")]
     assert [row.split("|")[1].strip() for row in rows[2:]] == ["yolo11-n", "lcnet-n"]
-    counted = work(build(with_classes("yolo11-n", 1)), 320)
+    counted = complexity_of(build(with_classes("yolo11-n", 1)), 320)
     assert f"{counted.params:,}" in rows[2] and f"{counted.gflops:.2f}" in rows[2]
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from nas.errors import Unmeasurable
-from nas.latency.artifacts.model_bytes import Read, Sized
+from nas.latency.artifacts.model_bytes import Read, SizedModel
 from nas.latency.protocol import calibration
 from nas.latency.protocol.collect import Slice, collect
-from nas.latency.protocol.estimate import Calibration, Estimate, fit
+from nas.latency.protocol.estimate import Calibration, LatencyEstimate, fit
 from nas.latency.protocol.percentiles import observe
 from nas.latency.protocol.plan import PLANS, PROTOCOL, Plan
 from nas.latency.protocol.probe import Probe, ahead_of_others, fingerprint, probe
@@ -19,7 +19,7 @@ from nas.latency.runtimes.registry import open_session, runtime_version
 from nas.latency.runtimes.scope import pictures_in, scoped
 from nas.latency.runtimes.session import check_finite
 from nas.latency.types import LatencySettings, Level
-from nas.util.machine_lock import Turnstile
+from nas.util.machine_lock import MachineLock
 
 _CLEARLY = 1.2
 """At the first look, too early for an answer, all of the interval must lie this much above the target."""
@@ -63,14 +63,14 @@ def calibrate_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         `calibration`, and `made`: whether it was made now.
     """
     settings = LatencySettings(**request["settings"])
-    references = [Sized.read(one, read) for one in request["references"]]
+    references = [SizedModel.read(one, read) for one in request["references"]]
     wanted = {**key("", 0, settings), "references": [one.model.digest for one in references], "protocol": PROTOCOL}
     for name in ("model", "input_shape", "scope", "statistic"):
         del wanted[name]
     found = None if request.get("fresh") else calibration.find(wanted)
     if found is not None and not _was_disturbed(found, references, settings):
         return {"calibration": found.to_dict(), "made": False}
-    with Turnstile().measuring(), ahead_of_others(settings.threads):
+    with MachineLock().measuring(), ahead_of_others(settings.threads):
         made = calibration.calibrate(
             lambda: _open(references, settings), wanted, request["memory_bytes"], probe(settings.threads)
         )
@@ -98,12 +98,12 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         LatencyError: A model does not run.
     """
     settings = LatencySettings(**request["settings"])
-    models = [Sized.read(one, read) for one in request["models"]]
+    models = [SizedModel.read(one, read) for one in request["models"]]
     keys = [key(one.model.digest, one.imgsz, settings) for one in models]
     seen = list(request.get("pictures", ()))
     with ExitStack() as stack:
         runs, builds, counts = [], [], []
-        with Turnstile().step():  # loading keeps a core busy, so it must not overlap another's measurement
+        with MachineLock().training():  # loading keeps a core busy, so it must not overlap another's measurement
             for one in models:
                 session = stack.enter_context(open_session(one.model, one.imgsz, settings))
                 check_finite(session)
@@ -111,7 +111,7 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
                 pictures = read(seen.pop(0)) if seen else None
                 runs.append(scoped(session, one.imgsz, settings.scope, pictures))
                 counts.append(1 if pictures is None else pictures_in(pictures))
-            sent = [Sized.read(one, read) for one in request.get("references", ())]  # a percentile has none
+            sent = [SizedModel.read(one, read) for one in request.get("references", ())]  # a percentile has none
             references = stack.enter_context(_open(sent, settings)) if sent else ()
         if settings.statistic != "quiet":
             return {"keys": keys, "build_s": builds, "observations": _observations(runs, settings)}
@@ -119,7 +119,7 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         plan = PLANS[_level(request["level"])].shared_by(len(models))
         judge = _Judge(plan, calibration, [len(one.model.data) for one in models], request.get("target_ms"))
         counters = probe(settings.threads)
-        stack.enter_context(Turnstile().measuring())
+        stack.enter_context(MachineLock().measuring())
         load = os.getloadavg()[0]
         ahead = stack.enter_context(ahead_of_others(settings.threads))
         gate = quiet_gate(calibration, plan.quiet_memory, plan.most_memory)
@@ -180,7 +180,7 @@ class _Judge:
                     f"±{half:.1%}, at most ±{self._plan.refuse:.0%} is accepted; stop other programs and try again"
                 )
 
-    def _above(self, estimate: Estimate, by: float) -> bool:
+    def _above(self, estimate: LatencyEstimate, by: float) -> bool:
         return self._target_ms is not None and estimate.low_ms > by * self._target_ms
 
 
@@ -189,23 +189,23 @@ def _level(name: str) -> Level:
 
 
 @contextmanager
-def _open(references: Sequence[Sized], settings: LatencySettings) -> Iterator[calibration.Runs]:
+def _open(references: Sequence[SizedModel], settings: LatencySettings) -> Iterator[calibration.Runs]:
     plain = replace(settings, scope="compute")
     with ExitStack() as stack:
         compute, memory = (stack.enter_context(open_session(one.model, one.imgsz, plain)) for one in references)
         yield compute.run, memory.run
 
 
-def _was_disturbed(found: Calibration, references: Sequence[Sized], settings: LatencySettings) -> bool:
+def _was_disturbed(found: Calibration, references: Sequence[SizedModel], settings: LatencySettings) -> bool:
     """Whether the device is clearly faster now than when it was calibrated."""
-    with _open(references, settings) as runs, Turnstile().measuring(), ahead_of_others(settings.threads):
+    with _open(references, settings) as runs, MachineLock().measuring(), ahead_of_others(settings.threads):
         return calibration.clearly_faster(runs, probe(settings.threads), found)
 
 
 def _observations(runs: Sequence[Callable[[], None]], settings: LatencySettings) -> list[dict[str, Any]]:
     found = []
     counters: Probe = probe(settings.threads)
-    with Turnstile().measuring():
+    with MachineLock().measuring():
         for run in runs:
             seen = observe(run, settings.statistic, counters, settings.sustained_s)
             found.append(

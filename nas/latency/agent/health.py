@@ -1,6 +1,6 @@
 """Before a measurement: what a device says about its clock, heat, memory and load, and what speaks against measuring.
 
-`facts()` looks, on the device, and needs only the standard library; `objections()` judges, anywhere, and is pure.
+`facts()` looks, on the device, and needs only the standard library; `health_issues()` judges, anywhere, and is pure.
 """
 
 import os
@@ -31,7 +31,7 @@ _PI_SINCE_BOOT = 0xF0000
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
+class HealthIssue:
     """Something that speaks against measuring now.
 
     Attributes:
@@ -69,7 +69,7 @@ def facts(sys: Path = _SYS) -> dict[str, Any]:
     }
 
 
-def objections(found: Mapping[str, Any], model_bytes: int = 0) -> tuple[Objection, ...]:
+def health_issues(found: Mapping[str, Any], model_bytes: int = 0) -> tuple[HealthIssue, ...]:
     """What speaks against measuring on a device with these facts.
 
     Args:
@@ -85,65 +85,65 @@ def require(model_bytes: int = 0) -> None:
     Raises:
         Unmeasurable: There is a refusal.
     """
-    refusals = [one.text for one in objections(facts(), model_bytes) if one.level == "refusal"]
+    refusals = [one.text for one in health_issues(facts(), model_bytes) if one.level == "refusal"]
     if refusals:
         raise Unmeasurable(f"unmeasurable: {'; '.join(refusals)}")
 
 
-def _heat(found: Mapping[str, Any]) -> Iterator[Objection]:
+def _heat(found: Mapping[str, Any]) -> Iterator[HealthIssue]:
     for zone in found["zones"]:
         now, trip = zone["celsius"], zone["passive_trip"]
         if trip is None:
             continue
         if now >= trip:
-            yield Objection(
+            yield HealthIssue(
                 "refusal", f"too hot: {zone['name']} is at {now:g} °C and slows down from {trip:g} °C on; let it cool"
             )
         elif now > trip - _NEAR_TRIP_C:
-            yield Objection(
+            yield HealthIssue(
                 "warning", f"{zone['name']} is at {now:g} °C, just below {trip:g} °C, where it slows down; cool it"
             )
 
 
-def _memory(found: Mapping[str, Any], model_bytes: int) -> Iterator[Objection]:
+def _memory(found: Mapping[str, Any], model_bytes: int) -> Iterator[HealthIssue]:
     free, needed = found["memory_free_bytes"], _MEMORY_A_MODEL_BYTE * model_bytes + _MEMORY_OF_A_RUNTIME
     if free is not None and free < needed:
-        yield Objection(
+        yield HealthIssue(
             "refusal",
             f"{free / 2**20:.0f} MiB of memory are free and about {needed / 2**20:.0f} MiB are needed; stop other "
             "programs there",
         )
 
 
-def _pi(found: Mapping[str, Any]) -> Iterator[Objection]:
+def _pi(found: Mapping[str, Any]) -> Iterator[HealthIssue]:
     bits = found["pi_throttled"]
     if bits is None:
         return
     for bit, meaning in _PI_NOW.items():
         if bits >> bit & 1:
-            yield Objection("refusal", f"the Raspberry Pi reports that {meaning} (get_throttled=0x{bits:x})")
+            yield HealthIssue("refusal", f"the Raspberry Pi reports that {meaning} (get_throttled=0x{bits:x})")
     if bits & _PI_SINCE_BOOT and not bits & 0xF:
-        yield Objection(
+        yield HealthIssue(
             "warning",
             f"the Raspberry Pi was throttled since it was started (get_throttled=0x{bits:x}); check its supply and "
             "cooling",
         )
 
 
-def _clock(found: Mapping[str, Any]) -> Iterator[Objection]:
+def _clock(found: Mapping[str, Any]) -> Iterator[HealthIssue]:
     for governor, count in found["governors"].items():
         if governor not in _STEADY_GOVERNORS:
-            yield Objection(
+            yield HealthIssue(
                 "warning",
                 f"{count} of {sum(found['governors'].values())} processors run under the governor {governor}, which "
                 "changes their clock; `cpupower frequency-set -g performance` there keeps it",
             )
 
 
-def _load(found: Mapping[str, Any]) -> Iterator[Objection]:
+def _load(found: Mapping[str, Any]) -> Iterator[HealthIssue]:
     load, cpus = found["load_1m"], found["cpus_allowed"]
     if load > _BUSY * cpus:
-        yield Objection(
+        yield HealthIssue(
             "warning", f"other programs keep it busy: a load of {load:.1f} on {cpus} processors; stop them there"
         )
 

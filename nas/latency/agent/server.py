@@ -79,13 +79,13 @@ def _put(request: Mapping[str, Any], store: Store) -> dict[str, Any]:
 
 def _try(request: Mapping[str, Any], store: Store) -> dict[str, Any]:
     """Run `model` once as `settings` say and check its outputs, without timing anything: `runtime_version`."""
-    from nas.latency.artifacts.model_bytes import Sized
+    from nas.latency.artifacts.model_bytes import SizedModel
     from nas.latency.runtimes.registry import open_session, runtime_version
     from nas.latency.runtimes.session import check_finite
     from nas.latency.types import LatencySettings
 
     settings = LatencySettings(**request["settings"])
-    model = Sized.read(request["model"], store.read)
+    model = SizedModel.read(request["model"], store.read)
     with open_session(model.model, model.imgsz, settings) as session:
         check_finite(session)
     return {"runtime_version": runtime_version(settings.runtime)}

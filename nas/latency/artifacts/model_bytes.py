@@ -59,7 +59,7 @@ Read = Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Sized:
+class SizedModel:
     """A model and the side of the square picture that it is run on."""
 
     model: ModelBytes

@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any
 
 from nas.errors import DeviceLost, GhostnasError, LatencyError
-from nas.latency.agent.health import Objection, objections
-from nas.latency.artifacts.model_bytes import ModelBytes, Sized
+from nas.latency.agent.health import HealthIssue, health_issues
+from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.prepare import prepare
 from nas.latency.devices.profile import DevicePlace
 from nas.latency.measure import run_once
-from nas.latency.remote.connection import open_link
+from nas.latency.remote.connection import connect
 from nas.latency.types import OFFERS, LatencySettings
 
 SMALL = "yolo11n.yaml"
@@ -21,7 +21,7 @@ _HELLO_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class CheckedRuntime:
     """A runtime in a precision on a device.
 
     Attributes:
@@ -38,7 +38,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkup:
+class DeviceCheck:
     """What was found on one device.
 
     Attributes:
@@ -52,8 +52,8 @@ class Checkup:
     device: DevicePlace
     error: str | None
     hello: dict[str, Any]
-    objections: tuple[Objection, ...] = ()
-    tried: tuple[Tried, ...] = ()
+    health_issues: tuple[HealthIssue, ...] = ()
+    tried: tuple[CheckedRuntime, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -64,7 +64,7 @@ class Checkup:
             "reachable": self.error is None,
             "error": self.error,
             **{key: self.hello.get(key) for key in ("python", "platform", "fingerprint", "facts")},
-            "objections": [one.to_dict() for one in self.objections],
+            "objections": [one.to_dict() for one in self.health_issues],
             "runtimes": [
                 {"runtime": one.runtime, "precision": one.precision, "works": one.works, "detail": one.detail}
                 for one in self.tried
@@ -72,44 +72,46 @@ class Checkup:
         }
 
 
-def check_device(device: DevicePlace) -> Checkup:
+def check_device(device: DevicePlace) -> DeviceCheck:
     """Connect to a device, ask it about itself, and run a small model there in every runtime and precision."""
     try:
-        with open_link(device.place) as link:
+        with connect(device.place) as link:
             hello = link.ask({"do": "hello", "unit": device.unit}, _HELLO_S)
     except LatencyError as error:
-        return Checkup(device, str(error), {})
-    return Checkup(device, None, hello, objections(hello["facts"]), tuple(_try_all(device, hello)))
+        return DeviceCheck(device, str(error), {})
+    return DeviceCheck(device, None, hello, health_issues(hello["facts"]), tuple(_try_all(device, hello)))
 
 
-def _try_all(device: DevicePlace, hello: dict[str, Any]) -> Iterator[Tried]:
+def _try_all(device: DevicePlace, hello: dict[str, Any]) -> Iterator[CheckedRuntime]:
     kind = device.unit.partition(":")[0]
     for runtime in device.runtimes:
         there = hello["runtimes"][runtime]
         if not there["installed"]:
-            yield Tried(runtime, "", None, there["text"])
+            yield CheckedRuntime(runtime, "", None, there["text"])
         elif kind not in OFFERS[runtime]:
-            yield Tried(runtime, "", None, f"does not compute on {kind}")
+            yield CheckedRuntime(runtime, "", None, f"does not compute on {kind}")
         else:
             for precision in OFFERS[runtime][kind]:
                 yield _tried(device, LatencySettings(runtime, precision, 1, device.unit))
 
 
-def _tried(device: DevicePlace, settings: LatencySettings) -> Tried:
+def _tried(device: DevicePlace, settings: LatencySettings) -> CheckedRuntime:
     try:
         model = _small(settings.runtime, settings.precision, settings.device)
     except Exception as error:  # a broken converter can raise anything; telling so is this check's work
         text = str(error) if isinstance(error, GhostnasError) else f"{type(error).__name__}: {error}"
-        return Tried(settings.runtime, settings.precision, False, f"the model cannot be made here: {text}")
+        return CheckedRuntime(settings.runtime, settings.precision, False, f"the model cannot be made here: {text}")
     try:
         # A connection of its own: a runtime that brings its process down takes no other down with it.
-        with open_link(device.place) as link:
-            version = run_once(Sized(model, IMGSZ), settings, link)
+        with connect(device.place) as link:
+            version = run_once(SizedModel(model, IMGSZ), settings, link)
     except DeviceLost as error:
-        return Tried(settings.runtime, settings.precision, False, f"its process ended: {error}")
+        return CheckedRuntime(settings.runtime, settings.precision, False, f"its process ended: {error}")
     except GhostnasError as error:
-        return Tried(settings.runtime, settings.precision, False, str(error))
-    return Tried(settings.runtime, settings.precision, True, f"{version}, ran {SMALL} at {IMGSZ} px, outputs finite")
+        return CheckedRuntime(settings.runtime, settings.precision, False, str(error))
+    return CheckedRuntime(
+        settings.runtime, settings.precision, True, f"{version}, ran {SMALL} at {IMGSZ} px, outputs finite"
+    )
 
 
 @cache

@@ -18,7 +18,7 @@ class DevicePlace:
 
     Attributes:
         name: What messages call it.
-        place: `local`, or an ssh:// address, for `open_link`.
+        place: `local`, or an ssh:// address, for `connect`.
         unit: What of it is measured: `cpu` or `cuda:N`.
         runtimes: Those that may be used there, the default first.
         precision: Default precision.

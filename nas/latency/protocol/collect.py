@@ -60,14 +60,14 @@ def pooled_figures(slices: Sequence[Slice]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
+class Disturbance:
     """Why a slice is set aside, and whether it can be borne when patience ends without enough better ones."""
 
     text: str
     bearable: bool
 
 
-Gate = Callable[[Slice], Objection | None]
+Gate = Callable[[Slice], Disturbance | None]
 """What speaks against a slice; None when it is kept."""
 
 

@@ -119,7 +119,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class LatencyEstimate:
     """A latency with its interval.
 
     Attributes:
@@ -163,7 +163,7 @@ class Conditions:
 class Fit:
     """Estimates of all candidates of a measurement, and their ratios to the first."""
 
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[LatencyEstimate, ...]
     ratios: tuple[Ratio, ...]
     conditions: Conditions
 
@@ -216,7 +216,7 @@ def fit(
     estimates = []
     for index, (prior, doubt) in enumerate(zip(priors, doubts, strict=True)):
         one = line(index, compute, prior, SLOPE_SD + doubt, LEVEL_SD + doubt, luck).times(calibration.compute_ms)
-        estimates.append(Estimate(one.middle, one.low, one.high, one.slope, tuple(one.adjusted)))
+        estimates.append(LatencyEstimate(one.middle, one.low, one.high, one.slope, tuple(one.adjusted)))
     ratios = [Ratio(1.0, 1.0, 1.0)]
     for index in range(1, compute):
         # What disturbed both cancels, and so does most of what is not known of the slopes.

@@ -42,7 +42,7 @@ def _clipped_mean(runs: Floats) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class PercentileWatch:
     """How a statistic is taken.
 
     Attributes:
@@ -58,11 +58,11 @@ class Watch:
     seconds: float
 
 
-WATCHES: dict[str, Watch] = {
-    "p50": Watch(lambda runs: float(np.quantile(runs, 0.50)), 10, 100, 10.0),
-    "p95": Watch(lambda runs: float(np.quantile(runs, 0.95)), 10, 200, 10.0),
-    "ultralytics": Watch(_clipped_mean, 30, 100, 60.0),
-    "mlperf-like": Watch(lambda runs: float(np.quantile(runs, 0.90)), 10, 1024, 60.0),
+WATCHES: dict[str, PercentileWatch] = {
+    "p50": PercentileWatch(lambda runs: float(np.quantile(runs, 0.50)), 10, 100, 10.0),
+    "p95": PercentileWatch(lambda runs: float(np.quantile(runs, 0.95)), 10, 200, 10.0),
+    "ultralytics": PercentileWatch(_clipped_mean, 30, 100, 60.0),
+    "mlperf-like": PercentileWatch(lambda runs: float(np.quantile(runs, 0.90)), 10, 1024, 60.0),
 }
 
 
@@ -75,7 +75,7 @@ def longest_s(statistic: str, seconds: float | None) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class PercentileObservation:
     """A statistic of many runs with its 95% interval, all in ms, and the runs."""
 
     value_ms: float
@@ -85,7 +85,9 @@ class Observation:
     seconds: float
 
 
-def observe(run: Callable[[], None], statistic: str, probe: Probe, seconds: float | None = None) -> Observation:
+def observe(
+    run: Callable[[], None], statistic: str, probe: Probe, seconds: float | None = None
+) -> PercentileObservation:
     """Run a model back to back and take a statistic of all runs.
 
     The interval is a bootstrap over 20 consecutive parts, because neighbouring runs are alike.
@@ -117,4 +119,6 @@ def observe(run: Callable[[], None], statistic: str, probe: Probe, seconds: floa
     ]
     value = watch.of(runs)
     low, high = np.quantile(spread, (_TAIL, 1 - _TAIL))
-    return Observation(value, min(float(low), value), max(float(high), value), tuple(times), (now - start) / _NS_PER_S)
+    return PercentileObservation(
+        value, min(float(low), value), max(float(high), value), tuple(times), (now - start) / _NS_PER_S
+    )

@@ -21,7 +21,7 @@ from typing import Any, Self
 from nas import errors
 from nas.errors import DeviceLost, GhostnasError, LatencyError, Unmeasurable
 from nas.latency.agent.package import agent_package
-from nas.latency.remote.process import Ended, Late, Pipes
+from nas.latency.remote.process import AgentProcess, ProcessExited, TimedOut
 from nas.latency.remote.ssh import Address, parse_address, ssh_command
 from nas.util.environment import module_path
 
@@ -46,7 +46,7 @@ _HOPELESS = {
 }
 
 
-def open_link(place: str, *, timeout_s: float = _BEGIN_S) -> "Link":
+def connect(place: str, *, timeout_s: float = _BEGIN_S) -> "AgentConnection":
     """Start an agent and connect to it.
 
     Args:
@@ -62,7 +62,7 @@ def open_link(place: str, *, timeout_s: float = _BEGIN_S) -> "Link":
         return _open_local()
     address = parse_address(place)
     pipes = _started(ssh_command(address), os.environ)
-    link = Link(address.label, pipes, address)
+    link = AgentConnection(address.label, pipes, address)
     try:
         link.launch(timeout_s)
     except BaseException:
@@ -71,24 +71,24 @@ def open_link(place: str, *, timeout_s: float = _BEGIN_S) -> "Link":
     return link
 
 
-def _open_local() -> "Link":
+def _open_local() -> "AgentConnection":
     # -P keeps the current folder off the module path: a folder `nas` there must not be taken for this one.
     command = [sys.executable, "-P", "-m", "nas.latency.agent"]
-    return Link("the measuring process", _started(command, {**os.environ, "PYTHONPATH": module_path()}))
+    return AgentConnection("the measuring process", _started(command, {**os.environ, "PYTHONPATH": module_path()}))
 
 
-def _started(command: Sequence[str], environment: Mapping[str, str]) -> Pipes:
+def _started(command: Sequence[str], environment: Mapping[str, str]) -> AgentProcess:
     try:
-        return Pipes(command, environment)
+        return AgentProcess(command, environment)
     except OSError as error:
         raise LatencyError(f"cannot run {command[0]}: {error.strerror or error}; install it") from error
 
 
-class Link:
+class AgentConnection:
     """A running agent. One question at a time; not for several threads."""
 
-    def __init__(self, name: str, pipes: Pipes, address: Address | None = None) -> None:
-        """Use a started process; `open_link` is the way to get one.
+    def __init__(self, name: str, pipes: AgentProcess, address: Address | None = None) -> None:
+        """Use a started process; `connect` is the way to get one.
 
         Args:
             name: What messages call it.
@@ -163,14 +163,14 @@ class Link:
         if not self.alive:
             raise DeviceLost(f"{self._name} has ended")
         try:
-            line = self._pipes.talk(message, timeout_s)
+            line = self._pipes.exchange(message, timeout_s)
             while (reply := _reply(line)) is None and chatter:
                 chatter -= 1
-                line = self._pipes.talk(b"", timeout_s)
-        except Late:
+                line = self._pipes.exchange(b"", timeout_s)
+        except TimedOut:
             self.abandon()
             raise DeviceLost(f"{self._name} gave no answer within {timeout_s:g} s") from None
-        except Ended:
+        except ProcessExited:
             raise self._ended() from None
         except BaseException:
             self.abandon()  # an answer that nobody waited for would be taken for the next one
@@ -184,7 +184,7 @@ class Link:
 
     def _ended(self) -> LatencyError:
         code = self._pipes.wait()
-        words = self._pipes.last_words()
+        words = self._pipes.stderr_tail()
         self.abandon()
         text = "\n".join(words)
         last = words[-1] if words else "it said nothing"

@@ -14,15 +14,15 @@ _LINES_KEPT = 20
 _END_S = 2.0
 
 
-class Ended(Exception):
+class ProcessExited(Exception):
     """The process ended, or closed its output, before it answered."""
 
 
-class Late(Exception):
+class TimedOut(Exception):
     """The process did not answer in time."""
 
 
-class Pipes:
+class AgentProcess:
     """A process that is sent bytes and answers in lines; the end of its standard error is kept for messages."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -47,7 +47,7 @@ class Pipes:
         self._received = bytearray()
         self._said = bytearray()
 
-    def talk(self, message: bytes, timeout_s: float) -> bytes:
+    def exchange(self, message: bytes, timeout_s: float) -> bytes:
         """Send bytes and return the next line of the answer, without its end.
 
         Raises:
@@ -64,7 +64,7 @@ class Pipes:
             while (line := self._line()) is None:
                 ready = selector.select(max(0.0, deadline - time.monotonic()))
                 if not ready and time.monotonic() >= deadline:
-                    raise Late
+                    raise TimedOut
                 for key, _ in ready:
                     if key.fileobj is self._input:
                         unsent = self._send(unsent)
@@ -74,10 +74,10 @@ class Pipes:
                         if not self._hear():
                             selector.unregister(self._errors)
                     elif not self._receive():
-                        raise Ended
+                        raise ProcessExited
         return line
 
-    def last_words(self) -> list[str]:
+    def stderr_tail(self) -> list[str]:
         """The last lines of the process's standard error."""
         while self._hear():
             pass

@@ -12,8 +12,8 @@ from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
 from nas.proxy import Score
 from nas.search.evaluate import Task
 from nas.search.executors.work import Trainers
-from nas.search.pending_trial import Assignment, Found
-from nas.search.scheduler import Campaign
+from nas.search.pending_trial import Found, PendingTrial
+from nas.search.scheduler import TrialScheduler
 from nas.study import Evaluation, LastRung
 
 
@@ -33,7 +33,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         """Carry it out; a failure is an answer too, with its reason."""
         try:
-            assignment = Assignment.from_dict(json.loads(self._config["assignment"]))
+            assignment = PendingTrial.from_dict(json.loads(self._config["assignment"]))
             return {"done": True, **_sent(self._trainers.carry_out(assignment, self._task))}
         except DeviceLost as error:
             return {"done": True, "lost": str(error)}
@@ -47,29 +47,29 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             return {"done": True, "failed": f"{type(error).__name__}: {error}"}
 
 
-class CampaignSearcher(Searcher):  # type: ignore[misc]
-    """Passes Tune's questions on to the campaign.
+class SchedulerSearcher(Searcher):  # type: ignore[misc]
+    """Passes Tune's questions on to the scheduler.
 
     Attributes:
-        error: What ended the campaign, to be raised once Tune has returned (Tune itself would log it and go on).
+        error: What ended the scheduler, to be raised once Tune has returned (Tune itself would log it and go on).
     """
 
-    def __init__(self, campaign: Campaign) -> None:
-        """Ask this campaign."""
+    def __init__(self, scheduler: TrialScheduler) -> None:
+        """Ask this scheduler."""
         super().__init__()
-        self._campaign = campaign
-        self._assigned: dict[str, Assignment] = {}
+        self._scheduler = scheduler
+        self._assigned: dict[str, PendingTrial] = {}
         self.error: Exception | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next configuration, None for not now, or FINISHED."""
         try:
-            assignment = None if self.error else self._campaign.next()
+            assignment = None if self.error else self._scheduler.next()
         except Exception as raised:
             self.error, assignment = raised, None
         if assignment == "wait":
             return None
-        if not isinstance(assignment, Assignment):
+        if not isinstance(assignment, PendingTrial):
             return str(Searcher.FINISHED)
         self._assigned[trial_id] = assignment
         return {"assignment": json.dumps(assignment.to_dict())}
@@ -80,24 +80,24 @@ class CampaignSearcher(Searcher):  # type: ignore[misc]
             return
         try:
             if error or result is None:
-                self._campaign.fail(assignment, "the worker process died (out of memory?)")
+                self._scheduler.fail(assignment, "the worker process died (out of memory?)")
             elif "lost" in result:
-                self._campaign.lose(assignment, result["lost"])
+                self._scheduler.lose(assignment, result["lost"])
             elif "unwritable" in result:
-                self._campaign.halt(assignment, StorageError(result["unwritable"]))
+                self._scheduler.halt(assignment, StorageError(result["unwritable"]))
             elif "changed" in result:
-                self._campaign.halt(assignment, DataChanged(result["changed"]))
+                self._scheduler.halt(assignment, DataChanged(result["changed"]))
             elif "postponed" in result:
-                self._campaign.postpone(assignment, result["postponed"])
+                self._scheduler.postpone(assignment, result["postponed"])
             elif "failed" in result:
-                self._campaign.fail(assignment, result["failed"])
+                self._scheduler.fail(assignment, result["failed"])
             else:
-                self._campaign.finish(assignment, _received(result))
+                self._scheduler.finish(assignment, _received(result))
         except Exception as raised:
             self.error = raised
 
     def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles its searcher for checkpoints; the campaign's database must not go along.
+        # Tune pickles its searcher for checkpoints; the scheduler's database must not go along.
         return {}
 
     def save(self, checkpoint_path: str) -> None:

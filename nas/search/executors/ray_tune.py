@@ -1,7 +1,7 @@
-"""Runs a campaign with Ray Tune: one core and one trial a worker.
+"""Runs a scheduler with Ray Tune: one core and one trial a worker.
 
 Tune starts and reuses the workers and asks a `Searcher` for configurations; the searcher passes the questions on to the
-campaign, so the stored Optuna study stays the only state. Tune's own result and checkpoint files go to a temporary
+scheduler, so the stored Optuna study stays the only state. Tune's own result and checkpoint files go to a temporary
 folder that is deleted at the end.
 """
 
@@ -20,7 +20,7 @@ from nas.errors import GhostnasError
 from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, train_again, train_last
 from nas.search.executors.scratch import own_folder
 from nas.search.executors.work import Trainers
-from nas.search.scheduler import Campaign
+from nas.search.scheduler import TrialScheduler
 from nas.util.environment import module_path
 from nas.util.paths import cache_dir, cache_subdir, lock_dir, writable_dir
 
@@ -49,17 +49,17 @@ user's to say."""
 
 
 def run(
-    campaign: Campaign,
+    scheduler: TrialScheduler,
     task: Task,
     evaluator: Evaluator,
     workers: int,
     again: TrainAgain = train_again,
     last: TrainLast = train_last,
 ) -> None:
-    """Evaluate trials in `workers` processes until the campaign ends.
+    """Evaluate trials in `workers` processes until the scheduler ends.
 
     Args:
-        campaign: What to try.
+        scheduler: What to try.
         task: How to evaluate; sent to every worker.
         evaluator: A function that workers can import.
         workers: Worker processes, one core each.
@@ -67,15 +67,15 @@ def run(
         last: What trains a design at the last rung; a function that workers can import.
 
     Raises:
-        GhostnasError: The campaign cannot go on (see `Campaign.fail`, `postpone`, `lose` and `halt`).
+        GhostnasError: The scheduler cannot go on (see `TrialScheduler.fail`, `postpone`, `lose` and `halt`).
         KeyboardInterrupt: The user interrupted the search; the workers are stopped, running trials stay to be repeated.
     """
     with _ray(workers) as folder:
         from ray import tune
 
-        from nas.search.executors.ray_parts import CampaignSearcher, Worker
+        from nas.search.executors.ray_parts import SchedulerSearcher, Worker
 
-        searcher = CampaignSearcher(campaign)
+        searcher = SchedulerSearcher(scheduler)
         trainers = Trainers(evaluator, again, last)
         # A path that travels to other processes is absolute, but those in data files may be relative to this folder.
         worker = tune.with_parameters(Worker, task=task, trainers=trainers, folder=os.getcwd())

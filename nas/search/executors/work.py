@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, evaluate, train_again, train_last
-from nas.search.pending_trial import Assignment, Found, Promotion, Repetition
+from nas.search.pending_trial import Found, PendingTrial, Promotion, Replicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Trainers:
     again: TrainAgain = train_again
     last: TrainLast = train_last
 
-    def carry_out(self, assignment: Assignment, task: Task) -> Found:
+    def carry_out(self, assignment: PendingTrial, task: Task) -> Found:
         """Do what is assigned.
 
         Raises:
@@ -29,7 +29,7 @@ class Trainers:
         match assignment.more:
             case None:
                 return self.evaluate(assignment.architecture, task, assignment.label, assignment.baseline)
-            case Repetition(number):
+            case Replicate(number):
                 return self.again(assignment.architecture, task, number)
             case Promotion():
                 return self.last(assignment.architecture, task, assignment.label, assignment.baseline)

@@ -30,6 +30,7 @@ from nas.proxy import ProxySettings, Score
 from nas.search import sampler
 from nas.search.evaluate import Task
 from nas.search.executors import inline
+from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space import load_space, yolo11
 from nas.study import Evaluation, Limits, Record, SearchSettings, StoredStudy, evaluated
@@ -183,7 +184,9 @@ def simulated(stand_in: StandIn, sampler: sampler.Sampler, seed: int, budget: in
             return Prediction(latency_ms, low_ms, high_ms, 0.0) if len(records) >= LEAST_SAMPLES else None
 
         more: dict[str, Any] = {"baselines": BASELINES, "foresee": latency_predictor}
-        scheduler = TrialScheduler(study, space, sampler=sampler, seed=seed, budget=budget, **more)
+        scheduler = TrialScheduler(
+            study, Proposer(space, sampler=sampler, seed=seed, target_ms=study.target_ms), budget=budget, **more
+        )
         inline.run(scheduler, task, evaluate)
         asked, records = study.records(), [r for r in study.records() if r.status == "trained"]
         study.close()

@@ -30,6 +30,7 @@ from nas.search.conclude import conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline, ray_tune
 from nas.search.executors.scratch import own_folder
+from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
@@ -133,7 +134,13 @@ def test_a_finished_search_is_written_listed_and_taken_home(
     folder = Path("results") / name
     study = begun(folder)
     baselines = {"yolo11n": yolo11("n", 160)}
-    inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=2, baselines=baselines), task, formula)
+    inline.run(
+        TrialScheduler(
+            study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=2, baselines=baselines
+        ),
+        task,
+        formula,
+    )
     front, ends, _ = conclude(study, task)
     outcome = Outcome(
         folder=folder,

@@ -61,7 +61,7 @@ def _show(checkup: "DeviceCheck") -> None:
         rows.append(["reachable", mark(True), f"Python {hello['python']}, {hello['platform']}"])
         rows.append([f"device {checkup.device.unit}", mark(True), hello["fingerprint"]])
         rows.append(["state", mark(True), _state(hello["facts"])])
-        for one in checkup.objections:
+        for one in checkup.health_issues:
             colour = "red" if one.level == "refusal" else "yellow"
             rows.append(["state", Text(one.level, colour), one.text])
         for tried in checkup.tried:

@@ -9,8 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from nas.latency import ModelFile
-    from nas.latency.predictor.features import Features
-    from nas.latency.predictor.predictor import Prediction, Predictor, Sample
+    from nas.latency.predictor import Features, Prediction, Predictor, Sample
     from nas.study import SearchSettings
 
 
@@ -62,26 +61,26 @@ def _samples(run: str, out: Path, most: int) -> "tuple[SearchSettings, list[Samp
 
 
 def _predictor(samples: "Sequence[Sample]", other: "Sequence[Sample] | None") -> "Predictor":
-    from nas.latency.predictor.predictor import Predictor
+    from nas.latency.predictor import Predictor
 
     return Predictor.fit(samples) if other is None else Predictor.fit(other).carried_over(samples)
 
 
 def _features(model: "ModelFile", imgsz: int) -> "Features":
     from nas.errors import ModelError
-    from nas.latency.predictor.features import features
+    from nas.latency.predictor import graph_features
 
     if model.onnx is not None:
         from nas.latency import fixed
 
         try:
-            return features(fixed(model.onnx, (1, 3, imgsz, imgsz)))
+            return graph_features(fixed(model.onnx, (1, 3, imgsz, imgsz)))
         except ModelError as error:
             raise ModelError(f"{model.name}: {error}") from error
     from nas.latency import load_unfused
     from nas.model import to_onnx
 
-    return features(to_onnx(load_unfused(model.name), imgsz))
+    return graph_features(to_onnx(load_unfused(model.name), imgsz))
 
 
 def _object(

@@ -10,7 +10,7 @@ from nas.architecture import Architecture, to_yaml
 from nas.data import ROUGHLY_QUANTISED_WITH, sample_pictures
 from nas.errors import DataChanged
 from nas.latency import Calibration, LatencySettings, SizedModel, prepare, retry_while_disturbed, screen
-from nas.latency.predictor.feature_cache import remember_features
+from nas.latency.predictor import remember_features
 from nas.proxy import ProxySettings, Score, Trained, at_best_rate
 from nas.study import LastRung, weights_name, write_text, write_weights
 from nas.util.machine_lock import MachineLock

@@ -10,8 +10,7 @@ import numpy as np
 
 from nas.architecture import Architecture
 from nas.errors import GhostnasError
-from nas.latency.predictor.feature_cache import features_of
-from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction, Predictor, Sample
+from nas.latency.predictor import LEAST_SAMPLES, Prediction, Predictor, Sample, features_of
 from nas.search.evaluate import Task
 from nas.study import Evaluation, Record
 from nas.util.machine_lock import MachineLock
@@ -21,6 +20,11 @@ LEARNT_FROM = 32
 
 PredictLatency = Callable[[Sequence[Record], Architecture], Prediction | None]
 """From what was measured and a design to its predicted latency; None where nothing can be foretold."""
+
+
+def no_prediction(records: Sequence[Record], design: Architecture) -> Prediction | None:
+    """Predicts nothing."""
+    return None
 
 
 def latency_predictor(task: Task) -> PredictLatency:

@@ -1,7 +1,8 @@
-"""What a search does next: a design to evaluate, or one of the best to train once more; and what comes of it."""
+"""What a search does next, a design to evaluate or one of the best to train once more; and what comes of it."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from enum import Enum
+from typing import Literal
 
 from nas.architecture import Architecture
 from nas.proxy import Score
@@ -25,8 +26,6 @@ class Promotion:
 
 
 More = Replicate | Promotion
-Found = Evaluation | Score | LastRung
-"""Of an evaluation, of a repetition, of a promotion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +46,30 @@ class PendingTrial:
     baseline: bool = False
     more: More | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "number": self.number,
-            "label": self.label,
-            "architecture": self.architecture.to_dict(),
-            "baseline": self.baseline,
-            "repetition": self.more.number if isinstance(self.more, Replicate) else None,
-            "promotion": isinstance(self.more, Promotion),
-        }
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        more: More | None = Promotion() if data["promotion"] else None
-        if data["repetition"] is not None:
-            more = Replicate(data["repetition"])
-        architecture = Architecture.from_dict(data["architecture"])
-        return cls(data["number"], data["label"], architecture, data["baseline"], more)
+class NoTrial(Enum):
+    """Why there is no trial to begin: the running ones decide, or the search is over."""
+
+    WAIT = "wait"
+    DONE = "done"
+
+
+FailureKind = Literal["failed", "disturbed", "device lost", "not written", "data changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a trial gave nothing.
+
+    Attributes:
+        kind: `failed` is the design's own fault; `disturbed`: the device was too busy to be measured; the others end
+            the search: the device is gone, a file could not be written, the data are not the same any more.
+        reason: For the user.
+    """
+
+    kind: FailureKind
+    reason: str
+
+
+Result = Evaluation | Score | LastRung | Failure
+"""Of an evaluation, of a replicate, of a promotion, of any."""

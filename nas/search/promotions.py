@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from statistics import mean
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from nas.search.pending_trial import Promotion
+from nas.search.pending_trial import NoTrial, Promotion
 from nas.search.progress import LastPhase
 from nas.study import (
     SCORES,
@@ -94,8 +94,8 @@ class Promotions:
         if own != kept.failures:
             study.keep(_FAILURES, own)
 
-    def next(self, parallel: int) -> tuple[Record, Promotion] | Literal["wait"] | None:
-        """The next design, or None when all are done; every trial has ended.
+    def next(self, parallel: int) -> tuple[Record, Promotion] | NoTrial:
+        """The next design, or why there is none now; every trial has ended.
 
         Args:
             parallel: How many may be under way at once.
@@ -107,9 +107,9 @@ class Promotions:
             kept = _Kept.of(self._study)
         waiting = [label for label in _standing(kept, len(trained)).missing if label not in self._running]
         if not waiting:
-            return "wait" if self._running else None
+            return NoTrial.WAIT if self._running else NoTrial.DONE
         if len(self._running) >= parallel:
-            return "wait"
+            return NoTrial.WAIT
         self._running.add(waiting[0])
         return trained[waiting[0]], Promotion()
 

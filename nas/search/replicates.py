@@ -5,9 +5,7 @@ best designs are the best by several seeds each. What is done stands in the stud
 failed is tried again by the next search that opens it.
 """
 
-from typing import Literal
-
-from nas.search.pending_trial import Replicate
+from nas.search.pending_trial import NoTrial, Replicate
 from nas.search.progress import LastPhase
 from nas.study import REPEATS, TOP_K, Record, StoredStudy, top_candidates
 
@@ -28,17 +26,17 @@ class Replicates:
         self._failed: set[tuple[str, int]] = set()
         self._before = self._finished()
 
-    def next(self, parallel: int) -> tuple[Record, Replicate] | Literal["wait"] | None:
-        """The next favourite and its repetition, or None when all are done.
+    def next(self, parallel: int) -> tuple[Record, Replicate] | NoTrial:
+        """The next favourite and its repetition, or why there is none now.
 
         Args:
             parallel: How many may be under way at once.
         """
         missing = self._missing(self._now()) if self._number else []  # every trial has ended
         if not missing:
-            return "wait" if self._running else None
+            return NoTrial.WAIT if self._running else NoTrial.DONE
         if len(self._running) >= parallel:
-            return "wait"
+            return NoTrial.WAIT
         record, number = missing[0]
         self._running.add((record.label, number))
         return record, Replicate(number)

@@ -26,6 +26,7 @@ from nas.search.latency_filter import latency_predictor
 from nas.search.preflight import _begun, _check_checkpoints, _check_device, _check_heads, _check_last_rung
 from nas.search.progress import Reporter
 from nas.search.promotions import standing
+from nas.search.proposals import Proposer
 from nas.search.request import Request, _with_steps, search_settings
 from nas.search.scheduler import TrialScheduler
 from nas.search.source_baselines import scale_of
@@ -211,17 +212,20 @@ def _carry_out(
 ) -> str:
     scheduler = TrialScheduler(
         study,
-        request.space,
-        sampler=request.sampler,
-        seed=request.proxy.seed,
+        Proposer(
+            request.space,
+            sampler=request.sampler,
+            seed=request.proxy.seed,
+            target_ms=task.limits.target_ms,
+            seeds=tuple(found.seeds),
+            near=() if task.source is None else tuple(found.baselines.values()),
+            predict=latency_predictor(task),
+        ),
         budget=request.budget,
         # One more than the workers is under way, so that no worker waits for the sampler.
         parallel=request.workers + 1 if request.workers else 1,
         max_seconds=request.max_seconds,
         baselines=found.baselines,
-        seeds=found.seeds,
-        near=() if task.source is None else tuple(found.baselines.values()),
-        latency_predictor=latency_predictor(task),
         replicates=request.finalist_seeds - 1,
         last_rung=request.last_rung,
         on_progress=reporter.progress,

@@ -1,61 +1,41 @@
-"""A search in progress: which trial comes next, when the budget is spent, and how far it has come.
+"""Which trial comes next, what is stored of its result, and when a search ends.
 
-A scheduler joins what to try (`search`) with what is known (`study`). It does not know how trials run: an executor asks
-`next()`, carries the assignment out somewhere, and answers with `finish()`, `postpone()`, `fail()` or `lose()`.
+The scheduler does not know how trials run: an executor calls `ask()`, carries the trial out somewhere, and calls
+`tell()` with what came of it. What to propose is decided in `proposals.py`.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NoReturn
+from typing import Literal
 
 from nas.architecture import Architecture
-from nas.errors import DataChanged, DeviceLost, ProxyError, StorageError
-from nas.latency.predictor.predictor import Prediction
+from nas.errors import DataChanged, DeviceLost, GhostnasError, ProxyError, StorageError
 from nas.proxy import Score
-from nas.search.latency_filter import PredictLatency
-from nas.search.pending_trial import Found, PendingTrial, Promotion, Replicate
+from nas.search.pending_trial import Failure, NoTrial, PendingTrial, Promotion, Replicate, Result
 from nas.search.progress import Progress
 from nas.search.promotions import Promotions, kind
+from nas.search.proposals import Proposer
 from nas.search.replicates import Replicates
-from nas.search.sampler import Observation, Proposal, Sampler, propose
-from nas.space import SearchSpace
 from nas.study import INTERRUPTED, Evaluation, LastRung, Record, StoredStudy, evaluated
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5
-PASSED_OVER = 5
-"""Random proposals in a row that a prediction may pass over before the next is measured whatever is predicted; of the
-sampler's, which take longer than a measurement, one."""
-NEAR = 0.6
-"""Random proposals beside a sampler's are drawn above this share of the target: there the most accurate designs are."""
-
-# Apart from every trial number, so that attempts of one trial and first attempts of others draw different designs; a
-# multiple of search's cycles, so that all attempts of one trial look for the same.
-_ATTEMPT = 1_000_000
-_DRAWN = ("random", "mutation")
-"""Proposals that cost nothing."""
-
 
 End = Literal["budget", "time", "exhausted", "rejections"]
 
 
 class TrialScheduler:
-    """Proposes, counts and stores the trials of one search."""
+    """Asks for, counts and stores the trials of one search."""
 
     def __init__(
         self,
         study: StoredStudy,
-        space: SearchSpace,
+        proposer: Proposer,
         *,
-        sampler: Sampler,
-        seed: int,
         budget: int,
         parallel: int = 1,
         max_seconds: float | None = None,
         baselines: Mapping[str, Architecture] | None = None,
-        seeds: Sequence[Architecture] = (),
-        near: Sequence[Architecture] = (),
-        latency_predictor: PredictLatency = lambda records, design: None,
         replicates: int = 0,
         last_rung: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -65,17 +45,11 @@ class TrialScheduler:
 
         Args:
             study: The stored study.
-            space: The search space.
-            sampler: What proposes after the start-up design.
-            seed: Seed of the proposals.
+            proposer: What to evaluate next.
             budget: Candidates to train in the whole study.
             parallel: Trials that may be under way at once.
             max_seconds: No candidate begins later than this many seconds from now; baselines do.
             baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
-            seeds: Named designs that the candidates begin with.
-            near: Designs that are known to be good; the candidates after those are mutations of them.
-            latency_predictor: Predicts latencies; designs that miss the target are passed over, and random ones far
-                below it.
             replicates: Other seeds with which the best candidates and the best baseline are trained in the end; none
                 where there is a last rung.
             last_rung: Steps of the last rung, at which the best candidates and the best baselines are trained in the
@@ -83,11 +57,8 @@ class TrialScheduler:
             on_progress: Called after every change.
             clock: Seconds, for tests.
         """
-        self._study, self._space = study, space
-        self._sampler: Sampler = sampler
-        self._seed, self._budget, self._parallel = seed, budget, parallel
-        self._max_seconds, self._seeds = max_seconds, tuple(seeds)
-        self._near, self._predict_latency = tuple(near), latency_predictor
+        self._study, self._proposer = study, proposer
+        self._budget, self._parallel, self._max_seconds = budget, parallel, max_seconds
         self._replicates = Replicates(study, replicates if last_rung is None else 0)
         self._promotions = Promotions(study, last_rung, len({kind(label) for label in baselines or {}}))
         self._last_phase = self._replicates if last_rung is None else self._promotions
@@ -100,106 +71,92 @@ class TrialScheduler:
         self._failures, self._exhausted = 0, False
         self.ended: End | None = None
 
-    def next(self) -> PendingTrial | Literal["wait"] | None:
-        """The next assignment, `wait` while the running trials decide, or None when the search is over."""
+    def ask(self) -> PendingTrial | NoTrial:
+        """The next trial, or why there is none now."""
         records = self._study.records()
         trained = sum(r.status == "trained" for r in records)
         running = [r for r in records if r.status == "running"]
         busy = len(running) + sum(r.status == "running" for r in self._study.baselines())
         if self._baselines:
-            return "wait" if busy >= self._parallel else self._baseline()
+            return NoTrial.WAIT if busy >= self._parallel else self._baseline()
         late = self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds
         rejected = sum(r.status == "rejected" for r in records)
         if trained >= self._budget:
-            return "wait" if busy else self._further("budget", late)
+            return NoTrial.WAIT if busy else self._further("budget", late)
         if late:
             self.ended = "time"
-            return None
+            return NoTrial.DONE
         if rejected >= REJECTED_A_TRAINED * self._budget:
-            return "wait" if busy else self._further("rejections", late)
+            return NoTrial.WAIT if busy else self._further("rejections", late)
         if busy >= self._parallel or trained + len(running) >= self._budget:
-            return "wait"
+            return NoTrial.WAIT
         if self._retry:
             return self._retried()
-        if not self._exhausted and (proposed := self._proposed(records, running)):
+        if not self._exhausted and (proposed := self._proposed(records)):
             return proposed
         self._exhausted = True
-        return "wait" if busy else self._further("exhausted", late)
+        return NoTrial.WAIT if busy else self._further("exhausted", late)
 
-    def finish(self, assignment: PendingTrial, found: Found) -> None:
-        """Store what came of an assignment."""
-        record = None
-        match assignment.more, found:
-            case None, Evaluation():
-                record = self._study.finish(assignment.number, found, assignment.baseline)
-            case Replicate(number), Score():
-                self._replicates.done(assignment.label, number, found.map50_95)
-            case Promotion(), LastRung():
-                self._promotions.done(assignment.label, found)
+    def tell(self, pending: PendingTrial, result: Result) -> None:
+        """Store what came of a trial.
+
+        A candidate that could not be measured on a disturbed device is tried once more, then it has failed. Of a failed
+        replicate nothing is stored. A trial that met a fault of the machine did not fail: it stays in the study,
+        running, and the next search that opens it repeats it (`StoredStudy.orphans`).
+
+        Args:
+            pending: The trial.
+            result: Its result, of the kind that the trial asked for, or a failure.
+
+        Raises:
+            DeviceLost: The device is gone; the search is stopped.
+            StorageError: A file could not be written; the search is stopped.
+            DataChanged: The data are not the same any more; the search is stopped.
+            ProxyError: Several trials failed in a row: the fault is not the candidates'.
+        """
+        match result:
+            case Failure("device lost" | "not written" | "data changed"):
+                raise _stopped(pending, result)
+            case Failure("disturbed", reason) if self._may_retry(pending):
+                record = self._study.fail(pending.number, INTERRUPTED)
+                self._retry.append(record)
+                self._failed(record, reason)
+            case Failure(_, reason):
+                self._failed(self._store_failure(pending, reason), reason)
             case _:
-                raise TypeError(f"{assignment.label}: {type(found).__name__} is no answer to {assignment.more}")
+                self._succeeded(self._store(pending, result))
+
+    def _store(self, pending: PendingTrial, found: Evaluation | Score | LastRung) -> Record | None:
+        match pending.more, found:
+            case None, Evaluation():
+                return self._study.finish(pending.number, found, pending.baseline)
+            case Replicate(number), Score():
+                self._replicates.done(pending.label, number, found.map50_95)
+            case Promotion(), LastRung():
+                self._promotions.done(pending.label, found)
+            case _:
+                raise TypeError(f"{pending.label}: {type(found).__name__} is no answer to {pending.more}")
+        return None
+
+    def _store_failure(self, pending: PendingTrial, reason: str) -> Record | None:
+        match pending.more:
+            case None:
+                return self._study.fail(pending.number, reason, pending.baseline)
+            case Replicate(number):
+                self._replicates.fail(pending.label, number)
+            case Promotion():
+                self._promotions.fail(pending.label, reason)
+        return None
+
+    def _may_retry(self, pending: PendingTrial) -> bool:
+        """Whether a trial is a candidate's first attempt."""
+        candidate = not pending.baseline and pending.more is None
+        return candidate and self._study.records()[pending.number].retried is None
+
+    def _succeeded(self, record: Record | None) -> None:
         if record is None or record.status == "trained":  # a rejection says nothing about whether trainings work
             self._failures = 0
         self._on_progress(self.progress(record))
-
-    def postpone(self, assignment: PendingTrial, reason: str) -> None:
-        """Store that the device was too disturbed for an assignment: a candidate is tried once more, then it fails.
-
-        Raises:
-            ProxyError: As `fail`.
-        """
-        candidate = not assignment.baseline and assignment.more is None
-        if not candidate or self._study.records()[assignment.number].retried is not None:
-            self.fail(assignment, reason)
-            return
-        record = self._study.fail(assignment.number, INTERRUPTED)
-        self._retry.append(record)
-        self._failed(record, reason)
-
-    def fail(self, assignment: PendingTrial, reason: str) -> None:
-        """Store that an assignment failed, and why; of a failed repetition nothing is stored.
-
-        Raises:
-            ProxyError: Several trials failed in a row: the fault is not the candidates'.
-        """
-        record = None
-        match assignment.more:
-            case None:
-                record = self._study.fail(assignment.number, reason, assignment.baseline)
-            case Replicate(number):
-                self._replicates.fail(assignment.label, number)
-            case Promotion():
-                self._promotions.fail(assignment.label, reason)
-        self._failed(record, reason)
-
-    def lose(self, assignment: PendingTrial, reason: str) -> NoReturn:
-        """Stop the search because its device is gone; the assignment did not fail, and is repeated when it goes on.
-
-        The trial stays as it is in the study, running: the next search that opens it finds an orphan (`StoredStudy`).
-
-        Raises:
-            DeviceLost: Always.
-        """
-        raise DeviceLost(
-            f"the search was stopped at {assignment.label}, whose latency could not be measured: {reason}. What is "
-            "finished is kept; when the device is back, the same command goes on with it"
-        )
-
-    def halt(self, assignment: PendingTrial, error: StorageError | DataChanged) -> NoReturn:
-        """Stop the search because of its files, not of the assignment; as with `lose`, that did not fail.
-
-        Args:
-            assignment: What was under way.
-            error: A file could not be written, or the data is not the same any more.
-
-        Raises:
-            StorageError: A file could not be written.
-            DataChanged: The data is not the same any more.
-        """
-        raise type(error)(
-            f"the search was stopped at {assignment.label}: {error}. What is finished is kept; when that is mended, "
-            "the same command goes on with it"
-        )
 
     def progress(self, last: Record | None = None) -> Progress:
         """How far the search has come."""
@@ -232,14 +189,14 @@ class TrialScheduler:
                 "The search was stopped; what is finished is kept, and the same command goes on"
             )
 
-    def _further(self, end: End, late: bool) -> PendingTrial | Literal["wait"] | None:
+    def _further(self, end: End, late: bool) -> PendingTrial | NoTrial:
         """The next training of one of the best, or the search's end; no trial is running."""
         found = self._last_phase.next(0 if late else self._parallel)
-        if found == "wait" and (self._last_phase.running or not late):
-            return "wait"
-        if found is None or found == "wait":
-            self.ended = end if found is None else "time"
-            return None
+        if found is NoTrial.WAIT and (self._last_phase.running or not late):
+            return NoTrial.WAIT
+        if isinstance(found, NoTrial):
+            self.ended = end if found is NoTrial.DONE else "time"
+            return NoTrial.DONE
         record, more = found
         return PendingTrial(record.number, record.label, evaluated(record)[0].architecture, record.baseline, more)
 
@@ -255,71 +212,30 @@ class TrialScheduler:
     def _retried(self) -> PendingTrial:
         orphan = self._retry.pop(0)
         number = self._study.start(orphan.indices, orphan.key, orphan.origin, retry_of=orphan.number)
-        return PendingTrial(number, f"trial-{number}", self._space.decode(orphan.indices))
+        return PendingTrial(number, f"trial-{number}", self._proposer.space.decode(orphan.indices))
 
-    def _proposed(self, records: Sequence[Record], running: Sequence[Record]) -> PendingTrial | None:
-        proposal = self._hopeful(records, running)
+    def _proposed(self, records: Sequence[Record]) -> PendingTrial | None:
+        proposal = self._proposer.propose(records, self._study.baselines())
         if proposal is None:
             return None
-        architecture = self._space.decode(proposal.indices)
+        architecture = self._proposer.space.decode(proposal.indices)
         number = self._study.start(proposal.indices, architecture.key, proposal.origin)
         return PendingTrial(number, f"trial-{number}", architecture)
-
-    def _hopeful(self, records: Sequence[Record], running: Sequence[Record]) -> Proposal | None:
-        """The first proposal that is not predicted to miss the target.
-
-        When so many are passed over it is the last of them, when nothing else is left the first.
-        """
-        baselines = self._study.baselines()
-        history = self._history(records, baselines)
-        known = [r.key for r in [*records, *baselines]]
-        passed_over: list[Proposal] = []
-        while True:
-            proposal = propose(
-                self._space,
-                history,
-                [r.indices for r in running],
-                sampler=self._sampler,
-                target_ms=self._study.target_ms,
-                seed=self._seed,
-                # A number of its own for each attempt, so that a random start draws another design.
-                number=len(records) + len(passed_over) * _ATTEMPT,
-                known=known,
-                seeds=self._seeds,
-                near=self._near,
-            )
-            if proposal is None:
-                return passed_over[0] if passed_over else None
-            if len(passed_over) == (PASSED_OVER if proposal.origin in _DRAWN else 1):
-                return proposal
-            architecture = self._space.decode(proposal.indices)
-            predicted = self._predict_latency([*baselines, *records], architecture)
-            if predicted is None or not self._in_vain(predicted, proposal):
-                return proposal
-            # The sampler learns of it as of a rejected design; only for this proposal, because it was not measured.
-            history = [*history, Observation(proposal.indices, predicted.latency_ms, None, meets=False)]
-            known = [*known, architecture.key]
-            passed_over.append(proposal)
-
-    def _in_vain(self, predicted: Prediction, proposal: Proposal) -> bool:
-        """Whether a proposal misses the target by all of its interval, or is one drawn that is far too fast."""
-        target_ms = self._study.target_ms
-        beside_a_sampler = proposal.origin in _DRAWN and self._sampler != "random"
-        return predicted.low_ms > target_ms or (beside_a_sampler and predicted.high_ms < NEAR * target_ms)
-
-    def _history(self, records: Sequence[Record], baselines: Sequence[Record]) -> list[Observation]:
-        """Every evaluated point of the space; baselines that lie in it teach the sampler too."""
-        observed = []
-        for record in [*baselines, *records]:
-            if record.evaluation is None:
-                continue
-            indices = self._space.encode(record.evaluation.architecture) if record.baseline else record.indices
-            if indices is not None:
-                score, meets = record.evaluation.score, not record.evaluation.violations
-                accuracy = None if score is None else score.map50_95
-                observed.append(Observation(indices, record.evaluation.latency.latency_ms, accuracy, meets))
-        return observed
 
 
 def _accuracy(record: Record) -> float:
     return evaluated(record)[1].map50_95
+
+
+def _stopped(pending: PendingTrial, failure: Failure) -> GhostnasError:
+    """What stops a search in which a trial met a fault of the machine."""
+    kinds: dict[str, type[GhostnasError]] = {"not written": StorageError, "data changed": DataChanged}
+    if failure.kind in kinds:
+        return kinds[failure.kind](
+            f"the search was stopped at {pending.label}: {failure.reason}. What is finished is kept; when that is "
+            "mended, the same command goes on with it"
+        )
+    return DeviceLost(
+        f"the search was stopped at {pending.label}, whose latency could not be measured: {failure.reason}. What is "
+        "finished is kept; when the device is back, the same command goes on with it"
+    )

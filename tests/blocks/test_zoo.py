@@ -17,7 +17,7 @@ from nas.latency import LatencySettings
 from nas.latency.artifacts.int8 import quantised
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.latency.outputs import relative_difference
-from nas.latency.predictor.features import features
+from nas.latency.predictor.features import graph_features
 from nas.latency.runtimes.registry import is_installed, open_session
 from nas.model.builder import build, fused, load_model
 from nas.model.onnx import to_onnx
@@ -115,7 +115,7 @@ def test_it_trains_fuses_exports_and_survives_its_file(
             expected = model(picture)[0].numpy()
             assert relative_difference(deployed(picture)[0].numpy(), expected) < 1e-4
         graph = ModelBytes("onnx", to_onnx(model, size))
-        assert features(graph.data).amounts  # the latency predictor can read it
+        assert graph_features(graph.data).amounts  # the latency predictor can read it
         for runtime in filter(is_installed, ("onnxruntime", "openvino")):
             with open_session(graph, size, LatencySettings(runtime)) as session:
                 session.feed(picture.numpy())

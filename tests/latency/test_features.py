@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nas.errors import ModelError
-from nas.latency.predictor.features import NAMES, Features, features
+from nas.latency.predictor.features import NAMES, Features, graph_features
 from nas.latency.predictor.graph_ops import operations
 
 
@@ -58,45 +58,45 @@ def test_a_depthwise_convolution() -> None:
 
 
 def test_padding_counts_the_input_channels_that_fill_a_vector() -> None:
-    amounts = features(conv((16, 8, 1, 1), 8)).to_dict()
+    amounts = graph_features(conv((16, 8, 1, 1), 8)).to_dict()
     assert amounts["pointwise macs"] == 16 * 8 * 64
     assert amounts["pointwise padding"] == 16 * 8 * 64  # 8 channels more to reach 16
     assert amounts["convolutions, ragged"] == 1
 
 
 def test_the_picture_is_no_ragged_input() -> None:
-    assert features(conv((16, 3, 3, 3), 3)).to_dict()["conv macs, ragged inputs"] == 0
-    assert features(conv((16, 5, 3, 3), 5)).to_dict()["conv macs, ragged inputs"] == 16 * 5 * 9 * 64
+    assert graph_features(conv((16, 3, 3, 3), 3)).to_dict()["conv macs, ragged inputs"] == 0
+    assert graph_features(conv((16, 5, 3, 3), 5)).to_dict()["conv macs, ragged inputs"] == 16 * 5 * 9 * 64
 
 
 def test_a_map_narrower_than_six_leaves_work_idle() -> None:
-    wide, narrow = (features(conv((16, 16, 3, 3), 16, side=side)).to_dict() for side in (6, 5))
+    wide, narrow = (graph_features(conv((16, 16, 3, 3), 16, side=side)).to_dict() for side in (6, 5))
     assert wide["conv macs, narrow map"] == 0
     assert narrow["conv macs, narrow map"] == narrow["conv macs"] == 16 * 16 * 9 * 25
 
 
 def test_weights_beyond_the_caches() -> None:
-    amounts = features(conv((512, 512, 3, 3), 512, side=4)).to_dict()
+    amounts = graph_features(conv((512, 512, 3, 3), 512, side=4)).to_dict()
     assert amounts["convolution weights"] == 512 * 512 * 9
     assert amounts["convolution weights, uncached"] == 512 * 512 * 9 - 2**16
     assert amounts["all weights, uncached"] == 512 * 512 * 9 - 1_500_000
-    assert features(conv((16, 16, 3, 3), 16)).to_dict()["all weights, uncached"] == 0
+    assert graph_features(conv((16, 16, 3, 3), 16)).to_dict()["all weights, uncached"] == 0
 
 
 def test_relu_is_free_and_silu_is_not() -> None:
     from onnx import helper
 
     relu = graph([helper.make_node("Relu", ["images"], ["y"])], {}, (1, 4, 8, 8), "y")
-    assert not any(features(relu).amounts)
+    assert not any(graph_features(relu).amounts)
     gate = [helper.make_node("Sigmoid", ["images"], ["s"]), helper.make_node("Mul", ["images", "s"], ["y"])]
-    amounts = features(graph(gate, {}, (1, 4, 8, 8), "y")).to_dict()
+    amounts = graph_features(graph(gate, {}, (1, 4, 8, 8), "y")).to_dict()
     assert amounts["sigmoid elements"] == 2 * 256
     assert amounts["elementwise elements"] == 3 * 256
     assert amounts["other nodes"] == 2
 
 
 def test_a_whole_detector_is_counted(tiny_onnx: Any) -> None:
-    amounts = features(tiny_onnx.read_bytes()).to_dict()
+    amounts = graph_features(tiny_onnx.read_bytes()).to_dict()
     macs = amounts["conv macs"] + amounts["pointwise macs"] + amounts["depthwise macs"]
     # YOLO11n: 6.5 GFLOPs at 640 px are 32.5 million multiply-adds at 64 px; rounding up to vectors adds some, and the
     # rewriting takes some away.
@@ -106,7 +106,7 @@ def test_a_whole_detector_is_counted(tiny_onnx: Any) -> None:
 
 
 def test_features_survive_json() -> None:
-    found = features(conv((16, 8, 1, 1), 8))
+    found = graph_features(conv((16, 8, 1, 1), 8))
     assert Features.from_dict(found.to_dict()) == found
     with pytest.raises(ValueError, match="another version"):
         Features.from_dict({NAMES[0]: 1.0})
@@ -114,7 +114,7 @@ def test_features_survive_json() -> None:
 
 def test_what_is_no_graph_is_refused() -> None:
     with pytest.raises(ModelError, match="cannot read the ONNX graph"):
-        features(b"not a model")
+        graph_features(b"not a model")
 
 
 def test_a_free_size_is_refused() -> None:
@@ -122,4 +122,4 @@ def test_a_free_size_is_refused() -> None:
 
     free = graph([helper.make_node("Sigmoid", ["images"], ["y"])], {}, (1, 4, "height", 8), "y")
     with pytest.raises(ModelError, match="needs fixed sizes"):
-        features(free)
+        graph_features(free)

@@ -15,7 +15,7 @@ from nas.latency.artifacts.onnx_graph import arithmetic, fixed, parsed
 from nas.latency.artifacts.prepare import prepare
 from nas.latency.artifacts.users_onnx import note
 from nas.latency.cached import choose_imgsz
-from nas.latency.predictor.features import features
+from nas.latency.predictor.features import graph_features
 from nas.latency.runtimes.plain_words import reasons
 from nas.latency.runtimes.scope import scoped
 from nas.latency.runtimes.session import Session
@@ -59,7 +59,7 @@ def test_sizes_that_are_free(tmp_path: Path, shape: Any, size: int | None) -> No
     assert outputs_of(model, size=used)[0].shape == (1, 8, used, used)
     for_tensorrt = parsed(prepare(model, used, LatencySettings("tensorrt", device="cuda:0")).data)
     assert [one.dim_value for one in for_tensorrt.graph.input[0].type.tensor_type.shape.dim] == [1, 3, used, used]
-    assert sum(features(fixed(model.onnx or b"", (1, 3, used, used))).amounts) > 0
+    assert sum(graph_features(fixed(model.onnx or b"", (1, 3, used, used))).amounts) > 0
 
 
 def test_ncnn_computes_every_output(tmp_path: Path) -> None:

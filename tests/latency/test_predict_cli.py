@@ -16,7 +16,7 @@ from nas.errors import GhostnasError, LatencyError, ModelError, StudyError
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.predictor import feature_cache as known
-from nas.latency.predictor.features import TERMS, Features, features
+from nas.latency.predictor.features import TERMS, Features, graph_features
 from nas.space.space import load_space
 from nas.study.evaluation import Evaluation
 from nas.study.settings import SearchSettings
@@ -105,7 +105,7 @@ def ask(*words: str) -> str:
 def test_a_detector_is_predicted_from_a_search(tmp_path: Path, tiny_onnx: Path) -> None:
     store(tmp_path / "run", 20)
     (answer,) = (found := json.loads(ask(str(tiny_onnx), "--from", str(tmp_path / "run"), "--json")))["predictions"]
-    truth = float(np.dot(features(tiny_onnx.read_bytes()).amounts, HERE))
+    truth = float(np.dot(graph_features(tiny_onnx.read_bytes()).amounts, HERE))
     assert answer["latency_low_ms"] < truth < answer["latency_high_ms"]
     assert answer["latency_low_ms"] < answer["latency_ms"] < answer["latency_high_ms"]
     assert (found["samples"], found["measured"], found["runtime"]) == (20, False, "openvino")
@@ -125,7 +125,7 @@ def test_four_measurements_are_enough_beside_another_run(tmp_path: Path, tiny_on
     with pytest.raises(LatencyError, match="at least 8 measured models, got 4"):
         ask(*words)
     found = json.loads(ask(*words, "--carry", str(tmp_path / "here")))
-    truth = 3.0 * float(np.dot(features(tiny_onnx.read_bytes()).amounts, HERE))
+    truth = 3.0 * float(np.dot(graph_features(tiny_onnx.read_bytes()).amounts, HERE))
     assert found["samples"] == 4
     assert found["predictions"][0]["latency_low_ms"] < truth < found["predictions"][0]["latency_high_ms"]
 
@@ -158,7 +158,7 @@ def test_a_users_onnx_file_with_free_sizes_and_weights_beside_it(
     store(tmp_path / "run", 9)
     path = external(tmp_path / "model" / "m.onnx", inputs=[value("images", ["n", 3, "h", "w"])])
     monkeypatch.chdir(tmp_path)
-    whole = features(conv(inputs=[value("images", (1, 3, 64, 64))]).SerializeToString())
+    whole = graph_features(conv(inputs=[value("images", (1, 3, 64, 64))]).SerializeToString())
     assert _features(find_model(str(path)), 64) == whole
     assert json.loads(ask(str(path), "--from", "run", "--imgsz", "64", "--json"))["predictions"][0]["imgsz"] == 64
     with pytest.raises(ModelError, match=r"odd\.onnx: the latency predictor cannot read .* IR version: 99"):

@@ -12,6 +12,7 @@ from nas.latency.protocol.estimate import Calibration
 from nas.proxy import ProxySettings, Score
 from nas.search.evaluate import Task
 from nas.search.executors import inline
+from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace, load_space
@@ -145,7 +146,12 @@ def opened(
     """Opens a study in a folder of a name; a new one is a copy of a search whose trials have ended."""
     if not searched.is_dir():
         made = StoredStudy(searched, settings, sizes)
-        scheduler = TrialScheduler(made, space, sampler="random", seed=0, budget=BUDGET, baselines=BASELINES)
+        scheduler = TrialScheduler(
+            made,
+            Proposer(space, sampler="random", seed=0, target_ms=made.target_ms),
+            budget=BUDGET,
+            baselines=BASELINES,
+        )
         inline.run(scheduler, task, formula)
         made.close()
 

@@ -13,8 +13,9 @@ from nas.errors import ProxyError, Unmeasurable
 from nas.proxy import Score
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.pending_trial import PendingTrial, Replicate
+from nas.search.pending_trial import NoTrial, PendingTrial, Replicate
 from nas.search.progress import LastPhase, Progress
+from nas.search.proposals import Proposer
 from nas.search.sampler import FRONT_EVERY, RANDOM_EVERY, Observation
 from nas.search.scheduler import FAILURES_IN_A_ROW, TrialScheduler
 from nas.space.reference_designs import yolo11
@@ -43,9 +44,7 @@ def test_a_budget_counts_trained_candidates_only(
     seen: list[Progress] = []
     scheduler = TrialScheduler(
         study,
-        space,
-        sampler="random",
-        seed=0,
+        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
         budget=8,
         baselines={"yolo11n": yolo11("n", 160)},
         on_progress=seen.append,
@@ -75,7 +74,11 @@ def test_a_resumed_search_proposes_what_an_uninterrupted_one_does(
     def run(folder: Path, budgets: list[int]) -> list[str]:
         for budget in budgets:
             study = open_study(folder, settings, sizes)
-            inline.run(TrialScheduler(study, space, sampler="gp", seed=3, budget=budget), task, by_formula)
+            inline.run(
+                TrialScheduler(study, Proposer(space, sampler="gp", seed=3, target_ms=study.target_ms), budget=budget),
+                task,
+                by_formula,
+            )
             keys = [record.key for record in study.records()]
             study.close()
         return keys
@@ -92,13 +95,17 @@ def test_an_orphan_is_tried_again_and_counted_once(
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=3)
-    first = scheduler.next()
+    scheduler = TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=3)
+    first = scheduler.ask()
     assert isinstance(first, PendingTrial)
     study.close()  # the process died while the first trial ran
 
     study = open_study(tmp_path, settings, sizes)
-    inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=3), task, by_formula)
+    inline.run(
+        TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=3),
+        task,
+        by_formula,
+    )
     records = study.records()
     assert records[0].status == "interrupted"
     assert records[1].key == first.architecture.key and records[1].retried == 0
@@ -117,7 +124,9 @@ def test_a_trial_killed_before_it_was_told_is_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    assignment = TrialScheduler(study, space, sampler="random", seed=0, budget=1).next()
+    assignment = TrialScheduler(
+        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=1
+    ).ask()
     assert isinstance(assignment, PendingTrial)
 
     def killed(*_: object) -> None:
@@ -141,7 +150,11 @@ def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
 
     study = open_study(tmp_path, settings, sizes)
     with pytest.raises(ProxyError, match=r"5 trials failed in a row.*no memory left"):
-        inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=9), task, broken)
+        inline.run(
+            TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=9),
+            task,
+            broken,
+        )
     records = study.records()
     assert [r.status for r in records] == ["failed"] * FAILURES_IN_A_ROW
     assert all(r.reason == "RuntimeError: no memory left" and r.evaluation is None for r in records)
@@ -165,7 +178,11 @@ def test_a_disturbed_device_does_not_cost_a_candidate(
         return by_formula(architecture, task, label, always_train)
 
     study = open_study(tmp_path, settings, sizes)
-    inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=4), task, disturbed)
+    inline.run(
+        TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=4),
+        task,
+        disturbed,
+    )
     records = study.records()
     assert asked[0] == asked[1] and asked[3] == asked[4]
     assert [r.status for r in records if r.key == asked[0]] == ["interrupted", "failed"]
@@ -183,7 +200,11 @@ def test_a_device_that_stays_disturbed_stops_a_search(
 
     study = open_study(tmp_path, settings, sizes)
     with pytest.raises(ProxyError, match=r"5 trials failed in a row, the last with: unmeasurable: for now"):
-        inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=9), task, disturbed)
+        inline.run(
+            TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=9),
+            task,
+            disturbed,
+        )
     study.close()
 
 
@@ -192,7 +213,7 @@ def test_a_space_of_one_architecture_is_searched_to_its_end(
 ) -> None:
     single = replace(space, dimensions=tuple(replace(one, choices=one.choices[:1]) for one in space.dimensions))
     study = open_study(tmp_path, settings, {dimension.name: 1 for dimension in single.dimensions})
-    scheduler = TrialScheduler(study, single, sampler="gp", seed=0, budget=2)
+    scheduler = TrialScheduler(study, Proposer(single, sampler="gp", seed=0, target_ms=study.target_ms), budget=2)
     inline.run(scheduler, task, by_formula)
     assert scheduler.ended == "exhausted" and [r.status for r in study.records()] == ["trained"]
     study.close()
@@ -209,7 +230,11 @@ def test_time_ends_a_search(
     ticks = iter(range(0, 10_000, 10))
     study = open_study(tmp_path, settings, sizes)
     scheduler = TrialScheduler(
-        study, space, sampler="random", seed=0, budget=500, max_seconds=200, clock=lambda: float(next(ticks))
+        study,
+        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        budget=500,
+        max_seconds=200,
+        clock=lambda: float(next(ticks)),
     )
     inline.run(scheduler, task, by_formula)
     assert scheduler.ended == "time"
@@ -228,7 +253,7 @@ def test_a_target_that_rejects_nearly_all_ends_with_a_reason(
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     strict = replace(task, limits=replace(task.limits, target_ms=0.01))
-    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=1)
+    scheduler = TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=1)
     inline.run(scheduler, strict, by_formula)
     assert scheduler.ended == "rejections"
     study.close()
@@ -257,7 +282,12 @@ def test_the_best_are_trained_with_more_seeds(
     def scheduler(**more: Any) -> TrialScheduler:
         baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
         return TrialScheduler(
-            study, space, sampler="random", seed=0, budget=12, baselines=baselines, replicates=2, **more
+            study,
+            Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+            budget=12,
+            baselines=baselines,
+            replicates=2,
+            **more,
         )
 
     first = scheduler()
@@ -304,7 +334,9 @@ def test_whoever_takes_the_place_of_a_lucky_one_is_trained_with_other_seeds_too(
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=12, replicates=2)
+    scheduler = TrialScheduler(
+        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=12, replicates=2
+    )
     asked: list[str] = []
 
     def again(architecture: Architecture, task: Task, repetition: int) -> Score:
@@ -337,7 +369,9 @@ def test_repetitions_that_all_fail_stop_the_search(
     def broken(architecture: Architecture, task: Task, repetition: int) -> Score:
         raise MemoryError("no memory")
 
-    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=8, replicates=2)
+    scheduler = TrialScheduler(
+        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=8, replicates=2
+    )
     with pytest.raises(ProxyError, match="in a row, the last with: MemoryError: no memory"):
         inline.run(scheduler, task, by_formula, broken)
     assert study.repeats() == {}
@@ -353,7 +387,11 @@ def test_without_enough_scores_a_design_counts_by_the_mean_of_its_own(
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=2), task, by_formula)
+    inline.run(
+        TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=2),
+        task,
+        by_formula,
+    )
     record = next(r for r in study.records() if r.status == "trained")
     assert record.evaluation and record.evaluation.score
     known = estimates(study.records(), {record.label: {"1": 0.5, "2": 0.6}})
@@ -372,7 +410,11 @@ def test_the_sampler_looks_for_accuracy_below_the_target_and_now_and_then_for_th
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    inline.run(TrialScheduler(study, space, sampler="tpe", seed=0, budget=50), task, by_formula)
+    inline.run(
+        TrialScheduler(study, Proposer(space, sampler="tpe", seed=0, target_ms=study.target_ms), budget=50),
+        task,
+        by_formula,
+    )
     near, front = [], []
     started = min(record.number for record in study.records() if record.origin == "tpe")
     drawn = [record.number for record in study.records() if record.origin == "random" and record.number > started]
@@ -403,8 +445,13 @@ def test_a_baseline_that_breaks_another_limit_is_no_feasible_one_for_the_sampler
     def proposed(space: SearchSpace, history: list[Observation], *_: object, **__: object) -> None:
         seen.extend(history)
 
-    monkeypatch.setattr("nas.search.scheduler.propose", proposed)
-    scheduler = TrialScheduler(study, space, sampler="gp", seed=0, budget=2, baselines={"yolo11n": yolo11("n", 96)})
+    monkeypatch.setattr("nas.search.proposals.propose", proposed)
+    scheduler = TrialScheduler(
+        study,
+        Proposer(space, sampler="gp", seed=0, target_ms=study.target_ms),
+        budget=2,
+        baselines={"yolo11n": yolo11("n", 96)},
+    )
     inline.run(scheduler, few, by_formula)
     study.close()
     (baseline,) = seen
@@ -421,25 +468,27 @@ def test_time_that_runs_out_beside_the_last_repetition_is_no_early_end(
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    inline.run(TrialScheduler(study, space, sampler="random", seed=0, budget=1), task, by_formula)
+    inline.run(
+        TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=1),
+        task,
+        by_formula,
+    )
     now = [0.0]
     scheduler = TrialScheduler(
         study,
-        space,
-        sampler="random",
-        seed=0,
+        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
         budget=1,
         replicates=1,
         max_seconds=9.0,
         clock=lambda: now[0],
         parallel=2,
     )
-    last = scheduler.next()
+    last = scheduler.ask()
     assert isinstance(last, PendingTrial) and last.more == Replicate(1)
     now[0] = 10.0
-    assert scheduler.next() == "wait"
-    scheduler.finish(last, Score(0.5, 0.6))
-    assert scheduler.next() is None and scheduler.ended == "budget"
+    assert scheduler.ask() is NoTrial.WAIT
+    scheduler.tell(last, Score(0.5, 0.6))
+    assert scheduler.ask() is NoTrial.DONE and scheduler.ended == "budget"
     study.close()
 
 
@@ -453,6 +502,10 @@ def test_candidates_begin_near_the_designs_that_are_known_to_be_good(
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     near = [yolo11("n", 96, 0.5)]
-    inline.run(TrialScheduler(study, space, sampler="gp", seed=0, budget=3, near=near), task, by_formula)
+    inline.run(
+        TrialScheduler(study, Proposer(space, sampler="gp", seed=0, target_ms=study.target_ms, near=near), budget=3),
+        task,
+        by_formula,
+    )
     assert {record.origin for record in study.records()} == {"mutation"}
     study.close()

@@ -24,6 +24,7 @@ from nas.results.writer import write
 from nas.search.conclude import FinalMeasurement, conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline
+from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
@@ -57,7 +58,16 @@ def study(
     if not searched.is_dir():
         made = StoredStudy(searched, settings, sizes)
         baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
-        inline.run(TrialScheduler(made, space, sampler="random", seed=0, budget=12, baselines=baselines), task, formula)
+        inline.run(
+            TrialScheduler(
+                made,
+                Proposer(space, sampler="random", seed=0, target_ms=made.target_ms),
+                budget=12,
+                baselines=baselines,
+            ),
+            task,
+            formula,
+        )
         made.close()
     shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
     return StoredStudy(tmp_path, settings, sizes)

@@ -15,6 +15,7 @@ from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.latency_filter import latency_predictor
 from nas.search.pending_trial import PendingTrial
+from nas.search.proposals import Proposer
 from nas.search.sampler import Sampler
 from nas.search.scheduler import NEAR, PASSED_OVER, TrialScheduler
 from nas.space.space import SearchSpace
@@ -88,8 +89,10 @@ def test_a_campaign_passes_over_and_then_measures_all_the_same(
         return prediction(99.0)
 
     study = StoredStudy(tmp_path, settings, sizes)
-    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=2, latency_predictor=never)
-    assignment = scheduler.next()
+    scheduler = TrialScheduler(
+        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms, predict=never), budget=2
+    )
+    assignment = scheduler.ask()
     assert isinstance(assignment, PendingTrial)
     assert len(asked) == len(set(asked)) == PASSED_OVER
     assert assignment.architecture.key not in asked
@@ -113,7 +116,9 @@ def test_beside_a_sampler_random_draws_are_near_the_target(
         return prediction(settings.target_ms * NEAR * (0.8 if len(asked) == 1 else 1.2))
 
     study = StoredStudy(tmp_path, settings, sizes)
-    assignment = TrialScheduler(study, space, sampler=sampler, seed=0, budget=2, latency_predictor=fast_at_first).next()
+    assignment = TrialScheduler(
+        study, Proposer(space, sampler=sampler, seed=0, target_ms=study.target_ms, predict=fast_at_first), budget=2
+    ).ask()
     assert isinstance(assignment, PendingTrial)
     assert assignment.architecture.key == asked[1 if passed_over else 0] == asked[-1]
     study.close()
@@ -138,7 +143,9 @@ def test_a_search_measures_what_it_passed_over_before_it_gives_up(
     def never(records: Sequence[Record], design: Architecture) -> Prediction:
         return Prediction(9.0, 8.0, 10.0, 0.0)
 
-    scheduler = TrialScheduler(study, small, sampler="random", seed=0, budget=100, latency_predictor=never)
+    scheduler = TrialScheduler(
+        study, Proposer(small, sampler="random", seed=0, target_ms=study.target_ms, predict=never), budget=100
+    )
     inline.run(scheduler, task, by_formula)
     measured = {r.key for r in study.records()}
     study.close()

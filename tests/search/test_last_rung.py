@@ -13,9 +13,10 @@ from nas.proxy import Score
 from nas.results.dashboard import annotate
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.pending_trial import PendingTrial, Promotion, Replicate
+from nas.search.pending_trial import NoTrial, PendingTrial, Promotion, Replicate
 from nas.search.progress import LastPhase, Progress
 from nas.search.promotions import kind, shortlists, standing
+from nas.search.proposals import Proposer
 from nas.search.scheduler import FAILURES_IN_A_ROW, TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
@@ -131,19 +132,17 @@ def test_the_time_left_counts_the_last_rung_before_it_begins(
     study, now = opened("one"), [0.0]
     scheduler = TrialScheduler(
         study,
-        space,
-        sampler="random",
-        seed=0,
+        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
         budget=BUDGET + 1,
         baselines=BASELINES,
         last_rung=STEPS,
         clock=lambda: now[0],
     )
     while sum(r.status == "trained" for r in study.records()) <= BUDGET:
-        assignment = scheduler.next()
+        assignment = scheduler.ask()
         assert isinstance(assignment, PendingTrial)
         now[0] += 1.0
-        scheduler.finish(assignment, formula(assignment.architecture, task, assignment.label))
+        scheduler.tell(assignment, formula(assignment.architecture, task, assignment.label))
     found = scheduler.progress()
     expected = TOP_K + 2  # two kinds of baselines, each as long as so many proxies
     assert found.last_phase is None and found.left_s == pytest.approx(now[0] * expected * STEPS / settings.steps)
@@ -282,16 +281,21 @@ def test_what_stops_a_search_is_no_failure(opened: Open, space: SearchSpace, tas
 def test_workers_train_beside_each_other(opened: Open, space: SearchSpace, task: Task) -> None:
     study = opened("one")
     scheduler = TrialScheduler(
-        study, space, sampler="random", seed=0, budget=BUDGET, baselines=BASELINES, last_rung=STEPS, parallel=2
+        study,
+        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        budget=BUDGET,
+        baselines=BASELINES,
+        last_rung=STEPS,
+        parallel=2,
     )
-    first, second = scheduler.next(), scheduler.next()
-    assert isinstance(first, PendingTrial) and isinstance(second, PendingTrial) and scheduler.next() == "wait"
+    first, second = scheduler.ask(), scheduler.ask()
+    assert isinstance(first, PendingTrial) and isinstance(second, PendingTrial) and scheduler.ask() is NoTrial.WAIT
     assert first.label != second.label and first.more == second.more == Promotion()
-    scheduler.finish(first, LastRung(Score(0.5, 0.6), STEPS, 1.0, 0.01))
-    third = scheduler.next()
+    scheduler.tell(first, LastRung(Score(0.5, 0.6), STEPS, 1.0, 0.01))
+    third = scheduler.ask()
     assert isinstance(third, PendingTrial) and third.label not in (first.label, second.label)
     with pytest.raises(TypeError, match="Score is no answer to Promotion"):
-        scheduler.finish(second, Score(0.5, 0.6))
+        scheduler.tell(second, Score(0.5, 0.6))
     study.close()
 
 

@@ -23,6 +23,7 @@ from nas.search.conclude import FinalMeasurement, conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.promotions import kind, standing
+from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
@@ -206,7 +207,11 @@ def train(study: StoredStudy, space: SearchSpace, task: Task) -> None:
     """The last rung, with scores that turn the proxies' order of the candidates round."""
     scores = iter((0.30, 0.35, 0.36, 0.31, 0.40))
     scheduler = TrialScheduler(
-        study, space, sampler="random", seed=0, budget=BUDGET, baselines=BASELINES, last_rung=STEPS
+        study,
+        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        budget=BUDGET,
+        baselines=BASELINES,
+        last_rung=STEPS,
     )
 
     def last(*_: object) -> LastRung:

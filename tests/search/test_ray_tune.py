@@ -18,6 +18,7 @@ from nas.search.executors import ray_tune
 from nas.search.executors.scratch import own_folder
 from nas.search.progress import Progress
 from nas.search.promotions import standing
+from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
@@ -34,6 +35,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tests.search import conftest
+from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.study.evaluation import Limits
 from nas.search.evaluate import Task
@@ -54,7 +56,8 @@ folder, budget = Path(sys.argv[1]), int(sys.argv[2])
 settings = SearchSettings.from_dict(json.loads(sys.argv[3]))
 space = load_space("ghostv2-n")
 study = StoredStudy(folder, settings, {d.name: len(d.choices) for d in space.dimensions})
-scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=budget, parallel=3)
+proposer = Proposer(space, sampler="random", seed=0, target_ms=study.target_ms)
+scheduler = TrialScheduler(study, proposer, budget=budget, parallel=3)
 task = Task(Limits(2.5), LatencySettings(), conftest.CALIBRATION, ProxySettings(), None, 1.0, 6, folder)
 ray_tune.run(scheduler, task, slow, workers=2)
 print("ended", scheduler.ended)
@@ -78,9 +81,7 @@ def test_tune_carries_out_a_campaign(
     study = StoredStudy(tmp_path, settings, sizes)
     scheduler = TrialScheduler(
         study,
-        space,
-        sampler="random",
-        seed=0,
+        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
         budget=5,
         parallel=3,
         baselines={"yolo11n": yolo11("n", 160)},
@@ -112,9 +113,7 @@ def test_tune_carries_out_a_last_rung(
     study = StoredStudy(tmp_path, settings, sizes)
     scheduler = TrialScheduler(
         study,
-        space,
-        sampler="random",
-        seed=0,
+        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
         budget=4,
         parallel=3,
         baselines={"source-96": yolo11("n", 96), "narrowed-96": yolo11("n", 96, 0.25)},
@@ -196,7 +195,9 @@ def test_what_cannot_be_stored_ends_a_search(
             with study._storage.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA max_page_count=1")
 
-    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=20, on_progress=full)
+    scheduler = TrialScheduler(
+        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=20, on_progress=full
+    )
     with pytest.raises(StorageError, match=r"study.db cannot be written: database or disk is full; what is finished"):
         ray_tune.run(scheduler, task, formula, workers=1)
     study.close()

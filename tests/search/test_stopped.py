@@ -14,6 +14,7 @@ from nas.errors import DataChanged, DeviceLost, GhostnasError, StorageError
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.pending_trial import PendingTrial
+from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
@@ -71,7 +72,7 @@ def test_the_search_stops_and_goes_on_with_the_same_trial(
     sizes: dict[str, int],
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
-    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=9)
+    scheduler = TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=9)
     with pytest.raises(type(error), match=message):
         inline.run(scheduler, task, Stopped(3, error))
     assert [r.status for r in study.records()][3] == "running"
@@ -80,10 +81,10 @@ def test_the_search_stops_and_goes_on_with_the_same_trial(
     study.close()
 
     study = StoredStudy(tmp_path, settings, sizes)
-    again = TrialScheduler(study, space, sampler="random", seed=0, budget=9)
-    first = again.next()
+    again = TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=9)
+    first = again.ask()
     assert isinstance(first, PendingTrial) and first.architecture.key == lost
-    again.finish(first, formula(first.architecture, task, first.label))
+    again.tell(first, formula(first.architecture, task, first.label))
     inline.run(again, task, formula)
     records = study.records()
     assert sum(r.status == "trained" for r in records) == 9
@@ -97,7 +98,10 @@ def test_a_baseline_is_repeated_too(
     for evaluator in (Stopped(0, LOST), formula):
         study = StoredStudy(tmp_path, settings, sizes)
         scheduler = TrialScheduler(
-            study, space, sampler="random", seed=0, budget=1, baselines={"yolo11n": yolo11("n", 160)}
+            study,
+            Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+            budget=1,
+            baselines={"yolo11n": yolo11("n", 160)},
         )
         if evaluator is formula:
             inline.run(scheduler, task, evaluator)
@@ -122,7 +126,9 @@ def test_workers_stop_it_too(
     sizes: dict[str, int],
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
-    scheduler = TrialScheduler(study, space, sampler="random", seed=0, budget=5, parallel=3)
+    scheduler = TrialScheduler(
+        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=5, parallel=3
+    )
     with pytest.raises(type(error), match=str(error)):
         ray_tune.run(scheduler, task, evaluator, workers=2)
     assert {r.status for r in study.records()} == {"running"}

@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from nas.architecture import Architecture
 from nas.errors import StorageError
-from nas.latency.predictor.features import NAMES, Features, features
+from nas.latency.predictor.features import NAMES, Features, graph_features
 from nas.util.paths import cache_dir, cache_subdir
 from nas.util.provenance import GRAPH
 
@@ -50,7 +50,7 @@ def remember_features(architecture: Architecture, classes: int, onnx: bytes) -> 
         ModelError: The graph cannot be read.
         StorageError: The cache folder cannot be written.
     """
-    found = features(onnx)
+    found = graph_features(onnx)
     _keep(_name(architecture, classes), found)
     return found
 

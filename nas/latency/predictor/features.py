@@ -139,7 +139,7 @@ class Features:
         return cls(tuple(float(data[name]) for name in NAMES))
 
 
-def features(onnx: bytes) -> Features:
+def graph_features(onnx: bytes) -> Features:
     """The work that an exported model does.
 
     Args:

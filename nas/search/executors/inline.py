@@ -1,8 +1,7 @@
-"""Runs a scheduler in this process, one trial at a time."""
+"""Runs trials in this process, one at a time."""
 
-from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
 from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, train_again, train_last
-from nas.search.executors.work import Trainers
+from nas.search.executors.attempt import Trainers
 from nas.search.pending_trial import PendingTrial
 from nas.search.scheduler import TrialScheduler
 
@@ -14,7 +13,7 @@ def run(
     again: TrainAgain = train_again,
     last: TrainLast = train_last,
 ) -> None:
-    """Evaluate trials until the scheduler ends.
+    """Evaluate trials until the scheduler has none.
 
     Args:
         scheduler: What to try.
@@ -24,20 +23,8 @@ def run(
         last: What trains a design at the last rung.
 
     Raises:
-        GhostnasError: The scheduler cannot go on (see `TrialScheduler.fail`, `postpone`, `lose` and `halt`).
+        GhostnasError: The search cannot go on (`TrialScheduler.tell`).
     """
     trainers = Trainers(evaluator, again, last)
-    while isinstance(assignment := scheduler.next(), PendingTrial):
-        try:
-            found = trainers.carry_out(assignment, task)
-        except DeviceLost as error:
-            scheduler.lose(assignment, str(error))
-        except (StorageError, DataChanged) as error:
-            scheduler.halt(assignment, error)
-        except Unmeasurable as error:
-            scheduler.postpone(assignment, str(error))
-        except Exception as error:
-            # Whatever a candidate's build or training raises is that candidate's failure, stored with its reason.
-            scheduler.fail(assignment, f"{type(error).__name__}: {error}")
-        else:
-            scheduler.finish(assignment, found)
+    while isinstance(pending := scheduler.ask(), PendingTrial):
+        scheduler.tell(pending, trainers.attempt(pending, task))

@@ -18,8 +18,8 @@ from typing import Any
 
 from nas.errors import GhostnasError
 from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, train_again, train_last
+from nas.search.executors.attempt import Trainers
 from nas.search.executors.scratch import own_folder
-from nas.search.executors.work import Trainers
 from nas.search.scheduler import TrialScheduler
 from nas.util.environment import module_path
 from nas.util.paths import cache_dir, cache_subdir, lock_dir, writable_dir
@@ -67,7 +67,7 @@ def run(
         last: What trains a design at the last rung; a function that workers can import.
 
     Raises:
-        GhostnasError: The scheduler cannot go on (see `TrialScheduler.fail`, `postpone`, `lose` and `halt`).
+        GhostnasError: The search cannot go on (`TrialScheduler.tell`).
         KeyboardInterrupt: The user interrupted the search; the workers are stopped, running trials stay to be repeated.
     """
     with _ray(workers) as folder:

@@ -1,0 +1,54 @@
+"""A pending trial carried out, in whatever process; a failure is a result too."""
+
+from dataclasses import dataclass
+
+from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
+from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, evaluate, train_again, train_last
+from nas.search.pending_trial import Failure, FailureKind, PendingTrial, Promotion, Replicate, Result
+
+_KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
+    (DeviceLost, "device lost"),
+    (StorageError, "not written"),
+    (DataChanged, "data changed"),
+    (Unmeasurable, "disturbed"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trainers:
+    """What evaluates and trains designs; functions that workers can import.
+
+    Attributes:
+        evaluate: What evaluates a design.
+        again: What trains one with another seed.
+        last: What trains one at the last rung.
+    """
+
+    evaluate: Evaluator = evaluate
+    again: TrainAgain = train_again
+    last: TrainLast = train_last
+
+    def attempt(self, pending: PendingTrial, task: Task) -> Result:
+        """Carry a trial out.
+
+        Args:
+            pending: The trial.
+            task: How designs are evaluated.
+        """
+        try:
+            return self._carried_out(pending, task)
+        except Exception as error:
+            kind = next((kind for cls, kind in _KINDS if isinstance(error, cls)), None)
+            if kind is not None:
+                return Failure(kind, str(error))
+            # Whatever a design's build or training raises is that design's failure, stored with its reason.
+            return Failure("failed", f"{type(error).__name__}: {error}")
+
+    def _carried_out(self, pending: PendingTrial, task: Task) -> Result:
+        match pending.more:
+            case None:
+                return self.evaluate(pending.architecture, task, pending.label, pending.baseline)
+            case Replicate(number):
+                return self.again(pending.architecture, task, number)
+            case Promotion():
+                return self.last(pending.architecture, task, pending.label, pending.baseline)

@@ -15,7 +15,7 @@ from ultralytics.utils.torch_utils import get_flops
 from nas.architecture.architecture import Architecture, Stage
 from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError
-from nas.model import builder as building
+from nas.model import complexity
 from nas.model.builder import build, fused, load_model
 from nas.model.complexity import count
 from nas.model.onnx import to_onnx
@@ -143,7 +143,7 @@ def test_count_is_at_the_real_size_and_says_its_rule() -> None:
 
 
 def test_a_count_of_zero_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building.thop, "profile", lambda *_, **__: (0.0, 0.0))
+    monkeypatch.setattr(complexity.thop, "profile", lambda *_, **__: (0.0, 0.0))
     with pytest.raises(ModelError, match="ultralytics-thop"):
         count(build(to_yaml(ARCH, 4)), 64)
 

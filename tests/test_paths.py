@@ -130,7 +130,7 @@ def test_a_finished_search_is_written_listed_and_taken_home(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
     folder = Path("results") / name
     study = begun(folder)
     baselines = {"yolo11n": yolo11("n", 160)}

@@ -28,15 +28,15 @@ __getattr__ = lazy(
     __name__,
     {
         "architecture": (
+            "BLOCK_CHOICES",
+            "CHOICES_OF",
+            "LEVELS",
             "Activation",
             "Architecture",
-            "BLOCK_CHOICES",
             "Block",
             "C3k",
-            "CHOICES_OF",
             "Downsample",
             "Head",
-            "LEVELS",
             "Levels",
             "Neck",
             "Stage",

@@ -34,8 +34,8 @@ __getattr__ = lazy(
             "resumable",
         ),
         "complexity": (
+            "complexity_of",
             "count",
-            "work",
         ),
         "known_checkpoints": (
             "checkpoint_at_hand",

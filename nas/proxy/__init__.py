@@ -59,9 +59,9 @@ __getattr__ = lazy(
             "DEFAULT_STEPS",
             "FINE_TUNING",
             "LAST_RUNG",
+            "SOURCE_STEPS",
             "ProxyResult",
             "ProxySettings",
-            "SOURCE_STEPS",
             "Score",
             "steps_for_epochs",
         ),
@@ -73,8 +73,8 @@ __getattr__ = lazy(
             "train_proxy",
         ),
         "validation": (
-            "evaluate",
             "score_with",
+            "validate",
         ),
     },
 )

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 __getattr__ = lazy(
     __name__,
     {
-        "conclusions": ("gain_sentence",),
+        "conclusions": (
+            "gain_sentence",
+            "next_commands",
+        ),
         "dashboard": (
             "annotate",
             "is_loopback",
@@ -38,9 +41,6 @@ __getattr__ = lazy(
             "check_name",
             "check_results",
         ),
-        "writer": (
-            "next_commands",
-            "write",
-        ),
+        "writer": ("write",),
     },
 )

@@ -26,7 +26,7 @@ from nas.study import StoredStudy
 from nas.util.provenance import host_machine, versions
 
 
-def _check_device(latency: LatencySettings) -> None:
+def check_latency_device(latency: LatencySettings) -> None:
     """What a new search cannot do without is told before anything is written: the device, and the runtime on it.
 
     Raises:
@@ -49,7 +49,7 @@ def _check_device(latency: LatencySettings) -> None:
         ) from error
 
 
-def _check_heads(request: Request) -> None:
+def check_heads(request: Request) -> None:
     if request.latency.runtime == "ncnn" and True in request.space.choices["end2end"]:
         raise UsageError(
             f"ncnn cannot run the heads without NMS of {request.space.name} (it has no top-k); write `end2end: false` "
@@ -57,7 +57,7 @@ def _check_heads(request: Request) -> None:
         )
 
 
-def _check_checkpoints(request: Request) -> None:
+def check_checkpoints(request: Request) -> None:
     """What proxies begin with and learn from is loaded once before anything is written.
 
     Raises:
@@ -78,7 +78,9 @@ def _check_checkpoints(request: Request) -> None:
             check_strides(teacher, build(to_yaml(design, 1), seed=0), request.proxy.teacher)
 
 
-def _begun(study: StoredStudy, latency: LatencySettings, proxy: ProxySettings, *, complete: bool) -> dict[str, Any]:
+def where_begun(
+    study: StoredStudy, latency: LatencySettings, proxy: ProxySettings, *, complete: bool
+) -> dict[str, Any]:
     """Where and with which versions a search began: what is measured later belongs beside it only if it is there, too.
 
     Args:
@@ -115,7 +117,7 @@ def _begun(study: StoredStudy, latency: LatencySettings, proxy: ProxySettings, *
     return kept
 
 
-def _check_last_rung(request: Request) -> None:
+def check_last_rung(request: Request) -> None:
     """Raises UsageError where the last rung is no longer than what comes before it."""
     if request.last_rung is not None and request.last_rung < request.proxy.steps:
         raise UsageError(

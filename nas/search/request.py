@@ -105,7 +105,7 @@ def _place(place: str) -> str:
     return place if place == LOCAL else parse_address(place).label
 
 
-def _with_steps(request: Request, data: DetectionData) -> Request:
+def with_steps(request: Request, data: DetectionData) -> Request:
     if request.epochs is None:
         return request
     steps = steps_for_epochs(request.epochs, len(data.train), request.proxy.batch)

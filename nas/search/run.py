@@ -23,11 +23,11 @@ from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.feasibility import Feasibility, check
 from nas.search.latency_filter import latency_predictor
-from nas.search.preflight import _begun, _check_checkpoints, _check_device, _check_heads, _check_last_rung
+from nas.search.preflight import check_checkpoints, check_heads, check_last_rung, check_latency_device, where_begun
 from nas.search.progress import Reporter
 from nas.search.promotions import standing
 from nas.search.proposals import Proposer
-from nas.search.request import Request, _with_steps, search_settings
+from nas.search.request import Request, search_settings, with_steps
 from nas.search.scheduler import TrialScheduler
 from nas.search.source_baselines import scale_of
 from nas.space import points, shipped_literals
@@ -57,8 +57,8 @@ def run_search(
     if request.name is not None:
         check_name(request.name)
     data = load(request.data, fraction=request.fraction, reading=reporter.reading)
-    request = _with_steps(request, data)
-    _check_last_rung(request)
+    request = with_steps(request, data)
+    check_last_rung(request)
     settings = search_settings(request, data)
     folder = request.out / (request.name or settings.default_name)
     if request.data is not None and (key := split_that_holds(data.source, folder)) is not None:
@@ -70,10 +70,10 @@ def run_search(
         ray_tune.home()
     MachineLock()
     if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: that is told below
-        _check_heads(request)
-        _check_checkpoints(request)
+        check_heads(request)
+        check_checkpoints(request)
         check_memory(data.train, max(request.space.choices["imgsz"]))
-        _check_device(request.latency)
+        check_latency_device(request.latency)
     writable_dir(folder)
     # A path that travels to other processes is absolute, whatever folder they run in.
     source = None if request.data is None else str(data.source.absolute())
@@ -82,7 +82,7 @@ def run_search(
     try:
         done = sum(r.status == "trained" for r in study.records())
         reporter.opened(folder, settings, data, done)
-        begun = _begun(study, request.latency, request.proxy, complete=done >= request.budget)
+        begun = where_begun(study, request.latency, request.proxy, complete=done >= request.budget)
         tuned = None if request.source is None else _tuned(study, request, request.source, data, reporter)
         task = Task(
             limits=request.limits,

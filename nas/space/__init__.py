@@ -26,8 +26,8 @@ __getattr__ = lazy(
             "shipped_literals",
         ),
         "reference_designs": (
-            "Scale",
             "UNIFORM_WIDTHS",
+            "Scale",
             "ghost_corner",
             "scaled_yolo11",
             "yolo11",

@@ -20,25 +20,25 @@ __getattr__ = lazy(
     __name__,
     {
         "accuracy": (
-            "Estimates",
             "TOP_K",
+            "Estimates",
             "estimates",
-            "favourites",
             "most_accurate",
+            "top_candidates",
         ),
         "evaluation": (
             "Evaluation",
             "Limits",
         ),
         "finalists": (
-            "Final",
             "Finalist",
             "Finalists",
+            "FinalMeasurement",
             "choose_best",
         ),
         "last_rung": (
-            "LastRung",
             "SCORES",
+            "LastRung",
             "Standing",
             "last_rungs",
             "read_last_rungs",
@@ -61,9 +61,9 @@ __getattr__ = lazy(
             "open_storage",
         ),
         "store": (
-            "Annotate",
             "REPEATS",
             "SEARCH",
+            "Annotate",
             "StoredStudy",
             "read_records",
         ),

@@ -12,14 +12,14 @@ __getattr__ = lazy(
     __name__,
     {
         "acquisition": (
-            "Seen",
-            "promises",
+            "MeasuredDesign",
+            "constrained_expected_improvement",
         ),
         "posterior": (
+            "AccuracyEstimate",
+            "ScoredDesign",
             "ScorePosterior",
-            "Estimate",
-            "Scored",
-            "denoised",
+            "posterior_of",
         ),
     },
 )

@@ -110,9 +110,9 @@ def test_a_search_elsewhere_needs_the_runtime_here_too(
 
         def __exit__(self, *_: object) -> None: ...
 
-    monkeypatch.setattr("nas.search.run.connect", lambda place: There())
-    monkeypatch.setattr("nas.search.run.key_of", lambda *_: {})
-    monkeypatch.setattr("nas.search.run.run_once", lambda *_: "1.0")
+    monkeypatch.setattr("nas.search.preflight.connect", lambda place: There())
+    monkeypatch.setattr("nas.search.preflight.key_of", lambda *_: {})
+    monkeypatch.setattr("nas.search.preflight.run_once", lambda *_: "1.0")
     code, message = ghostnas(
         "search", "--device", "ssh://pi@board", "--runtime", "ncnn", "--precision", "float16", "--workers", "0"
     )

@@ -9,7 +9,7 @@ import pytest
 from nas.errors import DeviceLost, StudyError
 from nas.latency import LatencySettings
 from nas.proxy import ProxySettings
-from nas.search import run
+from nas.search import preflight
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from nas.util.provenance import host_machine, versions
@@ -23,13 +23,13 @@ def study(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> St
 
 
 def device(monkeypatch: pytest.MonkeyPatch, **changed: str) -> None:
-    monkeypatch.setattr(run, "connect", lambda place: nullcontext())
-    monkeypatch.setattr(run, "key_of", lambda *_: {**KEY, **changed})
-    monkeypatch.setattr(run, "find_precision", lambda *_: changed.get("arithmetic", "float32"))
+    monkeypatch.setattr(preflight, "connect", lambda place: nullcontext())
+    monkeypatch.setattr(preflight, "key_of", lambda *_: {**KEY, **changed})
+    monkeypatch.setattr(preflight, "find_precision", lambda *_: changed.get("arithmetic", "float32"))
 
 
 def begun(study: StoredStudy, complete: bool = False) -> dict[str, Any]:
-    return run._begun(study, LatencySettings(), ProxySettings(device="cpu"), complete=complete)
+    return preflight.where_begun(study, LatencySettings(), ProxySettings(device="cpu"), complete=complete)
 
 
 def test_where_a_search_began_is_kept(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_a_complete_search_needs_no_device(study: StoredStudy, monkeypatch: pyte
     def away(place: str) -> None:
         raise DeviceLost("pi@board is away")
 
-    monkeypatch.setattr(run, "connect", away)
+    monkeypatch.setattr(preflight, "connect", away)
     assert begun(study, complete=True) == first
     with pytest.raises(DeviceLost):
         begun(study)

@@ -88,7 +88,7 @@ def slower(factor: float) -> object:
 def test_the_front_holds_by_its_own_fresh_numbers(
     study: StoredStudy, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.3))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.3))
     front, baselines, _ = conclude(study, task)
     points = [(f.final.latency.latency_ms, f.accuracy) for f in front]
     known = estimates([*study.baselines(), *study.records()], {})
@@ -106,7 +106,7 @@ def test_the_front_holds_by_its_own_fresh_numbers(
     def never(*_: object, **__: object) -> list[FinalMeasurement]:
         raise AssertionError("a kept final was measured again")
 
-    monkeypatch.setattr("nas.search.conclude.confirm", never)
+    monkeypatch.setattr("nas.search.conclude.remeasure", never)
     assert conclude(study, task) == (front, baselines, [])
     study.close()
 
@@ -152,7 +152,7 @@ def outcome(study: StoredStudy, settings: SearchSettings) -> MakeOutcome:
 def test_a_baseline_is_best_when_it_is_ahead(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
     front, baselines, _ = conclude(study, task)
 
     usual = outcome(front, baselines)
@@ -195,7 +195,7 @@ def test_place_and_statistic_are_named(
     outcome: MakeOutcome,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
     finished = outcome(*conclude(study, task))
     board = LatencySettings(statistic="p95", sustained_s=60, place="ssh://pi@board?python=/home/pi/bin/python")
     names: list[str] = []
@@ -224,7 +224,7 @@ def test_place_and_statistic_are_named(
 def test_what_cannot_be_told_apart_is_named(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
     finished = outcome(*conclude(study, task))
     best, known = finished.best, finished.known
     assert best is not None and best.estimate is not None
@@ -245,7 +245,7 @@ def test_what_cannot_be_told_apart_is_named(
 def test_the_report_tells_where_a_search_began_and_what_is_other_now(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
     here = outcome(*conclude(study, task))
     assert "- latencies: a board; onnxruntime 1\n" in report(here) and "this part of the search:" not in report(here)
     versions_then = {**versions(), "torch": "1.0"}
@@ -261,7 +261,7 @@ def test_the_report_tells_where_a_search_began_and_what_is_other_now(
 def test_the_report_says_of_val_what_is_true_of_it(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
     unseen = outcome(*conclude(study, task))
     assert "the data set's own val, which chose nothing; it is looked at once" in report(unseen)
     seen = replace(unseen, findings=Findings(overlaps=(Overlap("val", "train", 2, 1, 8),)))
@@ -275,7 +275,7 @@ def test_the_report_says_of_val_what_is_true_of_it(
 def test_the_yamls_need_no_file_but_the_study(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
     finished = outcome(*conclude(study, task))
     write(finished)
     best = finished.best
@@ -289,7 +289,7 @@ def test_the_yamls_need_no_file_but_the_study(
 def test_the_table_fits_80_characters(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
     front, baselines, _ = conclude(study, task)
     wide = replace(baselines[0].final.latency, latency_ms=12.34, low_ms=12.01, high_ms=12.67)
     slow = replace(baselines[0], final=replace(baselines[0].final, latency=wide))
@@ -312,7 +312,7 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
         latencies = [evaluated(record)[0].latency for record in records]
         return [FinalMeasurement(one, Score(0.2, 0.3), None, 0.0, "digest") for one in latencies]
 
-    monkeypatch.setattr("nas.search.conclude.confirm", disturbed)
+    monkeypatch.setattr("nas.search.conclude.remeasure", disturbed)
     front, baselines, _ = conclude(study, task)
     assert not any(f.final.remeasured for f in [*baselines, *front])
     assert all(f.meets_target == f.evaluation.latency.meets(2.5) for f in front)
@@ -324,7 +324,7 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
     assert "too disturbed to measure" in gain_sentence(finished) and "| yes? |" in report(finished)
     assert {row["latency_level"] for row in table(study.folder, "front.csv")} == {"screening"}
 
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
     front, baselines, _ = conclude(study, task)
     assert all(f.final.remeasured for f in [*baselines, *front]) and any(f.meets_target for f in front)
     assert "too disturbed" not in gain_sentence(outcome(front, baselines))
@@ -346,7 +346,7 @@ def test_the_report_tells_what_the_precision_costs_and_flags_more_than_a_point(
             FinalMeasurement(latency, Score(0.2, 0.3), Score(0.2 + lost, 0.3), 0.1, "digest") for latency in latencies
         ]
 
-    monkeypatch.setattr("nas.search.conclude.confirm", lossy)
+    monkeypatch.setattr("nas.search.conclude.remeasure", lossy)
     text = report(outcome(*conclude(study, task)))
     notes = [line for line in text.splitlines() if " costs " in line]
     assert notes and all(says in line for line in notes)
@@ -357,6 +357,6 @@ def test_the_report_tells_what_the_precision_costs_and_flags_more_than_a_point(
 def test_a_float32_report_says_nothing_of_a_precision(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.conclude.confirm", slower(1.0))
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
     assert " costs " not in report(outcome(*conclude(study, task)))
     study.close()

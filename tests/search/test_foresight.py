@@ -15,9 +15,9 @@ from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.latency_filter import latency_predictor
 from nas.search.pending_trial import PendingTrial
-from nas.search.proposals import Proposer
+from nas.search.proposals import NEAR, PASSED_OVER, Proposer
 from nas.search.sampler import Sampler
-from nas.search.scheduler import NEAR, PASSED_OVER, TrialScheduler
+from nas.search.scheduler import TrialScheduler
 from nas.space.space import SearchSpace
 from nas.study.evaluation import Evaluation
 from nas.study.record import Record

@@ -56,8 +56,9 @@ def never(*_: object) -> Score:
 
 
 def carry_out(study: StoredStudy, space: SearchSpace, task: Task, trainer: Trainer, **more: Any) -> TrialScheduler:
-    asked = {"sampler": "random", "seed": 0, "budget": BUDGET, "baselines": BASELINES, "last_rung": STEPS, **more}
-    scheduler = TrialScheduler(study, space, replicates=2, **asked)
+    asked = {"budget": BUDGET, "baselines": BASELINES, "last_rung": STEPS, **more}
+    proposer = Proposer(space, sampler="random", seed=0, target_ms=study.target_ms)
+    scheduler = TrialScheduler(study, proposer, replicates=2, **asked)
     inline.run(scheduler, task, formula, never, trainer)
     return scheduler
 

@@ -199,7 +199,7 @@ def remeasured(asked: list[tuple[str, bool]]) -> Any:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
-    monkeypatch.setattr("nas.search.conclude.confirm", remeasured(found))
+    monkeypatch.setattr("nas.search.conclude.remeasure", remeasured(found))
     return found
 
 

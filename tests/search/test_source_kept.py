@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from nas.errors import StudyError
-from nas.inherit import tuned
 from nas.inherit.values import Tuned
 from nas.proxy import ProxySettings, Score
 from nas.search import run
@@ -27,7 +26,7 @@ def asked(study: StoredStudy, monkeypatch: pytest.MonkeyPatch, gives: Tuned, bud
     space = SimpleNamespace(choices={"imgsz": (96, 160)})
     request: Any = SimpleNamespace(proxy=ProxySettings(), source_steps=600, space=space, budget=budget)
     reporter: Any = SimpleNamespace(tuning=None, tuned=lambda source: None)
-    monkeypatch.setattr(tuned, "tune", lambda *_: gives)
+    monkeypatch.setattr("nas.inherit.tune", lambda *_: gives)
     return run._tuned(study, request, FIRST.checkpoint, SimpleNamespace(), reporter)  # type: ignore[arg-type]
 
 

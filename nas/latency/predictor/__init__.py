@@ -12,8 +12,19 @@ if TYPE_CHECKING:
 __getattr__ = lazy(
     __name__,
     {
-        "feature_cache": ("features_of", "remember_features"),
-        "features": ("Features", "graph_features"),
-        "predictor": ("LEAST_SAMPLES", "Prediction", "Predictor", "Sample"),
+        "feature_cache": (
+            "features_of",
+            "remember_features",
+        ),
+        "features": (
+            "Features",
+            "graph_features",
+        ),
+        "predictor": (
+            "LEAST_SAMPLES",
+            "Prediction",
+            "Predictor",
+            "Sample",
+        ),
     },
 )

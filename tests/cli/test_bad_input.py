@@ -245,13 +245,13 @@ def test_a_runtime_that_is_not_installed(ghostnas: Run, tmp_path: Path, monkeypa
 def test_ncnn_is_refused_for_heads_without_nms_before_anything_is_measured() -> None:
     from types import SimpleNamespace
 
-    from nas.search.preflight import _check_heads
+    from nas.search.preflight import check_heads
     from nas.space.space import load_space
 
     def asked(runtime: str, space: str) -> object:
         return SimpleNamespace(latency=SimpleNamespace(runtime=runtime), space=load_space(space))
 
     with pytest.raises(UsageError, match="ncnn cannot run the heads without NMS of mixed-n"):
-        _check_heads(asked("ncnn", "mixed-n"))  # type: ignore[arg-type]
-    _check_heads(asked("ncnn", "ghostv2-n"))  # type: ignore[arg-type]
-    _check_heads(asked("onnxruntime", "mixed-n"))  # type: ignore[arg-type]
+        check_heads(asked("ncnn", "mixed-n"))  # type: ignore[arg-type]
+    check_heads(asked("ncnn", "ghostv2-n"))  # type: ignore[arg-type]
+    check_heads(asked("onnxruntime", "mixed-n"))  # type: ignore[arg-type]

@@ -462,7 +462,9 @@ def main() -> None:
     parser.add_argument("--held-out", action="store_true", help="only the half that is held out from tuning")
     parser.add_argument("--band", choices=BANDS, help="only the architectures of this band")
     parser.add_argument("--without", help="leave out architectures whose key holds this: box16")
-    parser.add_argument("--keep", action="store_true", help="write what reports of searches tell (nas/ranking.json)")
+    parser.add_argument(
+        "--keep", action="store_true", help="write what reports of searches tell (nas/results/proxy_quality.json)"
+    )
     parser.add_argument("--yaml", help="for --keep, the data YAML of these data; default: the embedded set")
     options = parser.parse_args()
     if options.keep and (options.held_out or options.band or options.without):

@@ -33,7 +33,7 @@ from nas.search.executors import inline
 from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space import load_space, yolo11
-from nas.study import Evaluation, Limits, Record, SearchSettings, StoredStudy, evaluated
+from nas.study import Evaluation, Limits, Record, SearchSettings, StoredStudy
 from nas.surrogate import ScoredDesign
 from nas.surrogate.posterior import described
 from nas.util import ultralytics_env
@@ -167,7 +167,7 @@ def simulated(stand_in: StandIn, sampler: sampler.Sampler, seed: int, budget: in
         counts = count(build(to_yaml(design, task.classes), seed=0), design.imgsz)
         latency_ms, accuracy = truth[label] = stand_in(design, counts.params, counts.gflops)
         latency = _latency(latency_ms, design.imgsz, task.latency)
-        violations = task.limits.violations(latency, counts.params, counts.gflops, 0)
+        violations = task.limits.check(latency, counts.params, counts.gflops, 0)
         trained = always_train or not violations
         score = Score(max(0.0, accuracy + LUCK * luck.standard_normal()), 0.0) if trained else None
         sizes = counts.params, counts.gflops, counts.rule, 0
@@ -183,15 +183,13 @@ def simulated(stand_in: StandIn, sampler: sampler.Sampler, seed: int, budget: in
             low_ms, high_ms = (latency_ms * (1 + by * _FORESEEN) for by in (-1, 1))
             return Prediction(latency_ms, low_ms, high_ms, 0.0) if len(records) >= LEAST_SAMPLES else None
 
-        more: dict[str, Any] = {"baselines": BASELINES, "foresee": latency_predictor}
-        scheduler = TrialScheduler(
-            study, Proposer(space, sampler=sampler, seed=seed, target_ms=study.target_ms), budget=budget, **more
-        )
+        proposer = Proposer(space, sampler, seed, study.target_ms, predict=latency_predictor)
+        scheduler = TrialScheduler(study, proposer, budget=budget, baselines=BASELINES)
         inline.run(scheduler, task, evaluate)
-        asked, records = study.records(), [r for r in study.records() if r.status == "trained"]
+        asked, records = study.records(), study.trained()
         study.close()
     met = [r for r in records if truth[r.label][0] <= TARGET_MS]
-    best = max(met, key=lambda record: evaluated(record)[1].map50_95)
+    best = max(met, key=lambda record: record.score.map50_95)
     volume = hypervolume([truth[r.label] for r in met], (TARGET_MS, 0.0))
     near = statistics.mean(truth[r.label][0] > TARGET_MS / 2 for r in asked)
     return Found(truth[best.label][1], volume, near)

@@ -23,7 +23,7 @@ def status(
 
     from nas.errors import StudyError
     from nas.results import find_run, list_runs
-    from nas.study import read_records
+    from nas.study import read_records, trained
     from nas.util.printable import printable
 
     console = Console(highlight=False, soft_wrap=True)
@@ -42,7 +42,7 @@ def status(
             console.print(f"{printable(folder.name)}\n  {printable(error)}", markup=False)
             continue
         counts = [r.status for r in records]
-        scores = [r.evaluation.score.map50_95 for r in records if r.evaluation and r.evaluation.score]
+        scores = [record.score.map50_95 for record in trained(records)]
         found = ", ".join(f"{counts.count(kind)} {kind}" for kind in ("trained", "rejected", "failed"))
         best = f", highest score {max(scores):.3f} mAP50-95" if scores else ""
         changed = _when(folder / "study.db")
@@ -53,7 +53,7 @@ def status(
 
 
 def _show(folder: Path, console: "Console") -> None:
-    from nas.study import in_use, read_records
+    from nas.study import TrainedRecord, in_use, read_records, trained
     from nas.util.printable import printable
 
     settings, records, baselines = read_records(folder)
@@ -65,18 +65,14 @@ def _show(folder: Path, console: "Console") -> None:
     summary = ", ".join(f"{counts.count(kind)} {kind}" for kind in ("trained", "rejected", "failed", "running"))
     console.print(f"  candidates     {summary}", markup=False)
     for record in baselines:
-        score = record.evaluation.score if record.evaluation else None
-        found = f"{score.map50_95:.3f} mAP50-95" if score else record.status
+        found = f"{record.score.map50_95:.3f} mAP50-95" if isinstance(record, TrainedRecord) else record.status
         console.print(f"  baseline       {record.label}: {found}", markup=False)
-    trained = [r for r in records if r.evaluation and r.evaluation.score]
-    if trained:
-        best = max(trained, key=lambda r: r.evaluation.score.map50_95 if r.evaluation and r.evaluation.score else 0)
-        if best.evaluation and best.evaluation.score:
-            console.print(
-                f"  highest score  {best.label}: {best.evaluation.score.map50_95:.3f} mAP50-95 at "
-                f"{best.evaluation.latency.latency_ms:.2f} ms",
-                markup=False,
-            )
+    if best := max(trained(records), key=lambda record: record.score.map50_95, default=None):
+        console.print(
+            f"  highest score  {best.label}: {best.score.map50_95:.3f} mAP50-95 at "
+            f"{best.evaluation.latency.latency_ms:.2f} ms",
+            markup=False,
+        )
 
 
 def _when(path: Path) -> str:

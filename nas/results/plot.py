@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nas.errors import GhostnasError
 from nas.latency import Latency, in_words
-from nas.study import Estimates, Finalist, Record, estimates
+from nas.study import Estimates, Finalist, Record, estimates, trained
 from nas.util.printable import printable
 
 if TYPE_CHECKING:
@@ -76,15 +76,14 @@ def _draw(
     baselines: Sequence[Finalist],
 ) -> None:
     members = {finalist.record.number for finalist in front}
-    others = [r for r in records if r.number not in members and r.evaluation and r.evaluation.score]
-    trained = [(r.evaluation, known.accuracy(r.label)) for r in others if r.evaluation]
+    others = [(r.evaluation, known.accuracy(r.label)) for r in trained(records) if r.number not in members]
     rejected = [r.evaluation for r in records if r.status == "rejected" and r.evaluation]
     axes.scatter(
-        [e.latency.latency_ms for e, _ in trained],
-        [accuracy for _, accuracy in trained],
+        [e.latency.latency_ms for e, _ in others],
+        [accuracy for _, accuracy in others],
         s=22,
         color="0.65",
-        label=f"other trained candidates ({len(trained)})",
+        label=f"other trained candidates ({len(others)})",
     )
     latencies = sorted(front, key=lambda f: f.final.latency.latency_ms)
     x = [f.final.latency.latency_ms for f in latencies]

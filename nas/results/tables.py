@@ -188,6 +188,6 @@ def _trial_row(record: Record) -> dict[str, object]:
         "onnx_bytes": evaluation.onnx_bytes,
         "imgsz": evaluation.architecture.imgsz,
         "inherited": "" if evaluation.inherited is None else round(evaluation.inherited, 4),
-        "reason": "; ".join(evaluation.violations),
+        "reason": "; ".join(one.text for one in evaluation.violations),
     }
     return row | {f"{part}_s": round(seconds, 2) for part, seconds in evaluation.seconds.items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nas.architecture import CHOICES_OF, LEVELS, Architecture, Stage, to_yaml
 from nas.latency import in_words
 from nas.study import SEARCH, LastRung, Record, read_last_rungs
+from nas.study.optuna_compat import attributes_of, set_system_attribute, system_attributes, trial_id_of
 
 if TYPE_CHECKING:
     import optuna
@@ -27,8 +28,7 @@ def annotate(study: "optuna.Study", record: Record) -> None:
     """
     if record.evaluation is None:
         return
-    storage = study._storage
-    kept = storage.get_study_user_attrs(storage.get_study_id_from_name(SEARCH))
+    kept = attributes_of(study, SEARCH)
     yaml_text = to_yaml(record.evaluation.architecture, kept["settings"]["classes"])
     write_note(study, record.number, note(record, yaml_text, read_last_rungs(kept).get(record.label)))
 
@@ -58,7 +58,7 @@ def note(record: Record, yaml_text: str, last: LastRung | None = None) -> str:
         f"{settings.runtime}, {settings.precision}, {settings.threads} thread(s), batch 1, on {settings.where}, "
         f"{in_words(settings.statistic, settings.sustained_s)}"
     )
-    verdict = "; ".join(evaluation.violations) or "none"
+    verdict = "; ".join(one.text for one in evaluation.violations) or "none"
     return f"""## {record.label} ({record.status})
 
 | | |
@@ -117,14 +117,12 @@ def write_note(study: "optuna.Study", number: int, text: str) -> None:
         number: Trial number inside the study.
         text: Markdown.
     """
-    storage, study_id = study._storage, study._study_id
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
-    known = storage.get_study_system_attrs(study_id)
+    trial_id, known = trial_id_of(study, number), system_attributes(study)
     version_key, prefix = f"dashboard:{trial_id}:note_ver", f"dashboard:{trial_id}:note_str:"
     pieces = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
     before = sum(key.startswith(prefix) for key in known)
     pieces += [""] * (before - len(pieces))  # a shorter note leaves empty pieces, which are read as nothing
     for index, piece in enumerate(pieces):
-        storage.set_study_system_attr(study_id, f"{prefix}{index}", piece)
+        set_system_attribute(study, f"{prefix}{index}", piece)
     # Version last: a killed write leaves a note that is not shown, rather than half a note.
-    storage.set_study_system_attr(study_id, version_key, known.get(version_key, 0) + 1)
+    set_system_attribute(study, version_key, known.get(version_key, 0) + 1)

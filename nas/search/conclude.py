@@ -17,10 +17,9 @@ from nas.study import (
     Finalists,
     FinalMeasurement,
     LastRung,
-    Record,
     StoredStudy,
+    TrainedRecord,
     estimates,
-    evaluated,
     last_rungs,
     weights_name,
 )
@@ -54,10 +53,10 @@ def conclude(
     # A final is of one file, so it is kept by the name of its weights.
     finals = {weights: FinalMeasurement.from_dict(value) for weights, value in kept.items()}
 
-    def weights(record: Record) -> str:
+    def weights(record: TrainedRecord) -> str:
         return weights_name(record.label, last=record.label in last)
 
-    def settle(records: Sequence[Record]) -> None:
+    def settle(records: Sequence[TrainedRecord]) -> None:
         for some in (records[start : start + TOGETHER] for start in range(0, len(records), TOGETHER)):
             on_step(", ".join(record.label for record in some))
             steady = all(final.remeasured for final in finals.values())
@@ -65,8 +64,7 @@ def conclude(
             finals.update(zip(map(weights, some), found, strict=True))
             study.keep(_KEPT_AS, {name: final.to_dict() for name, final in finals.items() if final.remeasured})
 
-    baselines = [r for r in study.baselines() if r.status == "trained"]
-    trained = [r for r in study.records() if r.status == "trained"]
+    baselines, trained = study.trained_baselines(), study.trained()
     known = estimates([*baselines, *trained], study.repeats())
     asked_again = False
     while True:
@@ -82,7 +80,7 @@ def conclude(
             break
         settle(missing)
 
-    def finalists(records: Sequence[Record]) -> list[Finalist]:
+    def finalists(records: Sequence[TrainedRecord]) -> list[Finalist]:
         target_ms = task.limits.target_ms
         return [_finalist(one, fresh[one.label], target_ms, known, last.get(one.label)) for one in records]
 
@@ -90,20 +88,18 @@ def conclude(
 
 
 def _front(
-    trained: Sequence[Record], finals: dict[str, FinalMeasurement], known: Estimates, target_ms: float
-) -> list[Record]:
-    latencies = [finals[r.label].latency if r.label in finals else evaluated(r)[0].latency for r in trained]
+    trained: Sequence[TrainedRecord], finals: dict[str, FinalMeasurement], known: Estimates, target_ms: float
+) -> list[TrainedRecord]:
+    latencies = [finals[r.label].latency if r.label in finals else r.evaluation.latency for r in trained]
     points = [(latency.latency_ms, known.accuracy(r.label)) for latency, r in zip(latencies, trained, strict=True)]
     meets = [latency.meets(target_ms) for latency in latencies]
     return [trained[at] for at in limited_front_indices(points, meets)]
 
 
 def _finalist(
-    record: Record, final: FinalMeasurement, target_ms: float, known: Estimates, last: LastRung | None
+    record: TrainedRecord, final: FinalMeasurement, target_ms: float, known: Estimates, last: LastRung | None
 ) -> Finalist:
-    evaluation, score = evaluated(record)
-    other_limits = [text for text in evaluation.violations if not text.startswith("latency")]
-    meets = final.latency.meets(target_ms) and not other_limits
+    others = [one for one in record.evaluation.violations if one.limit != "latency"]
+    meets = final.latency.meets(target_ms) and not others
     label = record.label
-    told = known.accuracy(label), known.interval(label), known.seeds(label)
-    return Finalist(record, evaluation, score, final, meets, *told, last)
+    return Finalist(record, final, meets, known.accuracy(label), known.interval(label), known.seeds(label), last)

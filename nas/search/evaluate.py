@@ -234,7 +234,7 @@ def _screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
         lambda: screen(subject, task.latency, task.calibration, task.limits.target_ms),
         notice=lambda text: post(task.folder, f"{label}: {text}"),
     )
-    violations = task.limits.violations(latency, counts.params, counts.gflops, len(onnx))
+    violations = task.limits.check(latency, counts.params, counts.gflops, len(onnx))
     return Evaluation(
         architecture=architecture,
         status="rejected",

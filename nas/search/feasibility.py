@@ -179,11 +179,12 @@ def _advice(space: SearchSpace, task: Task, small: Sequence[Evaluation], measure
     fastest = min(small, key=lambda e: e.latency.latency_ms)
     how, limits = task.latency, task.limits
     slow = fastest.latency.above(limits.target_ms)
+    broken = "; ".join(one.text for one in fastest.violations)
     heavy = fastest.gflops > (limits.max_gflops or math.inf)
     lines = [
         f"no model of {space.name} meets the limits on this device: the fastest takes "
         f"{fastest.latency.latency_ms:.2f} ms at imgsz {fastest.architecture.imgsz} "
-        f"({how.runtime}, {how.precision}, {how.threads} thread(s)), and {'; '.join(fastest.violations)}."
+        f"({how.runtime}, {how.precision}, {how.threads} thread(s)), and {broken}."
     ]
     room = {
         f"--target-latency {_roomy(fastest.latency.high_ms)}ms": slow,

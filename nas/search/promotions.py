@@ -22,6 +22,7 @@ from nas.study import (
     Record,
     Standing,
     StoredStudy,
+    TrainedRecord,
     estimates,
     most_accurate,
     read_last_rungs,
@@ -94,7 +95,7 @@ class Promotions:
         if own != kept.failures:
             study.keep(_FAILURES, own)
 
-    def next(self, parallel: int) -> tuple[Record, Promotion] | NoTrial:
+    def next(self, parallel: int) -> tuple[TrainedRecord, Promotion] | NoTrial:
         """The next design, or why there is none now; every trial has ended.
 
         Args:
@@ -148,7 +149,7 @@ class Promotions:
         each = self._proxies(kept.scores.values(), trained.values())
         return self._here * each, left * each
 
-    def _decide(self, trained: dict[str, Record]) -> None:
+    def _decide(self, trained: dict[str, TrainedRecord]) -> None:
         study = self._study
         known = estimates(list(trained.values()), study.repeats())
         found = shortlists(study.records(), study.baselines(), known)
@@ -200,6 +201,6 @@ def _standing(kept: _Kept, trained: int) -> Standing:
     return Standing(promoted, missing, failed, kept.trained == trained)
 
 
-def _trained(study: StoredStudy) -> dict[str, Record]:
+def _trained(study: StoredStudy) -> dict[str, TrainedRecord]:
     """Every trained design by label, baselines first."""
-    return {r.label: r for r in [*study.baselines(), *study.records()] if r.status == "trained"}
+    return {record.label: record for record in [*study.trained_baselines(), *study.trained()]}

@@ -27,7 +27,7 @@ from nas.latency import (
 )
 from nas.proxy import Score
 from nas.search.evaluate import Task, calibration_pictures, data_of
-from nas.study import Record, evaluated, weights_name
+from nas.study import TrainedRecord, weights_name
 from nas.util.machine_lock import MachineLock
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _PAUSES_AFTER_S = DISTURBED_PAUSES_S[:1]
 
 
 def remeasure(
-    records: Sequence[Record],
+    records: Sequence[TrainedRecord],
     task: Task,
     on_wait: Callable[[str], None] = lambda text: None,
     last: Collection[str] = (),
@@ -74,7 +74,7 @@ def remeasure(
     together = _together([file for _, file in exported], task, on_wait)
     finals = []
     for record, (model, file), latency in zip(records, exported, together, strict=True):
-        screened = evaluated(record)[0].latency
+        screened = record.evaluation.latency
         # What misses by all of its screening's interval, mostly a baseline, decides nothing: it is not waited for.
         may_meet = not screened.above(task.limits.target_ms)
         pauses = (DISTURBED_PAUSES_S if patient else _PAUSES_AFTER_S) if may_meet else ()
@@ -86,8 +86,8 @@ def remeasure(
     return finals
 
 
-def _export(record: Record, task: Task, weights: str) -> "tuple[nn.Module, SizedModel]":
-    architecture = evaluated(record)[0].architecture
+def _export(record: TrainedRecord, task: Task, weights: str) -> "tuple[nn.Module, SizedModel]":
+    architecture = record.evaluation.architecture
     model = _trained(architecture, task.folder / "models" / f"{weights}.pt", task)
     pictures = calibration_pictures(task, architecture.imgsz, QUANTISED_WITH)
     return model, SizedModel(prepare(model, architecture.imgsz, task.latency, pictures), architecture.imgsz)

@@ -7,7 +7,7 @@ failed is tried again by the next search that opens it.
 
 from nas.search.pending_trial import NoTrial, Replicate
 from nas.search.progress import LastPhase
-from nas.study import REPEATS, TOP_K, Record, StoredStudy, top_candidates
+from nas.study import REPEATS, TOP_K, StoredStudy, TrainedRecord, top_candidates
 
 
 class Replicates:
@@ -21,12 +21,12 @@ class Replicates:
             number: Other seeds a favourite; 0 for none.
         """
         self._study, self._number = study, number
-        self._top: tuple[int, list[Record]] | None = None
+        self._top: tuple[int, list[TrainedRecord]] | None = None
         self._running: set[tuple[str, int]] = set()
         self._failed: set[tuple[str, int]] = set()
         self._before = self._finished()
 
-    def next(self, parallel: int) -> tuple[Record, Replicate] | NoTrial:
+    def next(self, parallel: int) -> tuple[TrainedRecord, Replicate] | NoTrial:
         """The next favourite and its repetition, or why there is none now.
 
         Args:
@@ -78,7 +78,7 @@ class Replicates:
     def _finished(self) -> int:
         return sum(map(len, self._study.repeats().values()))
 
-    def _now(self) -> list[Record]:
+    def _now(self) -> list[TrainedRecord]:
         """The favourites by the scores that are stored."""
         scores = self._finished()
         if self._top is None or self._top[0] != scores:
@@ -86,7 +86,7 @@ class Replicates:
             self._top = scores, top_candidates(study.records(), study.baselines(), study.repeats())
         return self._top[1]
 
-    def _missing(self, records: list[Record]) -> list[tuple[Record, int]]:
+    def _missing(self, records: list[TrainedRecord]) -> list[tuple[TrainedRecord, int]]:
         """One of every favourite before the next."""
         kept, taken = self._study.repeats(), self._running | self._failed
         every = [(record, number) for number in range(1, self._number + 1) for record in records]

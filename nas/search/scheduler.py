@@ -16,7 +16,7 @@ from nas.search.progress import Progress
 from nas.search.promotions import Promotions, kind
 from nas.search.proposals import Proposer
 from nas.search.replicates import Replicates
-from nas.study import INTERRUPTED, Evaluation, LastRung, Record, StoredStudy, evaluated
+from nas.study import INTERRUPTED, Evaluation, LastRung, Record, StoredStudy
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5
@@ -173,7 +173,7 @@ class TrialScheduler:
             rejected=status.count("rejected"),
             failed=status.count("failed"),
             running=status.count("running"),
-            best=max((r for r in records if r.status == "trained"), key=_accuracy, default=None),
+            best=max(self._study.trained(), key=lambda r: r.score.map50_95, default=None),
             last=last,
             seconds=seconds,
             left_s=seconds / here * left if here else None,
@@ -198,11 +198,11 @@ class TrialScheduler:
             self.ended = end if found is NoTrial.DONE else "time"
             return NoTrial.DONE
         record, more = found
-        return PendingTrial(record.number, record.label, evaluated(record)[0].architecture, record.baseline, more)
+        return PendingTrial(record.number, record.label, record.evaluation.architecture, record.baseline, more)
 
     def _trainings(self) -> int:
         """Trainings done so far, baselines included."""
-        return sum(r.status == "trained" for r in [*self._study.records(), *self._study.baselines()])
+        return len(self._study.trained()) + len(self._study.trained_baselines())
 
     def _baseline(self) -> PendingTrial:
         label, architecture = self._baselines.pop(0)
@@ -221,10 +221,6 @@ class TrialScheduler:
         architecture = self._proposer.space.decode(proposal.indices)
         number = self._study.start(proposal.indices, architecture.key, proposal.origin)
         return PendingTrial(number, f"trial-{number}", architecture)
-
-
-def _accuracy(record: Record) -> float:
-    return evaluated(record)[1].map50_95
 
 
 def _stopped(pending: PendingTrial, failure: Failure) -> GhostnasError:

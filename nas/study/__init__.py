@@ -6,11 +6,11 @@ from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
     from nas.study.accuracy import TOP_K, Estimates, estimates, most_accurate, top_candidates
-    from nas.study.evaluation import Evaluation, Limits
+    from nas.study.evaluation import Evaluation, Limits, Violation
     from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
     from nas.study.last_rung import SCORES, LastRung, Standing, last_rungs, read_last_rungs, weights_name
     from nas.study.outcome import Outcome
-    from nas.study.record import INTERRUPTED, Record, evaluated
+    from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
     from nas.study.settings import SAMPLERS, SearchSettings
     from nas.study.storage import STUDY_FILE, check_path, in_use, open_storage
     from nas.study.store import REPEATS, SEARCH, Annotate, StoredStudy, read_records
@@ -29,6 +29,7 @@ __getattr__ = lazy(
         "evaluation": (
             "Evaluation",
             "Limits",
+            "Violation",
         ),
         "finalists": (
             "Finalist",
@@ -48,7 +49,9 @@ __getattr__ = lazy(
         "record": (
             "INTERRUPTED",
             "Record",
-            "evaluated",
+            "TrainedRecord",
+            "as_trained",
+            "trained",
         ),
         "settings": (
             "SAMPLERS",

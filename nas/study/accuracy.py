@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from nas.study.record import Record
+from nas.study.record import Record, TrainedRecord, trained
 from nas.surrogate import AccuracyEstimate, ScoredDesign, ScorePosterior, posterior_of
 
 TOP_K = 3
@@ -61,16 +61,14 @@ def estimates(records: Sequence[Record], repeats: Repeats) -> Estimates:
     """
     scores: dict[str, tuple[float, ...]] = {}
     scored = []
-    for record in records:
-        evaluation = record.evaluation
-        if record.status != "trained" or evaluation is None or evaluation.score is None:
-            continue
-        mine = scores[record.label] = (evaluation.score.map50_95, *repeats.get(record.label, {}).values())
-        scored += [ScoredDesign(evaluation.architecture, evaluation.params, evaluation.gflops, score) for score in mine]
+    for record in trained(records):
+        found = record.evaluation
+        mine = scores[record.label] = (record.score.map50_95, *repeats.get(record.label, {}).values())
+        scored += [ScoredDesign(found.architecture, found.params, found.gflops, score) for score in mine]
     return Estimates(scores, posterior_of(scored))
 
 
-def top_candidates(records: Sequence[Record], baselines: Sequence[Record], repeats: Repeats) -> list[Record]:
+def top_candidates(records: Sequence[Record], baselines: Sequence[Record], repeats: Repeats) -> list[TrainedRecord]:
     """The candidates that are the best by every score so far, and the baseline that they have to beat.
 
     Args:
@@ -82,12 +80,12 @@ def top_candidates(records: Sequence[Record], baselines: Sequence[Record], repea
     return [*most_accurate(records, known)[:TOP_K], *most_accurate(baselines, known)[:1]]
 
 
-def most_accurate(records: Sequence[Record], known: Estimates) -> list[Record]:
+def most_accurate(records: Sequence[Record], known: Estimates) -> list[TrainedRecord]:
     """The trained designs that meet every limit, the most accurate first.
 
     Args:
         records: Candidates or baselines.
         known: What all scores say.
     """
-    meeting = [r for r in records if r.status == "trained" and r.evaluation and not r.evaluation.violations]
+    meeting = [record for record in trained(records) if not record.evaluation.violations]
     return sorted(meeting, key=lambda record: (-known.accuracy(record.label), record.number))

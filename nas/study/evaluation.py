@@ -1,13 +1,29 @@
 """What is known of one architecture, and the limits that it must meet."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from nas.architecture import Architecture
 from nas.latency import Latency
 from nas.proxy import Score
 
 Verdict = Literal["trained", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A limit that a candidate breaks.
+
+    Attributes:
+        limit: Which one.
+        text: What is above what, for the user.
+    """
+
+    limit: Literal["latency", "params", "gflops", "size"]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +35,19 @@ class Limits:
     max_gflops: float | None = None
     max_bytes: int | None = None
 
-    def violations(self, latency: Latency, params: int, gflops: float, onnx_bytes: int) -> tuple[str, ...]:
-        """One sentence a limit that the candidate breaks; a latency only where its whole interval lies above."""
+    def check(self, latency: Latency, params: int, gflops: float, onnx_bytes: int) -> tuple[Violation, ...]:
+        """The limits that a candidate breaks; the latency's only where its whole interval lies above."""
         broken = []
         if latency.above(self.target_ms):
             interval = f"{latency.low_ms:.3f} to {latency.high_ms:.3f} ms"
-            broken.append(f"latency {interval} is above the target {self.target_ms:g} ms")
+            broken.append(Violation("latency", f"latency {interval} is above the target {self.target_ms:g} ms"))
         if self.max_params is not None and params > self.max_params:
-            broken.append(f"{params} parameters are above the limit {self.max_params}")
+            broken.append(Violation("params", f"{params} parameters are above the limit {self.max_params}"))
         if self.max_gflops is not None and gflops > self.max_gflops:
-            broken.append(f"{gflops:.3f} GFLOPs are above the limit {self.max_gflops:g}")
+            broken.append(Violation("gflops", f"{gflops:.3f} GFLOPs are above the limit {self.max_gflops:g}"))
         if self.max_bytes is not None and onnx_bytes > self.max_bytes:
-            broken.append(f"the ONNX file of {onnx_bytes} bytes is above the limit {self.max_bytes} bytes")
+            text = f"the ONNX file of {onnx_bytes} bytes is above the limit {self.max_bytes} bytes"
+            broken.append(Violation("size", text))
         return tuple(broken)
 
 
@@ -54,7 +71,7 @@ class Evaluation:
 
     architecture: Architecture
     status: Verdict
-    violations: tuple[str, ...]
+    violations: tuple[Violation, ...]
     params: int
     gflops: float
     counting_rule: str
@@ -66,29 +83,13 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {
-            "architecture": self.architecture.to_dict(),
-            "status": self.status,
-            "violations": list(self.violations),
-            "params": self.params,
-            "gflops": self.gflops,
-            "counting_rule": self.counting_rule,
-            "onnx_bytes": self.onnx_bytes,
-            "latency": self.latency.to_dict(),
-            "score": None if self.score is None else asdict(self.score),
-            "seconds": self.seconds,
-            "inherited": self.inherited,
-        }
+        values: dict[str, Any] = _EVALUATION.dump_python(self, mode="json", exclude={"latency"})
+        return {**values, "latency": self.latency.to_dict()}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
+    def from_dict(cls, data: Mapping[str, Any]) -> "Evaluation":
         """The inverse of `to_dict`."""
-        return cls(
-            **{
-                **data,
-                "architecture": Architecture.from_dict(data["architecture"]),
-                "violations": tuple(data["violations"]),
-                "latency": Latency.from_dict(data["latency"]),
-                "score": None if data["score"] is None else Score(**data["score"]),
-            }
-        )
+        return _EVALUATION.validate_python(data)
+
+
+_EVALUATION = TypeAdapter(Evaluation)

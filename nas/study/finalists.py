@@ -8,7 +8,7 @@ from nas.latency import Latency
 from nas.proxy import Score
 from nas.study.evaluation import Evaluation
 from nas.study.last_rung import LastRung
-from nas.study.record import Record
+from nas.study.record import TrainedRecord
 from nas.surrogate import AccuracyEstimate
 
 
@@ -58,8 +58,6 @@ class Finalist:
 
     Attributes:
         record: The stored trial.
-        evaluation: Its evaluation.
-        score: Its score on the selection part.
         final: Its latency and its score on val.
         meets_target: Whether the upper end of its latency's interval is at or under the target and no other limit is
             broken.
@@ -70,15 +68,23 @@ class Finalist:
         last: Its training at the last rung, of whose weights `final` is then; None without.
     """
 
-    record: Record
-    evaluation: Evaluation
-    score: Score
+    record: TrainedRecord
     final: FinalMeasurement
     meets_target: bool
     accuracy: float
     estimate: AccuracyEstimate | None
     seeds: int
     last: LastRung | None = None
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What was measured while the search ran."""
+        return self.record.evaluation
+
+    @property
+    def score(self) -> Score:
+        """The proxy's score on the selection part."""
+        return self.record.score
 
 
 class Finalists(NamedTuple):

@@ -1,8 +1,8 @@
 """One stored trial."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
 
 from nas.proxy import Score
 from nas.study.evaluation import Evaluation
@@ -32,6 +32,8 @@ class Record:
         evaluation: What was measured; None while running or when failed.
         reason: Why it failed.
         retried: Number of the interrupted trial that it repeats.
+
+    A trained one is a `TrainedRecord`.
     """
 
     number: int
@@ -45,38 +47,65 @@ class Record:
     reason: str | None
     retried: int | None
 
-    @classmethod
-    def from_trial(cls, trial: "optuna.trial.FrozenTrial", baseline: bool) -> Self:
-        """Read a stored trial."""
-        from optuna.trial import TrialState
 
-        attributes = trial.user_attrs
-        states: dict[TrialState, Status] = {
-            TrialState.COMPLETE: attributes.get("status", "failed"),
-            TrialState.FAIL: "interrupted" if attributes.get("reason") == INTERRUPTED else "failed",
-        }
-        stored = attributes.get("evaluation")
-        status = states.get(trial.state, "running")
-        return cls(
-            number=trial.number,
-            label=attributes.get("label", f"trial-{trial.number}"),
-            baseline=baseline,
-            status=status,
-            key=attributes["architecture"],
-            indices=dict(trial.params),
-            origin=attributes["origin"],
-            evaluation=Evaluation.from_dict(stored) if stored and status in ("trained", "rejected") else None,
-            reason=attributes.get("reason"),
-            retried=attributes.get("retry_of"),
-        )
+@dataclass(frozen=True, slots=True)
+class TrainedRecord(Record):
+    """A trial that was trained: it has an evaluation and a score.
+
+    Attributes:
+        evaluation: What was measured.
+        score: Its score on the selection part.
+    """
+
+    evaluation: Evaluation
+    score: Score
 
 
-def evaluated(record: Record) -> tuple[Evaluation, Score]:
-    """What is known of a trained design.
+def as_trained(record: Record) -> TrainedRecord:
+    """A trained record by its own type.
 
     Raises:
         ValueError: It was not trained.
     """
-    if record.evaluation is None or record.evaluation.score is None:
+    evaluation = record.evaluation
+    if record.status != "trained" or evaluation is None or evaluation.score is None:
         raise ValueError(f"{record.label} is {record.status}; only a trained design has an accuracy")
-    return record.evaluation, record.evaluation.score
+    values = {field.name: getattr(record, field.name) for field in fields(Record)}
+    return TrainedRecord(**{**values, "evaluation": evaluation, "score": evaluation.score})
+
+
+def trained(records: Iterable[Record]) -> list[TrainedRecord]:
+    """Those of some records that were trained."""
+    return [record for record in records if isinstance(record, TrainedRecord)]
+
+
+def record_of(trial: "optuna.trial.FrozenTrial", baseline: bool) -> Record:
+    """Read a stored trial.
+
+    Args:
+        trial: As Optuna stores it.
+        baseline: Whether it belongs to the baselines.
+    """
+    from optuna.trial import TrialState
+
+    attributes = trial.user_attrs
+    states: dict[TrialState, Status] = {
+        TrialState.COMPLETE: attributes.get("status", "failed"),
+        TrialState.FAIL: "interrupted" if attributes.get("reason") == INTERRUPTED else "failed",
+    }
+    stored = attributes.get("evaluation")
+    status = states.get(trial.state, "running")
+    evaluation = Evaluation.from_dict(stored) if stored and status in ("trained", "rejected") else None
+    record = Record(
+        number=trial.number,
+        label=attributes.get("label", f"trial-{trial.number}"),
+        baseline=baseline,
+        status=status,
+        key=attributes["architecture"],
+        indices=dict(trial.params),
+        origin=attributes["origin"],
+        evaluation=evaluation,
+        reason=attributes.get("reason"),
+        retried=attributes.get("retry_of"),
+    )
+    return as_trained(record) if status == "trained" else record

@@ -8,7 +8,7 @@ and its point is tried again.
 
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import StudyError
 from nas.study.evaluation import Evaluation
+from nas.study.optuna_compat import mark_feasible, trial_id_of
+from nas.study.record import INTERRUPTED, Record, TrainedRecord, record_of, trained
 from nas.study.settings import SearchSettings
 from nas.study.storage import (
     DRAFT_FILE,
@@ -31,7 +33,6 @@ from nas.util.paths import writable_dir
 
 if TYPE_CHECKING:
     import optuna
-from nas.study.record import INTERRUPTED, Record
 
 SEARCH, BASELINES = "search", "baselines"
 
@@ -79,8 +80,9 @@ class StoredStudy:
         except BaseException:
             self._lock.close()
             raise
-        self._studies, stored = found.studies, found.settings
-        if different := stored.differences(settings):
+        self._studies = found.studies
+        self._records = {SEARCH: found.candidates, BASELINES: found.baselines}
+        if different := found.settings.differences(settings):
             self.close()
             raise StudyError(
                 f"{folder} holds another search ({'; '.join(different)}); choose another --name, or ask for the same"
@@ -93,7 +95,7 @@ class StoredStudy:
 
     def discard(self) -> None:
         """Remove a study in which no trial was begun, and its folder when nothing else is in it."""
-        if any(self._trials(name) for name in self._studies):
+        if any(self._records.values()):
             return
         (self.folder / STUDY_FILE).unlink()
         if {path.name for path in self.folder.iterdir()} == {LOCK_FILE}:
@@ -101,11 +103,19 @@ class StoredStudy:
 
     def records(self) -> list[Record]:
         """Every candidate, by trial number."""
-        return _candidates(self._studies[SEARCH])
+        return list(self._records[SEARCH])
 
     def baselines(self) -> list[Record]:
         """The last trial of every baseline, in the order of first training."""
-        return _baselines(self._studies[BASELINES])
+        return _last_of_each(self._records[BASELINES])
+
+    def trained(self) -> list[TrainedRecord]:
+        """The candidates that were trained, by trial number."""
+        return trained(self.records())
+
+    def trained_baselines(self) -> list[TrainedRecord]:
+        """The baselines that were trained, in the order of first training."""
+        return trained(self.baselines())
 
     def attribute(self, name: str) -> Any:
         """A value kept with the study, such as the feasibility check; None when there is none."""
@@ -141,21 +151,19 @@ class StoredStudy:
     def finish(self, number: int, evaluation: Evaluation, baseline: bool = False) -> Record:
         """Store the evaluation of a running trial; returns it as a record."""
         name = BASELINES if baseline else SEARCH
-        study, trial_id = self._studies[name], self._trials(name)[number]._trial_id
-        # The dashboard reads feasibility from this list: a value above zero is infeasible.
-        over_ms = evaluation.latency.latency_ms - self.target_ms
-        margin = max(over_ms, 1e-9) if evaluation.violations else min(over_ms, 0.0)
+        trial_id = self._id(name, number)
         with self._writing():
             self._storage.set_trial_user_attr(trial_id, "evaluation", evaluation.to_dict())
             if evaluation.violations:
-                self._storage.set_trial_user_attr(trial_id, "violations", list(evaluation.violations))
-            self._storage.set_trial_system_attr(trial_id, "constraints", [margin])
+                texts = [one.text for one in evaluation.violations]
+                self._storage.set_trial_user_attr(trial_id, "violations", texts)
+            mark_feasible(self._storage, trial_id, over_target(evaluation, self.target_ms))
             if evaluation.score is None:
                 self._storage.set_trial_user_attr(trial_id, "map_imputed", True)
             # The status comes last: a trial that has one is complete, even when it is killed before it is told.
             self._storage.set_trial_user_attr(trial_id, "status", evaluation.status)
-            self._tell(study, number, evaluation)
-            record = Record.from_trial(self._trials(name)[number], baseline)
+            self._tell(name, number, evaluation)
+        record = self._read_again(name, number)
         self.annotate(record)
         return record
 
@@ -171,9 +179,9 @@ class StoredStudy:
 
         name = BASELINES if baseline else SEARCH
         with self._writing():
-            self._storage.set_trial_user_attr(self._trials(name)[number]._trial_id, "reason", reason)
+            self._storage.set_trial_user_attr(self._id(name, number), "reason", reason)
             self._studies[name].tell(number, state=TrialState.FAIL)
-        return Record.from_trial(self._trials(name)[number], baseline)
+        return self._read_again(name, number)
 
     def orphans(self) -> list[Record]:
         """Settle every running trial; returns the interrupted candidates that are still to be tried again.
@@ -181,24 +189,29 @@ class StoredStudy:
         A trial whose evaluation is stored already was killed just before it was told, and is told now; the others are
         told as failed by interruption.
         """
-        from optuna.trial import TrialState
-
-        for name, study in self._studies.items():
-            for trial in self._trials(name):
-                if trial.state == TrialState.RUNNING and "status" in trial.user_attrs:
+        for name, records in self._records.items():
+            for record in [one for one in records if one.status == "running"]:
+                attributes = self._storage.get_trial(self._id(name, record.number)).user_attrs
+                if "status" in attributes:
                     with self._writing():
-                        self._tell(study, trial.number, Evaluation.from_dict(trial.user_attrs["evaluation"]))
-                elif trial.state == TrialState.RUNNING:
-                    self.fail(trial.number, INTERRUPTED, baseline=name == BASELINES)
-        records = self.records()
-        repeated = {record.retried for record in records}
-        return [r for r in records if r.status == "interrupted" and r.number not in repeated]
+                        self._tell(name, record.number, Evaluation.from_dict(attributes["evaluation"]))
+                    self._read_again(name, record.number)
+                else:
+                    self.fail(record.number, INTERRUPTED, baseline=name == BASELINES)
+        repeated = {record.retried for record in self._records[SEARCH]}
+        return [r for r in self._records[SEARCH] if r.status == "interrupted" and r.number not in repeated]
 
     def _writing(self) -> AbstractContextManager[None]:
         return writing(self.folder / STUDY_FILE)
 
-    def _trials(self, name: str) -> "list[optuna.trial.FrozenTrial]":
-        return self._studies[name].get_trials(deepcopy=False)
+    def _id(self, name: str, number: int) -> int:
+        return trial_id_of(self._studies[name], number)
+
+    def _read_again(self, name: str, number: int) -> Record:
+        """A trial as it is stored now; every other one is known already."""
+        record = record_of(self._storage.get_trial(self._id(name, number)), baseline=name == BASELINES)
+        self._records[name][number] = record
+        return record
 
     def _add(self, name: str, attributes: dict[str, Any], params: dict[str, Any], distributions: Any) -> int:
         from optuna.trial import TrialState, create_trial
@@ -206,18 +219,27 @@ class StoredStudy:
         trial = create_trial(
             state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=attributes
         )
+        number = len(self._records[name])
         with self._writing():
             self._studies[name].add_trial(trial)
-        return len(self._trials(name)) - 1
+        trial.number = number
+        self._records[name].append(record_of(trial, baseline=name == BASELINES))
+        return number
 
-    def _tell(self, study: "optuna.Study", number: int, evaluation: Evaluation) -> None:
-        accuracy = self._worst() if evaluation.score is None else evaluation.score.map50_95
-        study.tell(number, [accuracy, evaluation.latency.latency_ms])
+    def _tell(self, name: str, number: int, evaluation: Evaluation) -> None:
+        known = [record.score.map50_95 for record in trained(self._records[SEARCH])]
+        self._studies[name].tell(number, [told_accuracy(evaluation, known), evaluation.latency.latency_ms])
 
-    def _worst(self) -> float:
-        """The value told for a rejected candidate: the worst accuracy seen (marked `map_imputed`, never reported)."""
-        seen = [r.evaluation.score.map50_95 for r in self.records() if r.evaluation and r.evaluation.score]
-        return min(seen, default=0.0)
+
+def over_target(evaluation: Evaluation, target_ms: float) -> float:
+    """By how much an evaluation misses the limits, in ms; above zero exactly where it breaks one."""
+    over_ms = evaluation.latency.latency_ms - target_ms
+    return max(over_ms, 1e-9) if evaluation.violations else min(over_ms, 0.0)
+
+
+def told_accuracy(evaluation: Evaluation, known: Sequence[float]) -> float:
+    """The accuracy that Optuna is told: of a rejected candidate the worst one seen (`map_imputed`, never reported)."""
+    return min(known, default=0.0) if evaluation.score is None else evaluation.score.map50_95
 
 
 def read_records(folder: Path) -> tuple[SearchSettings, list[Record], list[Record]]:
@@ -231,7 +253,7 @@ def read_records(folder: Path) -> tuple[SearchSettings, list[Record], list[Recor
         raise StudyError(f"{folder} holds no study ({STUDY_FILE} is missing)")
     storage, found = _open(path)
     _close(storage)
-    return found.settings, found.candidates, found.baselines
+    return found.settings, found.candidates, _last_of_each(found.baselines)
 
 
 def _create(path: Path, settings: SearchSettings) -> None:
@@ -276,7 +298,11 @@ def _open(path: Path) -> "tuple[optuna.storages.RDBStorage, _Found]":
         storage = open_storage(path)
         studies = {name: optuna.load_study(study_name=name, storage=storage) for name in (SEARCH, BASELINES)}
         settings = SearchSettings.from_dict(studies[SEARCH].user_attrs["settings"])
-        return storage, _Found(studies, settings, _candidates(studies[SEARCH]), _baselines(studies[BASELINES]))
+        records = {
+            name: [record_of(trial, baseline=name == BASELINES) for trial in study.get_trials(deepcopy=False)]
+            for name, study in studies.items()
+        }
+        return storage, _Found(studies, settings, records[SEARCH], records[BASELINES])
     except Exception as error:
         if storage is not None:
             _close(storage)
@@ -289,10 +315,6 @@ def _close(storage: "optuna.storages.RDBStorage") -> None:
     storage.engine.dispose()
 
 
-def _candidates(study: "optuna.Study") -> list[Record]:
-    return [Record.from_trial(trial, baseline=False) for trial in study.get_trials(deepcopy=False)]
-
-
-def _baselines(study: "optuna.Study") -> list[Record]:
-    found = (Record.from_trial(trial, baseline=True) for trial in study.get_trials(deepcopy=False))
-    return list({record.label: record for record in found}.values())
+def _last_of_each(baselines: Sequence[Record]) -> list[Record]:
+    """The last trial of every baseline, in the order of first training."""
+    return list({record.label: record for record in baselines}.values())

@@ -16,7 +16,7 @@ from nas.data.synthetic.embedded import write_set
 from nas.latency import Latency, LatencySettings
 from nas.proxy import Score
 from nas.results.tables import BASELINE_HEADER, FRONT_HEADER, write_csv
-from nas.study.evaluation import Evaluation
+from nas.study.evaluation import Evaluation, Violation
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 
@@ -75,7 +75,9 @@ def environment(**more: str) -> dict[str, str]:
 
 def evaluation(architecture: Architecture, latency_ms: float, score: float | None) -> Evaluation:
     """An evaluation as a search stores it."""
-    violations = () if score is not None else (f"latency {latency_ms:.3f} ms is above the target 2.5 ms",)
+    violations = (
+        () if score is not None else (Violation("latency", f"latency {latency_ms:.3f} ms is above the target 2.5 ms"),)
+    )
     return Evaluation(
         architecture=architecture,
         status="rejected" if score is None else "trained",

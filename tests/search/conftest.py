@@ -54,7 +54,7 @@ def formula_latency(architecture: Architecture, task: Task) -> Latency:
 def formula(architecture: Architecture, task: Task, label: str = "", always_train: bool = False) -> Evaluation:
     """An evaluation by formula: latency grows with the work, accuracy with its root and the number of bins."""
     latency = formula_latency(architecture, task)
-    violations = task.limits.violations(latency, 1000, 0.1, 4000)
+    violations = task.limits.check(latency, 1000, 0.1, 4000)
     trained = always_train or not violations
     accuracy = work(architecture) ** 0.5 / 4 + 0.01 * architecture.reg_max**0.5
     return Evaluation(

@@ -24,16 +24,15 @@ from nas.proxy import Score
 from nas.search import remeasure
 from nas.search.evaluate import Task
 from nas.space.reference_designs import yolo11
-from nas.study.record import Record
+from nas.study.record import Record, TrainedRecord, as_trained
 from tests.search.conftest import formula, formula_latency
 
 
-def trained(design: Architecture, task: Task, label: str) -> Record:
+def trained(design: Architecture, task: Task, label: str) -> TrainedRecord:
     """A trained design, without its files."""
     key = design.canonical().key
-    return Record(
-        0, label, False, "trained", key, {}, "random", formula(design, task, label, always_train=True), None, None
-    )
+    evaluation = formula(design, task, label, always_train=True)
+    return as_trained(Record(0, label, False, "trained", key, {}, "random", evaluation, None, None))
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from nas.space.space import SearchSpace
 from nas.study.accuracy import estimates
 from nas.study.finalists import Finalist, choose_best
 from nas.study.outcome import Outcome
-from nas.study.record import Record, evaluated
+from nas.study.record import TrainedRecord
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from nas.util.pareto import front_indices
@@ -74,7 +74,7 @@ def study(
 
 
 def slower(factor: float) -> object:
-    def final(record: Record) -> FinalMeasurement:
+    def final(record: TrainedRecord) -> FinalMeasurement:
         assert record.evaluation is not None and record.evaluation.score is not None
         latency = record.evaluation.latency
         # Every other finalist turns out slower than its screening said.
@@ -306,10 +306,10 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
     patience: list[bool] = []
     asked: list[int] = []
 
-    def disturbed(records: Sequence[Record], *_: object, patient: bool) -> list[FinalMeasurement]:
+    def disturbed(records: Sequence[TrainedRecord], *_: object, patient: bool) -> list[FinalMeasurement]:
         patience.append(patient)
         asked.append(len(records))
-        latencies = [evaluated(record)[0].latency for record in records]
+        latencies = [record.evaluation.latency for record in records]
         return [FinalMeasurement(one, Score(0.2, 0.3), None, 0.0, "digest") for one in latencies]
 
     monkeypatch.setattr("nas.search.conclude.remeasure", disturbed)
@@ -340,8 +340,8 @@ def test_the_report_tells_what_the_precision_costs_and_flags_more_than_a_point(
     lost: float,
     says: str,
 ) -> None:
-    def lossy(records: Sequence[Record], *_: object, **__: object) -> list[FinalMeasurement]:
-        latencies = [evaluated(record)[0].latency for record in records]
+    def lossy(records: Sequence[TrainedRecord], *_: object, **__: object) -> list[FinalMeasurement]:
+        latencies = [record.evaluation.latency for record in records]
         return [
             FinalMeasurement(latency, Score(0.2, 0.3), Score(0.2 + lost, 0.3), 0.1, "digest") for latency in latencies
         ]

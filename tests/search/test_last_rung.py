@@ -22,7 +22,7 @@ from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import TOP_K, Estimates, estimates
 from nas.study.last_rung import LastRung, last_rungs
-from nas.study.record import Record
+from nas.study.record import Record, as_trained
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from tests.search.conftest import BASELINES, BUDGET, Open, formula
@@ -86,7 +86,8 @@ def test_promoted_are_the_most_accurate_that_meet_every_limit_and_the_best_of_ea
     def record(label: str, design: Architecture = fast, status: str = "trained") -> Record:
         known = formula(design, task, label, always_train=True) if status == "trained" else None
         baseline = not label.startswith("trial")
-        return Record(0, label, baseline, status, label, {}, "", known, None, None)  # type: ignore[arg-type]
+        made = Record(0, label, baseline, status, label, {}, "", known, None, None)  # type: ignore[arg-type]
+        return as_trained(made) if status == "trained" else made
 
     accuracies = {"trial-1": 0.1, "trial-2": 0.5, "trial-3": 0.4, "trial-4": 0.9, "trial-5": 0.3}
     accuracies |= {"source-64": 0.2, "source-96": 0.6, "source-256": 0.9, "narrowed-96-0.25": 0.7}

@@ -31,7 +31,7 @@ from nas.study.accuracy import estimates
 from nas.study.finalists import Finalist, choose_best
 from nas.study.last_rung import LastRung, Standing, last_rungs
 from nas.study.outcome import Outcome
-from nas.study.record import Record, evaluated
+from nas.study.record import Record, TrainedRecord, as_trained
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from nas.util.provenance import host_machine, versions
@@ -45,13 +45,13 @@ def finalist(
 ) -> Finalist:
     """A finalist by table; its score on val is a tenth below the one of its longest training."""
     evaluation = formula(yolo11("n", 96, 0.25), task, label, always_train=True)
-    assert evaluation.score is not None
     baseline = not label.startswith("trial")
-    record = Record(0, label, baseline, "trained", label, {}, "", evaluation, None, None)
+    evaluation = replace(evaluation, score=Score(proxy, 0.5))
+    record = as_trained(Record(0, label, baseline, "trained", label, {}, "", evaluation, None, None))
     latency = replace(evaluation.latency, latency_ms=ms, level="finalist")
     final = FinalMeasurement(latency, Score((proxy if last is None else last) - 0.1, 0.5), None, 0.0, "digest")
     rung = None if last is None else LastRung(Score(last, 0.6), STEPS, 9.0, 0.006)
-    return Finalist(record, evaluation, Score(proxy, 0.5), final, meets, proxy, None, 1, rung)
+    return Finalist(record, final, meets, proxy, None, 1, rung)
 
 
 ALL = Standing(("trial-1", "trial-2", "source-96"), (), {}, decided=True)
@@ -187,10 +187,10 @@ def remeasured(asked: list[tuple[str, bool]]) -> Any:
     """`confirm` by the screenings; notes each label, and whether its weights are of the last rung."""
 
     def confirm(
-        records: Sequence[Record], task: Task, on_wait: object, last: Any, **_: object
+        records: Sequence[TrainedRecord], task: Task, on_wait: object, last: Any, **_: object
     ) -> list[FinalMeasurement]:
         asked.extend((record.label, record.label in last) for record in records)
-        fresh = [replace(evaluated(record)[0].latency, level="finalist") for record in records]
+        fresh = [replace(record.evaluation.latency, level="finalist") for record in records]
         return [FinalMeasurement(latency, Score(0.2, 0.3), None, 0.0, "digest") for latency in fresh]
 
     return confirm

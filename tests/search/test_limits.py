@@ -6,7 +6,7 @@ import pytest
 
 from nas.search.evaluate import Task
 from nas.space.reference_designs import yolo11
-from nas.study.evaluation import Limits
+from nas.study.evaluation import Limits, Violation
 from tests.search.conftest import formula_latency
 
 
@@ -25,19 +25,19 @@ def test_only_a_whole_interval_above_the_target_rejects(
     task: Task, low_ms: float, latency_ms: float, high_ms: float, rejected: bool
 ) -> None:
     measured = replace(formula_latency(yolo11("n", 96), task), low_ms=low_ms, latency_ms=latency_ms, high_ms=high_ms)
-    broken = Limits(2.5).violations(measured, 1000, 0.1, 4000)
+    broken = Limits(2.5).check(measured, 1000, 0.1, 4000)
     assert bool(broken) == rejected
     if rejected:
-        assert broken == (f"latency {low_ms:.3f} to {high_ms:.3f} ms is above the target 2.5 ms",)
+        assert [one.text for one in broken] == [f"latency {low_ms:.3f} to {high_ms:.3f} ms is above the target 2.5 ms"]
 
 
 def test_every_broken_limit_is_told(task: Task) -> None:
     measured = replace(formula_latency(yolo11("n", 96), task), low_ms=3.0, latency_ms=3.1, high_ms=3.2)
     limits = Limits(2.5, max_params=999, max_gflops=0.05, max_bytes=3999)
-    assert limits.violations(measured, 1000, 0.1, 4000) == (
-        "latency 3.000 to 3.200 ms is above the target 2.5 ms",
-        "1000 parameters are above the limit 999",
-        "0.100 GFLOPs are above the limit 0.05",
-        "the ONNX file of 4000 bytes is above the limit 3999 bytes",
+    assert limits.check(measured, 1000, 0.1, 4000) == (
+        Violation("latency", "latency 3.000 to 3.200 ms is above the target 2.5 ms"),
+        Violation("params", "1000 parameters are above the limit 999"),
+        Violation("gflops", "0.100 GFLOPs are above the limit 0.05"),
+        Violation("size", "the ONNX file of 4000 bytes is above the limit 3999 bytes"),
     )
-    assert limits.violations(replace(measured, low_ms=2.0), 999, 0.05, 3999) == ()
+    assert limits.check(replace(measured, low_ms=2.0), 999, 0.05, 3999) == ()

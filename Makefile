@@ -23,8 +23,8 @@ slow: $(READY)
 
 # How well proxies rank the architectures that were trained long (docs/proxies.md); from tables, in seconds.
 proxy-report: $(READY)
-	$(VENV)/bin/python benchmarks/proxy_quality.py
-	$(VENV)/bin/python benchmarks/proxy_quality.py --held-out
+	$(VENV)/bin/python -m benchmarks.proxies.quality
+	$(VENV)/bin/python -m benchmarks.proxies.quality --held-out
 
 setup: $(READY)
 

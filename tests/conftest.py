@@ -16,6 +16,8 @@ from nas.util import ultralytics_env
 
 ultralytics_env.prepare()
 
+pytest_plugins = ["tests.trained_run"]
+
 BCCD = Path(__file__).parents[2] / "shared" / "datasets" / "bccd" / "data.yaml"
 
 

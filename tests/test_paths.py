@@ -46,7 +46,7 @@ from nas.util.worker_messages import follow, post
 from tests.data.conftest import MakeSet, make_set  # noqa: F401
 from tests.odd_paths import PIECES, drawn, unfit_for_pictures
 from tests.search.conftest import by_formula, formula, settings, sizes, space, task  # noqa: F401
-from tests.search.test_finals import slower
+from tests.search.test_conclude import slower
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray and Matplotlib
 

@@ -23,11 +23,11 @@ from typing import Any
 
 import torch
 
+from benchmarks.common.rows import Rows
 from benchmarks.inherit.arms import FOLDER, Job, designs, jobs
 from benchmarks.inherit.report import report
 from benchmarks.inherit.seeds import SEEDS_HEADER, more_seeds, seeds_table
 from benchmarks.inherit.train import HEADER, trained
-from benchmarks.latency_parts import Rows
 from nas.util.paths import cache_subdir
 
 EXPERIMENTS = ("e1", "e2", "boxes", "stages", "levers", "scratch", "source")

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.rows import Rows
 from benchmarks.inherit.report import spread, table
-from benchmarks.latency_parts import Rows
 from nas.architecture import from_key, to_yaml
 from nas.data import DetectionData, load
 from nas.inherit import TAUGHT_STEPS, begin, how_to_tune, tune

@@ -2,7 +2,7 @@
 
 oneDNN has no fast gradient in bfloat16 for depthwise kernels wider than 3 and for stride 2. So the gradient of 1xk is
 taken of kx1 on the transposed maps, and the others are computed in float32. Nothing stays behind in the model. `python
-benchmarks/depthwise.py` times whole steps.
+benchmarks/proxies/depthwise.py` times whole steps.
 """
 
 from collections.abc import Iterator

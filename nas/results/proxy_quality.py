@@ -1,6 +1,6 @@
 """How well proxies of a search's kind rank long trainings: what was measured once, for its report.
 
-`proxy_quality.json` is written by `python benchmarks/proxy_quality.py --keep` from the tables of ghostbench.
+`proxy_quality.json` is written by `python -m benchmarks.proxies.quality --keep` from the tables of ghostbench.
 """
 
 import json

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from pydantic import TypeAdapter
+
 from nas.architecture import Architecture
 from nas.proxy import Score
 from nas.study import Evaluation, LastRung
@@ -73,3 +75,7 @@ class Failure:
 
 Result = Evaluation | Score | LastRung | Failure
 """Of an evaluation, of a replicate, of a promotion, of any."""
+
+PENDING: TypeAdapter[PendingTrial] = TypeAdapter(PendingTrial)
+RESULT: TypeAdapter[Result] = TypeAdapter(Result)
+"""What travels between processes, as JSON."""

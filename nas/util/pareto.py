@@ -1,4 +1,4 @@
-"""Pareto dominance, front and hypervolume for two objectives: latency (minimised) and accuracy (maximised).
+"""Pareto dominance and front for two objectives: latency (minimised) and accuracy (maximised).
 
 Points are rows of an array of shape (n, 2): latency in milliseconds, accuracy as mAP in [0, 1].
 """
@@ -52,23 +52,3 @@ def limited_front_indices(points: ArrayLike, meets: Sequence[bool]) -> list[int]
     meeting = np.flatnonzero(meets)
     chosen = {*front_indices(array), *(int(meeting[at]) for at in front_indices(array[meeting]))}
     return sorted(chosen, key=lambda at: tuple(array[at]))
-
-
-def hypervolume(points: ArrayLike, reference: tuple[float, float]) -> float:
-    """Area dominated by the points inside the reference box (Zitzler and Thiele, 1999, doi:10.1109/4235.797969).
-
-    Args:
-        points: Shape (n, 2): latency in ms, accuracy.
-        reference: (latency, accuracy) of the worst corner: the slowest latency, the lowest accuracy that count.
-
-    Returns:
-        The area in ms times accuracy; 0.0 when no point lies inside the box.
-    """
-    array = _points(points)
-    inside = array[(array[:, 0] < reference[0]) & (array[:, 1] > reference[1])]
-    volume, floor = 0.0, reference[1]
-    for index in front_indices(inside):
-        latency, accuracy = inside[index]
-        volume += (reference[0] - latency) * (accuracy - floor)
-        floor = accuracy
-    return float(volume)

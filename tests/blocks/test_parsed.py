@@ -112,7 +112,7 @@ def test_a_checkpoint_opens_in_a_process_that_registered_nothing(tmp_path: Path)
     yolo = YOLO("yolo11n.yaml")
     yolo.model = build(to_yaml(ARCH, 3))
     yolo.save(str(tmp_path / "best.pt"))
-    code = "from nas import offline; offline.prepare()\n"
+    code = "from nas.util import ultralytics_env; ultralytics_env.prepare()\n"
     code += "from ultralytics import YOLO; print(type(YOLO('best.pt').model.model[-1]).__name__)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(

@@ -18,7 +18,7 @@ from nas.export.standalone import standalone_module, used_blocks
 from nas.model.builder import build
 from nas.model.checkpoints import load_trained
 from nas.results.designs import find_design
-from tests.export.conftest import GHOST, STOCK, Run, environment
+from tests.trained_run import GHOST, STOCK, Run, environment
 
 _WITHOUT_GHOSTNAS = '''
 import sys

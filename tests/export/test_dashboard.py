@@ -19,7 +19,7 @@ from nas.latency import LatencySettings
 from nas.results.dashboard import is_loopback, server, write_note
 from nas.results.trial_notes import note
 from nas.study.storage import open_storage
-from tests.export.conftest import Run, environment
+from tests.trained_run import Run, environment
 
 pytest.importorskip("optuna_dashboard", reason="the extra `dashboard` is not installed")
 

@@ -13,7 +13,7 @@ from nas.export.exporter import export, relative_difference
 from nas.export.formats import FORMATS, find_format
 from nas.model.checkpoints import load_trained
 from nas.model.onnx import deployable
-from tests.export.conftest import Run
+from tests.trained_run import Run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning:torch"),
@@ -57,7 +57,7 @@ def test_the_graph_is_the_rewritten_one_and_an_unequal_one_is_not_written(
         lean.model[0].conv.weight.data *= 1.00001
         return lean
 
-    monkeypatch.setattr("nas.model.onnx.deployable", unequal)
+    monkeypatch.setattr("nas.model.deployable", unequal)
     with pytest.raises(ModelError, match=r"the graph to export differs from best\.pt by .* in float64"):
         export(trained, "onnx", tmp_path, None, str(data_yaml))
     assert list(tmp_path.iterdir()) == []

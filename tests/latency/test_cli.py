@@ -170,9 +170,7 @@ def test_doctor_tells_what_is_missing(in_process: Callable[..., Result], monkeyp
         return "ran"
 
     monkeypatch.setattr("nas.cli.doctor._runner", lambda runtime, *_: lambda: run(runtime))
-    monkeypatch.setattr(
-        "nas.model.complexity.count", lambda model, imgsz: (_ for _ in ()).throw(ModelError("counted 0"))
-    )
+    monkeypatch.setattr("nas.model.count", lambda model, imgsz: (_ for _ in ()).throw(ModelError("counted 0")))
     code, output, error = in_process("doctor")
     assert code == 2
     assert "not installed; pip install openvino" in output

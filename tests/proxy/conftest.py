@@ -1,6 +1,6 @@
 """Small real models and small real data for proxies."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,13 @@ MakeModel = Callable[..., nn.Module]
 
 
 @pytest.fixture(scope="session")
-def small_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DetectionData]:
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> DetectionData:
     """A small embedded set of the test run's own: 72 training pictures, 36 to select on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GHOSTNAS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(embedded, "PICTURES", {"train": 108, "val": 12})
         patch.setattr(embedded, "SET_NAME", "embedded-small")
-        yield load(None)
+        return load(None)
 
 
 @pytest.fixture

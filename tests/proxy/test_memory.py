@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.data import DetectionData
 from nas.errors import ProxyError
-from nas.proxy import ProxySettings, train, train_proxy, validate
+from nas.proxy import ProxySettings, train, train_proxy, validate, validation
 from nas.proxy.memory import enough_memory, release
 
 from .conftest import MakeModel
@@ -22,7 +22,7 @@ WHERE = [
     (train, "AveragedWeights", "a training at batch 4 and 32 px"),
     (train, "descend", "a training at batch 4 and 32 px"),
     (train, "recalibrate", "a training at batch 4 and 32 px"),
-    (validate, "score_with", "the score of a model at 32 px"),
+    (validation, "score_with", "the score of a model at 32 px"),
 ]
 SAID = [
     CUDA,

@@ -110,7 +110,7 @@ def test_a_design_begins_with_the_same_weights_at_every_length(task: Task) -> No
 @pytest.mark.parametrize("last", [(), ("trial-0",)])
 def test_a_finalist_is_exported_from_the_weights_of_its_longest_training(task: Task, last: tuple[str, ...]) -> None:
     from nas.search.remeasure import remeasure
-    from tests.search.test_confirm import trained as record
+    from tests.search.test_remeasure import trained as record
 
     name = r"trial-0-last\.pt" if last else r"trial-0\.pt"
     with pytest.raises(StudyError, match=rf"weights .*{name} cannot be read"):

@@ -4,7 +4,7 @@ Each term counts one kind of work over all nodes: multiply-adds by kind of convo
 memory by kind of node, weights loaded, nodes started. ReLU is missing because runtimes fold it into the convolution.
 
 The costs in the table are where a fit starts from. They were fitted once to 240 random models of the default space in
-ONNX Runtime on one core of a 2023 server processor (`benchmarks/latency_predictor.py costs`) and rounded to one digit;
+ONNX Runtime on one core of a 2023 server processor (`benchmarks/latency/predictor.py costs`) and rounded to one digit;
 a fit multiplies them by whatever the device turns out to be, and moves each by a factor of two with ease.
 """
 

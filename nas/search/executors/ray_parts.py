@@ -3,18 +3,13 @@
 import os
 from typing import Any
 
-from pydantic import TypeAdapter
 from ray import tune
 from ray.tune.search import Searcher
 
 from nas.search.evaluate import Task
 from nas.search.executors.attempt import Trainers
-from nas.search.pending_trial import Failure, NoTrial, PendingTrial, Result
+from nas.search.pending_trial import PENDING, RESULT, Failure, NoTrial, PendingTrial
 from nas.search.scheduler import TrialScheduler
-
-PENDING: TypeAdapter[PendingTrial] = TypeAdapter(PendingTrial)
-RESULT: TypeAdapter[Result] = TypeAdapter(Result)
-"""What travels between the processes, as JSON."""
 
 
 class Worker(tune.Trainable):  # type: ignore[misc]

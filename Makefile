@@ -17,6 +17,7 @@ lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy --strict nas
+	$(VENV)/bin/lint-imports
 
 slow: $(READY)
 	$(VENV)/bin/pytest -m slow

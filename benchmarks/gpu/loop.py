@@ -11,7 +11,7 @@ from nas.model import build
 from nas.proxy import (
     Order,
     ProxySettings,
-    StepGate,
+    TrainingLock,
     augmented,
     descend,
     find_device,
@@ -64,9 +64,9 @@ class Loop:
         self._clip = settings.clip
         self.losses: list[torch.Tensor] = []
 
-    def step(self, gate: StepGate | None = None) -> None:
+    def step(self, lock: TrainingLock | None = None) -> None:
         """One step, as `nas.proxy.train` makes it."""
-        with passing(gate, self._place), quick_depthwise(self._model, self._place, self._precision):
+        with passing(lock, self._place), quick_depthwise(self._model, self._place, self._precision):
             batch = augmented(self._source, self._order.next(), self._random, self._place, self._share)
             loss = self._objective(batch)
             self.losses.append(loss.detach())

@@ -1,4 +1,4 @@
-"""Is the GPU idle when a training lets the turnstile go? Without the wait for the device, and with it."""
+"""Is the GPU idle when a training lets the machine lock go? Without the wait for the device, and with it."""
 
 import time
 from collections.abc import Iterator
@@ -37,12 +37,12 @@ waits = device.settle
 # The first run warms the process up and counts for nothing.
 for name, settle in (("warm-up", waits), ("without the wait", lambda device: None), ("with the wait", waits)):
     device.settle = settle
-    gate = Watched()
+    lock = Watched()
     began = time.monotonic()
-    result, _ = train_proxy(build(to_yaml(arch, data.nc), seed=0), data, arch.imgsz, settings, gate)
-    busy = len(gate.idle) - sum(gate.idle)
+    result, _ = train_proxy(build(to_yaml(arch, data.nc), seed=0), data, arch.imgsz, settings, lock)
+    busy = len(lock.idle) - sum(lock.idle)
     seconds = round(time.monotonic() - began, 2)
-    check.note(f"batches that left the GPU at work, {name}", busy, f"of {len(gate.idle)}", seconds=seconds)
-    steps = gate.idle[: settings.steps]
+    check.note(f"batches that left the GPU at work, {name}", busy, f"of {len(lock.idle)}", seconds=seconds)
+    steps = lock.idle[: settings.steps]
     check.note(f"training steps that left the GPU at work, {name}", len(steps) - sum(steps), f"of {len(steps)}")
     check.note("score", result.score.map50_95, "mAP50-95", loss=result.train_loss, precision=result.precision)

@@ -7,23 +7,23 @@ import torch
 from findings import Check, started
 
 
-def train(check: Check, through_the_turnstile: bool, ready: Event, enough: Event) -> None:
+def train(check: Check, with_lock: bool, ready: Event, enough: Event) -> None:
     """Train until told to stop."""
     from loop import Loop, design
 
     from nas.util.machine_lock import MachineLock
 
     torch.set_num_threads(1)
-    gate = MachineLock() if through_the_turnstile else None
+    lock = MachineLock() if with_lock else None
     loop = Loop(design("yolo11-n", 64 if check.dry else 160), check.device, batch=4 if check.dry else 16)
-    loop.step(gate)
+    loop.step(lock)
     ready.set()
     while not enough.is_set():
-        loop.step(gate)
+        loop.step(lock)
 
 
 def beside(check: Check) -> None:
-    """One model's screening alone, beside a training that passes the turnstile, and beside one that does not."""
+    """One model's screening alone, beside a training that passes the machine lock, and beside one that does not."""
     from nas.errors import LatencyError
     from nas.latency import LatencySettings, SizedModel, needed_calibration, prepare, screen
     from nas.model import load_model
@@ -36,7 +36,7 @@ def beside(check: Check) -> None:
     check.note("calibration", [round(known.compute_ms, 4), round(known.memory_ms, 4)], "ms of COMPUTE, MEMORY")
     context = multiprocessing.get_context("spawn")
     jobs = {}
-    for name, gated in (("with the turnstile", True), ("without the turnstile", False)):
+    for name, gated in (("with the machine lock", True), ("without the machine lock", False)):
         ready, enough = context.Event(), context.Event()
         jobs[name] = (context.Process(target=train, args=(check, gated, ready, enough), daemon=True), ready, enough)
 

@@ -81,14 +81,14 @@ def trained_again(
         source: The checkpoint from which it started.
         settings: What its `run.json` says.
     """
-    losses, gate, imgsz = Losses(settings["class_loss"], settings["box_loss"]), MachineLock(), int(design["imgsz"])
+    losses, lock, imgsz = Losses(settings["class_loss"], settings["box_loss"]), MachineLock(), int(design["imgsz"])
     how = how_to_tune(settings["source_steps"], settings["train_device"], settings["batch"], losses)
-    tuned = tune(source, data, max(settings["imgsz"]), how, gate)  # what the search left in the cache folder
+    tuned = tune(source, data, max(settings["imgsz"]), how, lock)  # what the search left in the cache folder
     model = build(to_yaml(from_key(design["architecture"]), data.nc), seed=seed)
-    begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, gate)
+    begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, lock)
     asked = replace(how, steps=int(design["last_rung_steps"]), lr=float(design["last_rung_lr"]), seed=seed)
-    result, model = train_proxy(model, data, imgsz, asked, gate)
-    val = validate(model, data.val, data, imgsz, turnstile=gate)
+    result, model = train_proxy(model, data, imgsz, asked, lock)
+    val = validate(model, data.val, data, imgsz, lock=lock)
     return {
         "val": f"{val.map50_95:.5f}",
         "select": f"{result.score.map50_95:.5f}",

@@ -18,7 +18,7 @@ from nas.inherit.roles import describe
 from nas.inherit.stages import teach
 from nas.inherit.taylor import CPU
 from nas.inherit.tuned import Told, read_tuned, tune
-from nas.proxy import ProxySettings, StepGate, passing, threads
+from nas.proxy import ProxySettings, TrainingLock, passing, threads
 from nas.util.machine_lock import MachineLock
 
 
@@ -42,7 +42,7 @@ TAUGHT_STEPS = 100
 
 
 def begin(
-    model: Any, path: Path, data: DetectionData, imgsz: int, taught: int = 0, gate: StepGate | None = None
+    model: Any, path: Path, data: DetectionData, imgsz: int, taught: int = 0, lock: TrainingLock | None = None
 ) -> float:
     """Let a design begin with a tuned source's channels.
 
@@ -52,7 +52,7 @@ def begin(
         data: The data set on which it was tuned.
         imgsz: The design's input size in pixels.
         taught: Steps for which stages of another family learn the source's maps first; 0 for none.
-        gate: Passed with whatever computes.
+        lock: Passed with whatever computes.
 
     Returns:
         The share of its parameters that comes from the source, in [0, 1].
@@ -63,12 +63,12 @@ def begin(
         StorageError: The source's file is gone, or cannot be read.
     """
     with threads(1):  # sums depend on their number
-        with passing(gate, CPU):
+        with passing(lock, CPU):
             source, pictures = _at_size(path, data, imgsz), sample_of(data, imgsz)
             done = inherit(source.table, model, source.scores, range(data.nc))
         if taught:
-            teach(done.stages, source.model, pictures, taught, gate=gate)
-        with passing(gate, CPU):
+            teach(done.stages, source.model, pictures, taught, lock=lock)
+        with passing(lock, CPU):
             known, images = done.beside_stages() if taught else done.counterparts, repair_images(pictures)
             refit(known, source.model, model, images)
             refit_boxes(done.boxes, source.model, model, images)
@@ -108,9 +108,9 @@ def tuned_start(
     """
     model = build_design(design, data)
     describe_file(model, str(design))  # before the source is tuned
-    gate = MachineLock()
-    tuned = tune(checkpoint, tuned_on, tuned_at, how, gate, told)
-    share = begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, gate)
+    lock = MachineLock()
+    tuned = tune(checkpoint, tuned_on, tuned_at, how, lock, told)
+    share = begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, lock)
     model.names = dict(enumerate(data.names))
     return model.eval(), share
 

@@ -22,7 +22,7 @@ from nas.inherit.taylor import CPU
 from nas.proxy import (
     Order,
     ProxySettings,
-    StepGate,
+    TrainingLock,
     augmented,
     descend,
     learning_rate,
@@ -62,7 +62,7 @@ def teach(
     steps: int = 100,
     lr: float = 0.01,
     seed: int = 0,
-    gate: StepGate | None = None,
+    lock: TrainingLock | None = None,
 ) -> tuple[Taught, ...]:
     """Let stages of a design learn the maps that the source's stages make, in one thread.
 
@@ -76,7 +76,7 @@ def teach(
         steps: How many, of a batch each.
         lr: Highest learning rate.
         seed: Of the order of the pictures and their augmentation.
-        gate: Passed with every batch.
+        lock: Passed with every batch.
 
     Returns:
         How each stage learnt; nothing where there are none.
@@ -87,15 +87,15 @@ def teach(
     if not stages:
         return ()
     with threads(1), _observed(stages, source.eval()) as look:
-        with passing(gate, CPU):
+        with passing(lock, CPU):
             known = look(repair_images(pictures))
             raw = raw_maps(stages, source, repair_images(pictures))
             for stage in stages:
                 read, written = known[stage.role]
                 begin(stage, read, written, raw.get(stage.role))
             before = _errors_of(stages, known)
-        _train(stages, look, pictures, steps, lr, seed, gate)
-        with passing(gate, CPU):
+        _train(stages, look, pictures, steps, lr, seed, lock)
+        with passing(lock, CPU):
             after = _errors_of(stages, known)
     for stage in stages:
         _modules(stage).eval()
@@ -109,7 +109,7 @@ def _train(
     steps: int,
     lr: float,
     seed: int,
-    gate: StepGate | None,
+    lock: TrainingLock | None,
 ) -> None:
     batch = min(batch_at(pictures.images.shape[-1]), len(pictures))
     settings = ProxySettings(
@@ -121,7 +121,7 @@ def _train(
     order = Order(len(pictures), batch, random)
     for step in range(steps):
         set_learning_rate(optimizer, learning_rate(step, settings))
-        with passing(gate, CPU):
+        with passing(lock, CPU):
             maps = look(augmented(pictures, order.next(), random, CPU, _CHANGED).images)
             errors = torch.stack([_error(stage, *maps[stage.role]) for stage in stages])
             if not errors.isfinite().all():

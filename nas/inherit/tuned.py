@@ -29,7 +29,7 @@ from nas.proxy import (
     ProxySettings,
     Score,
     StateFile,
-    StepGate,
+    TrainingLock,
     find_device,
     find_precision,
     passing,
@@ -51,7 +51,7 @@ def tune(
     data: DetectionData,
     imgsz: int,
     settings: ProxySettings,
-    gate: StepGate | None = None,
+    lock: TrainingLock | None = None,
     told: Told = lambda done, of: None,
 ) -> Tuned:
     """Tune a source on a data set, or take what an earlier call left in the cache folder.
@@ -63,7 +63,7 @@ def tune(
         data: The data set.
         imgsz: Input size in pixels: the largest of the designs that are to inherit.
         settings: How it is trained.
-        gate: Passed with every batch.
+        lock: Passed with every batch.
         told: Is told how far the training is.
 
     Raises:
@@ -77,7 +77,7 @@ def tune(
     with wait_for_lock(path.with_suffix(".lock")):  # another search may tune it now
         if not path.is_file():
             kept = StateFile(path.with_suffix(".state"))
-            made = _tuned(checkpoint, data, imgsz, settings, steps, kept, gate, told)
+            made = _tuned(checkpoint, data, imgsz, settings, steps, kept, lock, told)
             write_whole(path, torch_bytes(made))
             kept.drop()
         content = read_tuned(path)
@@ -136,10 +136,10 @@ def _tuned(
     settings: ProxySettings,
     steps: int,
     kept: StateFile,
-    gate: StepGate | None,
+    lock: TrainingLock | None,
     told: Told,
 ) -> dict[str, Any]:
-    with threads(1), passing(gate, CPU):
+    with threads(1), passing(lock, CPU):
         model = load_source(checkpoint)
         describe_file(model, str(checkpoint))
         take_classes(model, data.names)
@@ -149,12 +149,12 @@ def _tuned(
     if steps:
         model.requires_grad_(True)
         result, model = train_proxy(
-            model, data, imgsz, settings, gate, observe=lambda done, _: told(done, steps), kept=kept
+            model, data, imgsz, settings, lock, observe=lambda done, _: told(done, steps), kept=kept
         )
         score = result.score
     else:
-        score = validate(model, data.select, data, imgsz, device=settings.device, turnstile=gate)
-    with threads(1), passing(gate, CPU):
+        score = validate(model, data.select, data, imgsz, device=settings.device, lock=lock)
+    with threads(1), passing(lock, CPU):
         model = model.cpu().float().eval()
         scores = taylor(describe(model), model, pictures).scores
     model.args = {}

@@ -14,25 +14,25 @@ Precision = Literal["float32", "bfloat16"]
 _AMPERE = 8  # major compute capability of the first GPUs with bfloat16 arithmetic
 
 
-class StepGate(Protocol):
-    """What a proxy needs of a turnstile: something to pass through with every batch."""
+class TrainingLock(Protocol):
+    """What a proxy needs of a machine lock: something to pass through with every batch."""
 
     def training(self) -> AbstractContextManager[None]:
         """Wait while a latency is measured, then hold the machine for one batch."""
 
 
 @contextmanager
-def passing(gate: StepGate | None, device: torch.device) -> Iterator[None]:
-    """One batch's pass through the turnstile; nothing without one.
+def passing(lock: TrainingLock | None, device: torch.device) -> Iterator[None]:
+    """One batch's pass through the machine lock; nothing without one.
 
     Args:
-        gate: The turnstile.
-        device: Where the batch computes; it has nothing left to do when the turnstile is let go.
+        lock: The machine lock.
+        device: Where the batch computes; it has nothing left to do when the machine lock is let go.
     """
-    if gate is None:
+    if lock is None:
         yield
         return
-    with gate.training():
+    with lock.training():
         try:
             yield
         finally:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nas.data import Pixels
 from nas.proxy.augment import plain_images
-from nas.proxy.device import Precision, StepGate, autocast, passing
+from nas.proxy.device import Precision, TrainingLock, autocast, passing
 
 
 class AveragedWeights:
@@ -57,7 +57,7 @@ def recalibrate(
     batch: int,
     device: torch.device,
     precision: Precision,
-    gate: StepGate | None = None,
+    lock: TrainingLock | None = None,
 ) -> None:
     """Reset every BatchNorm and take its statistics anew, the plain mean over unaugmented batches.
 
@@ -68,7 +68,7 @@ def recalibrate(
         batch: Most pictures a batch.
         device: Where the model lies.
         precision: What to compute in.
-        gate: The turnstile.
+        lock: The machine lock.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
@@ -81,7 +81,7 @@ def recalibrate(
     chosen = torch.linspace(0, len(source) - 1, min(pictures, len(source))).long()
     # Even parts: a last one of a single picture has no statistics where a map is 1x1.
     for part in torch.tensor_split(chosen, math.ceil(len(chosen) / batch)):
-        with passing(gate, device), autocast(device, precision):
+        with passing(lock, device), autocast(device, precision):
             model(plain_images(source, part, device).contiguous(memory_format=torch.channels_last))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

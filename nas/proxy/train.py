@@ -17,7 +17,7 @@ from nas.errors import ProxyError
 from nas.proxy.augment import augmented
 from nas.proxy.batch_order import Order
 from nas.proxy.box_init import begin_with_boxes
-from nas.proxy.device import StepGate, find_device, find_precision, passing, threads
+from nas.proxy.device import TrainingLock, find_device, find_precision, passing, threads
 from nas.proxy.ema import AveragedWeights, recalibrate
 from nas.proxy.fast_depthwise import quick_depthwise
 from nas.proxy.loss import Objective
@@ -37,7 +37,7 @@ def train_proxy(
     data: DetectionData,
     imgsz: int,
     settings: ProxySettings,
-    turnstile: StepGate | None = None,
+    lock: TrainingLock | None = None,
     observe: Observe | None = None,
     kept: StateFile | None = None,
 ) -> tuple[ProxyResult, nn.Module]:
@@ -51,7 +51,7 @@ def train_proxy(
         data: The data set.
         imgsz: Side of the square input.
         settings: How to train.
-        turnstile: Passed with every batch, so that nothing computes while a latency is measured.
+        lock: Passed with every batch, so that nothing computes while a latency is measured.
         observe: Told after every step how many there have been, with the model of averaged weights (its BatchNorm
             statistics are not theirs; it must not be changed).
         kept: Where the state is kept, so that the same call goes on after it was broken off; whoever needs it no more
@@ -73,7 +73,7 @@ def train_proxy(
     doing = f"a training at batch {settings.batch} and {imgsz} px"
     try:
         with threads(settings.threads), enough_memory(doing, device):
-            return _trained(model, data, imgsz, settings, device, turnstile, observe, kept)
+            return _trained(model, data, imgsz, settings, device, lock, observe, kept)
     finally:
         release(device)
 
@@ -110,7 +110,7 @@ def _trained(
     imgsz: int,
     settings: ProxySettings,
     device: torch.device,
-    turnstile: StepGate | None,
+    lock: TrainingLock | None,
     observe: Observe | None,
     kept: StateFile | None,
 ) -> tuple[ProxyResult, nn.Module]:
@@ -124,10 +124,10 @@ def _trained(
     average = AveragedWeights(model, settings.ema, settings.ema_tau)
     objective = Objective(model, imgsz, settings, device, precision)
     with quick_depthwise(model, device, precision):
-        loss = _train(model, objective, average, source, settings, turnstile, observe, kept)
+        loss = _train(model, objective, average, source, settings, lock, observe, kept)
     final = average.model
-    recalibrate(final, source, settings.recalibration, settings.batch, device, precision, turnstile)
-    score = validate(final, data.select, data, imgsz, device=settings.device, turnstile=turnstile)
+    recalibrate(final, source, settings.recalibration, settings.batch, device, precision, lock)
+    score = validate(final, data.select, data, imgsz, device=settings.device, lock=lock)
     result = ProxyResult(score, settings.steps, time.monotonic() - started, loss, precision, settings)
     return result, final.cpu()
 
@@ -138,7 +138,7 @@ def _train(
     average: AveragedWeights,
     source: Pixels,
     settings: ProxySettings,
-    gate: StepGate | None,
+    lock: TrainingLock | None,
     observe: Observe | None,
     kept: StateFile | None,
 ) -> float:
@@ -154,7 +154,7 @@ def _train(
         objective.stepped()
     for step in range(done, settings.steps):
         chosen = order.next()
-        with passing(gate, objective.device):
+        with passing(lock, objective.device):
             anneal(model, (step + 1) / max(1, round(settings.steps * ANNEALED_IN)))
             set_learning_rate(optimizer, learning_rate(step, settings))
             loss = objective(augmented(source, chosen, random, objective.device, share))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from nas.data import DetectionData, Labels, Pixels, Split, batches
 from nas.errors import ProxyError
 from nas.proxy.augment import plain_images
-from nas.proxy.device import StepGate, find_device, passing
+from nas.proxy.device import TrainingLock, find_device, passing
 from nas.proxy.memory import enough_memory
 from nas.proxy.settings import Score
 from nas.util import ultralytics_env
@@ -47,7 +47,7 @@ def validate(
     imgsz: int,
     *,
     device: str = "cpu",
-    turnstile: StepGate | None = None,
+    lock: TrainingLock | None = None,
 ) -> Score:
     """Score a model on a split.
 
@@ -59,7 +59,7 @@ def validate(
         data: The data set that the split belongs to.
         imgsz: Side of the square input.
         device: Where to compute.
-        turnstile: Passed with every batch.
+        lock: Passed with every batch.
 
     Raises:
         ProxyError: The model's classes are not the data's, its outputs are not finite, or memory ran out.
@@ -77,12 +77,12 @@ def validate(
     float32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
     with enough_memory(f"the score of a model at {imgsz} px", place), float32:
         model.eval().to(place)
-        return score_with(predict, split, imgsz, turnstile)
+        return score_with(predict, split, imgsz, lock)
 
 
 @torch.no_grad()
 def score_with(
-    predict: Callable[[Tensor], Tensor], split: Split, imgsz: int, turnstile: StepGate | None = None
+    predict: Callable[[Tensor], Tensor], split: Split, imgsz: int, lock: TrainingLock | None = None
 ) -> Score:
     """Score whatever detects: a module, or an exported file in its runtime.
 
@@ -91,7 +91,7 @@ def score_with(
             anchors) as `Detect` gives them, or, without NMS, to detections (B, up to 300, 6).
         split: The pictures.
         imgsz: Side of the square input.
-        turnstile: Passed with every batch.
+        lock: Passed with every batch.
 
     Raises:
         ProxyError: The outputs are not finite.
@@ -99,7 +99,7 @@ def score_with(
     """
     rows: list[tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
     for source in batches(split, imgsz, _BATCH):
-        with passing(turnstile, _HOST):
+        with passing(lock, _HOST):
             images = plain_images(source, torch.arange(len(source)), _HOST)
             predicted = predict(images)  # (B, 4 + classes, anchors)
             if not torch.isfinite(predicted).all():

@@ -141,7 +141,7 @@ def _scored(model: "nn.Module", file: SizedModel, latency: Latency, task: Task) 
     val = score_file(file, data.val, task.latency)
     val_float = None
     if task.latency.precision != "float32":
-        val_float = validate(model, data.val, data, file.imgsz, device=task.proxy.device, turnstile=MachineLock())
+        val_float = validate(model, data.val, data, file.imgsz, device=task.proxy.device, lock=MachineLock())
     seen = sample_pictures(task.data, file.imgsz, COMPARED_ON, "val", task.fraction)
     return FinalMeasurement(latency, val, val_float, _difference(file, model, seen, task.latency), file.model.digest)
 

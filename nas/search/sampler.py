@@ -5,7 +5,7 @@ the same seed and the same recorded history propose the same candidate, in this 
 
 Whoever names a target latency wants the most accurate design that meets it. So half of the proposals look for accuracy
 alone, under the constraint that the latency is at most the target: with `gp` the most promising of many random designs
-(`promise`), with `tpe`, and where a limit on size is missed, Optuna's (Watanabe and Hutter 2023,
+(`expected-improvement`), with `tpe`, and where a limit on size is missed, Optuna's (Watanabe and Hutter 2023,
 https://arxiv.org/abs/2211.14411). A quarter looks for the whole Pareto front, and a quarter is drawn at random. A
 sampler that looks for the front alone spends most of its budget far below the target, and one without random draws may
 stay where it began (docs/log.md).
@@ -65,7 +65,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A point to evaluate next, and where it came from: `seed`, `random`, `mutation`, `promise`, `gp` or `tpe`."""
+    """A point to evaluate next.
+
+    Attributes:
+        indices: By dimension, the index of the choice.
+        origin: Where it came from: `seed`, `random`, `mutation`, `expected-improvement`, `gp` or `tpe`.
+    """
 
     indices: dict[str, int]
     origin: str
@@ -122,7 +127,10 @@ def propose(
         # A limit on size is learnt by Optuna's sampler: it is told by how much a design misses.
         by_latency = all(one.meets or one.latency_ms > target_ms for one in history)
         if sampler == "gp" and by_latency and not front:
-            point, origin = _most_promising(space, history, target_ms, taken, rng, mutated=bool(parents)), "promise"
+            point, origin = (
+                _best_by_expected_improvement(space, history, target_ms, taken, rng, mutated=bool(parents)),
+                "expected-improvement",
+            )
         else:
             asked = _ask(space, history, pending, sampler, target_ms, rng.randrange(2**31), front=front)
             point, origin = asked, sampler
@@ -161,7 +169,7 @@ def _drawn(
             yield space.sample(rng)
 
 
-def _most_promising(
+def _best_by_expected_improvement(
     space: SearchSpace,
     history: Sequence[Observation],
     target_ms: float,

@@ -1,4 +1,4 @@
-"""Which of many designs promises most: expected improvement in accuracy times the probability of meeting the target.
+"""The acquisition function: expected improvement in accuracy times the probability of meeting the target.
 
 Learnt by Gaussian processes over what designs are chosen by, without sizes that would have to be counted.
 Method: Jones et al. 1998, https://doi.org/10.1023/A:1008306431147; with constraints Gelbart et al. 2014,
@@ -38,7 +38,7 @@ class MeasuredDesign:
 def constrained_expected_improvement(
     seen: Sequence[MeasuredDesign], designs: Sequence[Architecture], target_ms: float
 ) -> Values:
-    """How much each design promises: the expected gain in accuracy over the best that meets the target, in mAP.
+    """The acquisition value of each design: the expected gain in accuracy over the best that meets the target, in mAP.
 
     Args:
         seen: Evaluated designs, at least two of them trained.

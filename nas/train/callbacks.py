@@ -1,4 +1,4 @@
-"""What a full training does at Ultralytics' events: turnstile, losses, checks.
+"""What a full training does at Ultralytics' events: lock, losses, checks.
 
 Importing this module registers the blocks with Ultralytics. A worker process of a training on several devices
 imports it too, because the callbacks that it receives come from here.
@@ -27,40 +27,40 @@ LOSSES_FILE = "losses.yaml"
 
 
 class LockStepCallback:
-    """Ultralytics callbacks that hold the turnstile around every training and validation batch.
+    """Ultralytics callbacks that hold the machine lock around every training and validation batch.
 
     A latency measurement on this machine then waits for the batch in progress, and the next batch for the
     measurement.
     """
 
-    def __init__(self, turnstile: MachineLock) -> None:
+    def __init__(self, lock: MachineLock) -> None:
         """Make the callbacks.
 
         Args:
-            turnstile: The machine's turnstile.
+            lock: The machine's lock.
         """
-        self._turnstile = turnstile
+        self._lock = lock
         self._held = ExitStack()
 
     def enter(self, _: object) -> None:
         """A batch begins. One that never ended (out of memory, tried again smaller) is let go first."""
         self._held.close()
-        self._held.enter_context(self._turnstile.training())
+        self._held.enter_context(self._lock.training())
 
     def leave(self, trainer: Any) -> None:
-        """A batch ends, or the training does; the device has done all of it when the turnstile is let go."""
+        """A batch ends, or the training does; the device has done all of it when the machine lock is let go."""
         device = getattr(trainer, "device", None)
         if device is not None:
             settle(device)
         self._held.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """A worker process gets the turnstile, not the hold on it."""
-        return {"_turnstile": self._turnstile}
+        """A worker process gets the machine lock, not the hold on it."""
+        return {"_lock": self._lock}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore with nothing held."""
-        self._turnstile = state["_turnstile"]
+        self._lock = state["_lock"]
         self._held = ExitStack()
 
     def callbacks(self) -> dict[str, Callable[[object], None]]:

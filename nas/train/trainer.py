@@ -1,4 +1,4 @@
-"""Full training of a chosen design with Ultralytics, its batches passed through the turnstile."""
+"""Full training of a chosen design with Ultralytics, its batches passed through the machine lock."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,11 +1,11 @@
 """One rule a machine: no training step runs while a latency is measured.
 
-A training passes through the turnstile with every batch (`training()`, shared); a measurement closes it
-(`measuring()`, exclusive): it lets the batches in progress end, keeps new ones out, and has the machine to
-itself. A waiting measurement comes before waiting batches, so greedy trainings cannot starve it.
+A readers-writer lock in which writers come first. A training holds it shared for every batch (`training()`); a
+measurement holds it alone (`measuring()`): it waits until the batches in progress have ended and keeps new ones out.
+A waiting measurement comes before waiting batches, so greedy trainings cannot starve it.
 
-Two files, locked with flock(2): the *gate*, which a measurement holds from the moment it starts to wait, and
-through which a batch passes on its way in, and the *room*, shared by batches and exclusive to a measurement.
+Two files, locked with flock(2): the *lock* itself, and a *gate*, which a measurement holds from the moment it starts to
+wait, and which a batch holds for a moment before it takes the lock.
 The kernel frees the locks of a process that dies, kill -9 included. The files lie at one place for all processes of a
 user, whatever their cache folders: searches, `ghostnas latency` and agents that came through ssh.
 """
@@ -26,7 +26,7 @@ _POLL_S = 0.001
 
 
 class _Held(threading.local):
-    """What the current thread holds, by turnstile path."""
+    """What the current thread holds, by lock path."""
 
     def __init__(self) -> None:
         self.by_path: dict[Path, Literal["training", "measuring"]] = {}
@@ -77,11 +77,10 @@ class MachineLock:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Make a turnstile.
+        """Make a lock.
 
         Args:
-            path: The room's lock file; the gate lies beside it as `<name>.gate`. By default the machine's one
-                turnstile for this user.
+            path: The lock file; the gate lies beside it as `<name>.gate`. By default the machine's one for this user.
 
         Raises:
             StorageError: The folder of locks cannot be used.
@@ -94,15 +93,15 @@ class MachineLock:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Hold the room shared, for one batch; waits while a measurement runs or waits."""
+        """Hold the lock shared, for one batch; waits while a measurement runs or waits."""
         if self.path in _held.by_path:
             yield
             return
-        with _opened(self.path) as room:
+        with _opened(self.path) as lock:
             with _opened(self._gate) as gate:
                 fcntl.flock(gate, fcntl.LOCK_SH)
-                # Never waits here: whoever holds the room exclusively holds the gate too.
-                fcntl.flock(room, fcntl.LOCK_SH)
+                # Never waits here: whoever holds the lock exclusively holds the gate too.
+                fcntl.flock(lock, fcntl.LOCK_SH)
             _held.by_path[self.path] = "training"
             try:
                 yield
@@ -111,7 +110,7 @@ class MachineLock:
 
     @contextmanager
     def measuring(self, timeout_s: float = 120.0) -> Iterator[None]:
-        """Hold the room alone, for one measurement; waits until every batch in progress has ended.
+        """Hold the lock alone, for one measurement; waits until every batch in progress has ended.
 
         Args:
             timeout_s: The longest wait.
@@ -127,9 +126,9 @@ class MachineLock:
             yield
             return
         deadline = time.monotonic() + timeout_s
-        with _opened(self._gate) as gate, _opened(self.path) as room:
+        with _opened(self._gate) as gate, _opened(self.path) as lock:
             self._wait(gate, deadline, f"another latency measurement has not ended within {timeout_s:g} s")
-            self._wait(room, deadline, f"a training step has not ended within {timeout_s:g} s")
+            self._wait(lock, deadline, f"a training step has not ended within {timeout_s:g} s")
             _held.by_path[self.path] = "measuring"
             try:
                 yield
@@ -138,7 +137,7 @@ class MachineLock:
 
     def _wait(self, descriptor: int, deadline: float, why: str) -> None:
         # flock(2) has no timeout, so ask again and again. The gate is held for microseconds by each batch
-        # that enters, and the room cannot be entered while this process holds the gate: the first free moment
+        # that enters, and the lock cannot be taken while this process holds the gate: the first free moment
         # is enough.
         while True:
             try:

@@ -44,12 +44,12 @@ def test_statistics_of_any_number_of_pictures_are_taken_in_even_parts(small_data
     assert norm.num_batches_tracked == 2
 
 
-def test_it_learns_and_passes_the_turnstile(small_data: DetectionData, make_model: MakeModel) -> None:
-    gate = CountingGate()
+def test_it_learns_and_passes_the_lock(small_data: DetectionData, make_model: MakeModel) -> None:
+    lock = CountingGate()
     settings = ProxySettings(steps=40, batch=8, recalibration=32)
     before = torch.get_num_threads(), torch.get_rng_state()
-    result, model = train_proxy(make_model(width=0.125), small_data, 64, settings, gate)
-    assert gate.passed == 40 + 4 + 3  # steps, recalibration, validation in batches of 16
+    result, model = train_proxy(make_model(width=0.125), small_data, 64, settings, lock)
+    assert lock.passed == 40 + 4 + 3  # steps, recalibration, validation in batches of 16
     assert torch.get_num_threads() == before[0]
     assert torch.equal(torch.get_rng_state(), before[1])
     assert not model.training

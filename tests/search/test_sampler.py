@@ -26,7 +26,7 @@ def test_same_history_and_seed_propose_the_same(space: SearchSpace, sampler: str
 
     def ask(seed: int) -> dict[str, int]:
         proposal = propose(space, seen, pending, sampler=sampler, target_ms=2.5, seed=seed, number=14)  # type: ignore[arg-type]
-        assert proposal is not None and proposal.origin == ("promise" if sampler == "gp" else sampler)
+        assert proposal is not None and proposal.origin == ("expected-improvement" if sampler == "gp" else sampler)
         return proposal.indices
 
     first = ask(0)
@@ -38,7 +38,7 @@ def test_same_history_and_seed_propose_the_same(space: SearchSpace, sampler: str
 def test_a_limit_on_size_is_left_to_optunas_sampler(space: SearchSpace) -> None:
     seen = history(space, STARTUP_TRAINED, rejected=1)
     too_large = replace(seen[-1], latency_ms=1.0)
-    for last, origin in ((seen[-1], "promise"), (too_large, "gp")):
+    for last, origin in ((seen[-1], "expected-improvement"), (too_large, "gp")):
         known = [*seen[:-1], last]
         proposal = propose(space, known, [], sampler="gp", target_ms=2.5, seed=0, number=14)
         assert proposal is not None and proposal.origin == origin

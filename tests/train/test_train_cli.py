@@ -271,25 +271,25 @@ def test_the_next_command_runs_in_a_shell(cells: Path, small: Design, monkeypatc
 def test_every_batch_holds_the_turnstile(tmp_path: Path) -> None:
     from nas.train.callbacks import LockStepCallback
 
-    turnstile = MachineLock(tmp_path / "turnstile")
-    gate = pickle.loads(pickle.dumps(LockStepCallback(turnstile)))
+    lock = MachineLock(tmp_path / "turnstile")
+    lock = pickle.loads(pickle.dumps(LockStepCallback(lock)))
     measured = threading.Event()
 
     def measure() -> None:
-        with turnstile.measuring():
+        with lock.measuring():
             measured.set()
 
-    gate.enter(None)
-    gate.enter(None)  # a batch that failed and is tried again
+    lock.enter(None)
+    lock.enter(None)  # a batch that failed and is tried again
     thread = threading.Thread(target=measure)
     thread.start()
     assert not measured.wait(0.2)
-    gate.leave(None)
+    lock.leave(None)
     assert measured.wait(10)
     thread.join()
 
 
-def test_every_batch_of_a_training_passes_the_turnstile() -> None:
+def test_every_batch_of_a_training_passes_the_lock() -> None:
     from nas.train.callbacks import LockStepCallback
 
     events = LockStepCallback(MachineLock()).callbacks()

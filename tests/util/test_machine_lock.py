@@ -1,4 +1,4 @@
-"""The turnstile across real processes: exclusive, fair to measurements, freed by kill -9."""
+"""The machine lock across real processes: exclusive, fair to measurements, freed by kill -9."""
 
 import contextlib
 import os
@@ -96,25 +96,25 @@ def test_greedy_trainings_do_not_starve_a_measurement(start: Start, tmp_path: Pa
 
 
 @pytest.mark.parametrize("role", ["hold-measuring", "hold-step"])
-def test_kill_9_frees_the_turnstile(role: str, start: Start, tmp_path: Path) -> None:
+def test_kill_9_frees_the_lock(role: str, start: Start, tmp_path: Path) -> None:
     holder = start(role)
     _until(lambda: bool(_lines(tmp_path / "log", "held")))
-    turnstile = MachineLock(tmp_path / "lock")
-    with pytest.raises(Busy, match="did not become free"), turnstile.measuring(timeout_s=0.05):
+    lock = MachineLock(tmp_path / "lock")
+    with pytest.raises(Busy, match="did not become free"), lock.measuring(timeout_s=0.05):
         pass
     holder.kill()
     holder.wait()
-    with turnstile.measuring(timeout_s=_PATIENCE_S):
+    with lock.measuring(timeout_s=_PATIENCE_S):
         pass
-    with turnstile.training():
+    with lock.training():
         pass
 
 
 def test_steps_share_the_room(tmp_path: Path) -> None:
-    turnstile, together = MachineLock(tmp_path / "lock"), threading.Barrier(2, timeout=_PATIENCE_S)
+    lock, together = MachineLock(tmp_path / "lock"), threading.Barrier(2, timeout=_PATIENCE_S)
 
     def train() -> None:
-        with turnstile.training():
+        with lock.training():
             together.wait()
 
     threads = [threading.Thread(target=train) for _ in range(2)]
@@ -126,10 +126,10 @@ def test_steps_share_the_room(tmp_path: Path) -> None:
 
 
 def test_the_error_says_who_is_in_the_way(tmp_path: Path) -> None:
-    turnstile, entered, leave = MachineLock(tmp_path / "lock"), threading.Event(), threading.Event()
+    lock, entered, leave = MachineLock(tmp_path / "lock"), threading.Event(), threading.Event()
 
     def train() -> None:
-        with turnstile.training():
+        with lock.training():
             entered.set()
             leave.wait(_PATIENCE_S)
 
@@ -137,27 +137,27 @@ def test_the_error_says_who_is_in_the_way(tmp_path: Path) -> None:
     thread.start()
     entered.wait(_PATIENCE_S)
     with pytest.raises(Busy, match=r"a training step has not ended within 0\.02 s"):
-        turnstile.measuring(timeout_s=0.02).__enter__()
+        lock.measuring(timeout_s=0.02).__enter__()
     leave.set()
     thread.join()
 
 
 def test_reentrancy_within_a_thread(tmp_path: Path) -> None:
-    turnstile, same = MachineLock(tmp_path / "lock"), MachineLock(tmp_path / "lock")
-    with turnstile.measuring(), same.measuring(), same.training():
+    lock, same = MachineLock(tmp_path / "lock"), MachineLock(tmp_path / "lock")
+    with lock.measuring(), same.measuring(), same.training():
         pass
-    with turnstile.training(), same.training(), pytest.raises(RuntimeError, match="would wait for itself"):
+    with lock.training(), same.training(), pytest.raises(RuntimeError, match="would wait for itself"):
         same.measuring().__enter__()
-    with turnstile.measuring(timeout_s=0.5):
+    with lock.measuring(timeout_s=0.5):
         pass
 
 
 def test_an_error_inside_frees_it(tmp_path: Path) -> None:
-    turnstile = MachineLock(tmp_path / "lock")
-    for enter in (turnstile.training, turnstile.measuring):
+    lock = MachineLock(tmp_path / "lock")
+    for enter in (lock.training, lock.measuring):
         with pytest.raises(ValueError, match="inside"), enter():
             raise ValueError("inside")
-    with turnstile.measuring(timeout_s=0.5):
+    with lock.measuring(timeout_s=0.5):
         pass
 
 

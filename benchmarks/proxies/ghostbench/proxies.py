@@ -61,18 +61,18 @@ def moments(arch: Architecture, data: Any, seed: int) -> dict[str, float]:
     from nas.proxy import ProxySettings, train_proxy, validate
     from nas.util.machine_lock import MachineLock
 
-    settings, gate = ProxySettings(steps=90, seed=seed, horizon=1, **PLAIN), MachineLock()
+    settings, lock = ProxySettings(steps=90, seed=seed, horizon=1, **PLAIN), MachineLock()
     found: dict[str, float] = {}
 
     def observe(step: int, average: nn.Module) -> None:
         if step in _MOMENTS:
-            found[f"after {step}"] = selected(average, data, arch.imgsz, settings, gate)
+            found[f"after {step}"] = selected(average, data, arch.imgsz, settings, lock)
 
     model = _model(arch, data.nc, seed)
-    result, final = train_proxy(model, data, arch.imgsz, settings, gate, observe)
+    result, final = train_proxy(model, data, arch.imgsz, settings, lock, observe)
     found["in the end"] = result.score.map50_95
     found["by the last losses"] = -result.train_loss
-    found["on train"] = validate(final, data.train, data, arch.imgsz, turnstile=gate).map50_95
+    found["on train"] = validate(final, data.train, data, arch.imgsz, lock=lock).map50_95
     return found
 
 

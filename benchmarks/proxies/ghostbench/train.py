@@ -39,15 +39,15 @@ PLAIN: dict[str, None] = {"first_boxes": None, "lr_inputs": None}
 _KEPT = ("arch", "yaml", "band", "held_out", "imgsz", "latency_ms", "params", "gflops")
 
 
-def selected(average: nn.Module, data: Any, imgsz: int, settings: Any, gate: Any) -> float:
+def selected(average: nn.Module, data: Any, imgsz: int, settings: Any, lock: Any) -> float:
     """mAP50-95 on the selection part of a training's averaged weights, which are left as they are."""
     from nas.data import pixels
     from nas.proxy import find_device, find_precision, recalibrate, validate
 
     model, source, device = deepcopy(average), pixels(data.train, imgsz), find_device("cpu")
     precision = find_precision(settings.precision, device)
-    recalibrate(model, source, settings.recalibration, settings.batch, device, precision, gate)
-    return validate(model, data.select, data, imgsz, turnstile=gate).map50_95
+    recalibrate(model, source, settings.recalibration, settings.batch, device, precision, lock)
+    return validate(model, data.select, data, imgsz, lock=lock).map50_95
 
 
 def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> dict[str, Any]:
@@ -60,16 +60,16 @@ def trained(row: dict[str, str], seed: int, steps: int, source: str | None) -> d
 
     data, arch = load(source), from_key(row["arch"])
     settings = ProxySettings(steps=steps, seed=seed, lr=LEARNING_RATE, horizon=1, warmup=0.1, **PLAIN)
-    gate, curve = MachineLock(), []
+    lock, curve = MachineLock(), []
     marks = {round(steps * (point + 1) / POINTS) for point in range(POINTS)}
 
     def observe(step: int, average: nn.Module) -> None:
         if step in marks:
-            curve.append((step, selected(average, data, arch.imgsz, settings, gate)))
+            curve.append((step, selected(average, data, arch.imgsz, settings, lock)))
 
     model = build(to_yaml(arch, data.nc), seed=seed)
-    result, final = train_proxy(model, data, arch.imgsz, settings, gate, observe)
-    score = validate(final, data.val, data, arch.imgsz, turnstile=gate)
+    result, final = train_proxy(model, data, arch.imgsz, settings, lock, observe)
+    score = validate(final, data.val, data, arch.imgsz, lock=lock)
     return {name: row[name] for name in _KEPT} | {
         "data": data.name,
         "seed": seed,

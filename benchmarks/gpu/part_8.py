@@ -25,13 +25,14 @@ def train(check: Check, with_lock: bool, ready: Event, enough: Event) -> None:
 def beside(check: Check) -> None:
     """One model's screening alone, beside a training that passes the machine lock, and beside one that does not."""
     from nas.errors import LatencyError
-    from nas.latency import LatencySettings, SizedModel, needed_calibration, prepare, screen
+    from nas.latency import LatencyDevice, LatencySettings, SizedModel, prepare
     from nas.model import load_model
 
     settings = LatencySettings("onnxruntime" if check.dry else "torch-cudagraph", device=check.device)
     imgsz = 64 if check.dry else 160
     model = SizedModel(prepare(load_model("yolo11n.yaml"), imgsz, settings), imgsz)
-    known = needed_calibration(settings)
+    device = LatencyDevice(settings).calibrated()
+    known = device.calibration
     assert known is not None
     check.note("calibration", [round(known.compute_ms, 4), round(known.memory_ms, 4)], "ms of COMPUTE, MEMORY")
     context = multiprocessing.get_context("spawn")
@@ -43,7 +44,7 @@ def beside(check: Check) -> None:
     def measured(name: str) -> None:
         for _ in range(1 if check.dry else 2):
             try:
-                found = screen(model, settings, known, None)
+                found = device.screen(model, None)
             except LatencyError as error:
                 check.note(f"yolo11n-{imgsz} {name}", "failed", "", why=f"{type(error).__name__}: {error}")
                 continue

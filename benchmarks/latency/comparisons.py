@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.common.rows import MODELS, Rows, hog, stock
 from nas.errors import LatencyError
-from nas.latency import Calibration, LatencySettings, SizedModel, calibration, compare, retry_while_disturbed
+from nas.latency import LatencyDevice, LatencySettings, SizedModel, retry_while_disturbed
 from nas.latency.artifacts.model_bytes import ModelBytes
 
 HEADER = ("hog", "kind", "number", "blocks", "ratio", "low", "high", "seconds", "refused")
@@ -66,11 +66,11 @@ def with_more_work(model: SizedModel, blocks: int) -> SizedModel:
     return SizedModel(ModelBytes("onnx", graph.SerializeToString()), model.imgsz)
 
 
-def blocks_for_three_percent(model: SizedModel, settings: LatencySettings, calibrated: Calibration) -> int:
+def blocks_for_three_percent(model: SizedModel, settings: LatencySettings, device: LatencyDevice) -> int:
     """How many blocks make the model about 3% slower, on a line through what 10 and 60 cost."""
     few, many = 10, 60
     models = [model, with_more_work(model, few), with_more_work(model, many)]
-    ratios = retry_while_disturbed(lambda: compare(models, settings, calibrated)).ratios
+    ratios = retry_while_disturbed(lambda: device.compare(models)).ratios
     assert ratios is not None
     each = (ratios[2].value - ratios[1].value) / (many - few)
     return max(1, round(few + (1 + DIFFERENCE - ratios[1].value) / each))
@@ -84,16 +84,16 @@ def measure(arguments: argparse.Namespace, rows: Rows) -> None:
     if not todo:
         return
     settings = LatencySettings()
-    calibrated = calibration(settings)
+    device = LatencyDevice(settings).calibrated()
     _, width, imgsz = MODELS[arguments.model]
     one = stock(width, imgsz)
     # Taken up again, a run goes on with the same two models.
-    blocks = int(done[0]["blocks"]) if done else blocks_for_three_percent(one, settings, calibrated)
+    blocks = int(done[0]["blocks"]) if done else blocks_for_three_percent(one, settings, device)
     models = [one, one, with_more_work(one, blocks)]
     for where, number in todo[: arguments.at_most if arguments.at_most >= 0 else None]:
         try:
             with hog(where):
-                found = compare(models, settings, calibrated, level=arguments.level)
+                found = device.compare(models, level=arguments.level)
             made = [
                 {"ratio": f"{ratio.value:.5f}", "low": f"{ratio.low:.5f}", "high": f"{ratio.high:.5f}"}
                 | {"seconds": f"{found.latencies[0].seconds:.2f}"}

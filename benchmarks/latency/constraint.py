@@ -20,14 +20,11 @@ from benchmarks.common.rows import Rows
 from nas.architecture import to_yaml
 from nas.errors import LatencyError
 from nas.latency import (
-    Calibration,
     Latency,
+    LatencyDevice,
     LatencySettings,
     SizedModel,
-    calibration,
-    compare,
     retry_while_disturbed,
-    screen,
 )
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.model import build, to_onnx
@@ -45,11 +42,11 @@ def values(name: str, latency: Latency) -> dict[str, str]:
     return {f"{name}{end}_ms": f"{value:.5f}" for end, value in found.items()}
 
 
-def row_of(model: SizedModel, settings: LatencySettings, calibrated: Calibration) -> dict[str, str]:
+def row_of(model: SizedModel, settings: LatencySettings, device: LatencyDevice) -> dict[str, str]:
     """Screen a design, measure it, and measure it again."""
     try:
-        screened = screen(model, settings, calibrated, None)
-        finalist, again = (compare([model], settings, calibrated).latencies[0] for _ in range(2))
+        screened = device.screen(model, None)
+        finalist, again = (device.compare([model]).latencies[0] for _ in range(2))
         row = values("screened", screened) | values("finalist", finalist) | values("again", again)
         row |= {
             f"{name}_memory": f"{one.conditions['memory']:.3f}"
@@ -63,7 +60,7 @@ def row_of(model: SizedModel, settings: LatencySettings, calibrated: Calibration
 def measure(arguments: argparse.Namespace, rows: Rows) -> None:
     """Measure designs until enough were accepted."""
     settings = LatencySettings()
-    calibrated = calibration(settings)
+    device = LatencyDevice(settings).calibrated()
     space, rng = load_space("ghostv2-n"), random.Random(0)
     done = rows.all()
     accepted, left = sum(not row["refused"] for row in done), arguments.at_most
@@ -75,7 +72,7 @@ def measure(arguments: argparse.Namespace, rows: Rows) -> None:
             continue
         left -= 1
         graph = to_onnx(build(to_yaml(design, 6), seed=0), design.imgsz)
-        row = row_of(SizedModel(ModelBytes("onnx", graph), design.imgsz), settings, calibrated)
+        row = row_of(SizedModel(ModelBytes("onnx", graph), design.imgsz), settings, device)
         rows.add({"number": number} | row)
         accepted += "refused" not in row
 
@@ -85,7 +82,7 @@ def gate(arguments: argparse.Namespace, rows: Rows) -> Rows:
     gated = Rows(arguments.csv.with_stem(f"{arguments.csv.stem}-gate"), GATE_HEADER, arguments.fresh)
     done = {row["number"] for row in gated.all()}
     settings = LatencySettings()
-    calibrated = calibration(settings)
+    device = LatencyDevice(settings).calibrated()
     space, rng = load_space("ghostv2-n"), random.Random(0)
     for row in rows.all():
         design = space.decode(space.sample(rng))
@@ -94,9 +91,7 @@ def gate(arguments: argparse.Namespace, rows: Rows) -> Rows:
         target_ms = float(row["finalist_high_ms"])
         graph = to_onnx(build(to_yaml(design, 6), seed=0), design.imgsz)
         model = SizedModel(ModelBytes("onnx", graph), design.imgsz)
-        found = retry_while_disturbed(
-            lambda model=model, target_ms=target_ms: screen(model, settings, calibrated, target_ms)
-        )
+        found = retry_while_disturbed(lambda model=model, target_ms=target_ms: device.screen(model, target_ms))
         times = {
             "latency_ms": f"{found.latency_ms:.5f}",
             "low_ms": f"{found.low_ms:.5f}",

@@ -18,14 +18,11 @@ from collections.abc import Sequence
 from benchmarks.common.rows import MODELS, stock
 from nas.architecture import to_yaml
 from nas.latency import (
-    Calibration,
+    LatencyDevice,
     LatencySettings,
     SizedModel,
-    calibration,
-    compare,
     opened_for_pictures,
     retry_while_disturbed,
-    screen,
 )
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.model import build, to_onnx
@@ -39,7 +36,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=20, help="designs, at least 4")
     arguments = parser.parse_args()
     settings = LatencySettings()
-    calibrated = calibration(settings)
+    device = LatencyDevice(settings).calibrated()
     space, rng = load_space("ghostv2-n"), random.Random(1)
     models: list[SizedModel] = []
     seconds: dict[str, list[float]] = defaultdict(list)
@@ -50,11 +47,11 @@ def main() -> None:
         return now
 
     def screened(part: str, model: SizedModel, begun: float) -> None:
-        latency = retry_while_disturbed(lambda: screen(model, settings, calibrated, None))
+        latency = retry_while_disturbed(lambda: device.screen(model, None))
         timed(f"{part}, all of it", begun)
         seconds[f"{part}, timing"].append(latency.seconds - latency.waited_s)
         seconds[f"{part}, waiting for quiet"].append(latency.waited_s)
-        reject = retry_while_disturbed(lambda: screen(model, settings, calibrated, latency.low_ms / 2))
+        reject = retry_while_disturbed(lambda: device.screen(model, latency.low_ms / 2))
         seconds[f"{part}, clear reject, timing"].append(reject.seconds - reject.waited_s)
 
     for number in range(arguments.n + 1):
@@ -70,7 +67,7 @@ def main() -> None:
         screened("screening", model, now)
         if number == 0:
             seconds.clear()  # what is loaded once
-    widths = finalists(models[-TOGETHER:], settings, calibrated, seconds)
+    widths = finalists(models[-TOGETHER:], settings, device, seconds)
     for name, width, imgsz in MODELS:
         for _ in range(3):
             screened(f"screening of {name}", stock(width, imgsz), time.monotonic())
@@ -86,7 +83,7 @@ def main() -> None:
 
 
 def finalists(
-    models: Sequence[SizedModel], settings: LatencySettings, calibrated: Calibration, seconds: dict[str, list[float]]
+    models: Sequence[SizedModel], settings: LatencySettings, device: LatencyDevice, seconds: dict[str, list[float]]
 ) -> dict[str, list[float]]:
     """Measure models as finalists, three times alone and together in turn; the intervals' half widths, as shares."""
     widths: dict[str, list[float]] = defaultdict(list)
@@ -95,7 +92,7 @@ def finalists(
             begun = time.monotonic()
             for group in groups:
                 now = time.monotonic()
-                found = retry_while_disturbed(lambda group=group: compare(group, settings, calibrated)).latencies
+                found = retry_while_disturbed(lambda group=group: device.compare(group)).latencies
                 widths[way] += [(one.high_ms - one.low_ms) / 2 / one.latency_ms for one in found]
                 if way == "alone":
                     seconds["finalist, all of it (three processes)"].append(time.monotonic() - now)

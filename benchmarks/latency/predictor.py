@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from benchmarks.common.rows import Rows
 from nas.architecture import Architecture
 from nas.errors import LatencyError
-from nas.latency import LatencySettings, calibration
+from nas.latency import LatencyDevice, LatencySettings
 from nas.latency.predictor.feature_cache import features_of
 from nas.latency.predictor.features import TERMS
 from nas.latency.predictor.predictor import Prediction, Predictor, Sample
@@ -84,8 +84,7 @@ def measure(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:  # what a disturbed measurement has to say goes there
         task = Task(
             Limits(NO_LIMIT_MS),
-            settings,
-            calibration(settings),
+            LatencyDevice(settings).calibrated(),
             ProxySettings(),
             None,
             1.0,

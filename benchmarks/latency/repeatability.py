@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.common.rows import MODELS, Rows, hog, stock
 from nas.errors import LatencyError
-from nas.latency import LatencySettings, calibration, compare, repeat_until_precise
+from nas.latency import LatencyDevice, LatencySettings, repeat_until_precise
 from nas.latency.retry import SURE
 
 HEADER = ("hog", "model", "repeat", "method", "latency_ms", "low_ms", "high_ms", "memory", "seconds", "refused")
@@ -66,12 +66,12 @@ def plain(code: str, *arguments: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def ours(model, settings, calibrated) -> dict:
+def ours(model, settings, device) -> dict:
     """A finalist measurement as the commands make it, asked for again for up to a minute when it is refused."""
     begun = time.monotonic()
     while True:
         try:
-            measured = repeat_until_precise(lambda: compare([model], settings, calibrated), lambda one: one.width)
+            measured = repeat_until_precise(lambda: device.compare([model]), lambda one: one.width)
             (found,) = measured.latencies
             return {
                 "latency_ms": found.latency_ms,
@@ -87,7 +87,7 @@ def ours(model, settings, calibrated) -> dict:
 def measure(arguments: argparse.Namespace, rows: Rows) -> None:
     """Measure what is missing."""
     settings = LatencySettings()
-    calibrated = calibration(settings)
+    device = LatencyDevice(settings).calibrated()
     have = {(r["hog"], r["model"], r["repeat"], r["method"]) for r in rows.all()}
     left = arguments.at_most
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ def measure(arguments: argparse.Namespace, rows: Rows) -> None:
                     model, path = stock(width, imgsz), Path(folder) / f"{width}-{imgsz}.onnx"
                     path.write_bytes(model.model.data)
                     methods = {
-                        "ours": lambda model=model: ours(model, settings, calibrated),
+                        "ours": lambda model=model: ours(model, settings, device),
                         "median of 200": lambda path=path, imgsz=imgsz: {
                             "latency_ms": plain(PLAIN, str(path), str(imgsz))
                         },

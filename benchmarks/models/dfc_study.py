@@ -23,7 +23,7 @@ from benchmarks.common.jobs import results
 from benchmarks.common.rows import Rows
 from nas.architecture import LEVELS, Architecture, Stage, from_key, to_yaml
 from nas.data import load, pixels
-from nas.latency import LatencySettings, SizedModel, calibration, compare, retry_while_disturbed, screen
+from nas.latency import LatencyDevice, LatencySettings, SizedModel, retry_while_disturbed
 from nas.latency.artifacts.model_bytes import ModelBytes
 from nas.model import builder
 from nas.proxy import ProxySettings, plain_images, train_proxy, validate
@@ -106,10 +106,10 @@ def choose(imgsz: int, nc: int, rows: Rows) -> None:
     """Find three equally fast designs and keep how fast they are."""
     base = replace(yolo11("n", imgsz, BASE_WIDTH), activation="relu")
     settings = LatencySettings()
-    calibrated = calibration(settings)
+    device = LatencyDevice(settings).calibrated()
 
     def time(one: SizedModel) -> float:
-        return retry_while_disturbed(lambda: screen(one, settings, calibrated, None), notice=print).latency_ms
+        return retry_while_disturbed(lambda: device.screen(one, None), notice=print).latency_ms
 
     first = ghost(base, lambda width: width, attends=True)
     target_ms = statistics.median(time(sized(first, nc)) for _ in range(3))
@@ -119,7 +119,7 @@ def choose(imgsz: int, nc: int, rows: Rows) -> None:
         PLAIN: nearest(lambda factor: plain(base, widened(factor)), target_ms, nc, time),
     }
     files = [sized(arch, nc) for arch in designs.values()]
-    found = retry_while_disturbed(lambda: compare(files, settings, calibrated), notice=print)
+    found = retry_while_disturbed(lambda: device.compare(files), notice=print)
     for (name, arch), latency, ratio in zip(designs.items(), found.latencies, found.ratios or (), strict=True):
         shown = {"ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high}
         rows.add(

@@ -11,7 +11,7 @@ import statistics
 from collections import defaultdict
 from pathlib import Path
 
-from nas.latency import LatencySettings, calibration
+from nas.latency import LatencyDevice, LatencySettings
 from nas.proxy import ProxySettings
 from nas.search.evaluate import Task, measure_only
 from nas.space import load_space
@@ -31,7 +31,9 @@ def main() -> None:
 
     space = load_space(options.space)
     settings = LatencySettings(options.runtime)
-    task = Task(Limits(options.target_latency), settings, calibration(settings), ProxySettings(), None, 1.0, 6, Path())
+    task = Task(
+        Limits(options.target_latency), LatencyDevice(settings).calibrated(), ProxySettings(), None, 1.0, 6, Path()
+    )
     rng = random.Random(options.seed)
     found: defaultdict[int, list[float]] = defaultdict(list)
     seconds: list[float] = []

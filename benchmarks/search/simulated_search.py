@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common.hypervolume import hypervolume
 from nas.architecture import Architecture, from_key, to_yaml
-from nas.latency import Latency, LatencySettings
+from nas.latency import Latency, LatencyDevice, LatencySettings
 from nas.latency.predictor.predictor import LEAST_SAMPLES, Prediction
 from nas.model import build, count
 from nas.proxy import ProxySettings, Score
@@ -174,7 +174,7 @@ def simulated(stand_in: StandIn, sampler: sampler.Sampler, seed: int, budget: in
         return Evaluation(design, "trained" if trained else "rejected", violations, *sizes, latency, score, {})
 
     with tempfile.TemporaryDirectory() as name:
-        task = Task(Limits(TARGET_MS), LatencySettings(), None, ProxySettings(), None, 1.0, 6, Path(name))
+        task = Task(Limits(TARGET_MS), LatencyDevice(LatencySettings()), ProxySettings(), None, 1.0, 6, Path(name))
         study = StoredStudy(Path(name), _settings(sampler, seed), {d.name: len(d.choices) for d in space.dimensions})
 
         def latency_predictor(records: Sequence[Record], design: Architecture) -> Prediction | None:

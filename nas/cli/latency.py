@@ -82,7 +82,7 @@ def measure(
 
     from nas.errors import UsageError
     from nas.latency import (
-        calibration,
+        LatencyDevice,
         choose_imgsz,
         find_model,
         latencies_of,
@@ -111,12 +111,13 @@ def measure(
     sizes = [choose_imgsz(file, imgsz, settings.runtime) for file in files]
     what = f"Measuring {', '.join(file.name for file in files)}"
     progress = Console(stderr=True, markup=False)
+    place = LatencyDevice(settings)
     if recalibrate:
         with progress.status("Calibrating"):
-            retry_while_disturbed(lambda: calibration(settings, fresh=True), notice=progress.print)
+            place = retry_while_disturbed(lambda: place.calibrated(fresh=True), notice=progress.print)
     with progress.status(what):
         answer = retry_while_disturbed(
-            lambda: latencies_of(files, sizes, settings, chosen_level, fresh=fresh, data=data, notice=progress.print),
+            lambda: latencies_of(files, sizes, place, chosen_level, fresh=fresh, data=data, notice=progress.print),
             notice=progress.print,
         )
     if as_json:

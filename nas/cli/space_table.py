@@ -160,8 +160,9 @@ def _show_latencies(
 
     from nas.cli.columns import columns, show_table
     from nas.cli.latency import age
-    from nas.latency import find_model, latencies_of, retry_while_disturbed
+    from nas.latency import LatencyDevice, find_model, latencies_of, retry_while_disturbed
 
+    device = LatencyDevice(settings)
     rows: list[list[str]] = []
     footer, oldest_s, progress = "", None, Console(stderr=True, markup=False)
     for part in _parts(files):
@@ -169,7 +170,7 @@ def _show_latencies(
 
         def measured(models: "Sequence[ModelFile]" = models) -> "Answer":
             sizes = [imgsz] * len(models)
-            return latencies_of(models, sizes, settings, level, fresh=fresh, notice=progress.print)
+            return latencies_of(models, sizes, device, level, fresh=fresh, notice=progress.print)
 
         with progress.status(f"Measuring {', '.join(path.stem for path in part)}, {imgsz} px, {settings.runtime}"):
             answer = retry_while_disturbed(measured, notice=progress.print)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nas.latency.cached import Answer, choose_imgsz, latencies_of
     from nas.latency.devices.check import DeviceCheck, check_device
     from nas.latency.devices.profile import resolve_device
-    from nas.latency.measure import Comparison, calibration, compare, key_of, needed_calibration, run_once, screen
+    from nas.latency.measure import Comparison, LatencyDevice
     from nas.latency.outputs import COMPARED_ON, FLOAT32_TOLERANCE, difference, opened_for_pictures, relative_difference
     from nas.latency.protocol.estimate import Calibration, Ratio
     from nas.latency.protocol.probe import fingerprint
@@ -69,12 +69,7 @@ __getattr__ = lazy(
         "devices.profile": ("resolve_device",),
         "measure": (
             "Comparison",
-            "calibration",
-            "compare",
-            "key_of",
-            "needed_calibration",
-            "run_once",
-            "screen",
+            "LatencyDevice",
         ),
         "outputs": (
             "COMPARED_ON",

@@ -13,8 +13,7 @@ from nas.latency import cache
 from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.model_files import DEFAULT_IMGSZ, ModelFile, own_imgsz
 from nas.latency.artifacts.prepare import prepare
-from nas.latency.measure import Comparison, compare, key_of, needed_calibration, run_once
-from nas.latency.remote.connection import connect
+from nas.latency.measure import Comparison, LatencyDevice
 from nas.latency.retry import repeat_until_precise
 from nas.latency.runtimes.plain_words import TRY
 from nas.latency.types import LatencySettings, Level
@@ -65,7 +64,7 @@ def choose_imgsz(model: ModelFile, wanted: int | None, runtime: str) -> int:
 def latencies_of(
     models: Sequence[ModelFile],
     sizes: Sequence[int],
-    settings: LatencySettings,
+    device: LatencyDevice,
     level: Level = "finalist",
     *,
     fresh: bool = False,
@@ -77,7 +76,7 @@ def latencies_of(
     Args:
         models: The model files.
         sizes: Input size of each.
-        settings: Where and with what.
+        device: Where and with what.
         level: `screening` or `finalist`.
         fresh: Measure even when the cache has them.
         data: Data YAML whose pictures int8 is calibrated with and +nms detects in; the embedded set by default.
@@ -87,20 +86,21 @@ def latencies_of(
         ModelError: A model cannot be built or exported.
         LatencyError: A model could not be measured, or the runtime is not installed.
     """
+    settings = device.settings
     if settings.scope == "+nms":
         _check_trained(models)
     quantising = [
         sample_pictures(data, size, QUANTISED_WITH, "train") if settings.precision == "int8" else None for size in sizes
     ]
     seen = [sample_pictures(data, size, NMS_PICTURES, "val") for size in sizes if settings.scope == "+nms"]
-    with connect(settings.place) as link:
-        keys = [
-            {**key_of(model.digest, size, settings, link), **_pictures_key([with_, *seen[place : place + 1]])}
-            for place, (model, size, with_) in enumerate(zip(models, sizes, quantising, strict=True))
-        ]
-    calibrated = needed_calibration(settings)
+    keys = [
+        {**device.key(model.digest, size), **_pictures_key([with_, *seen[place : place + 1]])}
+        for place, (model, size, with_) in enumerate(zip(models, sizes, quantising, strict=True))
+    ]
+    calibrated = device.calibrated()
     if not fresh:
-        kept = cache.find(keys, level, calibrated.identity if calibrated else "")
+        identity = "" if calibrated.calibration is None else calibrated.calibration.identity
+        kept = cache.find(keys, level, identity)
         if kept is not None:
             return Answer(*kept)
     with MachineLock().training():  # building and quantising keep a core busy
@@ -108,10 +108,12 @@ def latencies_of(
             SizedModel(_prepared(model, size, settings, pictures), size)
             for model, size, pictures in zip(models, sizes, quantising, strict=True)
         ]
-        _check_that_they_run(models, files, settings)
+        _check_that_they_run(models, files, device)
+
+    device.close()  # fresh processes measure
 
     def measure() -> Comparison:
-        return compare(files, settings, calibrated, level=level, pictures=seen)
+        return calibrated.compare(files, level=level, pictures=seen)
 
     sure = level == "finalist" and settings.statistic == "quiet"
     measured = repeat_until_precise(measure, lambda one: one.width, notice=notice) if sure else measure()
@@ -132,23 +134,21 @@ def _prepared(
         raise ModelError(f"{model.name}: {error}") from error
 
 
-def _check_that_they_run(models: Sequence[ModelFile], files: Sequence[SizedModel], settings: LatencySettings) -> None:
+def _check_that_they_run(models: Sequence[ModelFile], files: Sequence[SizedModel], device: LatencyDevice) -> None:
     """Run each ONNX file of a user once: what a runtime says against one does not tell which of several it is.
 
     Raises:
         LatencyError: One does not run; the message names it.
     """
-    users = [(model, file) for model, file in zip(models, files, strict=True) if model.onnx is not None]
-    if not users:
-        return
-    with connect(settings.place) as link:
-        for model, file in users:
-            try:
-                run_once(file, settings, link)
-            except Unmeasurable as error:  # it ended the agent, and would do so again
-                raise LatencyError(f"{model.name} ends runtime {settings.runtime}: {error}; {TRY}") from error
-            except LatencyError as error:
-                raise type(error)(f"{model.name}: {error}") from error
+    for model, file in zip(models, files, strict=True):
+        if model.onnx is None:
+            continue
+        try:
+            device.run_once(file)
+        except Unmeasurable as error:  # it ended the agent, and would do so again
+            raise LatencyError(f"{model.name} ends runtime {device.settings.runtime}: {error}; {TRY}") from error
+        except LatencyError as error:
+            raise type(error)(f"{model.name}: {error}") from error
 
 
 def _pictures_key(used: Sequence[NDArray[np.float32] | None]) -> dict[str, str]:

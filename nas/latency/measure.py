@@ -5,14 +5,14 @@ connection, so that nothing the asking process has loaded can colour the number.
 again; a finalist is measured by three fresh ones, because where the memory of a process comes to lie is luck.
 """
 
-import atexit
 import hashlib
 import io
 import statistics
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,123 +50,151 @@ class Comparison:
         return statistics.median((one.high_ms - one.low_ms) / 2 / one.latency_ms for one in self.latencies)
 
 
-def key_of(digest: str, imgsz: int, settings: LatencySettings, link: AgentConnection) -> dict[str, Any]:
-    """Everything that a latency on the link's device hangs on."""
-    key: dict[str, Any] = link.ask({"do": "key", "settings": _plain(settings)}, _TIMEOUT_S)["key"]
-    return {**key, "model": digest, "input_shape": [1, 3, imgsz, imgsz]}
+@dataclass(frozen=True)
+class LatencyDevice:
+    """A device, and how latency is measured on it.
 
+    It keeps an agent of its own open for what needs no fresh process; the agent ends with it, or with this process. A
+    copy that travels to another process opens its own there.
 
-def run_once(model: SizedModel, settings: LatencySettings, link: AgentConnection) -> str:
-    """Run a model once on the link's device, without timing it, and check its outputs.
-
-    Args:
-        model: The file and its input size.
-        settings: With what.
-        link: To the device's agent.
-
-    Returns:
-        The runtime's version there.
-
-    Raises:
-        LatencyError: It does not run there, its outputs are not finite, or the device is lost.
-    """
-    (sent,) = _sent(link, [model])
-    request = {"do": "try", "settings": _plain(settings), "model": sent}
-    return str(link.ask(request, _TIMEOUT_S)["runtime_version"])
-
-
-def calibration(settings: LatencySettings, *, fresh: bool = False) -> Calibration:
-    """What the references take on the device: as it was measured once, or measured now (about 20 s).
-
-    Args:
+    Attributes:
         settings: Where and with what.
-        fresh: Measure now, whatever is stored.
-
-    Raises:
-        LatencyError: The device cannot be reached, or is too disturbed.
+        calibration: What the references take there; None while it is not known, and for a percentile, which is set in
+            relation to nothing.
     """
-    with connect(settings.place) as link:
-        request = {
-            "do": "calibrate",
-            "settings": _plain(settings),
-            "references": _sent(link, _references(settings)),
-            "memory_bytes": _memory_bytes(settings),
-            "fresh": fresh,
-        }
-        return Calibration.from_dict(link.ask(request, _TIMEOUT_S)["calibration"])
+
+    settings: LatencySettings
+    calibration: Calibration | None = None
+    _open: list[AgentConnection] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[LatencySettings, Calibration | None]]:
+        """A copy without the connection."""
+        return type(self), (self.settings, self.calibration)
+
+    def key(self, digest: str = "", imgsz: int = 0) -> dict[str, Any]:
+        """Everything that a latency there hangs on.
+
+        Args:
+            digest: Of the model's file.
+            imgsz: Its input size in pixels.
+
+        Raises:
+            LatencyError: The device cannot be reached.
+        """
+        key: dict[str, Any] = self._ask({"do": "key", "settings": _plain(self.settings)})["key"]
+        return {**key, "model": digest, "input_shape": [1, 3, imgsz, imgsz]}
+
+    def run_once(self, model: SizedModel) -> str:
+        """Run a model once, without timing it, and check its outputs.
+
+        Args:
+            model: The file and its input size.
+
+        Returns:
+            The runtime's version there.
+
+        Raises:
+            LatencyError: It does not run there, its outputs are not finite, or the device is lost.
+        """
+        (sent,) = _sent(self._agent(), [model])
+        return str(self._ask({"do": "try", "settings": _plain(self.settings), "model": sent})["runtime_version"])
+
+    def calibrated(self, *, fresh: bool = False) -> Self:
+        """The same device with its calibration: as known, stored there, or measured now (about 20 s).
+
+        Args:
+            fresh: Measure now, whatever is known or stored.
+
+        Raises:
+            LatencyError: The device cannot be reached, or is too disturbed.
+        """
+        if self.settings.statistic != "quiet" or (self.calibration is not None and not fresh):
+            return self
+        return replace(self, calibration=self._calibrate(fresh))
+
+    def screen(self, model: SizedModel, target_ms: float | None) -> Latency:
+        """Measure one model for a second or two, with the agent that is kept open.
+
+        Args:
+            model: The file and its input size.
+            target_ms: The latency limit; the measurement ends early once the whole interval lies above it.
+
+        Raises:
+            LatencyError: The model does not run, the device is lost or too disturbed.
+        """
+        known = self.calibrated().calibration
+        request, wait_s = _request(self._agent(), [model], self.settings, "screening", known, target_ms)
+        reply = self._ask(request, wait_s)
+        if known is None:
+            return _observed([model], reply, self.settings, "screening").latencies[0]
+        return _joined([model], [reply], self.settings, "screening", known).latencies[0]
+
+    def compare(
+        self,
+        models: Sequence[SizedModel],
+        *,
+        level: Level = "finalist",
+        pictures: Sequence[NDArray[np.float32]] = (),
+    ) -> Comparison:
+        """Measure models together, in turn, in fresh processes.
+
+        Args:
+            models: The files and their input sizes.
+            level: `finalist` takes three processes, `screening` one.
+            pictures: For the scope `+nms`, those that each model detects in, (N, 3, imgsz, imgsz) float32 in [0, 1].
+
+        Raises:
+            LatencyError: A model does not run, the device is lost or too disturbed.
+        """
+        known = self.calibrated().calibration
+        replies = []
+        for _ in range(1 if known is None else PROCESSES[level]):
+            with connect(self.settings.place) as link:
+                request, wait_s = _request(link, models, self.settings, level, known, None, pictures)
+                replies.append(link.ask(request, wait_s))
+        if known is None:
+            return _observed(models, replies[0], self.settings, level)
+        return _joined(models, replies, self.settings, level, known)
+
+    def close(self) -> None:
+        """End the agent that is kept open; the next question opens another."""
+        while self._open:
+            _close(self._open.pop())
+
+    def _calibrate(self, fresh: bool) -> Calibration:
+        with connect(self.settings.place) as link:  # a fresh process, as for every calibration
+            request = {
+                "do": "calibrate",
+                "settings": _plain(self.settings),
+                "references": _sent(link, _references(self.settings)),
+                "memory_bytes": _memory_bytes(self.settings),
+                "fresh": fresh,
+            }
+            return Calibration.from_dict(link.ask(request, _TIMEOUT_S)["calibration"])
+
+    def _agent(self) -> AgentConnection:
+        if not self._open:
+            link = connect(self.settings.place)
+            self._open.append(link)
+            weakref.finalize(self, _close, link)
+        return self._open[0]
+
+    def _ask(self, request: dict[str, Any], wait_s: float = _TIMEOUT_S) -> dict[str, Any]:
+        link = self._agent()
+        try:
+            return link.ask(request, wait_s)
+        except GhostnasError:
+            if not link.alive:
+                self.close()
+            raise
 
 
-def needed_calibration(settings: LatencySettings, known: Calibration | None = None) -> Calibration | None:
-    """What the references take on the device: as known, or looked up or measured now; None for a percentile.
-
-    Raises:
-        LatencyError: The device cannot be reached, or is too disturbed.
-    """
-    if settings.statistic != "quiet":
-        return None  # a percentile is set in relation to nothing
-    return known or calibration(settings)
+def _close(link: AgentConnection) -> None:
+    with suppress(LatencyError):
+        link.close()
 
 
-def screen(
-    model: SizedModel, settings: LatencySettings, calibrated: Calibration | None, target_ms: float | None
-) -> Latency:
-    """Measure one model for a second or two, with the agent that this process keeps open.
-
-    Args:
-        model: The file and its input size.
-        settings: Where and with what.
-        calibrated: What the references take on the device; looked up, or measured, by default.
-        target_ms: The latency limit; the measurement ends early once the whole interval lies above it.
-
-    Raises:
-        LatencyError: The model does not run, the device is lost or too disturbed.
-    """
-    known = needed_calibration(settings, calibrated)
-    link = _kept_link(settings.place)
-    try:
-        reply = _ask(link, [model], settings, "screening", known, target_ms)
-    except GhostnasError:
-        if not link.alive:
-            _forget(settings.place)
-        raise
-    if known is None:
-        return _observed([model], reply, settings, "screening").latencies[0]
-    return _joined([model], [reply], settings, "screening", known).latencies[0]
-
-
-def compare(
-    models: Sequence[SizedModel],
-    settings: LatencySettings,
-    calibrated: Calibration | None = None,
-    *,
-    level: Level = "finalist",
-    pictures: Sequence[NDArray[np.float32]] = (),
-) -> Comparison:
-    """Measure models together, in turn, in fresh processes.
-
-    Args:
-        models: The files and their input sizes.
-        settings: Where and with what.
-        calibrated: What the references take on the device; looked up, or measured, by default.
-        level: `finalist` takes three processes, `screening` one.
-        pictures: For the scope `+nms`, those that each model detects in, (N, 3, imgsz, imgsz) float32 in [0, 1].
-
-    Raises:
-        LatencyError: A model does not run, the device is lost or too disturbed.
-    """
-    known = needed_calibration(settings, calibrated)
-    if known is None:
-        with connect(settings.place) as link:
-            reply = _ask(link, models, settings, level, None, None, pictures)
-            return _observed(models, reply, settings, level)
-    replies = []
-    for _ in range(PROCESSES[level]):
-        with connect(settings.place) as link:
-            replies.append(_ask(link, models, settings, level, known, None, pictures))
-    return _joined(models, replies, settings, level, known)
-
-
-def _ask(
+def _request(
     link: AgentConnection,
     models: Sequence[SizedModel],
     settings: LatencySettings,
@@ -174,16 +202,16 @@ def _ask(
     calibrated: Calibration | None,
     target_ms: float | None,
     pictures: Sequence[NDArray[np.float32]] = (),
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], float]:
+    """What an agent is asked, its files sent before, and for how many seconds its answer is waited for."""
     request: dict[str, Any] = {"do": "measure", "settings": _plain(settings), "models": _sent(link, models)}
     if pictures:
         request["pictures"] = [_sent_array(link, one) for one in pictures]
-    wait_s = _TIMEOUT_S + len(models) * longest_s(settings.statistic, settings.sustained_s)
     if calibrated is not None:
         references = _sent(link, _references(settings))
         request |= {"level": level, "references": references, "calibration": calibrated.to_dict()}
         request["target_ms"] = target_ms
-    return link.ask(request, wait_s)
+    return request, _TIMEOUT_S + len(models) * longest_s(settings.statistic, settings.sustained_s)
 
 
 def _sent(link: AgentConnection, models: Sequence[SizedModel]) -> list[dict[str, Any]]:
@@ -281,20 +309,3 @@ def _observed(
         )
     ]
     return Comparison(tuple(latencies), None)
-
-
-_links: dict[str, AgentConnection] = {}
-
-
-def _kept_link(place: str) -> AgentConnection:
-    if place not in _links:
-        _links[place] = connect(place)
-        atexit.register(_forget, place)
-    return _links[place]
-
-
-def _forget(place: str) -> None:
-    link = _links.pop(place, None)
-    if link is not None:
-        with suppress(LatencyError):
-            link.close()

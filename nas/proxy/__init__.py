@@ -40,7 +40,7 @@ __getattr__ = lazy(
             "at_best_rate",
         ),
         "device": (
-            "StepGate",
+            "TrainingLock",
             "find_device",
             "find_precision",
             "passing",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nas.architecture import Architecture, to_yaml
 from nas.data import ROUGHLY_QUANTISED_WITH, sample_pictures
 from nas.errors import DataChanged
-from nas.latency import Calibration, LatencySettings, SizedModel, prepare, retry_while_disturbed, screen
+from nas.latency import LatencyDevice, LatencySettings, SizedModel, prepare, retry_while_disturbed
 from nas.latency.predictor import remember_features
 from nas.proxy import ProxySettings, Score, Trained, at_best_rate
 from nas.study import LastRung, weights_name, write_text, write_weights
@@ -31,8 +31,7 @@ class Task:
 
     Attributes:
         limits: The gate.
-        latency: Where and how latency is measured.
-        calibration: What the references take on the device, for the whole search; None for percentiles.
+        device: Where and how latency is measured, with one calibration for the whole search.
         proxy: How proxies train.
         data: Data YAML, or None for the embedded set.
         fraction: Share of the training pictures.
@@ -45,8 +44,7 @@ class Task:
     """
 
     limits: Limits
-    latency: LatencySettings
-    calibration: Calibration | None
+    device: LatencyDevice
     proxy: ProxySettings
     data: str | None
     fraction: float
@@ -56,6 +54,11 @@ class Task:
     source: Path | None = None
     last_rung: int | None = None
     baseline_lrs: tuple[float, ...] = ()
+
+    @property
+    def latency(self) -> LatencySettings:
+        """How latency is measured."""
+        return self.device.settings
 
 
 Evaluator = Callable[[Architecture, Task, str, bool], Evaluation]
@@ -231,7 +234,7 @@ def _screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
     built = time.monotonic()
     subject = SizedModel(artefact, architecture.imgsz)
     latency = retry_while_disturbed(
-        lambda: screen(subject, task.latency, task.calibration, task.limits.target_ms),
+        lambda: task.device.screen(subject, task.limits.target_ms),
         notice=lambda text: post(task.folder, f"{label}: {text}"),
     )
     violations = task.limits.check(latency, counts.params, counts.gflops, len(onnx))

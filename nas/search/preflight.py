@@ -11,13 +11,10 @@ from nas.errors import (
 from nas.latency import (
     COMPUTE,
     LOCAL,
-    LatencySettings,
+    LatencyDevice,
     SizedModel,
-    connect,
-    key_of,
     opened_for_pictures,
     prepare_reference,
-    run_once,
 )
 from nas.proxy import ProxySettings, find_device, find_precision
 from nas.search.request import Request
@@ -26,21 +23,21 @@ from nas.study import StoredStudy
 from nas.util.provenance import host_machine, versions
 
 
-def check_latency_device(latency: LatencySettings) -> None:
+def check_latency_device(device: LatencyDevice) -> None:
     """What a new search cannot do without is told before anything is written: the device, and the runtime on it.
 
     Raises:
         LatencyError: The device cannot be reached, has not got the runtime or cannot run a model in it; or this machine
             cannot, and could not score what was timed there.
     """
-    probe = SizedModel(prepare_reference(COMPUTE, latency), COMPUTE.imgsz)
-    with connect(latency.place) as link:
-        key_of("", 0, latency, link)
-        run_once(probe, latency, link)
-    if latency.place == LOCAL:
+    settings = device.settings
+    probe = SizedModel(prepare_reference(COMPUTE, settings), COMPUTE.imgsz)
+    device.key()
+    device.run_once(probe)
+    if settings.place == LOCAL:
         return
     try:
-        with opened_for_pictures(probe, latency):
+        with opened_for_pictures(probe, settings):
             pass
     except LatencyError as error:
         raise type(error)(
@@ -78,14 +75,12 @@ def check_checkpoints(request: Request) -> None:
             check_strides(teacher, build(to_yaml(design, 1), seed=0), request.proxy.teacher)
 
 
-def where_begun(
-    study: StoredStudy, latency: LatencySettings, proxy: ProxySettings, *, complete: bool
-) -> dict[str, Any]:
+def where_begun(study: StoredStudy, device: LatencyDevice, proxy: ProxySettings, *, complete: bool) -> dict[str, Any]:
     """Where and with which versions a search began: what is measured later belongs beside it only if it is there, too.
 
     Args:
         study: The study, in which it is kept.
-        latency: Where latencies are measured.
+        device: Where latencies are measured.
         proxy: How proxies train.
         complete: Whether no candidate will be measured any more, so that the device may be away.
 
@@ -97,8 +92,7 @@ def where_begun(
     kept: dict[str, Any] | None = study.attribute("begun")
     if kept is not None and complete:
         return kept
-    with connect(latency.place) as link:
-        key = key_of("", 0, latency, link)
+    key = device.key()
     # Of one kind are two containers on a machine, and two boards of a make; each has a number of its own.
     here = {
         "device": key["device"].split(", machine ")[0],

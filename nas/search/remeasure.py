@@ -18,7 +18,6 @@ from nas.latency import (
     Latency,
     LatencySettings,
     SizedModel,
-    compare,
     difference,
     opened_for_pictures,
     prepare,
@@ -97,7 +96,7 @@ def _together(files: Sequence[SizedModel], task: Task, on_wait: Callable[[str], 
     """The latencies of files that share their slices; none where the device is too disturbed for one of them."""
 
     def measured() -> Comparison:
-        return compare(files, task.latency, task.calibration, level="finalist")
+        return task.device.compare(files)
 
     try:
         return retry_while_disturbed(measured, pauses_s=(), notice=on_wait).latencies
@@ -114,7 +113,7 @@ def _sure(
         return known
 
     def measured() -> Comparison:
-        return compare([file], task.latency, task.calibration, level="finalist")
+        return task.device.compare([file])
 
     def asked() -> Comparison:
         return repeat_until_precise(

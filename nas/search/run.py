@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from nas.data import DetectionData, check_memory, load, split_that_holds
@@ -14,7 +15,7 @@ from nas.errors import (
     UsageError,
 )
 from nas.inherit import Tuned
-from nas.latency import Calibration, LatencySettings, needed_calibration, retry_while_disturbed
+from nas.latency import Calibration, LatencyDevice, retry_while_disturbed
 from nas.proxy import BASELINE_RATES
 from nas.results import check_name, check_results, write
 from nas.search.conclude import conclude
@@ -69,11 +70,12 @@ def run_search(
     if request.workers:
         ray_tune.home()
     MachineLock()
+    device = LatencyDevice(request.latency)
     if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: that is told below
         check_heads(request)
         check_checkpoints(request)
         check_memory(data.train, max(request.space.choices["imgsz"]))
-        check_latency_device(request.latency)
+        check_latency_device(device)
     writable_dir(folder)
     # A path that travels to other processes is absolute, whatever folder they run in.
     source = None if request.data is None else str(data.source.absolute())
@@ -82,12 +84,11 @@ def run_search(
     try:
         done = sum(r.status == "trained" for r in study.records())
         reporter.opened(folder, settings, data, done)
-        begun = where_begun(study, request.latency, request.proxy, complete=done >= request.budget)
+        begun = where_begun(study, device, request.proxy, complete=done >= request.budget)
         tuned = None if request.source is None else _tuned(study, request, request.source, data, reporter)
         task = Task(
             limits=request.limits,
-            latency=request.latency,
-            calibration=_calibration(study, request.latency, reporter),
+            device=_calibrated(study, device, reporter),
             proxy=request.proxy,
             data=source,
             fraction=request.fraction,
@@ -150,14 +151,14 @@ def _estimate(request: Request, task: Task, found: Feasibility, study: StoredStu
         reporter.waiting(f"how long the search will take cannot be told: {error}")
 
 
-def _calibration(study: StoredStudy, latency: LatencySettings, reporter: Reporter) -> Calibration | None:
-    """The one calibration of a search: resumed years later, its latencies are still comparable with each other."""
+def _calibrated(study: StoredStudy, device: LatencyDevice, reporter: Reporter) -> LatencyDevice:
+    """The device with the one calibration of a search: resumed later, its latencies still compare with each other."""
     kept = study.attribute("calibration")
     if kept is not None:
-        return Calibration.from_dict(kept)
-    made = retry_while_disturbed(lambda: needed_calibration(latency), notice=reporter.waiting)
-    if made is not None:
-        study.keep("calibration", made.to_dict())
+        return replace(device, calibration=Calibration.from_dict(kept))
+    made = retry_while_disturbed(device.calibrated, notice=reporter.waiting)
+    if made.calibration is not None:
+        study.keep("calibration", made.calibration.to_dict())
     return made
 
 

@@ -104,15 +104,8 @@ def test_a_name_that_no_folder_can_have(ghostnas: Run, tmp_path: Path) -> None:
 def test_a_search_elsewhere_needs_the_runtime_here_too(
     ghostnas: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    class There:
-        def __enter__(self) -> "There":
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-    monkeypatch.setattr("nas.search.preflight.connect", lambda place: There())
-    monkeypatch.setattr("nas.search.preflight.key_of", lambda *_: {})
-    monkeypatch.setattr("nas.search.preflight.run_once", lambda *_: "1.0")
+    monkeypatch.setattr("nas.latency.measure.LatencyDevice.key", lambda *_: {})
+    monkeypatch.setattr("nas.latency.measure.LatencyDevice.run_once", lambda *_: "1.0")
     code, message = ghostnas(
         "search", "--device", "ssh://pi@board", "--runtime", "ncnn", "--precision", "float16", "--workers", "0"
     )

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,24 +68,22 @@ def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def one_calibration(one_cache: Path) -> Calibration:
     """The calibration of this machine for ONNX Runtime with one thread, made once: it takes 20 seconds."""
-    from nas.latency import LatencySettings, measure
+    from nas.latency import LatencyDevice, LatencySettings
 
     with pytest.MonkeyPatch.context() as patch, (one_cache / "calibrating").open("w") as lock:
         patch.setenv("GHOSTNAS_CACHE", str(one_cache))
         fcntl.flock(lock, fcntl.LOCK_EX)  # another worker waits, and finds it
-        return measurable(lambda: measure.calibration(LatencySettings()))
+        device = LatencyDevice(LatencySettings())
+        found = measurable(device.calibrated).calibration
+        assert found is not None
+        return found
 
 
 @pytest.fixture
-def calibrated(one_calibration: Calibration, one_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calibration]:
+def calibrated(one_calibration: Calibration, one_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Calibration:
     """That calibration, in its cache folder."""
-    from nas.latency import measure
-
     monkeypatch.setenv("GHOSTNAS_CACHE", str(one_cache))
-    yield one_calibration
-    # An agent that was started with this cache folder must not serve a test with another.
-    for place in list(measure._links):
-        measure._forget(place)
+    return one_calibration
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nas.errors import DeviceLost, LatencyError, UsageError
-from nas.latency import Latency, LatencySettings, cached, measure
+from nas.latency import Latency, LatencyDevice, LatencySettings, cached, measure
 from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.protocol.estimate import Calibration
@@ -92,13 +92,12 @@ class Agents:
 def agents(monkeypatch: pytest.MonkeyPatch) -> Iterator[Agents]:
     made = Agents()
     monkeypatch.setattr(measure, "connect", made.connect)
-    monkeypatch.setattr(measure, "_links", {})
     yield made
 
 
 def test_a_finalist_is_measured_by_three_fresh_processes(agents: Agents) -> None:
     settings = LatencySettings(place="ssh://pi@board", threads=2)
-    (latency,) = measure.compare([ONE], settings, CALIBRATION).latencies
+    (latency,) = LatencyDevice(settings, CALIBRATION).compare([ONE]).latencies
     assert [link.place for link in agents.links] == ["ssh://pi@board"] * 3
     assert not any(link.alive for link in agents.links)
     assert latency.processes == 3 and latency.level == "finalist"
@@ -116,7 +115,7 @@ def test_a_finalist_is_measured_by_three_fresh_processes(agents: Agents) -> None
 
 def test_what_an_agent_is_asked(agents: Agents) -> None:
     settings = LatencySettings(place="ssh://pi@board", threads=2)
-    measure.compare([ONE, OTHER], settings, CALIBRATION)
+    LatencyDevice(settings, CALIBRATION).compare([ONE, OTHER])
     references = [reference_onnx(one) for one in (COMPUTE, MEMORY)]
     for link in agents.links:
         (request,) = link.asked
@@ -130,7 +129,7 @@ def test_what_an_agent_is_asked(agents: Agents) -> None:
 
 
 def test_models_are_compared_with_the_first(agents: Agents) -> None:
-    found = measure.compare([ONE, OTHER], LatencySettings(), CALIBRATION, level="screening")
+    found = LatencyDevice(LatencySettings(), CALIBRATION).compare([ONE, OTHER], level="screening")
     assert len(agents.links) == 1
     assert found.ratios is not None
     first, second = found.ratios
@@ -140,7 +139,7 @@ def test_models_are_compared_with_the_first(agents: Agents) -> None:
 
 
 def test_raw_runs_are_kept_for_each_model_beside_the_references(agents: Agents) -> None:
-    one, other = measure.compare([ONE, OTHER], LatencySettings(), CALIBRATION, level="screening").latencies
+    one, other = LatencyDevice(LatencySettings(), CALIBRATION).compare([ONE, OTHER], level="screening").latencies
     assert len(one.samples) == len(other.samples) == 8
     for mine, theirs in zip(one.samples, other.samples, strict=True):
         assert len(mine) == len(theirs) == 3
@@ -154,29 +153,31 @@ def test_raw_runs_are_kept_for_each_model_beside_the_references(agents: Agents) 
 
 def test_a_screening_uses_one_agent_again_and_tells_it_the_target(agents: Agents) -> None:
     settings = LatencySettings()
+    device = LatencyDevice(settings, CALIBRATION)
     for target_ms in (None, 2.5):
-        latency = measure.screen(ONE, settings, CALIBRATION, target_ms)
+        latency = device.screen(ONE, target_ms)
         assert (latency.level, latency.processes) == ("screening", 1)
     (link,) = agents.links
     assert link.alive and [request["target_ms"] for request in link.asked] == [None, 2.5]
-    measure.screen(ONE, replace(settings, place="ssh://pi@board"), CALIBRATION, None)
+    LatencyDevice(replace(settings, place="ssh://pi@board"), CALIBRATION).screen(ONE, None)
     assert [one.place for one in agents.links] == ["local", "ssh://pi@board"]
 
 
 def test_a_lost_agent_is_no_number_and_is_replaced(agents: Agents) -> None:
     agents.lost = True
+    device = LatencyDevice(LatencySettings(), CALIBRATION)
     with pytest.raises(DeviceLost, match="the board was lost"):
-        measure.screen(ONE, LatencySettings(), CALIBRATION, None)
+        device.screen(ONE, None)
     with pytest.raises(DeviceLost, match="the board was lost"):
-        measure.compare([ONE], LatencySettings(), CALIBRATION)
+        device.compare([ONE])
     agents.lost = False
-    assert measure.screen(ONE, LatencySettings(), CALIBRATION, None).latency_ms == pytest.approx(5.0, rel=0.02)
+    assert device.screen(ONE, None).latency_ms == pytest.approx(5.0, rel=0.02)
     assert len(agents.links) == 3 and agents.links[-1].alive
 
 
 def test_a_percentile_is_told_as_it_was_seen(agents: Agents) -> None:
     settings = LatencySettings(statistic="p95", sustained_s=60.0)
-    found = measure.compare([ONE, OTHER], settings)
+    found = LatencyDevice(settings).compare([ONE, OTHER])
     assert found.ratios is None
     first = found.latencies[0]
     assert (first.latency_ms, first.low_ms, first.high_ms) == (5.0, 4.0, 6.0)
@@ -189,14 +190,14 @@ def test_a_percentile_is_told_as_it_was_seen(agents: Agents) -> None:
 
 def test_a_percentile_needs_no_calibration(agents: Agents) -> None:
     settings = LatencySettings(statistic="p50")
-    assert measure.needed_calibration(settings) is None
-    assert measure.screen(ONE, settings, None, 2.5).latency_ms == 5.0
+    assert LatencyDevice(settings).calibrated().calibration is None
+    assert LatencyDevice(settings).screen(ONE, 2.5).latency_ms == 5.0
     assert [request["do"] for link in agents.links for request in link.asked] == ["measure"]
 
 
 def test_pictures_travel_as_arrays_by_their_digests(agents: Agents) -> None:
     pictures = np.zeros((2, 3, 96, 96), dtype=np.float32)
-    measure.compare([ONE], LatencySettings(scope="+nms"), CALIBRATION, level="screening", pictures=[pictures])
+    LatencyDevice(LatencySettings(scope="+nms"), CALIBRATION).compare([ONE], level="screening", pictures=[pictures])
     (link,) = agents.links
     (request,) = link.asked
     (digest,) = request["pictures"]
@@ -215,14 +216,14 @@ def _reference_file(folder: Path) -> Path:
 @pytest.mark.measures
 def test_a_real_screening(calibrated: Calibration, tiny: SizedModel) -> None:
     settings = LatencySettings()
-    latency = measurable(lambda: measure.screen(tiny, settings, calibrated, None))
+    latency = measurable(lambda: LatencyDevice(settings, calibrated).screen(tiny, None))
     assert 0 < latency.low_ms <= latency.latency_ms <= latency.high_ms
     assert (latency.settings, latency.imgsz, latency.calibration) == (settings, IMGSZ, calibrated.identity)
     assert latency.key["model"] == tiny.model.digest and latency.key["input_shape"] == [1, 3, IMGSZ, IMGSZ]
     assert len(latency.slices_ms) >= 4 and all(len(one) == 3 for one in latency.samples)
     # Whatever the machine: no model runs in a microsecond, and every one within a minute.
-    assert measurable(lambda: measure.screen(tiny, settings, calibrated, 0.001)).above(0.001)
-    assert measurable(lambda: measure.screen(tiny, settings, calibrated, 60_000.0)).meets(60_000.0)
+    assert measurable(lambda: LatencyDevice(settings, calibrated).screen(tiny, 0.001)).above(0.001)
+    assert measurable(lambda: LatencyDevice(settings, calibrated).screen(tiny, 60_000.0)).meets(60_000.0)
 
 
 @pytest.mark.measures
@@ -230,7 +231,7 @@ def test_a_real_screening(calibrated: Calibration, tiny: SizedModel) -> None:
 def test_two_real_models_side_by_side(calibrated: Calibration, tiny: SizedModel, scope: str) -> None:
     small = SizedModel(ModelBytes("onnx", reference_onnx(COMPUTE)), COMPUTE.imgsz)
     settings = LatencySettings(scope=scope)
-    found = measurable(lambda: measure.compare([tiny, small], settings, calibrated, level="screening"))
+    found = measurable(lambda: LatencyDevice(settings, calibrated).compare([tiny, small], level="screening"))
     assert found.ratios is not None
     assert 0 < found.ratios[1].low <= found.ratios[1].value <= found.ratios[1].high
     assert [one.key["model"] for one in found.latencies] == [tiny.model.digest, small.model.digest]
@@ -241,7 +242,7 @@ def test_two_real_models_side_by_side(calibrated: Calibration, tiny: SizedModel,
 def test_a_real_nms_of_pictures(calibrated: Calibration, tiny: SizedModel) -> None:
     pictures = np.random.default_rng(0).random((2, 3, IMGSZ, IMGSZ), dtype=np.float32)
     settings = LatencySettings(scope="+nms", statistic="p50", sustained_s=0.1)
-    (latency,) = measure.compare([tiny], settings, pictures=[pictures]).latencies
+    (latency,) = LatencyDevice(settings).compare([tiny], pictures=[pictures]).latencies
     assert 0 < latency.low_ms <= latency.latency_ms <= latency.high_ms
     assert len(latency.samples[0][0]) >= 100
 
@@ -249,9 +250,9 @@ def test_a_real_nms_of_pictures(calibrated: Calibration, tiny: SizedModel) -> No
 @pytest.mark.measures
 def test_what_cannot_be_measured_is_told_by_its_own_error(calibrated: Calibration, tiny: SizedModel) -> None:
     with pytest.raises(LatencyError, match="cannot load the model"):
-        measure.screen(SizedModel(ModelBytes("onnx", b"rubbish"), IMGSZ), LatencySettings(), calibrated, None)
+        LatencyDevice(LatencySettings(), calibrated).screen(SizedModel(ModelBytes("onnx", b"rubbish"), IMGSZ), None)
     with pytest.raises(LatencyError, match=r"the measurement needs \(1, 3, 96, 96\)"):
-        measure.screen(replace(tiny, imgsz=96), LatencySettings(), calibrated, None)
+        LatencyDevice(LatencySettings(), calibrated).screen(replace(tiny, imgsz=96), None)
 
 
 @pytest.mark.measures
@@ -259,14 +260,14 @@ def test_answers_come_from_the_cache_until_they_are_asked_for_anew(
     calibrated: Calibration, tiny_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The references are as they were: another calibration would be another unit, and rightly nothing would be found.
-    monkeypatch.setattr(cached, "needed_calibration", lambda settings: calibrated)
     settings = LatencySettings()
+    device = LatencyDevice(settings, calibrated)
     files = [find_model(str(tiny_onnx)), find_model(str(_reference_file(tmp_path)))]
     sizes = [cached.choose_imgsz(file, None, settings.runtime) for file in files]
     assert sizes == [IMGSZ, COMPUTE.imgsz]
 
     def ask(**more: Any) -> cached.Answer:
-        return measurable(lambda: cached.latencies_of(files, sizes, settings, "screening", **more))
+        return measurable(lambda: cached.latencies_of(files, sizes, device, "screening", **more))
 
     first, again, fresh, kept = ask(fresh=True), ask(), ask(fresh=True), ask()
     assert first.age_s is None and fresh.age_s is None
@@ -279,7 +280,7 @@ def test_answers_come_from_the_cache_until_they_are_asked_for_anew(
 def test_nms_of_an_untrained_model_means_nothing() -> None:
     file = find_model("yolo11n.yaml")
     with pytest.raises(UsageError, match=r"\+nms needs a trained model .*'yolo11n.yaml'.* random"):
-        cached.latencies_of([file], [64], LatencySettings(scope="+nms"))
+        cached.latencies_of([file], [64], LatencyDevice(LatencySettings(scope="+nms")))
 
 
 def test_a_latency_that_hangs_on_pictures_names_them() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.architecture.architecture import Architecture
-from nas.latency import Latency, LatencySettings
+from nas.latency import Latency, LatencyDevice, LatencySettings
 from nas.latency.protocol.estimate import Calibration
 from nas.proxy import ProxySettings, Score
 from nas.search.evaluate import Task
@@ -78,7 +78,7 @@ def space() -> SearchSpace:
 
 @pytest.fixture
 def task(tmp_path: Path) -> Task:
-    return Task(Limits(2.5), LatencySettings(), CALIBRATION, ProxySettings(), None, 1.0, 6, tmp_path)
+    return Task(Limits(2.5), LatencyDevice(LatencySettings(), CALIBRATION), ProxySettings(), None, 1.0, 6, tmp_path)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_of_a_space_of_many_families_few_corners_are_measured(task: Task) -> Non
 
 def test_a_runtime_without_the_precision_is_advice_not_an_error(space: SearchSpace, task: Task) -> None:
     how = LatencySettings(runtime="openvino", precision="bfloat16")
-    strict = replace(task, latency=how, limits=replace(task.limits, target_ms=0.4))
+    strict = replace(task, device=replace(task.device, settings=how), limits=replace(task.limits, target_ms=0.4))
     with pytest.raises(TargetUnreachable, match=r"--runtime onnxruntime: not measured \(runtime onnxruntime measures"):
         check(space, strict, formula)
 
@@ -91,7 +91,7 @@ def test_the_advice_is_on_the_limits_that_are_missed(
     advised: list[str],
     measured: list[str],
 ) -> None:
-    monkeypatch.setattr("nas.search.feasibility.needed_calibration", lambda settings: task.calibration)
+    monkeypatch.setattr("nas.latency.measure.LatencyDevice.calibrated", lambda device: device)
     strict = replace(task, limits=replace(task.limits, **limits))  # type: ignore[arg-type]
     with pytest.raises(TargetUnreachable) as refusal:
         check(space, strict, formula)
@@ -105,7 +105,7 @@ def test_the_advice_is_on_the_limits_that_are_missed(
 def test_an_unreachable_target_says_what_is_reachable(
     space: SearchSpace, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.feasibility.needed_calibration", lambda settings: task.calibration)
+    monkeypatch.setattr("nas.latency.measure.LatencyDevice.calibrated", lambda device: device)
     strict = replace(task, limits=replace(task.limits, target_ms=0.4))
     with pytest.raises(TargetUnreachable) as refusal:
         check(space, strict, formula)

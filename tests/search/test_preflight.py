@@ -1,13 +1,12 @@
 """One study, one kind of device and one version of its runtime."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nas.errors import DeviceLost, StudyError
-from nas.latency import LatencySettings
+from nas.latency import LatencyDevice, LatencySettings
 from nas.proxy import ProxySettings
 from nas.search import preflight
 from nas.study.settings import SearchSettings
@@ -23,13 +22,14 @@ def study(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> St
 
 
 def device(monkeypatch: pytest.MonkeyPatch, **changed: str) -> None:
-    monkeypatch.setattr(preflight, "connect", lambda place: nullcontext())
-    monkeypatch.setattr(preflight, "key_of", lambda *_: {**KEY, **changed})
+    monkeypatch.setattr(LatencyDevice, "key", lambda device: {**KEY, **changed})
     monkeypatch.setattr(preflight, "find_precision", lambda *_: changed.get("arithmetic", "float32"))
 
 
 def begun(study: StoredStudy, complete: bool = False) -> dict[str, Any]:
-    return preflight.where_begun(study, LatencySettings(), ProxySettings(device="cpu"), complete=complete)
+    return preflight.where_begun(
+        study, LatencyDevice(LatencySettings()), ProxySettings(device="cpu"), complete=complete
+    )
 
 
 def test_where_a_search_began_is_kept(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,10 +66,10 @@ def test_a_complete_search_needs_no_device(study: StoredStudy, monkeypatch: pyte
     device(monkeypatch)
     first = begun(study)
 
-    def away(place: str) -> None:
+    def away(device: LatencyDevice) -> None:
         raise DeviceLost("pi@board is away")
 
-    monkeypatch.setattr(preflight, "connect", away)
+    monkeypatch.setattr(LatencyDevice, "key", away)
     assert begun(study, complete=True) == first
     with pytest.raises(DeviceLost):
         begun(study)

@@ -40,7 +40,7 @@ from nas.search.scheduler import TrialScheduler
 from nas.study.evaluation import Limits
 from nas.search.evaluate import Task
 from nas.search.executors import ray_tune
-from nas.latency import LatencySettings
+from nas.latency import LatencyDevice, LatencySettings
 from nas.proxy import ProxySettings
 from nas.study.settings import SearchSettings
 from nas.space.space import load_space
@@ -58,7 +58,7 @@ space = load_space("ghostv2-n")
 study = StoredStudy(folder, settings, {d.name: len(d.choices) for d in space.dimensions})
 proposer = Proposer(space, sampler="random", seed=0, target_ms=study.target_ms)
 scheduler = TrialScheduler(study, proposer, budget=budget, parallel=3)
-task = Task(Limits(2.5), LatencySettings(), conftest.CALIBRATION, ProxySettings(), None, 1.0, 6, folder)
+task = Task(Limits(2.5), LatencyDevice(LatencySettings(), conftest.CALIBRATION), ProxySettings(), None, 1.0, 6, folder)
 ray_tune.run(scheduler, task, slow, workers=2)
 print("ended", scheduler.ended)
 """

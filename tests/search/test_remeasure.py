@@ -16,7 +16,7 @@ from nas.data import load
 from nas.data.image_cache import pixels
 from nas.data.synthetic.embedded import write_set
 from nas.errors import StudyError, Unmeasurable
-from nas.latency import LatencySettings, retry
+from nas.latency import LatencyDevice, LatencySettings, retry
 from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.measure import Comparison
 from nas.model.builder import build
@@ -25,7 +25,7 @@ from nas.search import remeasure
 from nas.search.evaluate import Task
 from nas.space.reference_designs import yolo11
 from nas.study.record import Record, TrainedRecord, as_trained
-from tests.search.conftest import formula, formula_latency
+from tests.search.conftest import CALIBRATION, formula, formula_latency
 
 
 def trained(design: Architecture, task: Task, label: str) -> TrainedRecord:
@@ -77,7 +77,7 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
 ) -> None:
     architecture = yolo11("n", 96, 0.25)
     record = trained(architecture, task, "yolo11-scaled")
-    task = replace(task, latency=LatencySettings(precision=precision), data=cells)
+    task = replace(task, device=LatencyDevice(LatencySettings(precision=precision), CALIBRATION), data=cells)
     text = to_yaml(architecture, task.classes)
     (task.folder / "models").mkdir()
     torch.save(build(text).state_dict(), task.folder / "models" / "yolo11-scaled.pt")
@@ -89,12 +89,12 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
         quantised_with.append(pictures)
         return file
 
-    def compare(models: Sequence[SizedModel], settings: LatencySettings, *_: object, **__: object) -> Comparison:
+    def compare(_: LatencyDevice, models: Sequence[SizedModel]) -> Comparison:
         timed.extend(models)
         return Comparison((replace(formula_latency(architecture, task), level="finalist"),), None)
 
     monkeypatch.setattr(remeasure, "prepare", prepare)
-    monkeypatch.setattr(remeasure, "compare", compare)
+    monkeypatch.setattr(LatencyDevice, "compare", compare)
     differed: list[str] = []
 
     def difference(file: SizedModel, *_: object) -> float:
@@ -153,7 +153,7 @@ def answering(task: Task, answers: Sequence[float | None], asked: list[int]) -> 
     """`compare` of a device that gives these half widths in turn, as shares; None where it is too disturbed."""
     left = list(answers)
 
-    def compare(models: Sequence[SizedModel], *_: object, **__: object) -> Comparison:
+    def compare(_: LatencyDevice, models: Sequence[SizedModel]) -> Comparison:
         asked.append(len(models))
         half = left.pop(0)
         if half is None:
@@ -175,18 +175,18 @@ def test_designs_are_measured_together_and_alone_only_where_the_target_is_not_de
 ) -> None:
     records = [trained(yolo11("n", 96, 0.25), task, label) for label in ("a", "b")]
     asked: list[int] = []
-    monkeypatch.setattr(remeasure, "compare", answering(task, [0.001], asked))
+    monkeypatch.setattr(LatencyDevice, "compare", answering(task, [0.001], asked))
     assert all(final.remeasured and final.latency.meets(2.5) for final in remeasure.remeasure(records, task))
     assert asked == [2]
 
     asked.clear()  # a's second try is worse, its third enough; of b the first stays, because nothing better comes
-    monkeypatch.setattr(remeasure, "compare", answering(task, [0.05, 0.08, 0.001, 0.06, 0.07, 0.08], asked))
+    monkeypatch.setattr(LatencyDevice, "compare", answering(task, [0.05, 0.08, 0.001, 0.06, 0.07, 0.08], asked))
     sure, unsure = remeasure.remeasure(records, task)
     assert asked == [2, 1, 1, 1, 1, 1]
     assert sure.latency.meets(2.5) and unsure.latency.high_ms == pytest.approx(2.49 * 1.05)
 
     asked.clear()  # an answer stands, however disturbed the device is later
-    monkeypatch.setattr(remeasure, "compare", answering(task, [0.05, None, None], asked))
+    monkeypatch.setattr(LatencyDevice, "compare", answering(task, [0.05, None, None], asked))
     assert all(final.remeasured for final in remeasure.remeasure(records, task)) and asked == [2, 1, 1]
 
 
@@ -196,7 +196,7 @@ def test_where_the_device_gives_no_answer_the_screening_stays_and_is_called_unco
     records = [trained(yolo11("n", 96, 0.25), task, label) for label in ("a", "b", "c")]
     asked: list[int] = []
     # Together; a alone, once and after three pauses; b, not waited for as long, once and after one; c succeeds.
-    monkeypatch.setattr(remeasure, "compare", answering(task, [None] * (1 + 4 + 2) + [0.001], asked))
+    monkeypatch.setattr(LatencyDevice, "compare", answering(task, [None] * (1 + 4 + 2) + [0.001], asked))
     said: list[str] = []
     finals = remeasure.remeasure(records, task, said.append)
     assert asked == [3, *[1] * 7]
@@ -211,6 +211,6 @@ def test_what_misses_the_target_anyway_is_not_waited_for(
     records = [trained(yolo11("n", 160), task, "slow"), trained(yolo11("n", 96, 0.25), task, "fast")]
     asked: list[int] = []
     # Together; the slow one alone, once; the fast one as patiently as ever, once and after three pauses.
-    monkeypatch.setattr(remeasure, "compare", answering(task, [None] * (1 + 1 + 4), asked))
+    monkeypatch.setattr(LatencyDevice, "compare", answering(task, [None] * (1 + 1 + 4), asked))
     assert not any(final.remeasured for final in remeasure.remeasure(records, task))
     assert asked == [2, *[1] * 5]

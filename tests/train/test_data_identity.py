@@ -12,7 +12,7 @@ from nas.data import load
 from nas.data.synthetic.embedded import write_set
 from nas.data.training_view import write_view
 from nas.errors import DataChanged, DataError
-from nas.latency import LatencySettings
+from nas.latency import LatencyDevice, LatencySettings
 from nas.proxy import ProxySettings
 from nas.results.designs import find_design
 from nas.search.evaluate import Task, data_of
@@ -88,7 +88,7 @@ def test_data_that_changed_since_the_search_is_refused(run: Record, data: Path) 
 
 def test_data_that_changes_while_a_search_runs_is_noticed(data: Path, tmp_path: Path) -> None:
     digest = load(str(data)).digest
-    task = Task(Limits(2.5), LatencySettings(), None, ProxySettings(), str(data), 1.0, 6, tmp_path, digest)
+    task = Task(Limits(2.5), LatencyDevice(LatencySettings()), ProxySettings(), str(data), 1.0, 6, tmp_path, digest)
     assert data_of(task).digest == digest
     assert data_of(replace(task, data_digest=None)).digest == digest
     label = next((data.parent / "labels" / "val").iterdir())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import Unmeasurable
-from nas.latency import LatencySettings, retry
+from nas.latency import LatencyDevice, LatencySettings, retry
 from nas.latency.protocol.estimate import Calibration
 from nas.proxy import ProxySettings
 from nas.search import evaluate
@@ -43,14 +43,14 @@ def test_a_candidate_that_cannot_be_measured_says_so_each_time(tmp_path: Path, m
     def screen(*_: object) -> None:
         raise Unmeasurable("noise")
 
-    monkeypatch.setattr(evaluate, "screen", screen)
+    monkeypatch.setattr(LatencyDevice, "screen", screen)
     monkeypatch.setattr(
         evaluate,
         "retry_while_disturbed",
         lambda measure, notice: retry.retry_while_disturbed(measure, [].append, notice=notice),
     )
     calibration = Calibration(0.35, 2.0, 12_000_000, 0.0, "of-a-test")
-    task = Task(Limits(2.5), LatencySettings(), calibration, ProxySettings(), None, 1.0, 6, tmp_path)
+    task = Task(Limits(2.5), LatencyDevice(LatencySettings(), calibration), ProxySettings(), None, 1.0, 6, tmp_path)
     seen: list[str] = []
     with pytest.raises(Unmeasurable), follow(tmp_path, seen.append, every_s=60.0):
         measure_only(yolo11("n", 64), task)

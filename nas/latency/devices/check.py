@@ -1,7 +1,8 @@
 """What works on a device: whether it can be reached, what it says of itself, and which runtimes run a model there."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,7 @@ from nas.latency.agent.health import HealthIssue, health_issues
 from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.prepare import prepare
 from nas.latency.devices.profile import DevicePlace
-from nas.latency.measure import run_once
+from nas.latency.measure import LatencyDevice
 from nas.latency.remote.connection import connect
 from nas.latency.types import OFFERS, LatencySettings
 
@@ -103,8 +104,8 @@ def _tried(device: DevicePlace, settings: LatencySettings) -> CheckedRuntime:
         return CheckedRuntime(settings.runtime, settings.precision, False, f"the model cannot be made here: {text}")
     try:
         # A connection of its own: a runtime that brings its process down takes no other down with it.
-        with connect(device.place) as link:
-            version = run_once(SizedModel(model, IMGSZ), settings, link)
+        with closing(LatencyDevice(replace(settings, place=device.place))) as own:
+            version = own.run_once(SizedModel(model, IMGSZ))
     except DeviceLost as error:
         return CheckedRuntime(settings.runtime, settings.precision, False, f"its process ended: {error}")
     except GhostnasError as error:

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from nas.errors import LatencyError, Unmeasurable, UsageError
-from nas.latency import LatencySettings, cached
+from nas.latency import LatencyDevice, LatencySettings, cached
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.artifacts.onnx_graph import arithmetic, fixed, parsed
 from nas.latency.artifacts.prepare import prepare
@@ -225,20 +225,20 @@ def test_the_one_of_several_that_does_not_run_is_named(
         for name, model in (("a", conv()), ("b", conv(ir=99)))
     ]
     with pytest.raises(LatencyError, match=r"b\.onnx: ONNX Runtime .* Unsupported model IR version: 99"):
-        cached.latencies_of(files, [SIZE, SIZE], LatencySettings(), fresh=True)
+        cached.latencies_of(files, [SIZE, SIZE], LatencyDevice(LatencySettings()), fresh=True)
 
     def killed(*_: object) -> None:
         raise Unmeasurable("the measuring process ended with signal 11: it said nothing")
 
-    monkeypatch.setattr(cached, "run_once", killed)
+    monkeypatch.setattr(LatencyDevice, "run_once", killed)
     with pytest.raises(LatencyError, match=r"a\.onnx ends runtime onnxruntime: .* signal 11") as told:
-        cached.latencies_of(files, [SIZE, SIZE], LatencySettings(), fresh=True)
+        cached.latencies_of(files, [SIZE, SIZE], LatencyDevice(LatencySettings()), fresh=True)
     assert not isinstance(told.value, Unmeasurable)  # which would be tried again and again
 
 
 @pytest.fixture
 def calibration_of_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cached, "needed_calibration", lambda settings: None)
+    monkeypatch.setattr(LatencyDevice, "calibrated", lambda device: device)
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 1, 1), (1, 10), (1, 84, 85), (1, 252, 85), (1, 3, 84), (2, 84, 8400)])

@@ -6,7 +6,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ from nas.util.provenance import host_machine, versions
 from nas.util.worker_messages import follow, post
 from tests.data.conftest import MakeSet, make_set  # noqa: F401
 from tests.odd_paths import PIECES, drawn, unfit_for_pictures
-from tests.search.conftest import by_formula, formula, settings, sizes, space, task  # noqa: F401
+from tests.search.conftest import by_formula, changed, formula, settings, sizes, space, task  # noqa: F401
 from tests.search.test_conclude import slower
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray and Matplotlib
@@ -144,7 +143,7 @@ def test_a_finished_search_is_written_listed_and_taken_home(
     front, ends, _ = conclude(study, task)
     outcome = Outcome(
         folder=folder,
-        settings=replace(settings, data=name),
+        settings=changed(settings, data=name),
         budget=3,
         records=study.records(),
         baseline_records=study.baselines(),

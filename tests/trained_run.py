@@ -16,8 +16,8 @@ from nas.data.synthetic.embedded import write_set
 from nas.latency import Latency, LatencySettings
 from nas.proxy import Score
 from nas.results.tables import BASELINE_HEADER, FRONT_HEADER, write_csv
-from nas.study.evaluation import Evaluation, Violation
-from nas.study.settings import SearchSettings
+from nas.study.evaluation import Evaluation, Limits, Violation
+from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice
 from nas.study.store import StoredStudy
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -40,30 +40,12 @@ GHOST = Architecture(
 STOCK = Architecture(64, "silu", 8, tuple(Stage("c3k2", w, 1) for w in (16, 16, 32, 32)), 64, 64, 64, 16)  # type: ignore[arg-type]
 
 SETTINGS = SearchSettings(
-    space="ghostv2-n",
-    space_digest="0",
-    imgsz=(64,),
-    data="tiny",
-    data_digest="0",
-    classes=6,
-    fraction=1.0,
-    target_ms=2.5,
-    max_params=None,
-    max_gflops=None,
-    max_bytes=None,
-    place="local",
-    device="cpu",
-    runtime="onnxruntime",
-    precision="float32",
-    threads=1,
-    scope="compute",
-    statistic="quiet",
-    sustained_s=None,
-    train_device="cpu",
-    steps=10,
-    batch=4,
+    space=SpaceChoice("ghostv2-n", "0", (64,)),
+    data=DataChoice("tiny", "0", 6),
+    limits=Limits(2.5),
+    latency=LatencySettings(),
+    proxy=ProxyChoice(train_device="cpu", steps=10, batch=4, seed=0),
     sampler="random",
-    seed=0,
 )
 
 

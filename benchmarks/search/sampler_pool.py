@@ -45,11 +45,11 @@ def draw(folder: Path, count: int) -> list[tuple[str, float]]:
 
     settings, candidates, baselines = read_records(folder)
     measured = [record.evaluation for record in (*baselines, *candidates) if record.evaluation is not None]
-    predictor = Predictor.fit([sample_of(one, settings.classes) for one in measured])
+    predictor = Predictor.fit([sample_of(one, settings.data.classes) for one in measured])
     space, rng, found = load_space("ghostv2-n"), random.Random(7), list[tuple[str, float]]()
     while len(found) < count:
         design = space.decode(space.sample(rng))
-        predicted = predictor.predict(features_of(design, settings.classes)).latency_ms
+        predicted = predictor.predict(features_of(design, settings.data.classes)).latency_ms
         if LEAST < predicted / TARGET_MS < MOST:
             found.append((design.key, predicted))
     return found

@@ -34,7 +34,7 @@ from nas.search.executors import inline
 from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space import load_space, yolo11
-from nas.study import Evaluation, Limits, Record, SearchSettings, StoredStudy
+from nas.study import DataChoice, Evaluation, Limits, ProxyChoice, Record, SearchSettings, SpaceChoice, StoredStudy
 from nas.surrogate import ScoredDesign
 from nas.surrogate.posterior import described
 from nas.util import ultralytics_env
@@ -210,32 +210,14 @@ def _latency(latency_ms: float, imgsz: int, settings: LatencySettings) -> Latenc
 
 
 def _settings(sampler: str, seed: int) -> SearchSettings:
-    latency, proxy = LatencySettings(), ProxySettings()
+    proxy = ProxySettings()
     return SearchSettings(
-        space="ghostv2-n",
-        space_digest="",
-        imgsz=(96, 128, 160),
-        data="simulated",
-        data_digest="",
-        classes=6,
-        fraction=1.0,
-        target_ms=TARGET_MS,
-        max_params=None,
-        max_gflops=None,
-        max_bytes=None,
-        place=latency.place,
-        device=latency.device,
-        runtime=latency.runtime,
-        precision=latency.precision,
-        threads=latency.threads,
-        scope=latency.scope,
-        statistic=latency.statistic,
-        sustained_s=None,
-        train_device="cpu",
-        steps=proxy.steps,
-        batch=proxy.batch,
-        sampler=sampler,
-        seed=seed,
+        SpaceChoice("ghostv2-n", "", (96, 128, 160)),
+        DataChoice("simulated", "", 6),
+        Limits(TARGET_MS),
+        LatencySettings(),
+        ProxyChoice("cpu", proxy.steps, proxy.batch, seed),
+        sampler,
     )
 
 

@@ -21,7 +21,7 @@ from nas.search.pending_trial import PendingTrial
 from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space import load_space
-from nas.study import Evaluation, SearchSettings, StoredStudy
+from nas.study import DataChoice, Evaluation, Limits, ProxyChoice, SearchSettings, SpaceChoice, StoredStudy
 
 SIZES = (50, 500, 2000)
 SLICES, RUNS = 24, 8
@@ -77,8 +77,12 @@ def main() -> None:
     options = parser.parse_args()
     space, rng = load_space("ghostv2-n"), random.Random(0)
     settings = SearchSettings(
-        *(space.name, space.digest, space.choices["imgsz"], "formula", "0", 6, 1.0, TARGET_MS, None, None, None),
-        *("local", "cpu", "onnxruntime", "float32", 1, "compute", "quiet", None, "cpu", 45, 16, "random", 0),
+        SpaceChoice(space.name, space.digest, space.choices["imgsz"]),
+        DataChoice("formula", "0", 6),
+        Limits(TARGET_MS),
+        LatencySettings(),
+        ProxyChoice("cpu", 45, 16, 0),
+        "random",
     )
     with tempfile.TemporaryDirectory() as folder:
         sizes = {dimension.name: len(dimension.choices) for dimension in space.dimensions}

@@ -57,7 +57,7 @@ def _samples(run: str, out: Path, most: int) -> "tuple[SearchSettings, list[Samp
 
     settings, candidates, baselines = read_records(find_run(run, out))
     measured = {record.key: record.evaluation for record in (*candidates, *baselines) if record.evaluation is not None}
-    return settings, [sample_of(one, settings.classes) for one in list(measured.values())[:most]]
+    return settings, [sample_of(one, settings.data.classes) for one in list(measured.values())[:most]]
 
 
 def _predictor(samples: "Sequence[Sample]", other: "Sequence[Sample] | None") -> "Predictor":
@@ -104,13 +104,13 @@ def _object(
         ],
         "measured": False,
         "samples": predictor.samples,
-        "place": settings.place,
-        "device": settings.device,
-        "runtime": settings.runtime,
-        "precision": settings.precision,
-        "threads": settings.threads,
-        "scope": settings.scope,
-        "statistic": settings.statistic,
+        "place": settings.latency.place,
+        "device": settings.latency.device,
+        "runtime": settings.latency.runtime,
+        "precision": settings.latency.precision,
+        "threads": settings.latency.threads,
+        "scope": settings.latency.scope,
+        "statistic": settings.latency.statistic,
     }
 
 
@@ -138,9 +138,9 @@ def _print_table(
         rows.append(row)
     console = Console(highlight=False, markup=False)
     show_table(console, shape, rows)
+    how = settings.latency
     console.print(
-        f"Predicted from {predictor.samples} measurements, not measured: {settings.runtime}, {settings.precision}, "
-        f"threads: {settings.threads}, scope {settings.scope}, {settings.statistic}, "
-        f"{settings.device} of {settings.place}",
+        f"Predicted from {predictor.samples} measurements, not measured: {how.runtime}, {how.precision}, "
+        f"threads: {how.threads}, scope {how.scope}, {how.statistic}, {how.device} of {how.place}",
         soft_wrap=True,
     )

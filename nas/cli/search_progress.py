@@ -47,22 +47,18 @@ class ConsoleReporter:
 
     def opened(self, folder: Path, settings: "SearchSettings", data: "DetectionData", done: int) -> None:
         """Say what is searched, on what, and whether it goes on from before."""
-        from nas.latency import in_words
 
         s = settings
         self._say(f"search {printable(folder)}" + (f" (goes on: {done} candidates trained already)" if done else ""))
-        self._say(f"  space    {s.space}, input sizes {', '.join(map(str, s.imgsz))} px")
+        self._say(f"  space    {s.space.space}, input sizes {', '.join(map(str, s.space.imgsz))} px")
         pictures = f"{len(data.train)} train, {len(data.select)} select, {len(data.val)} val"
-        self._say(f"  data     {printable(s.data)}: {s.classes} classes, pictures: {pictures}")
+        self._say(f"  data     {printable(s.data.data)}: {s.data.classes} classes, pictures: {pictures}")
         for sentence in data.findings.sentences():
             self._say(f"           {printable(sentence)}")
+        self._say(f"  latency  at most {s.limits.target_ms:g} ms; {s.latency.conditions}")
         self._say(
-            f"  latency  at most {s.target_ms:g} ms; {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, "
-            f"on {s.place} {s.device}, scope {s.scope}, {in_words(s.statistic, s.sustained_s)}"
-        )
-        self._say(
-            f"  proxy    {s.steps} steps of {s.batch} pictures {printable(s.beginning)} on {s.train_device}, "
-            f"seed {s.seed}"
+            f"  proxy    {s.proxy.steps} steps of {s.proxy.batch} pictures {printable(s.beginning)} on "
+            f"{s.proxy.train_device}, seed {s.proxy.seed}"
         )
         if not done:
             self._say("  device   is calibrated, then the corners of the space are measured: one to two minutes")
@@ -126,7 +122,11 @@ class ConsoleReporter:
         rows: list[Row] = [[row[index] for index in shown] for row in found]
         if len(rows) > len(outcome.candidates):
             rows.insert(len(outcome.candidates), ["baselines"])
-        last = "" if outcome.standing is None else f", after the {outcome.settings.last_rung:,} steps of the last rung"
+        last = (
+            ""
+            if outcome.standing is None
+            else f", after the {outcome.settings.start.last_rung:,} steps of the last rung"
+        )
         self._say(
             f"\nFront and baselines: mAP50-95 on the selection part (an estimate from all scores){last}, on val, and "
             "latency"

@@ -47,7 +47,8 @@ def status(
         best = f", highest score {max(scores):.3f} mAP50-95" if scores else ""
         changed = _when(folder / "study.db")
         console.print(
-            f"{printable(folder.name)}\n  target {settings.target_ms:g} ms: {found}{best} (last change {changed})",
+            f"{printable(folder.name)}\n  target {settings.limits.target_ms:g} ms: {found}{best} "
+            f"(last change {changed})",
             markup=False,
         )
 

@@ -148,6 +148,14 @@ class LatencySettings:
         """Place and device, as reports name them: `ssh://pi@board cpu`, without the paths of the place's owner."""
         return f"{self.place.partition('?')[0]} {self.device}"
 
+    @property
+    def conditions(self) -> str:
+        """All of it, for a sentence."""
+        return (
+            f"{self.runtime}, {self.precision}, {self.threads} thread(s), batch 1, on {self.where}, scope "
+            f"{self.scope}, {in_words(self.statistic, self.sustained_s)}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Latency:

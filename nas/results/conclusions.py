@@ -18,7 +18,7 @@ def _gained(outcome: Outcome) -> str:
     if best is None:
         return "Nothing that was trained meets the target in a fresh process; there is no best.yaml."
     if outcome.standing is not None:
-        steps = outcome.settings.last_rung or 0
+        steps = outcome.settings.start.last_rung or 0
         now, val = outcome.standing, val_is(outcome)
         return gained_at_last_rung(best, outcome.baselines, outcome.candidates, now, steps, val)
     rivals = [b for b in outcome.baselines if b.meets_target]

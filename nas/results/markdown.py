@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE, in_words
+from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE
 from nas.results import finalists_table
 from nas.results.conclusions import gain_sentence, next_commands, val_is
 from nas.results.last_rung import asked_line, last_column
@@ -20,8 +20,8 @@ def report(outcome: Outcome) -> str:
     share = f"{rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%)" if drawn else "none drawn"
     sizes = ", ".join(f"{count} {part}" for part, count in outcome.data_sizes.items())
     asked = "finished" if outcome.ended == "budget" else f"ended early: {outcome.ended}"
-    seeds = "; `seeds` are its own" if s.last_rung is None else ""
-    last = "" if s.last_rung is None else last_column(s.last_rung)
+    seeds = "; `seeds` are its own" if s.start.last_rung is None else ""
+    last = "" if s.start.last_rung is None else last_column(s.start.last_rung)
     failed_baselines = [r for r in outcome.baseline_records if r.status == "failed"]
     lines = [
         f"# {printable(outcome.folder.name)}",
@@ -31,18 +31,18 @@ def report(outcome: Outcome) -> str:
         "",
         "## Asked",
         "",
-        f"- space {s.space}, input sizes {', '.join(map(str, s.imgsz))} px",
-        f"- data {printable(s.data)} ({s.classes} classes; pictures: {sizes}; fraction of train {s.fraction:g}; digest "
-        f"{s.data_digest})",
+        f"- space {s.space.space}, input sizes {', '.join(map(str, s.space.imgsz))} px",
+        f"- data {printable(s.data.data)} ({s.data.classes} classes; pictures: {sizes}; fraction of train "
+        f"{s.data.fraction:g}; digest {s.data.data_digest})",
         *(f"  - {printable(sentence)}" for sentence in outcome.findings.sentences()),
-        f"- target {s.target_ms:g} ms{_limits(s)}",
-        f"- latency: {s.runtime}, {s.precision}, {s.threads} thread(s), batch 1, on {s.place} {s.device}, scope "
-        f"{s.scope}, {in_words(s.statistic, s.sustained_s)}",
-        f"- proxy: {s.steps} steps of {s.batch} pictures {s.beginning} on {s.train_device}, seed {s.seed}; "
-        f"losses {s.class_loss} and {s.box_loss}{'; began with the literals' if s.seed_literals else ''}",
-        *([] if outcome.source is None else [f"- source: {s.source}, {outcome.source.sentence}"]),
-        *([] if s.last_rung is None else [asked_line(s.last_rung)]),
-        f"- sampler {s.sampler}, seed {s.seed}",
+        f"- target {s.limits.target_ms:g} ms{_limits(s)}",
+        f"- latency: {s.latency.conditions}",
+        f"- proxy: {s.proxy.steps} steps of {s.proxy.batch} pictures {s.beginning} on {s.proxy.train_device}, "
+        f"seed {s.proxy.seed}; losses {s.proxy.class_loss} and {s.proxy.box_loss}"
+        f"{'; began with the literals' if s.start.seed_literals else ''}",
+        *([] if outcome.source is None else [f"- source: {s.start.source}, {outcome.source.sentence}"]),
+        *([] if s.start.last_rung is None else [asked_line(s.start.last_rung)]),
+        f"- sampler {s.sampler}, seed {s.proxy.seed}",
         "",
         "## Found",
         "",
@@ -110,11 +110,11 @@ def _precision_notes(outcome: Outcome) -> list[str]:
         if lost is not None:
             flag = ": **more than a point**" if lost > WORST_LOSS else ""
             notes.append(
-                f"- {finalist.record.label}: {outcome.settings.precision} costs {100 * lost:+.1f} points of mAP50-95 "
-                f"on val{flag}"
+                f"- {finalist.record.label}: {outcome.settings.latency.precision} costs {100 * lost:+.1f} points of "
+                f"mAP50-95 on val{flag}"
             )
     for finalist in outcome.finalists:
-        if outcome.settings.precision == "float32" and finalist.final.difference > FLOAT32_TOLERANCE:
+        if outcome.settings.latency.precision == "float32" and finalist.final.difference > FLOAT32_TOLERANCE:
             notes.append(
                 f"- {finalist.record.label}: **the timed file's outputs differ from torch's by "
                 f"{finalist.final.difference:.2g}**, more than {FLOAT32_TOLERANCE:g}"
@@ -129,11 +129,11 @@ def _precision_notes(outcome: Outcome) -> list[str]:
 
 
 def _processes(s: SearchSettings) -> str:
-    return "three fresh processes" if s.statistic == "quiet" else "one fresh process each"
+    return "three fresh processes" if s.latency.statistic == "quiet" else "one fresh process each"
 
 
 def _limits(s: SearchSettings) -> str:
-    limits = {"parameters": s.max_params, "GFLOPs": s.max_gflops, "bytes of ONNX": s.max_bytes}
+    limits = {"parameters": s.limits.max_params, "GFLOPs": s.limits.max_gflops, "bytes of ONNX": s.limits.max_bytes}
     return "".join(f", at most {value:g} {name}" for name, value in limits.items() if value is not None)
 
 

@@ -60,17 +60,23 @@ def quality_sentences(settings: SearchSettings) -> list[str]:
     Args:
         settings: The search's.
     """
-    known = [one for one in measured() if one.space_digest == settings.space_digest]
-    same = [one for one in known if one.steps == settings.steps]
-    usual = (settings.source, settings.teacher, settings.class_loss, settings.box_loss, settings.fraction)
+    known = [one for one in measured() if one.space_digest == settings.space.space_digest]
+    same = [one for one in known if one.steps == settings.proxy.steps]
+    usual = (
+        settings.start.source,
+        settings.proxy.teacher,
+        settings.proxy.class_loss,
+        settings.proxy.box_loss,
+        settings.data.fraction,
+    )
     if not same or usual != (None, None, "bce", "ciou", 1.0):
         return [
-            f"How well proxies of {settings.steps} steps {settings.beginning} rank designs of this space was not "
+            f"How well proxies of {settings.proxy.steps} steps {settings.beginning} rank designs of this space was not "
             "measured: take the order as a hint, and train several of the front fully."
         ]
     sentences = [_sentence(one) for one in same]
-    if settings.data_digest not in {one.data_digest for one in same}:
-        sentences.append(f"On the data of this search ({settings.data}) it was not measured.")
+    if settings.data.data_digest not in {one.data_digest for one in same}:
+        sentences.append(f"On the data of this search ({settings.data.data}) it was not measured.")
     return sentences
 
 

@@ -46,16 +46,18 @@ def write(outcome: Outcome) -> None:
     write_csv(folder / "baselines.csv", baseline_rows(outcome.baselines), BASELINE_HEADER)
     if outcome.standing is not None:
         write_csv(folder / "last_rung.csv", last_rung_rows(outcome.finalists), LAST_RUNG_HEADER)
-    title = f"{settings.space} on {settings.data}: {settings.runtime}, {settings.threads} thread(s), {settings.device}"
+    how = settings.latency
+    what = f"{settings.space.space} on {settings.data.data}"
+    title = f"{what}: {how.runtime}, {how.threads} thread(s), {how.device}"
     draw_front(
-        folder / "front.png", title, settings.target_ms, outcome.records, known, outcome.front, outcome.baselines
+        folder / "front.png", title, settings.limits.target_ms, outcome.records, known, outcome.front, outcome.baselines
     )
     (folder / "run.json").write_text(json.dumps(_provenance(outcome), indent=2) + "\n", encoding="utf-8")
     (folder / "report.md").write_text(report(outcome), encoding="utf-8", errors="backslashreplace")
 
 
 def _yaml(outcome: Outcome, finalist: Finalist) -> str:
-    return to_yaml(finalist.evaluation.architecture, outcome.settings.classes)
+    return to_yaml(finalist.evaluation.architecture, outcome.settings.data.classes)
 
 
 def _provenance(outcome: Outcome) -> dict[str, Any]:
@@ -73,8 +75,8 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "space_fastest_ms": outcome.fastest_ms,
         "space_slowest_ms": outcome.slowest_ms,
         "batch": 1,
-        "scope": outcome.settings.scope,
-        "statistic": outcome.settings.statistic,
+        "scope": outcome.settings.latency.scope,
+        "statistic": outcome.settings.latency.statistic,
         "data_yaml": outcome.data_yaml,
         "data_pictures": outcome.data_sizes,
         "data_findings": outcome.findings.sentences(),

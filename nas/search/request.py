@@ -9,7 +9,7 @@ from nas.latency import LOCAL, LatencySettings, parse_address
 from nas.proxy import SOURCE_STEPS, ProxySettings, steps_for_epochs
 from nas.search.sampler import Sampler
 from nas.space import SearchSpace
-from nas.study import Limits, SearchSettings
+from nas.study import DataChoice, Limits, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,38 +59,28 @@ class Request:
 
 def search_settings(request: Request, data: DetectionData) -> SearchSettings:
     """Everything of a request that changes a number."""
+    proxy, source = request.proxy, request.source
     return SearchSettings(
-        space=request.space.name,
-        space_digest=request.space.digest,
-        imgsz=request.space.choices["imgsz"],
-        data=data.name,
-        data_digest=data.digest,
-        classes=data.nc,
-        fraction=request.fraction,
-        target_ms=request.limits.target_ms,
-        max_params=request.limits.max_params,
-        max_gflops=request.limits.max_gflops,
-        max_bytes=request.limits.max_bytes,
-        place=_place(request.latency.place),
-        device=request.latency.device,
-        runtime=request.latency.runtime,
-        precision=request.latency.precision,
-        threads=request.latency.threads,
-        scope=request.latency.scope,
-        statistic=request.latency.statistic,
-        sustained_s=request.latency.sustained_s,
-        train_device=request.proxy.device,
-        steps=request.proxy.steps,
-        batch=request.proxy.batch,
+        space=SpaceChoice(request.space.name, request.space.digest, request.space.choices["imgsz"]),
+        data=DataChoice(data.name, data.digest, data.nc, request.fraction),
+        limits=request.limits,
+        latency=replace(request.latency, place=_place(request.latency.place)),
+        proxy=ProxyChoice(
+            train_device=proxy.device,
+            steps=proxy.steps,
+            batch=proxy.batch,
+            seed=proxy.seed,
+            class_loss=proxy.losses.classes,
+            box_loss=proxy.losses.boxes,
+            teacher=None if proxy.teacher is None else _identity(Path(proxy.teacher)),
+        ),
         sampler=request.sampler,
-        seed=request.proxy.seed,
-        class_loss=request.proxy.losses.classes,
-        box_loss=request.proxy.losses.boxes,
-        seed_literals=request.seed_literals,
-        source=None if request.source is None else _identity(request.source),
-        source_steps=None if request.source is None else request.source_steps,
-        teacher=None if request.proxy.teacher is None else _identity(Path(request.proxy.teacher)),
-        last_rung=request.last_rung,
+        start=StartChoice(
+            source=None if source is None else _identity(source),
+            source_steps=None if source is None else request.source_steps,
+            last_rung=request.last_rung,
+            seed_literals=request.seed_literals,
+        ),
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nas.study.last_rung import SCORES, LastRung, Standing, last_rungs, read_last_rungs, weights_name
     from nas.study.outcome import Outcome
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
-    from nas.study.settings import SAMPLERS, SearchSettings
+    from nas.study.settings import SAMPLERS, DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
     from nas.study.storage import STUDY_FILE, check_path, in_use, open_storage
     from nas.study.store import REPEATS, SEARCH, Annotate, StoredStudy, read_records
     from nas.study.weights import write_text, write_weights
@@ -54,8 +54,12 @@ __getattr__ = lazy(
             "trained",
         ),
         "settings": (
+            "DataChoice",
+            "ProxyChoice",
             "SAMPLERS",
             "SearchSettings",
+            "SpaceChoice",
+            "StartChoice",
         ),
         "storage": (
             "STUDY_FILE",

@@ -9,6 +9,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from nas.latency import LatencySettings
+from nas.study.evaluation import Limits
 from nas.util.printable import printable
 
 _LONGEST_NAME = 120
@@ -18,107 +20,142 @@ SAMPLERS = ("gp", "tpe", "random")
 
 
 @dataclass(frozen=True, slots=True)
-class SearchSettings:
-    """The settings of a search.
+class SpaceChoice:
+    """The search space.
 
     Attributes:
-        space: Name of the search space.
-        space_digest: Digest of the space's dimensions and choices.
+        space: Its name.
+        space_digest: Digest of its dimensions and choices.
         imgsz: Input sizes searched, in pixels.
-        data: Name of the data set.
-        data_digest: Digest of the data set's class names, pixels and labels.
-        classes: Number of classes.
-        fraction: Share of the training pictures that proxies use.
-        target_ms: Latency limit in milliseconds.
-        max_params: Limit on parameters of the fused model, or None.
-        max_gflops: Limit on GFLOPs of the fused model, or None.
-        max_bytes: Limit on the size of the float32 ONNX file, or None.
-        place: Where the device is: `local`, or an ssh:// address.
-        device: Where latency is measured there: `cpu` or `cuda:N`.
-        runtime: What latency is measured with.
-        precision: Precision of the measured model.
-        threads: Threads of the measured runtime.
-        scope: What the latency's clock covers.
-        statistic: What is said of the times: `quiet`, `p50` or `p95`.
-        sustained_s: Length of a percentile's measurement, or None.
-        train_device: Where proxies train.
-        steps: Optimiser steps of a proxy.
-        batch: Pictures a step.
-        sampler: `gp`, `tpe` or `random`.
-        seed: Seed of the sampler and of every proxy.
-        class_loss: Class loss of the proxies.
-        box_loss: Their box loss.
-        seed_literals: Whether the shipped literals of the space were tried first.
-        source: File name and digest of the checkpoint whose channels proxies begin with, None from scratch.
-        source_steps: Steps for which it is tuned on the data first.
-        teacher: File name and digest of the checkpoint that teaches the proxies, None without.
-        last_rung: Steps of the last rung, None where there is none.
     """
 
     space: str
     space_digest: str
     imgsz: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataChoice:
+    """The data set.
+
+    Attributes:
+        data: Its name.
+        data_digest: Digest of its class names, pixels and labels.
+        classes: Number of classes.
+        fraction: Share of the training pictures that proxies use.
+    """
+
     data: str
     data_digest: str
     classes: int
-    fraction: float
-    target_ms: float
-    max_params: int | None
-    max_gflops: float | None
-    max_bytes: int | None
-    place: str
-    device: str
-    runtime: str
-    precision: str
-    threads: int
-    scope: str
-    statistic: str
-    sustained_s: float | None
+    fraction: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyChoice:
+    """How proxies train, as far as a user chooses it.
+
+    Attributes:
+        train_device: Where.
+        steps: Optimiser steps of a proxy.
+        batch: Pictures a step.
+        seed: Seed of every proxy, and of the sampler.
+        class_loss: Class loss.
+        box_loss: Box loss.
+        teacher: File name and digest of the checkpoint that teaches them, None without.
+    """
+
     train_device: str
     steps: int
     batch: int
-    sampler: str
     seed: int
     class_loss: str = "bce"
     box_loss: str = "ciou"
-    seed_literals: bool = False
+    teacher: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartChoice:
+    """What candidates begin with.
+
+    Attributes:
+        source: File name and digest of the checkpoint whose channels proxies begin with, None from scratch.
+        source_steps: Steps for which it is tuned on the data first.
+        last_rung: Steps of the last rung, None where there is none.
+        seed_literals: Whether the shipped literals of the space were tried first.
+    """
+
     source: str | None = None
     source_steps: int | None = None
-    teacher: str | None = None
     last_rung: int | None = None
+    seed_literals: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """The settings of a search, in groups; stored flat, under the names of the groups' fields, which are all different.
+
+    Attributes:
+        space: The search space.
+        data: The data set.
+        limits: What a candidate must meet.
+        latency: Where and how latency is measured.
+        proxy: How proxies train.
+        sampler: `gp`, `tpe` or `random`.
+        start: What candidates begin with.
+    """
+
+    space: SpaceChoice
+    data: DataChoice
+    limits: Limits
+    latency: LatencySettings
+    proxy: ProxyChoice
+    sampler: str
+    start: StartChoice = StartChoice()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**asdict(self), "imgsz": list(self.imgsz)}
+        """Plain values for JSON, flat."""
+        groups = (self.space, self.data, self.limits, self.latency, self.proxy, self.start)
+        values = {name: value for group in groups for name, value in asdict(group).items()}
+        return {**values, "imgsz": list(self.space.imgsz), "sampler": self.sampler}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        return cls(**{**data, "imgsz": tuple(data["imgsz"])})
+        """The inverse of `to_dict`.
+
+        Raises:
+            KeyError: A setting is missing.
+            ValueError: One is not known.
+        """
+        values = {**data, "imgsz": tuple(data["imgsz"])}
+        groups = (SpaceChoice, DataChoice, Limits, LatencySettings, ProxyChoice, StartChoice)
+        known = {field.name for group in groups for field in fields(group)} | {"sampler"}
+        if unknown := values.keys() - known:
+            raise ValueError(f"it has settings that are not known: {', '.join(sorted(unknown))}")
+        space, of, limits, latency, proxy, start = (
+            group(**{field.name: values[field.name] for field in fields(group)}) for group in groups
+        )
+        return cls(space, of, limits, latency, proxy, values["sampler"], start)  # type: ignore[arg-type]
 
     @property
     def digest(self) -> str:
         """The first 8 hexadecimal digits of the SHA-256 of all settings."""
-        defaults = {field.name: field.default for field in fields(self)}
-        # What was added later counts where it is used only: earlier searches keep their names.
-        said = {name: value for name, value in self.to_dict().items() if value != defaults[name]}
-        text = json.dumps(said, sort_keys=True)
+        text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property
     def beginning(self) -> str:
         """What a proxy begins with and learns from, for a sentence."""
-        begins = "from scratch" if self.source is None else f"from the channels of {self.source}"
-        return begins if self.teacher is None else f"{begins}, taught by {self.teacher}"
+        begins = "from scratch" if self.start.source is None else f"from the channels of {self.start.source}"
+        return begins if self.proxy.teacher is None else f"{begins}, taught by {self.proxy.teacher}"
 
     @property
     def default_name(self) -> str:
         """A readable name that differs whenever a setting differs."""
-        data = printable(self.data).encode()[:_LONGEST_NAME].decode(errors="ignore")
-        return f"{self.space}-{data}-{self.target_ms:g}ms-{self.digest}"
+        data = printable(self.data.data).encode()[:_LONGEST_NAME].decode(errors="ignore")
+        return f"{self.space.space}-{data}-{self.limits.target_ms:g}ms-{self.digest}"
 
     def differences(self, other: Self) -> list[str]:
         """One line a setting in which two searches differ: `target_ms: 2.5 there, 3.0 asked`."""
         here, there = other.to_dict(), self.to_dict()
-        names = [field.name for field in fields(self)]
-        return [f"{name}: {there[name]} there, {here[name]} asked" for name in names if there[name] != here[name]]
+        return [f"{name}: {there[name]} there, {here[name]} asked" for name in there if there[name] != here[name]]

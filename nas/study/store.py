@@ -69,7 +69,7 @@ class StoredStudy:
         self.folder = writable_dir(folder)
         self._sizes = dict(sizes)
         self._annotate = annotate
-        self.target_ms, self.proxy_steps = settings.target_ms, settings.steps
+        self.target_ms, self.proxy_steps = settings.limits.target_ms, settings.proxy.steps
         self._lock = lock(folder)
         try:
             check_intact(folder / STUDY_FILE)

@@ -11,6 +11,7 @@ from nas.cli import main
 from nas.errors import TargetUnreachable, UsageError
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
+from tests.search.conftest import changed
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -181,7 +182,6 @@ def test_no_free_disk_for_the_cache(ghostnas: Run, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
-    from dataclasses import replace
 
     from nas.data import load
     from nas.latency import LatencySettings
@@ -209,7 +209,7 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
         out=tmp_path,
     )
     settings: SearchSettings = search_settings(request, data)
-    StoredStudy(tmp_path / "results" / "mine", replace(settings, target_ms=9.0), {}).close()
+    StoredStudy(tmp_path / "results" / "mine", changed(settings, target_ms=9.0), {}).close()
     code, message = ghostnas("search", "--workers", "0", "--budget", "1", "--name", "mine")
     assert code == 2
     assert "target_ms: 9.0 there, 2.5 asked" in message and "space" not in message.split("(")[1].split(")")[0]

@@ -17,7 +17,7 @@ from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace, load_space
 from nas.study.evaluation import Evaluation, Limits
-from nas.study.settings import SearchSettings
+from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice
 from nas.study.store import StoredStudy
 
 
@@ -84,31 +84,18 @@ def task(tmp_path: Path) -> Task:
 @pytest.fixture
 def settings() -> SearchSettings:
     return SearchSettings(
-        space="ghostv2-n",
-        space_digest="0",
-        imgsz=(96, 128),
-        data="embedded",
-        data_digest="0",
-        classes=6,
-        fraction=1.0,
-        target_ms=2.5,
-        max_params=None,
-        max_gflops=None,
-        max_bytes=None,
-        place="local",
-        device="cpu",
-        runtime="onnxruntime",
-        precision="float32",
-        threads=1,
-        scope="compute",
-        statistic="quiet",
-        sustained_s=None,
-        train_device="cpu",
-        steps=10,
-        batch=4,
+        space=SpaceChoice("ghostv2-n", "0", (96, 128)),
+        data=DataChoice("embedded", "0", 6),
+        limits=Limits(2.5),
+        latency=LatencySettings(),
+        proxy=ProxyChoice(train_device="cpu", steps=10, batch=4, seed=0),
         sampler="gp",
-        seed=0,
     )
+
+
+def changed(settings: SearchSettings, **values: object) -> SearchSettings:
+    """Settings with some of their values changed, by the names under which they are stored."""
+    return SearchSettings.from_dict({**settings.to_dict(), **values})
 
 
 @pytest.fixture

@@ -203,7 +203,8 @@ def test_place_and_statistic_are_named(
 
     def there(finalist: Finalist) -> Finalist:
         elsewhere = replace(finalist.evaluation.latency, settings=board)
-        return replace(finalist, evaluation=replace(finalist.evaluation, latency=elsewhere))
+        evaluation = replace(finalist.evaluation, latency=elsewhere)
+        return replace(finalist, record=replace(finalist.record, evaluation=evaluation))
 
     for front in (finished.front, [there(one) for one in finished.front]):
         draw_front(study.folder / "front.png", "", 2.5, finished.records, finished.known, front, finished.baselines)

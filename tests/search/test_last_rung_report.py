@@ -35,7 +35,7 @@ from nas.study.record import Record, TrainedRecord, as_trained
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from nas.util.provenance import host_machine, versions
-from tests.search.conftest import BASELINES, BUDGET, Open, formula
+from tests.search.conftest import BASELINES, BUDGET, Open, changed, formula
 
 STEPS = 1200
 
@@ -224,7 +224,7 @@ def outcome(study: StoredStudy, task: Task, settings: SearchSettings) -> Outcome
     found = conclude(study, task)
     return Outcome(
         folder=study.folder,
-        settings=replace(settings, last_rung=STEPS),
+        settings=changed(settings, last_rung=STEPS),
         budget=BUDGET,
         records=study.records(),
         baseline_records=study.baselines(),

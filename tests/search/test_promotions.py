@@ -1,7 +1,6 @@
 """The last rung: who is promoted, what a kill, a failure and a larger budget change, and what a worker is told."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from nas.study.last_rung import LastRung, last_rungs
 from nas.study.record import Record, as_trained
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
-from tests.search.conftest import BASELINES, BUDGET, Open, formula
+from tests.search.conftest import BASELINES, BUDGET, Open, changed, formula
 
 STEPS = 40
 
@@ -147,7 +146,7 @@ def test_the_time_left_counts_the_last_rung_before_it_begins(
         scheduler.tell(assignment, formula(assignment.architecture, task, assignment.label))
     found = scheduler.progress()
     expected = TOP_K + 2  # two kinds of baselines, each as long as so many proxies
-    assert found.last_phase is None and found.left_s == pytest.approx(now[0] * expected * STEPS / settings.steps)
+    assert found.last_phase is None and found.left_s == pytest.approx(now[0] * expected * STEPS / settings.proxy.steps)
     study.close()
 
 
@@ -309,5 +308,5 @@ def test_an_assignment_travels_to_a_worker(space: SearchSpace, more: Replicate |
 
 def test_other_searches_keep_their_digests(settings: SearchSettings) -> None:
     assert settings.digest == SearchSettings.from_dict({**settings.to_dict(), "last_rung": None}).digest
-    assert replace(settings, last_rung=STEPS).digest != settings.digest
-    assert "last_rung: None there, 40 asked" in settings.differences(replace(settings, last_rung=STEPS))
+    assert changed(settings, last_rung=STEPS).digest != settings.digest
+    assert "last_rung: None there, 40 asked" in settings.differences(changed(settings, last_rung=STEPS))

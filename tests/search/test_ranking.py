@@ -1,7 +1,7 @@
 """A report tells how well its proxies rank, or that nobody measured it."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from nas.data.synthetic.embedded import SET_NAME
 from nas.results import proxy_quality
 from nas.results.proxy_quality import Ranking, measured, quality_sentences
 from nas.study.settings import SearchSettings
+from tests.search.conftest import changed
 
 KNOWN = Ranking("ghostv2-n", "0", "cells", "c", 10, 32, "1200 steps and 2 seeds", 0.41, 0.3, 0.52, 0.55, 0.2, 0.7, 0.8)
 
@@ -24,10 +25,10 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("known")
 def test_what_was_measured_is_told_with_its_conditions(settings: SearchSettings) -> None:
-    (sentence,) = quality_sentences(replace(settings, data_digest="c"))
+    (sentence,) = quality_sentences(changed(settings, data_digest="c"))
     for text in ("32 designs of ghostv2-n", "cells", "10 steps", "tau 0.41 (95% 0.30 to 0.52)", "0.55", "allows 0.80"):
         assert text in sentence
-    of_the_same_name = quality_sentences(replace(settings, data="cells", data_digest="d"))
+    of_the_same_name = quality_sentences(changed(settings, data="cells", data_digest="d"))
     assert of_the_same_name == [sentence, "On the data of this search (cells) it was not measured."]
 
 
@@ -44,7 +45,7 @@ def test_what_was_measured_is_told_with_its_conditions(settings: SearchSettings)
     ],
 )
 def test_what_was_not_measured_is_told_too(settings: SearchSettings, change: dict[str, object]) -> None:
-    (sentence,) = quality_sentences(replace(settings, **change))  # type: ignore[arg-type]
+    (sentence,) = quality_sentences(changed(settings, **change))  # type: ignore[arg-type]
     assert "was not measured" in sentence and "Kendall" not in sentence
 
 

@@ -3,7 +3,6 @@
 import random
 import resource
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from nas.search.evaluate import Task
 from nas.space.space import SearchSpace
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy, read_records
-from tests.search.conftest import formula
+from tests.search.conftest import changed, formula
 
 
 def test_another_search_under_the_same_name_is_refused_by_setting(
@@ -21,7 +20,7 @@ def test_another_search_under_the_same_name_is_refused_by_setting(
 ) -> None:
     StoredStudy(tmp_path, settings, sizes).close()
     with pytest.raises(StudyError, match=r"target_ms: 2\.5 there, 3\.0 asked; seed: 0 there, 1 asked"):
-        StoredStudy(tmp_path, replace(settings, target_ms=3.0, seed=1), sizes)
+        StoredStudy(tmp_path, changed(settings, target_ms=3.0, seed=1), sizes)
     StoredStudy(tmp_path, settings, sizes).close()
 
 
@@ -85,7 +84,7 @@ def test_records_come_back_as_they_were_stored(
 
 
 def test_default_names_differ_whenever_a_setting_does(settings: SearchSettings) -> None:
-    others = [replace(settings, seed=1), replace(settings, target_ms=2.51), replace(settings, imgsz=(96,))]
+    others = [changed(settings, seed=1), changed(settings, target_ms=2.51), changed(settings, imgsz=(96,))]
     assert len({s.default_name for s in [settings, *others]}) == 4
     assert SearchSettings.from_dict(settings.to_dict()) == settings
 

@@ -268,23 +268,23 @@ def test_the_next_command_runs_in_a_shell(cells: Path, small: Design, monkeypatc
     assert shlex.split(told.partition("deploy it: ")[2])[-2:] == ["--weights", "my runs/best.pt"]
 
 
-def test_every_batch_holds_the_turnstile(tmp_path: Path) -> None:
+def test_every_batch_holds_the_lock(tmp_path: Path) -> None:
     from nas.train.callbacks import LockStepCallback
 
-    lock = MachineLock(tmp_path / "turnstile")
-    lock = pickle.loads(pickle.dumps(LockStepCallback(lock)))
+    lock = MachineLock(tmp_path / "lock")
+    events = pickle.loads(pickle.dumps(LockStepCallback(lock)))
     measured = threading.Event()
 
     def measure() -> None:
         with lock.measuring():
             measured.set()
 
-    lock.enter(None)
-    lock.enter(None)  # a batch that failed and is tried again
+    events.enter(None)
+    events.enter(None)  # a batch that failed and is tried again
     thread = threading.Thread(target=measure)
     thread.start()
     assert not measured.wait(0.2)
-    lock.leave(None)
+    events.leave(None)
     assert measured.wait(10)
     thread.join()
 

@@ -18,7 +18,7 @@ from nas.latency.artifacts.model_files import find_model
 from nas.latency.predictor import feature_cache as known
 from nas.latency.predictor.features import TERMS, Features, graph_features
 from nas.space.space import load_space
-from nas.study.evaluation import Evaluation
+from nas.study.evaluation import Evaluation, Violation
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from tests.latency.onnx_makers import conv, external, value, written
@@ -70,7 +70,9 @@ def evaluation(architecture: Architecture, latency_ms: float) -> Evaluation:
         level="screening",
         key={},
     )
-    return Evaluation(architecture, "rejected", ("slow",), 1000, 0.1, "formula", 4000, latency, None, {})
+    return Evaluation(
+        architecture, "rejected", (Violation("latency", "slow"),), 1000, 0.1, "formula", 4000, latency, None, {}
+    )
 
 
 def store(folder: Path, count: int, speed: float = 1.0) -> None:

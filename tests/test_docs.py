@@ -27,15 +27,15 @@ def options() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("command", "option"), options())
 def test_every_option_is_in_the_command_reference(command: str, option: str) -> None:
-    text = (ROOT / "docs" / "cli.md").read_text()
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text()
     sections = re.split(r"^## ", text, flags=re.M)
     section = [part for part in sections if part.startswith(f"ghostnas {command}\n")]
-    assert section, f"docs/cli.md has no section for `ghostnas {command}`"
-    assert option in section[0], f"docs/cli.md does not explain {option} of `ghostnas {command}`"
+    assert section, f"docs/reference/cli.md has no section for `ghostnas {command}`"
+    assert option in section[0], f"docs/reference/cli.md does not explain {option} of `ghostnas {command}`"
 
 
 def test_every_column_of_the_front_is_explained() -> None:
-    text = (ROOT / "docs" / "results.md").read_text()
+    text = (ROOT / "docs" / "reference" / "results.md").read_text()
     missing = [column for column in FRONT_HEADER if f"`{column}`" not in text]
     assert not missing
 

@@ -72,7 +72,9 @@ def find_yaml(data: str) -> Path:
         stock = Path(spec.origin).parent / "cfg" / "datasets" / data
         if os.path.isfile(stock):
             return stock
-    raise DataError(f"there is no data YAML {data}; give the path of an Ultralytics data YAML (see docs/own-data.md)")
+    raise DataError(
+        f"there is no data YAML {data}; give the path of an Ultralytics data YAML (see docs/guides/own-data.md)"
+    )
 
 
 def read_yaml(file: Path) -> DataYaml:

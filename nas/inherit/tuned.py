@@ -1,7 +1,7 @@
 """A source tuned on the user's data: once a checkpoint and a data set, shared by all designs that inherit from it.
 
 Tuning first is worth more than everything else together: channels are judged on the user's task, and the classes are
-known (docs/inherit.md).
+known (docs/explanation/inherit.md).
 """
 
 import hashlib

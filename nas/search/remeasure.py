@@ -1,7 +1,8 @@
 """What is claimed of trained designs: the latency of their exported files in fresh processes, and their mAP on val.
 
 Several files are measured in the same slices of the same processes: in the median as sure as alone, in less of the time
-(docs/latency.md). Where the device is too disturbed, a design's screening stays, and it is called unconfirmed.
+(docs/explanation/latency.md). Where the device is too disturbed, a design's screening stays, and it is called
+unconfirmed.
 """
 
 from collections.abc import Callable, Collection, Sequence

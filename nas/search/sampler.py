@@ -8,7 +8,7 @@ alone, under the constraint that the latency is at most the target: with `gp` th
 (`expected-improvement`), with `tpe`, and where a limit on size is missed, Optuna's (Watanabe and Hutter 2023,
 https://arxiv.org/abs/2211.14411). A quarter looks for the whole Pareto front, and a quarter is drawn at random. A
 sampler that looks for the front alone spends most of its budget far below the target, and one without random draws may
-stay where it began (docs/log.md).
+stay where it began (docs/development/log.md).
 
 A search that starts from a checkpoint knows good designs before it begins: the checkpoint's own, narrowed. It begins
 with mutations of them, and half of the designs among which the most promising is chosen are mutations of the best.

@@ -1,4 +1,4 @@
-"""The keys of a search-space file and the rule of each; docs/search-space.md explains them one by one.
+"""The keys of a search-space file and the rule of each; docs/reference/search-space.md explains them one by one.
 
 Every key takes one value or a list of choices. A broken rule raises `Broken`, which `nas.space.file` turns
 into a line that names file, line, key, rule and value.

@@ -13,7 +13,7 @@ from nas.space.schema import SpaceFile, StageChoices
 from nas.space.space import load_space, shipped_spaces
 
 ROOT = Path(__file__).parents[2]
-DOC = ROOT / "docs" / "search-space.md"
+DOC = ROOT / "docs" / "reference" / "search-space.md"
 
 
 def ghostnas(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -103,7 +103,7 @@ def test_help_loads_no_heavy_library() -> None:
 def test_every_key_and_choice_is_documented() -> None:
     text = DOC.read_text(encoding="utf-8")
     for key in (*SpaceFile.model_fields, *StageChoices.model_fields):
-        assert re.search(rf"(?m)^#+ .*`{key}`|^\| `{key}` \|", text), f"docs/search-space.md has no entry for {key}"
+        assert re.search(rf"(?m)^#+ .*`{key}`|^\| `{key}` \|", text), f"no entry for {key}"
     for choice in ("ghost", "c3k2", "conv", "silu", "relu", "hardswish", "deep", "all"):
         assert f"`{choice}`" in text, choice
 

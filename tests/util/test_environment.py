@@ -102,7 +102,7 @@ def test_what_libraries_are_told_is_ours(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert os.environ["MPLBACKEND"] == "agg" and os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert os.environ["YOLO_CONFIG_DIR"] == str(tmp_path / "cache" / "ultralytics")
     assert os.environ["GHOSTNAS_CACHE"] == str(tmp_path / "cache")  # for children in other folders
-    assert os.environ["YOLO_OFFLINE"] == "theirs"  # asked for: docs/export.md
+    assert os.environ["YOLO_OFFLINE"] == "theirs"  # asked for: docs/guides/export.md
 
 
 @pytest.mark.parametrize(

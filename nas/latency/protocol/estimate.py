@@ -38,18 +38,18 @@ CONFIDENCE = 0.95
 PROCESS_SD = 0.006
 """Standard deviation, as a share, of one model's time between processes of a few seconds on an otherwise quiet machine:
 where its weights come to lie, and what its neighbours did just then. Seen: 0.2% to 0.6%, and about 1% for models of
-10 MB and more (docs/log.md)."""
+10 MB and more (docs/development/log.md)."""
 
 SLOPE_SD = 0.2
-"""How far the memory slope strays from what is foretold (standard deviation; docs/log.md)."""
+"""How far the memory slope strays from what is foretold (standard deviation; docs/development/log.md)."""
 
 RATIO_SLOPE_SD = 0.1
 """How far the difference of two models' slopes strays from what is foretold: what makes one stray, the other shares."""
 
 LEVEL_SD = 0.2
 RATIO_LEVEL_SD = 0.1
-"""How far the slope between whole measurements strays from the slope between the stretches of one (docs/log.md), for a
-latency and for a ratio. However well the stretches tell theirs, this much is not known of what is asked."""
+"""How far the slope between whole measurements strays from the slope between the stretches of one
+(docs/development/log.md), for a latency and for a ratio. However well the stretches tell theirs, this much is not known of what is asked."""
 
 STRETCH_SD = 0.01
 """What is left of a stretch's figure, as a share, when the slope is right (standard deviation, on a shared server).
@@ -103,7 +103,7 @@ class Calibration:
         return min(dense + _SLOPE_OF_EDGE * self.edge(model_bytes, latency_ms), _MOST_SLOPE)
 
     def edge(self, model_bytes: int, latency_ms: float) -> float:
-        """How much a model stands at the edge of the cache, from 0 to 1 (docs/log.md).
+        """How much a model stands at the edge of the cache, from 0 to 1 (docs/development/log.md).
 
         Weights that take about as much room as MEMORY's just fit into what neighbours leave of the cache, or just do
         not. Such a model feels the memory as strongly as MEMORY does, if it reads its weights often enough. Smaller

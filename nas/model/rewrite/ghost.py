@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from nas.model.rewrite.split_convs import JoinedConv, enlarged, part
 
 LARGE = 200_000
-"""Values of an inner map from which on the concat costs more than the additional nodes (docs/log.md)."""
+"""Values of an inner map from which on the concat costs more than the additional nodes (docs/development/log.md)."""
 
 
 class Attention(nn.Module):

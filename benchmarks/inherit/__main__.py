@@ -82,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     seeds.add_argument("--source", type=Path, required=True, help="checkpoint from which it started")
     seeds.add_argument("--data", required=True, help="its data YAML")
     seeds.add_argument("--seeds", type=int, nargs="+", default=[1])
+    seeds.add_argument("--also", nargs="+", default=[], help="further designs of the search, by label")
     for command in (training, commands.add_parser("report", help="print the tables")):
         command.add_argument("--csv", type=Path, default=FOLDER / "trainings.csv")
     for command in (seeds, commands.choices["report"]):
@@ -94,7 +95,7 @@ def main(arguments: list[str] | None = None) -> Any:
     options = parser().parse_args(arguments)
     if options.command == "seeds":
         rows = Rows(options.seeds_csv, SEEDS_HEADER, fresh=False)
-        return more_seeds(options.run, options.source, options.data, options.seeds, rows)
+        return more_seeds(options.run, options.source, options.data, options.seeds, options.also, rows)
     rows = Rows(options.csv, HEADER, fresh=False)
     if options.command == "run":
         return run(options, rows)

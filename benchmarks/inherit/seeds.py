@@ -14,7 +14,7 @@ from nas.architecture import from_key, to_yaml
 from nas.data import DetectionData, load
 from nas.inherit import TAUGHT_STEPS, begin, how_to_tune, tune
 from nas.model import Losses, build
-from nas.proxy import train_proxy, validate
+from nas.proxy import BASELINE_RATES, train_proxy, validate
 from nas.search.promotions import kind
 from nas.util.machine_lock import MachineLock
 from nas.util.provenance import host_machine, versions
@@ -39,14 +39,18 @@ def compared(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
     return sorted(found.values(), key=lambda row: not row["trial"].isdecimal())
 
 
-def more_seeds(run: Path, source: Path, yaml: str, seeds: Sequence[int], rows: Rows) -> None:
+def more_seeds(run: Path, source: Path, yaml: str, seeds: Sequence[int], also: Sequence[str], rows: Rows) -> None:
     """Append what is missing: the search's own trainings, then one a design and seed.
+
+    A baseline that the search did not train at its last rung is trained at every rate of `BASELINE_RATES`, and the
+    better training by the selection part counts.
 
     Args:
         run: Results folder of a search with a last rung.
         source: The checkpoint from which it started.
         yaml: Its data YAML.
         seeds: Seeds of the further trainings.
+        also: Labels of further baselines of the search.
         rows: Where rows are appended.
 
     Raises:
@@ -56,26 +60,39 @@ def more_seeds(run: Path, source: Path, yaml: str, seeds: Sequence[int], rows: R
     data = load(yaml, fraction=known["fraction"])
     if data.digest != known["data_digest"]:
         raise SystemExit(f"{yaml} has the digest {data.digest}, the search's data had {known['data_digest']}")
-    with (run / "last_rung.csv").open(newline="") as file:
-        designs = compared(list(csv.DictReader(file)))
+    trained = _table(run / "last_rung.csv")
+    designs = compared(trained)
+    missing = [one for one in also if one not in {row["trial"] for row in designs}]
+    every = [*trained, *(row | {"trial": row["baseline"]} for row in _table(run / "baselines.csv"))]
+    designs += [next(row for row in every if row["trial"] == label) for label in missing]
+    steps = str(known["last_rung"])
     have = {(row["data"], row["run"], row["label"], row["seed"]) for row in rows.all()}
     for seed in (known["seed"], *seeds):
         for design in designs:
             if (data.name, run.name, design["trial"], str(seed)) not in have:
-                scores = {"val": design["val_map50_95"], "select": design["last_rung_map50_95"]}
-                if seed != known["seed"]:
-                    scores = trained_again(design, seed, data, source, known)
-                rows.add(_row(design, seed, data, run) | scores)
+                lr = design["last_rung_lr"]
+                scores = {"val": design["val_map50_95"], "select": design["last_rung_map50_95"], "lr": lr}
+                if seed != known["seed"] or not lr:
+                    rates = [float(lr)] if lr else BASELINE_RATES
+                    tried = (trained_again(design, rate, seed, data, source, known) for rate in rates)
+                    scores = max(tried, key=lambda one: float(one["select"]))
+                rows.add(_row(design, seed, data, run) | {"steps": steps} | scores)
                 print(data.name, run.name, design["trial"], seed, scores["val"], flush=True)
 
 
+def _table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def trained_again(
-    design: dict[str, str], seed: int, data: DetectionData, source: Path, settings: dict[str, Any]
+    design: dict[str, str], lr: float, seed: int, data: DetectionData, source: Path, settings: dict[str, Any]
 ) -> dict[str, str]:
     """Train a design as the last rung of its search did, with another seed; its scores.
 
     Args:
-        design: A row of `last_rung.csv`.
+        design: A row of `last_rung.csv` or `baselines.csv`.
+        lr: Learning rate.
         seed: Of fresh weights and of the training.
         data: The search's data.
         source: The checkpoint from which it started.
@@ -86,10 +103,11 @@ def trained_again(
     tuned = tune(source, data, max(settings["imgsz"]), how, lock)  # what the search left in the cache folder
     model = build(to_yaml(from_key(design["architecture"]), data.nc), seed=seed)
     begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, lock)
-    asked = replace(how, steps=int(design["last_rung_steps"]), lr=float(design["last_rung_lr"]), seed=seed)
+    asked = replace(how, steps=settings["last_rung"], lr=lr, seed=seed)
     result, model = train_proxy(model, data, imgsz, asked, lock)
     val = validate(model, data.val, data, imgsz, lock=lock)
     return {
+        "lr": f"{lr:g}",
         "val": f"{val.map50_95:.5f}",
         "select": f"{result.score.map50_95:.5f}",
         "precision": result.precision,
@@ -109,8 +127,6 @@ def _row(design: dict[str, str], seed: int, data: DetectionData, run: Path) -> d
         "key": design["architecture"],
         **{name: design[name] for name in ("imgsz", *LATENCY)},
         "seed": seed,
-        "steps": design["last_rung_steps"],
-        "lr": design["last_rung_lr"],
     }
 
 

@@ -25,18 +25,15 @@ def predict(
     imgsz: int | None = typer.Option(
         None, help="Square input size in pixels; by default the model file's own, else 640."
     ),
-    most: int = typer.Option(32, "--most", help="Use at most so many measurements of a run, the first ones."),
+    most: int = typer.Option(32, "--most", min=1, help="Use at most so many measurements of a run, the first ones."),
     out: Path = typer.Option(Path("results"), "--out", help="Folder that holds the runs."),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON object instead of a table."),
 ) -> None:
     """Predict how long models take, with an interval, from what a search has measured; certifies nothing."""
     from rich.console import Console
 
-    from nas.errors import UsageError
     from nas.latency import choose_imgsz, find_model
 
-    if most < 1:
-        raise UsageError(f"--most must be at least 1, got {most}")
     files = [find_model(name) for name in models]
     sizes = [choose_imgsz(file, imgsz, "onnxruntime") for file in files]
     with Console(stderr=True).status("Reading measurements and graphs"):

@@ -1,6 +1,7 @@
 """`ghostnas search`: find detectors that meet a measured latency target."""
 
 from pathlib import Path
+from typing import Literal
 
 import typer
 
@@ -20,7 +21,7 @@ def search(
         show_default="ghostv2-n; with --from, narrowed-n, -s or -m, as the checkpoint is",
     ),
     data: str | None = typer.Option(None, help="Ultralytics data YAML; without it, the embedded synthetic set."),
-    budget: int = typer.Option(50, help="Candidates to train. Rejected ones do not count."),
+    budget: int = typer.Option(50, min=1, help="Candidates to train. Rejected ones do not count."),
     target_latency: str = typer.Option(DEFAULT_TARGET, help="Latency limit with its unit, such as 2.5ms."),
     device: str = typer.Option(
         "local", help="Where latency is measured: local (= cpu), cuda:N, ssh://user@host, or a device profile."
@@ -41,24 +42,27 @@ def search(
     target_stat: str = typer.Option("quiet", help="What must meet the target: quiet (a best case), p50 or p95."),
     sustained: str | None = typer.Option(None, help="How long a p50 or p95 is measured: 60s."),
     train_device: str | None = typer.Option(None, help="Where proxies train; default: cuda:0 when there is one."),
-    steps: int | None = typer.Option(None, help="Optimiser steps of a proxy training.", show_default="by the proxy"),
+    steps: int | None = typer.Option(
+        None, min=1, help="Optimiser steps of a proxy training.", show_default="by the proxy"
+    ),
     epochs: float | None = typer.Option(None, help="Length of a proxy training in passes over the data."),
     fraction: float = typer.Option(1.0, help="Share of the training pictures, a stratified sample."),
     max_time: str | None = typer.Option(None, help="No candidate begins after this time: 20m, 2h."),
     max_params: str | None = typer.Option(None, help="Most parameters: 1.5M."),
     max_gflops: float | None = typer.Option(None, help="Most GFLOPs at the model's own input size."),
     max_size: str | None = typer.Option(None, help="Largest float32 ONNX file: 4MB."),
-    sampler: str = typer.Option("gp", help="gp (Gaussian processes, ours and Optuna's), tpe or random."),
+    sampler: Literal["gp", "tpe", "random"] = typer.Option("gp", help="gp: Gaussian processes, ours and Optuna's."),
     seed_literals: bool = typer.Option(
         False, "--seed-literals", help="Begin with the shipped literals that lie in the space and meet the target."
     ),
     finalist_seeds: int | None = typer.Option(
         None,
-        help="Seeds with which the best candidates and the best baseline are trained; 1: no more than any other.",
+        min=1,
+        help="Number of seeds for the top candidates and the best baseline; 1 is no repeats.",
         show_default="3",
     ),
-    class_loss: str = typer.Option("bce", help="Class loss of the proxies: bce or focal."),
-    box_loss: str = typer.Option("ciou", help="Box loss of the proxies: ciou or giou."),
+    class_loss: Literal["bce", "focal"] = typer.Option("bce", help="Class loss of the proxies."),
+    box_loss: Literal["ciou", "giou"] = typer.Option("ciou", help="Box loss of the proxies."),
     source: Path | None = typer.Option(
         None,
         "--from",
@@ -66,11 +70,12 @@ def search(
         show_default="none",
     ),
     source_steps: int | None = typer.Option(
-        None, help="With --from: steps for which the checkpoint is tuned.", show_default="600"
+        None, min=1, help="With --from: steps for which the checkpoint is tuned.", show_default="600"
     ),
     last_rung: int | None = typer.Option(
         None,
-        help="With --from: steps for which the favourites are trained before the best is named.",
+        min=1,
+        help="With --from: steps for which the best designs are trained before the best is named.",
         show_default="1200",
     ),
     teacher: Path | None = typer.Option(
@@ -78,6 +83,7 @@ def search(
     ),
     workers: int | None = typer.Option(
         None,
+        min=0,
         help="Worker processes, one core each; 0: in this process, without Ray.",
         show_default="one a core",
     ),
@@ -94,7 +100,7 @@ def search(
     from nas.errors import UsageError
     from nas.latency import resolve_device
     from nas.model import Losses
-    from nas.study import SAMPLERS, Limits
+    from nas.study import Limits
     from nas.util import ultralytics_env, units
 
     target_ms = units.latency_ms(target_latency)
@@ -107,25 +113,12 @@ def search(
     if max_gflops is not None and not max_gflops > 0:
         raise UsageError(f"--max-gflops must be above zero, got {max_gflops:g}")
     losses = Losses(class_loss, box_loss)
-    if sampler not in SAMPLERS:
-        raise UsageError(f"--sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r}")
     if steps is not None and epochs is not None:
         raise UsageError("--steps and --epochs both set a proxy's length; give one of them")
     if source is None and (source_steps, last_rung) != (None, None):
         raise UsageError("--source-steps and --last-rung belong to a search that starts from a checkpoint; add --from")
     if source is not None and finalist_seeds is not None:
-        raise UsageError("--finalist-seeds and --from exclude each other: the favourites are trained long instead")
-    _at_least(
-        {
-            "--steps": steps,
-            "--source-steps": source_steps,
-            "--last-rung": last_rung,
-            "--finalist-seeds": finalist_seeds,
-        }
-    )
-    _at_least({"--workers": workers}, 0)
-    if budget < 1:
-        raise UsageError(f"--budget must be at least 1 trained candidate, got {budget}")
+        raise UsageError("--finalist-seeds and --from exclude each other: the best designs are trained long instead")
     max_seconds = None if max_time is None else units.duration_s(max_time)
     if scope == "+nms":
         raise UsageError("a search cannot measure +nms: how long NMS takes depends on trained weights; use compute")
@@ -169,7 +162,7 @@ def search(
         source=checkpoint,
         source_steps=SOURCE_STEPS if source_steps is None else source_steps,
         last_rung=None if source is None else LAST_RUNG if last_rung is None else last_rung,
-        sampler=sampler,  # type: ignore[arg-type]
+        sampler=sampler,
         seed_literals=seed_literals,
         finalist_seeds=3 if finalist_seeds is None else finalist_seeds,
         workers=_workers() if workers is None else workers,
@@ -182,14 +175,6 @@ def search(
     with ConsoleReporter() as reporter:
         outcome = run_search(request, reporter, annotate)
         reporter.concluded(outcome)
-
-
-def _at_least(options: "dict[str, int | None]", least: int = 1) -> None:
-    from nas.errors import UsageError
-
-    for option, value in options.items():
-        if value is not None and value < least:
-            raise UsageError(f"{option} must be at least {least}, got {value}")
 
 
 def _sizes(text: str) -> list[int]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nas.study.last_rung import SCORES, LastRung, Standing, last_rungs, read_last_rungs, weights_name
     from nas.study.outcome import Outcome
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
-    from nas.study.settings import SAMPLERS, DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
+    from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
     from nas.study.storage import STUDY_FILE, check_path, in_use, open_storage
     from nas.study.store import REPEATS, SEARCH, Annotate, StoredStudy, read_records
     from nas.study.weights import write_text, write_weights
@@ -56,7 +56,6 @@ __getattr__ = lazy(
         "settings": (
             "DataChoice",
             "ProxyChoice",
-            "SAMPLERS",
             "SearchSettings",
             "SpaceChoice",
             "StartChoice",

@@ -16,8 +16,6 @@ from nas.util.printable import printable
 _LONGEST_NAME = 120
 """Bytes of a data set's name in a search's; a folder's name holds 255 in all."""
 
-SAMPLERS = ("gp", "tpe", "random")
-
 
 @dataclass(frozen=True, slots=True)
 class SpaceChoice:

@@ -49,7 +49,8 @@ RATIO_SLOPE_SD = 0.1
 LEVEL_SD = 0.2
 RATIO_LEVEL_SD = 0.1
 """How far the slope between whole measurements strays from the slope between the stretches of one
-(docs/development/log.md), for a latency and for a ratio. However well the stretches tell theirs, this much is not known of what is asked."""
+(docs/development/log.md), for a latency and for a ratio. However well the stretches tell theirs, this much is
+not known of what is asked."""
 
 STRETCH_SD = 0.01
 """What is left of a stretch's figure, as a share, when the slope is right (standard deviation, on a shared server).

@@ -3,7 +3,6 @@
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,39 +17,21 @@ from nas.latency.artifacts.model_files import find_model
 from nas.latency.predictor import feature_cache as known
 from nas.latency.predictor.features import TERMS, Features, graph_features
 from nas.space.space import load_space
-from nas.study.evaluation import Evaluation, Violation
-from nas.study.settings import SearchSettings
+from nas.study.evaluation import Evaluation, Limits, Violation
+from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice
 from nas.study.store import StoredStudy
 from tests.latency.onnx_makers import conv, external, value, written
 from tests.latency.predictor.test_predictor import HERE, designs
 
 CLASSES = 6
-SETTINGS: dict[str, Any] = {
-    "space": "ghostv2-n",
-    "space_digest": "0",
-    "imgsz": (96, 128, 160),
-    "data": "embedded",
-    "data_digest": "0",
-    "classes": CLASSES,
-    "fraction": 1.0,
-    "target_ms": 2.5,
-    "max_params": None,
-    "max_gflops": None,
-    "max_bytes": None,
-    "place": "local",
-    "device": "cpu",
-    "runtime": "openvino",
-    "precision": "float32",
-    "threads": 1,
-    "scope": "compute",
-    "statistic": "quiet",
-    "sustained_s": None,
-    "train_device": "cpu",
-    "steps": 10,
-    "batch": 4,
-    "sampler": "gp",
-    "seed": 0,
-}
+SETTINGS = SearchSettings(
+    SpaceChoice("ghostv2-n", "0", (96, 128, 160)),
+    DataChoice("embedded", "0", CLASSES),
+    Limits(2.5),
+    LatencySettings("openvino"),
+    ProxyChoice("cpu", 10, 4, 0),
+    "gp",
+)
 
 
 def evaluation(architecture: Architecture, latency_ms: float) -> Evaluation:
@@ -78,7 +59,7 @@ def evaluation(architecture: Architecture, latency_ms: float) -> Evaluation:
 def store(folder: Path, count: int, speed: float = 1.0) -> None:
     """A search that has measured `count` designs; the work of each lies in the cache folder already."""
     space, rng = load_space("ghostv2-n"), random.Random(0)
-    study = StoredStudy(folder, SearchSettings(**SETTINGS), {d.name: len(d.choices) for d in space.dimensions})
+    study = StoredStudy(folder, SETTINGS, {d.name: len(d.choices) for d in space.dimensions})
     for work in designs(count, 0):
         point = space.sample(rng)
         design = space.decode(point)

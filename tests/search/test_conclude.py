@@ -36,7 +36,7 @@ from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from nas.util.pareto import front_indices
 from nas.util.provenance import command, host_machine, versions
-from tests.search.conftest import formula
+from tests.search.conftest import changed, formula
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def test_place_and_statistic_are_named(
         "latency in ms",
     ]
     text = io.StringIO()
-    settings = replace(finished.settings, place="ssh://pi@board", statistic="p95", sustained_s=60.0)
+    settings = changed(finished.settings, place="ssh://pi@board", statistic="p95", sustained_s=60.0)
     data = SimpleNamespace(train=[], select=[], val=[], findings=Findings())
     ConsoleReporter(Console(file=text, soft_wrap=True)).opened(study.folder, settings, data, 0)  # type: ignore[arg-type]
     assert "on ssh://pi@board cpu, scope compute, p95 of back-to-back runs over 60 s\n" in text.getvalue()

@@ -46,7 +46,7 @@ def params(model: DetectionModel) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize("scale", ["n", "s", "m"])
+@pytest.mark.parametrize("scale", ["n", "s", pytest.param("m", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("nc", [80, 4])
 def test_yolo11_is_yolo11(scale: str, nc: int) -> None:
     ours, stock = build(to_yaml(yolo11(scale), nc)), load_model(f"yolo11{scale}.yaml", nc)

@@ -33,6 +33,7 @@ def test_an_exported_file_answers_as_torch_does(
     assert [path.name for path in trained.parent.iterdir() if path.suffix == ".onnx"] == []
 
 
+@pytest.mark.slow
 def test_a_file_that_answers_otherwise_is_not_kept(
     trained: Path, data_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ def ghostnas(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.slow
 def test_show_names_dimensions_size_and_models(tmp_path: Path) -> None:
     text = (ROOT / "search_spaces" / "ghostv2-n.yaml").read_text()
     path = tmp_path / "own.yaml"

@@ -150,6 +150,7 @@ def test_quantising_is_silent_repeatable_and_leaves_nothing_behind(
     assert to_onnx(trained, SIZE) == plain  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_tensorrts_file_has_no_zero_points_and_quantises_what_convolutions_read(
     trained: nn.Module, pictures: NDArray[np.float32]
 ) -> None:

@@ -179,6 +179,7 @@ def _ratios(second_ms: float, foretold: float, device: Device, measurements: int
     return np.array(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "memory",
     [pytest.param((1.0, most), marks=[] if most == 1.1 else pytest.mark.slow) for most in (1.0, 1.1, 1.3)],

@@ -16,7 +16,8 @@ from nas.data.synthetic.embedded import write_set
 from nas.latency import Latency, LatencySettings
 from nas.proxy import Score
 from nas.results.tables import BASELINE_HEADER, FRONT_HEADER, write_csv
-from nas.study.evaluation import Evaluation, Limits, Violation
+from nas.study.evaluation import Evaluation
+from nas.study.limits import Limits, Violation
 from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice
 from nas.study.store import StoredStudy
 

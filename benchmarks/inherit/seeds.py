@@ -15,7 +15,7 @@ from nas.data import DetectionData, load
 from nas.inherit import TAUGHT_STEPS, begin, how_to_tune, tune
 from nas.model import Losses, build
 from nas.proxy import BASELINE_RATES, train_proxy, validate
-from nas.search.promotions import kind
+from nas.search.last_rung import kind
 from nas.util.machine_lock import MachineLock
 from nas.util.provenance import host_machine, versions
 

@@ -15,7 +15,7 @@ from nas.architecture import to_yaml
 from nas.data import DetectionData, Pixels
 from nas.inherit import describe, load_source, write_checkpoint
 from nas.inherit.channel_spaces import Table
-from nas.inherit.head_rows import class_rows
+from nas.inherit.class_rows import class_rows
 from nas.inherit.importance import norms
 from nas.inherit.new_classes import trained_classes
 from nas.inherit.on_data import calibrate, sample_of, take_classes

@@ -27,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
         """Write a PNG of labelled training pictures, after checking every label and picture."""
         from rich.console import Console
 
-        from nas.cli.reading import ReadingProgress
+        from nas.cli.reading_progress import ReadingProgress
         from nas.data import find_yaml, load, split_that_holds, write_preview
         from nas.errors import UsageError
         from nas.util.printable import printable

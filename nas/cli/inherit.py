@@ -49,7 +49,7 @@ def _load(data: str | None):  # type: ignore[no-untyped-def]  # the type's modul
         return None
     from rich.console import Console
 
-    from nas.cli.reading import ReadingProgress
+    from nas.cli.reading_progress import ReadingProgress
     from nas.data import load
 
     with ReadingProgress(Console(stderr=True)) as reading:

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from nas.cli.columns import Column, Row, show_table
-from nas.cli.reading import ReadingProgress
+from nas.cli.reading_progress import ReadingProgress
 from nas.util.printable import printable
 
 if TYPE_CHECKING:

@@ -5,26 +5,26 @@ structure.py       how Ultralytics' blocks are wired
 roles.py           which module of a detector plays which role
 importance.py      channels scored by their weights
 taylor.py          channels scored by what they do on pictures
-select.py          which channels and repeats a design takes
+choose_channels.py which channels and repeats a design takes
 transfer.py        the copy of rows and columns, and what is said of the rest
 stage_pairs.py     blocks of another family, and the source's stages in their place
 stage_start.py     what such blocks begin with
 stages.py          how they learn what the source's stages do
-head_rows.py       classes by name, and other numbers of distance bins
+class_rows.py      classes by name, and other numbers of distance bins
 new_classes.py     a loss for classes that the source does not know
 amounts.py         how many pictures at which size
 repair.py          convolutions fitted to the source's outputs
 repair_boxes.py    the last box layers fitted to the source's distances
 on_data.py         a source's classes and statistics on a data set
 child.py           all of the above for one design
-start.py           from a checkpoint and a design's file to a model
+from_checkpoint.py from a checkpoint and a design's file to a model
 checkpoint.py      its file
 values.py          what is said of a tuned source
 tuned.py           a source tuned on the user's data, kept in the cache folder
-begin.py           a design that begins with a tuned source
+from_tuned.py      a design that begins with a tuned source
 
 A search inherits many designs from one source: `tuned.tune` makes it once, and each design begins with it
-(`begin.begin`).
+(`from_tuned.begin`).
 """
 
 from typing import TYPE_CHECKING

@@ -6,9 +6,9 @@ from typing import Any
 
 from nas.errors import ModelError
 from nas.inherit.channel_spaces import Table
+from nas.inherit.choose_channels import Selections, best_repeats
 from nas.inherit.importance import Scores
 from nas.inherit.roles import describe
-from nas.inherit.select import Selections, best_repeats
 from nas.inherit.transfer import Transfer, transfer
 
 

@@ -9,7 +9,7 @@ import torch
 from nas.data import DetectionData
 from nas.errors import ModelError
 from nas.inherit.child import SectionAccount, accounts, describe_file, inherit
-from nas.inherit.head_rows import class_rows
+from nas.inherit.class_rows import class_rows
 from nas.inherit.importance import norms
 from nas.model import load_model
 from nas.proxy import load_known, threads

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nas.data import DetectionData, Pixels, pixels
 from nas.inherit.amounts import batch_at, pictures_at
 from nas.inherit.child import inherit
-from nas.inherit.head_rows import class_rows
+from nas.inherit.class_rows import class_rows
 from nas.inherit.new_classes import trained_classes
 from nas.inherit.repair import refit
 from nas.inherit.repair_boxes import refit_boxes

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nas.inherit.channel_spaces import Block, Layer, Part, Table, offsets
-from nas.inherit.select import Selections
+from nas.inherit.choose_channels import Selections
 
 Member = Layer | Block
 

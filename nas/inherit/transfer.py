@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from nas.inherit.channel_spaces import Block, Layer, Part, Table, offsets
-from nas.inherit.head_rows import other_bins
-from nas.inherit.select import Selection, Selections
+from nas.inherit.choose_channels import Selection, Selections
+from nas.inherit.class_rows import other_bins
 from nas.inherit.stage_pairs import Stage, stage_pairs
 
 Rule = Literal["copied", "copied in part", "outputs only", "adds nothing", "fresh"]

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from nas.latency.artifacts.onnx_graph import fixed
     from nas.latency.artifacts.prepare import prepare, prepare_reference
     from nas.latency.artifacts.users_onnx import note
-    from nas.latency.cached import Answer, choose_imgsz, latencies_of
     from nas.latency.devices.check import DeviceCheck, check_device
     from nas.latency.devices.profile import resolve_device
     from nas.latency.measure import Comparison, LatencyDevice
+    from nas.latency.model_latencies import Answer, choose_imgsz, latencies_of
     from nas.latency.outputs import COMPARED_ON, FLOAT32_TOLERANCE, difference, opened_for_pictures, relative_difference
     from nas.latency.protocol.estimate import Calibration, Ratio
     from nas.latency.protocol.probe import fingerprint
@@ -57,7 +57,7 @@ __getattr__ = lazy(
             "prepare_reference",
         ),
         "artifacts.users_onnx": ("note",),
-        "cached": (
+        "model_latencies": (
             "Answer",
             "choose_imgsz",
             "latencies_of",

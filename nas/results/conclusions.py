@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from nas.results.last_rung import gained_at_last_rung
+from nas.results.rung_sentences import gained_at_last_rung
 from nas.study import Finalist, Outcome
 from nas.util.printable import shell_word
 

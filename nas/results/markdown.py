@@ -6,8 +6,8 @@ from typing import Any
 from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE
 from nas.results import finalists_table
 from nas.results.conclusions import gain_sentence, next_commands, val_is
-from nas.results.last_rung import asked_line, last_column
 from nas.results.proxy_quality import quality_sentences
+from nas.results.rung_sentences import asked_line, last_column
 from nas.study import Outcome, SearchSettings
 from nas.util.printable import printable
 from nas.util.provenance import command, host_machine, versions

@@ -5,9 +5,9 @@ import shutil
 from typing import Any
 
 from nas.architecture import to_yaml
-from nas.results.last_rung import last_rung_provenance
 from nas.results.markdown import counting_rule, report
 from nas.results.plot import draw_front
+from nas.results.rung_sentences import last_rung_provenance
 from nas.results.tables import (
     BASELINE_HEADER,
     FRONT_HEADER,

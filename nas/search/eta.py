@@ -4,7 +4,7 @@ import time
 
 from nas.search.evaluate import Task, begun, data_of, measure_only
 from nas.search.feasibility import Feasibility
-from nas.search.promotions import kind
+from nas.search.last_rung import kind
 from nas.search.request import Request
 from nas.study import TOP_K, StoredStudy
 from nas.util.machine_lock import MachineLock

@@ -23,10 +23,10 @@ from nas.search.eta import estimate_s
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.feasibility import Feasibility, check
+from nas.search.last_rung import standing
 from nas.search.latency_filter import latency_predictor
 from nas.search.preflight import check_checkpoints, check_heads, check_last_rung, check_latency_device, where_begun
 from nas.search.progress import Reporter
-from nas.search.promotions import standing
 from nas.search.proposals import Proposer
 from nas.search.request import Request, search_settings, with_steps
 from nas.search.scheduler import TrialScheduler

@@ -11,9 +11,9 @@ from typing import Literal
 from nas.architecture import Architecture
 from nas.errors import DataChanged, DeviceLost, GhostnasError, ProxyError, StorageError
 from nas.proxy import Score
+from nas.search.last_rung import Promotions, kind
 from nas.search.pending_trial import Failure, NoTrial, PendingTrial, Promotion, Replicate, Result
 from nas.search.progress import Progress
-from nas.search.promotions import Promotions, kind
 from nas.search.proposals import Proposer
 from nas.search.replicates import Replicates
 from nas.study import INTERRUPTED, Evaluation, LastRung, Record, StoredStudy

@@ -6,11 +6,12 @@ from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
     from nas.study.accuracy import TOP_K, Estimates, estimates, most_accurate, top_candidates
-    from nas.study.evaluation import Evaluation, Limits, Violation
+    from nas.study.evaluation import Evaluation
     from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
-    from nas.study.last_rung import SCORES, LastRung, Standing, last_rungs, read_last_rungs, weights_name
+    from nas.study.limits import Limits, Violation
     from nas.study.outcome import Outcome
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
+    from nas.study.rung_scores import SCORES, LastRung, Standing, last_rungs, read_last_rungs, weights_name
     from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
     from nas.study.storage import STUDY_FILE, check_path, in_use, open_storage
     from nas.study.store import REPEATS, SEARCH, Annotate, StoredStudy, read_records
@@ -26,24 +27,24 @@ __getattr__ = lazy(
             "most_accurate",
             "top_candidates",
         ),
-        "evaluation": (
-            "Evaluation",
-            "Limits",
-            "Violation",
-        ),
+        "evaluation": ("Evaluation",),
         "finalists": (
             "Finalist",
             "Finalists",
             "FinalMeasurement",
             "choose_best",
         ),
-        "last_rung": (
+        "rung_scores": (
             "SCORES",
             "LastRung",
             "Standing",
             "last_rungs",
             "read_last_rungs",
             "weights_name",
+        ),
+        "limits": (
+            "Limits",
+            "Violation",
         ),
         "outcome": ("Outcome",),
         "record": (

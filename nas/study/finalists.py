@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Self
 from nas.latency import Latency
 from nas.proxy import Score
 from nas.study.evaluation import Evaluation
-from nas.study.last_rung import LastRung
 from nas.study.record import TrainedRecord
+from nas.study.rung_scores import LastRung
 from nas.surrogate import AccuracyEstimate
 
 

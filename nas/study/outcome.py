@@ -9,8 +9,8 @@ from nas.data import Findings
 from nas.inherit import Tuned
 from nas.study.accuracy import Estimates, Repeats, estimates
 from nas.study.finalists import Finalist, choose_best
-from nas.study.last_rung import Standing
 from nas.study.record import Record
+from nas.study.rung_scores import Standing
 from nas.study.settings import SearchSettings
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from nas.latency import LatencySettings
-from nas.study.evaluation import Limits
+from nas.study.limits import Limits
 from nas.util.printable import printable
 
 _LONGEST_NAME = 120

@@ -189,7 +189,7 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
     from nas.proxy import ProxySettings
     from nas.search.request import Request, search_settings
     from nas.space.space import load_space
-    from nas.study.evaluation import Limits
+    from nas.study.limits import Limits
 
     space, data = load_space("ghostv2-n"), load(None)
     request = Request(

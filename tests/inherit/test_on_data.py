@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nas.data import DetectionData
-from nas.inherit import select
+from nas.inherit import choose_channels
 from nas.inherit.child import inherit
 from nas.inherit.importance import norms, of_spaces
 from nas.inherit.new_classes import trained_classes
@@ -86,7 +86,7 @@ def test_a_repair_finds_what_the_channels_that_are_left_can_do(  # type: ignore[
     table = describe(source)
     inherit(table, wide, norms(table), range(6))
     calibrate(wide, pictures)
-    monkeypatch.setattr(select, "best", lambda scores, count: torch.arange(count))
+    monkeypatch.setattr(choose_channels, "best", lambda scores, count: torch.arange(count))
     table, images, errors = describe(wide), repair_images(pictures), []
     for repaired in (False, True):
         child = detector(yolo11("n", 64, 0.25), 6, seed=2).float()

@@ -12,7 +12,7 @@ from nas.architecture.architecture import Architecture
 from nas.data import DetectionData
 from nas.data.image_cache import Pixels
 from nas.errors import ModelError
-from nas.inherit import select
+from nas.inherit import choose_channels
 from nas.inherit.child import inherit
 from nas.inherit.importance import norms
 from nas.inherit.on_data import calibrate, repair_images, sample_of
@@ -132,7 +132,9 @@ def test_a_stage_reads_and_writes_the_channels_that_were_taken(
 ) -> None:
     random = torch.Generator().manual_seed(9)
     with monkeypatch.context() as patch:
-        patch.setattr(select, "best", lambda scores, count: torch.randperm(len(scores), generator=random)[:count])
+        patch.setattr(
+            choose_channels, "best", lambda scores, count: torch.randperm(len(scores), generator=random)[:count]
+        )
         child, done = child_of(source, with_stage(2, yolo11("n", 64, 0.5), **GHOST, downsample="ghost"))
     (stage,), seen = done.stages, dict[str, torch.Tensor]()
     stage.first.module.register_forward_pre_hook(lambda _, given: seen.update(read=given[0]))

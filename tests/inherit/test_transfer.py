@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from nas.architecture.architecture import Architecture
 from nas.errors import ModelError
-from nas.inherit import select
+from nas.inherit import choose_channels
 from nas.inherit.channel_spaces import Layer, Table, offsets
 from nas.inherit.child import accounts, inherit
+from nas.inherit.choose_channels import Selections, best_repeats
 from nas.inherit.importance import norms
 from nas.inherit.roles import describe
-from nas.inherit.select import Selections, best_repeats
 from nas.inherit.transfer import Transfer
 from nas.space.reference_designs import yolo11
 
@@ -47,7 +47,9 @@ def permuted(source: nn.Module, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """The source with the channels of every space in a random order."""
     random = torch.Generator().manual_seed(9)
     with monkeypatch.context() as patch:
-        patch.setattr(select, "best", lambda scores, count: torch.randperm(len(scores), generator=random)[:count])
+        patch.setattr(
+            choose_channels, "best", lambda scores, count: torch.randperm(len(scores), generator=random)[:count]
+        )
         child, _ = child_of(source, N)
     return child
 

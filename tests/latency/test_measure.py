@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nas.errors import DeviceLost, LatencyError, UsageError
-from nas.latency import Latency, LatencyDevice, LatencySettings, cached, measure
+from nas.latency import Latency, LatencyDevice, LatencySettings, measure, model_latencies
 from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.protocol.estimate import Calibration
@@ -263,11 +263,11 @@ def test_answers_come_from_the_cache_until_they_are_asked_for_anew(
     settings = LatencySettings()
     device = LatencyDevice(settings, calibrated)
     files = [find_model(str(tiny_onnx)), find_model(str(_reference_file(tmp_path)))]
-    sizes = [cached.choose_imgsz(file, None, settings.runtime) for file in files]
+    sizes = [model_latencies.choose_imgsz(file, None, settings.runtime) for file in files]
     assert sizes == [IMGSZ, COMPUTE.imgsz]
 
-    def ask(**more: Any) -> cached.Answer:
-        return measurable(lambda: cached.latencies_of(files, sizes, device, "screening", **more))
+    def ask(**more: Any) -> model_latencies.Answer:
+        return measurable(lambda: model_latencies.latencies_of(files, sizes, device, "screening", **more))
 
     first, again, fresh, kept = ask(fresh=True), ask(), ask(fresh=True), ask()
     assert first.age_s is None and fresh.age_s is None
@@ -280,12 +280,12 @@ def test_answers_come_from_the_cache_until_they_are_asked_for_anew(
 def test_nms_of_an_untrained_model_means_nothing() -> None:
     file = find_model("yolo11n.yaml")
     with pytest.raises(UsageError, match=r"\+nms needs a trained model .*'yolo11n.yaml'.* random"):
-        cached.latencies_of([file], [64], LatencyDevice(LatencySettings(scope="+nms")))
+        model_latencies.latencies_of([file], [64], LatencyDevice(LatencySettings(scope="+nms")))
 
 
 def test_a_latency_that_hangs_on_pictures_names_them() -> None:
     some, others = np.zeros((2, 3, 8, 8), dtype=np.float32), np.ones((2, 3, 8, 8), dtype=np.float32)
-    assert cached._pictures_key([None, None]) == {}
-    assert cached._pictures_key([some, None]) == cached._pictures_key([some.copy(), None])
-    digests = {cached._pictures_key(used)["pictures"] for used in ([some], [others], [some, others])}
+    assert model_latencies._pictures_key([None, None]) == {}
+    assert model_latencies._pictures_key([some, None]) == model_latencies._pictures_key([some.copy(), None])
+    digests = {model_latencies._pictures_key(used)["pictures"] for used in ([some], [others], [some, others])}
     assert len(digests) == 3

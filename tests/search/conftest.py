@@ -16,7 +16,8 @@ from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace, load_space
-from nas.study.evaluation import Evaluation, Limits
+from nas.study.evaluation import Evaluation
+from nas.study.limits import Limits
 from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice
 from nas.study.store import StoredStudy
 

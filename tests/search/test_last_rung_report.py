@@ -16,22 +16,22 @@ from nas.data.findings import Findings
 from nas.export.bundle import readme
 from nas.proxy import Score
 from nas.results.designs import find_design
-from nas.results.last_rung import gained_at_last_rung
 from nas.results.markdown import report
+from nas.results.rung_sentences import gained_at_last_rung
 from nas.results.writer import write
 from nas.search.conclude import FinalMeasurement, conclude
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.promotions import kind, standing
+from nas.search.last_rung import kind, standing
 from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import estimates
 from nas.study.finalists import Finalist, choose_best
-from nas.study.last_rung import LastRung, Standing, last_rungs
 from nas.study.outcome import Outcome
 from nas.study.record import Record, TrainedRecord, as_trained
+from nas.study.rung_scores import LastRung, Standing, last_rungs
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from nas.util.provenance import host_machine, versions

@@ -6,7 +6,7 @@ import pytest
 
 from nas.search.evaluate import Task
 from nas.space.reference_designs import yolo11
-from nas.study.evaluation import Limits, Violation
+from nas.study.limits import Limits, Violation
 from tests.search.conftest import formula_latency
 
 

@@ -16,15 +16,15 @@ from nas.proxy import Score
 from nas.search.evaluate import Task
 from nas.search.executors import ray_tune
 from nas.search.executors.scratch import own_folder
+from nas.search.last_rung import standing
 from nas.search.progress import Progress
-from nas.search.promotions import standing
 from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import TOP_K
 from nas.study.evaluation import Evaluation
-from nas.study.last_rung import LastRung, last_rungs
+from nas.study.rung_scores import LastRung, last_rungs
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy, read_records
 from tests.search.conftest import formula
@@ -37,7 +37,7 @@ from pathlib import Path
 from tests.search import conftest
 from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
-from nas.study.evaluation import Limits
+from nas.study.limits import Limits
 from nas.search.evaluate import Task
 from nas.search.executors import ray_tune
 from nas.latency import LatencyDevice, LatencySettings

@@ -14,7 +14,7 @@ from nas.errors import ProxyError, StudyError
 from nas.proxy import ProxySettings, Score
 from nas.search.evaluate import Task, begun, evaluate, train_last
 from nas.space.reference_designs import yolo11
-from nas.study.last_rung import LastRung
+from nas.study.rung_scores import LastRung
 from tests.search.conftest import formula
 
 DESIGN = yolo11("n", 96, 0.25)

@@ -16,7 +16,7 @@ from nas.latency import LatencyDevice, LatencySettings
 from nas.proxy import ProxySettings
 from nas.results.designs import find_design
 from nas.search.evaluate import Task, data_of
-from nas.study.evaluation import Limits
+from nas.study.limits import Limits
 from nas.train.trainer import complete, data_to_train_on
 
 Record = Callable[[object], Path]

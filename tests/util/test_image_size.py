@@ -7,7 +7,7 @@ import pytest
 from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError
 from nas.latency.artifacts.model_files import find_model
-from nas.latency.cached import choose_imgsz
+from nas.latency.model_latencies import choose_imgsz
 from nas.results.designs import find_design
 from nas.space.reference_designs import yolo11
 from nas.util.image_size import yaml_imgsz

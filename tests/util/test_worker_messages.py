@@ -13,7 +13,7 @@ from nas.proxy import ProxySettings
 from nas.search import evaluate
 from nas.search.evaluate import Task, measure_only
 from nas.space.reference_designs import yolo11
-from nas.study.evaluation import Limits
+from nas.study.limits import Limits
 from nas.util.worker_messages import follow, post
 
 

@@ -15,8 +15,8 @@ from nas.latency.protocol.percentiles import observe
 from nas.latency.protocol.plan import PLANS, PROTOCOL, Plan
 from nas.latency.protocol.probe import Probe, ahead_of_others, fingerprint, probe
 from nas.latency.protocol.quiet_gate import quiet_gate
+from nas.latency.runtimes.clock_scope import pictures_in, scoped
 from nas.latency.runtimes.registry import open_session, runtime_version
-from nas.latency.runtimes.scope import pictures_in, scoped
 from nas.latency.runtimes.session import check_finite
 from nas.latency.types import LatencySettings, Level
 from nas.util.machine_lock import MachineLock

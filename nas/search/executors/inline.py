@@ -1,7 +1,7 @@
 """Runs trials in this process, one at a time."""
 
 from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, train_again, train_last
-from nas.search.executors.attempt import Trainers
+from nas.search.executors.run_trial import Trainers
 from nas.search.pending_trial import PendingTrial
 from nas.search.scheduler import TrialScheduler
 

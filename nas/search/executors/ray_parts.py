@@ -7,7 +7,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from nas.search.evaluate import Task
-from nas.search.executors.attempt import Trainers
+from nas.search.executors.run_trial import Trainers
 from nas.search.pending_trial import PENDING, RESULT, Failure, NoTrial, PendingTrial
 from nas.search.scheduler import TrialScheduler
 

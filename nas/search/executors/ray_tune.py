@@ -18,7 +18,7 @@ from typing import Any
 
 from nas.errors import GhostnasError
 from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, train_again, train_last
-from nas.search.executors.attempt import Trainers
+from nas.search.executors.run_trial import Trainers
 from nas.search.executors.scratch import own_folder
 from nas.search.scheduler import TrialScheduler
 from nas.util.environment import module_path

@@ -7,7 +7,7 @@ import pytest
 from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError, UsageError
 from nas.latency.artifacts.model_files import find_model, own_imgsz
-from nas.latency.cached import choose_imgsz
+from nas.latency.model_latencies import choose_imgsz
 from nas.space.reference_designs import yolo11
 
 

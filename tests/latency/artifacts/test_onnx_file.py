@@ -16,7 +16,7 @@ from nas.latency.artifacts.model_bytes import SizedModel
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.artifacts.onnx_graph import parsed
 from nas.latency.artifacts.prepare import prepare
-from nas.latency.cached import choose_imgsz
+from nas.latency.model_latencies import choose_imgsz
 from tests.latency.conftest import Run
 from tests.latency.onnx_makers import CPP, ONE_SENTENCE, SIZE, conv, external, node, outputs_of, stated, value, written
 

@@ -9,15 +9,15 @@ import pytest
 from onnx import TensorProto, helper
 
 from nas.errors import LatencyError, Unmeasurable, UsageError
-from nas.latency import LatencyDevice, LatencySettings, cached
+from nas.latency import LatencyDevice, LatencySettings, model_latencies
 from nas.latency.artifacts.model_files import find_model
 from nas.latency.artifacts.onnx_graph import arithmetic, fixed, parsed
 from nas.latency.artifacts.prepare import prepare
 from nas.latency.artifacts.users_onnx import note
-from nas.latency.cached import choose_imgsz
+from nas.latency.model_latencies import choose_imgsz
 from nas.latency.predictor.features import graph_features
+from nas.latency.runtimes.clock_scope import scoped
 from nas.latency.runtimes.plain_words import reasons
-from nas.latency.runtimes.scope import scoped
 from nas.latency.runtimes.session import Session
 from tests.latency.conftest import Run
 from tests.latency.onnx_makers import CPP, ONE_SENTENCE, SIZE, conv, node, outputs_of, value, written
@@ -225,14 +225,14 @@ def test_the_one_of_several_that_does_not_run_is_named(
         for name, model in (("a", conv()), ("b", conv(ir=99)))
     ]
     with pytest.raises(LatencyError, match=r"b\.onnx: ONNX Runtime .* Unsupported model IR version: 99"):
-        cached.latencies_of(files, [SIZE, SIZE], LatencyDevice(LatencySettings()), fresh=True)
+        model_latencies.latencies_of(files, [SIZE, SIZE], LatencyDevice(LatencySettings()), fresh=True)
 
     def killed(*_: object) -> None:
         raise Unmeasurable("the measuring process ended with signal 11: it said nothing")
 
     monkeypatch.setattr(LatencyDevice, "run_once", killed)
     with pytest.raises(LatencyError, match=r"a\.onnx ends runtime onnxruntime: .* signal 11") as told:
-        cached.latencies_of(files, [SIZE, SIZE], LatencyDevice(LatencySettings()), fresh=True)
+        model_latencies.latencies_of(files, [SIZE, SIZE], LatencyDevice(LatencySettings()), fresh=True)
     assert not isinstance(told.value, Unmeasurable)  # which would be tried again and again
 
 

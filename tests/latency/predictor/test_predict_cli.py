@@ -17,7 +17,8 @@ from nas.latency.artifacts.model_files import find_model
 from nas.latency.predictor import feature_cache as known
 from nas.latency.predictor.features import TERMS, Features, graph_features
 from nas.space.space import load_space
-from nas.study.evaluation import Evaluation, Limits, Violation
+from nas.study.evaluation import Evaluation
+from nas.study.limits import Limits, Violation
 from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice
 from nas.study.store import StoredStudy
 from tests.latency.onnx_makers import conv, external, value, written

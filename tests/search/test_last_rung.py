@@ -1,6 +1,7 @@
 """The last rung: who is promoted, what a kill, a failure and a larger budget change, and what a worker is told."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,16 +13,16 @@ from nas.proxy import Score
 from nas.results.dashboard import annotate
 from nas.search.evaluate import Task
 from nas.search.executors import inline
+from nas.search.last_rung import kind, shortlists, standing
 from nas.search.pending_trial import PENDING, NoTrial, PendingTrial, Promotion, Replicate
 from nas.search.progress import LastPhase, Progress
-from nas.search.promotions import kind, shortlists, standing
 from nas.search.proposals import Proposer
 from nas.search.scheduler import FAILURES_IN_A_ROW, TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import TOP_K, Estimates, estimates
-from nas.study.last_rung import LastRung, last_rungs
 from nas.study.record import Record, as_trained
+from nas.study.rung_scores import LastRung, last_rungs
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from tests.search.conftest import BASELINES, BUDGET, Open, changed, formula
@@ -94,12 +95,29 @@ def test_promoted_are_the_most_accurate_that_meet_every_limit_and_the_best_of_ea
     records = [record(label, slow if label == "trial-4" else fast) for label in accuracies if "trial" in label]
     baselines = [record(label, slow if label == "source-256" else fast) for label in accuracies if "trial" not in label]
     failed = [record("trial-6", status="failed"), record("trial-7", status="rejected")]
-    found = shortlists([*records, *failed], [*baselines, record("other-1", status="failed")], known)
+    found = shortlists(
+        [*records, *failed], [*baselines, record("other-1", status="failed")], known, task.limits.target_ms
+    )
     assert [(one.places, one.labels) for one in found] == [
         (TOP_K, ("trial-2", "trial-3", "trial-5", "trial-1")),
         (1, ("narrowed-96-0.25",)),
         (1, ("source-96", "source-64")),
     ]
+
+
+def test_designs_that_are_screened_above_the_target_are_promoted_last(task: Task) -> None:
+    def record(number: int, latency_ms: float) -> Record:
+        known = formula(yolo11("n", 96, 0.25), task, "", always_train=True)
+        latency = replace(known.latency, latency_ms=latency_ms, low_ms=latency_ms - 0.3, high_ms=latency_ms + 0.3)
+        label = f"trial-{number}"
+        return as_trained(
+            Record(number, label, False, "trained", label, {}, "", replace(known, latency=latency), None, None)
+        )
+
+    records = [record(number, ms) for number, ms in enumerate((2.6, 2.4, 2.7, 2.0))]
+    known = Estimates({one.label: (0.9 - 0.1 * one.number,) for one in records}, None)
+    (found,) = shortlists(records, [], known, 2.5)
+    assert found.labels == ("trial-1", "trial-3", "trial-0", "trial-2")
 
 
 def test_the_last_rung_follows_the_budget_in_place_of_other_seeds(
@@ -154,7 +172,8 @@ def test_a_kill_at_any_point_changes_nothing_and_loses_no_finished_training(
     opened: Open, space: SearchSpace, task: Task
 ) -> None:
     study, asked = opened("one"), list[str]()
-    first = shortlists(study.records(), study.baselines(), estimates([*study.records(), *study.baselines()], {}))[0]
+    known = estimates([*study.records(), *study.baselines()], {})
+    first = shortlists(study.records(), study.baselines(), known, study.target_ms)[0]
     fails = {first.labels[0]: ProxyError("diverged")}
     for done in range(4):  # each process trains one, and the first one a second that fails
         trainer = Trainer(fails, killed_after=1 if done else 2)
@@ -207,7 +226,7 @@ def test_who_is_promoted_does_not_change_until_more_designs_are_trained(
     assert before.decided and not before.finished and before.missing == before.promoted[1:]
     study.close()
     with monkeypatch.context() as patched:  # such as another version of a library
-        patched.setattr("nas.search.promotions.shortlists", lambda *_: [])
+        patched.setattr("nas.search.last_rung.shortlists", lambda *_: [])
         study = opened("one")
         carry_out(study, space, task, Trainer())
     assert standing(study).promoted == before.promoted and standing(study).finished
@@ -227,7 +246,7 @@ def test_who_is_promoted_does_not_change_until_more_designs_are_trained(
 def test_a_failed_one_gives_its_place_to_the_next_of_its_list(opened: Open, space: SearchSpace, task: Task) -> None:
     study = opened("one")
     known = estimates([*study.records(), *study.baselines()], {})
-    lists = shortlists(study.records(), study.baselines(), known)
+    lists = shortlists(study.records(), study.baselines(), known, study.target_ms)
     failed = [lists[0].labels[0], next(one for one in lists if "source-96" in one.labels).labels[0]]
     fails = dict(zip(failed, (RuntimeError("no memory"), ProxyError("diverged")), strict=True))
     scheduler = carry_out(study, space, task, Trainer(fails))
@@ -257,7 +276,7 @@ def test_a_fault_that_is_not_the_designs_stops_the_search_and_costs_none_its_pla
     assert len(broken.asked) == FAILURES_IN_A_ROW == len(standing(study).failed)
     carry_out(study, space, task, Trainer())
     known = estimates([*study.records(), *study.baselines()], {})
-    best = [one.labels[: one.places] for one in shortlists(study.records(), study.baselines(), known)]
+    best = [one.labels[: one.places] for one in shortlists(study.records(), study.baselines(), known, study.target_ms)]
     assert sorted(standing(study).promoted) == sorted(label for labels in best for label in labels)
     assert standing(study).failed == {} and standing(study).finished
     study.close()

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from nas.errors import LatencyError
-from nas.latency.runtimes.scope import scoped
+from nas.latency.runtimes.clock_scope import scoped
 from nas.latency.runtimes.session import Session, image
 
 

@@ -12,7 +12,7 @@ from nas.proxy import ProxySettings
 from nas.search.request import Request
 from nas.search.run import run_search
 from nas.space.space import load_space
-from nas.study.evaluation import Limits
+from nas.study.limits import Limits
 
 
 def request(out: Path, last_rung: int) -> Request:

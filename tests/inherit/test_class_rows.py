@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nas.inherit.head_rows import class_rows, other_bins
+from nas.inherit.class_rows import class_rows, other_bins
 
 
 def distances(logits: torch.Tensor) -> torch.Tensor:

@@ -19,10 +19,11 @@ from nas.data import load
 from nas.data.findings import Findings
 from nas.errors import DataError, StorageError
 from nas.model.builder import load_model
-from nas.results.conclusions import next_commands
-from nas.results.dashboard import annotate, server
+from nas.results.dashboard import server
 from nas.results.designs import find_design
 from nas.results.folder import find_run, list_runs
+from nas.results.gain_sentences import next_commands
+from nas.results.trial_notes import annotate
 from nas.results.writable import check_results
 from nas.results.writer import write
 from nas.search.conclude import conclude
@@ -35,8 +36,8 @@ from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.outcome import Outcome
 from nas.study.settings import SearchSettings
-from nas.study.storage import in_use
 from nas.study.store import StoredStudy, read_records
+from nas.study.study_file import in_use
 from nas.util.paths import cache_dir, cache_subdir
 from nas.util.plain_path import plainly
 from nas.util.printable import printable, shell_line, shell_word

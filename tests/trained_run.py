@@ -100,7 +100,7 @@ def data_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory, data_yaml: Path) -> Path:
     """A folder `results` with one run, `small`: trial 0 trained, trial 1 rejected, one stock baseline."""
-    from nas.results.dashboard import annotate
+    from nas.results.trial_notes import annotate
 
     out = tmp_path_factory.mktemp("home") / "results"
     run = out / "small"

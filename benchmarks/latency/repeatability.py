@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.common.rows import MODELS, Rows, hog, stock
 from nas.errors import LatencyError
 from nas.latency import LatencyDevice, LatencySettings, repeat_until_precise
-from nas.latency.retry import SURE
+from nas.latency.measurement_retry import SURE
 
 HEADER = ("hog", "model", "repeat", "method", "latency_ms", "low_ms", "high_ms", "memory", "seconds", "refused")
 CSV = Path("results/reference/latency/repeatability.csv")

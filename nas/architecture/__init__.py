@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         downsampler,
         same_block,
     )
+    from nas.architecture.head_rows import multiple_of_8
     from nas.architecture.key import from_key
     from nas.architecture.ultralytics_yaml import to_yaml
 
@@ -43,6 +44,7 @@ __getattr__ = lazy(
             "downsampler",
             "same_block",
         ),
+        "head_rows": ("multiple_of_8",),
         "key": ("from_key",),
         "ultralytics_yaml": ("to_yaml",),
     },

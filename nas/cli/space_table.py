@@ -104,9 +104,10 @@ def _scale(name: str) -> str:
 
 def _sizes(text: str) -> list[int]:
     from nas.errors import UsageError
+    from nas.util.image_size import fits
 
     sizes = [int(part) if part.strip().isdigit() else 0 for part in text.split(",")]
-    if any(size < 32 or size % 32 for size in sizes):
+    if not all(map(fits, sizes)):
         raise UsageError(f"--imgsz must be multiples of 32 such as 320,640; got {text!r}")
     return sizes
 

@@ -22,6 +22,7 @@ from nas.errors import DataError, GhostnasError, ModelError, StorageError, Usage
 from nas.export.formats import Format, find_format
 from nas.latency import relative_difference
 from nas.model import Checkpoint, load_trained
+from nas.util.image_size import RULE, fits
 from nas.util.paths import writable_dir
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
     wanted = find_format(format_name)
     checkpoint = load_trained(weights)
     size = imgsz or checkpoint.imgsz
-    if size < 32 or size % 32:
-        raise UsageError(f"--imgsz must be a multiple of 32 and at least 32, got {size}")
+    if not fits(size):
+        raise UsageError(f"--imgsz must be {RULE}, got {size}")
     pictures = _pictures(data, checkpoint)
     folder = writable_dir(to if to is not None else weights.parent)
     noise = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nas.latency.devices.check import DeviceCheck, check_device
     from nas.latency.devices.profile import resolve_device
     from nas.latency.measure import Comparison, LatencyDevice
+    from nas.latency.measurement_retry import DISTURBED_PAUSES_S, repeat_until_precise, retry_while_disturbed
     from nas.latency.model_latencies import Answer, choose_imgsz, latencies_of
     from nas.latency.outputs import COMPARED_ON, FLOAT32_TOLERANCE, difference, opened_for_pictures, relative_difference
     from nas.latency.protocol.estimate import Calibration, Ratio
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from nas.latency.protocol.reference_nets import COMPUTE
     from nas.latency.remote.connection import LOCAL, connect
     from nas.latency.remote.ssh import parse_address
-    from nas.latency.retry import DISTURBED_PAUSES_S, repeat_until_precise, retry_while_disturbed
     from nas.latency.runtimes.registry import available_runtimes, is_installed, open_session, runtime_version
     from nas.latency.runtimes.session import check_finite, image
     from nas.latency.types import (
@@ -57,11 +57,6 @@ __getattr__ = lazy(
             "prepare_reference",
         ),
         "artifacts.users_onnx": ("note",),
-        "model_latencies": (
-            "Answer",
-            "choose_imgsz",
-            "latencies_of",
-        ),
         "devices.check": (
             "DeviceCheck",
             "check_device",
@@ -70,6 +65,11 @@ __getattr__ = lazy(
         "measure": (
             "Comparison",
             "LatencyDevice",
+        ),
+        "model_latencies": (
+            "Answer",
+            "choose_imgsz",
+            "latencies_of",
         ),
         "outputs": (
             "COMPARED_ON",
@@ -89,7 +89,7 @@ __getattr__ = lazy(
             "connect",
         ),
         "remote.ssh": ("parse_address",),
-        "retry": (
+        "measurement_retry": (
             "DISTURBED_PAUSES_S",
             "repeat_until_precise",
             "retry_while_disturbed",

@@ -14,7 +14,7 @@ from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.model_files import DEFAULT_IMGSZ, ModelFile, own_imgsz
 from nas.latency.artifacts.prepare import prepare
 from nas.latency.measure import Comparison, LatencyDevice
-from nas.latency.retry import repeat_until_precise
+from nas.latency.measurement_retry import repeat_until_precise
 from nas.latency.runtimes.plain_words import TRY
 from nas.latency.types import LatencySettings, Level
 from nas.util.image_size import LARGEST, STRIDE, fits

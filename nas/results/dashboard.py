@@ -16,14 +16,11 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from nas.errors import StudyError, UsageError
-from nas.results.trial_notes import annotate, note, write_note
 from nas.study import STUDY_FILE, open_storage
 
 if TYPE_CHECKING:
     import optuna
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-__all__ = ["annotate", "is_loopback", "note", "read_only", "server", "write_note"]
 
 PIP_COMMAND = "pip install optuna-dashboard"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

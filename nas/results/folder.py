@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import ModelError, StudyError
+from nas.study import STUDY_FILE
 from nas.util.suggest import did_you_mean
 
 RESULTS = Path("results")
-STUDY_FILE = "study.db"
 RUN_FILE = "run.json"
 BEST_FILE = "best.yaml"
 _MODEL_FOLDERS = ("models", "front")

@@ -5,12 +5,15 @@ from typing import Any
 
 from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE
 from nas.results import finalists_table
-from nas.results.conclusions import gain_sentence, next_commands, val_is
+from nas.results.gain_sentences import gain_sentence, next_commands, val_is
 from nas.results.proxy_quality import quality_sentences
 from nas.results.rung_sentences import asked_line, last_column
 from nas.study import Outcome, SearchSettings
 from nas.util.printable import printable
 from nas.util.provenance import command, host_machine, versions
+
+WORST_LOSS = 0.01
+"""mAP50-95 that a precision may cost before the report flags it."""
 
 
 def report(outcome: Outcome) -> str:
@@ -91,10 +94,6 @@ def table(outcome: Outcome) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     last_rung = outcome.standing is not None
     found = finalists_table.rows(outcome.front, outcome.promoted, outcome.baselines, outcome.best, last_rung=last_rung)
     return finalists_table.header(last_rung=last_rung), found
-
-
-WORST_LOSS = 0.01
-"""mAP50-95 that a precision may cost before the report flags it."""
 
 
 def _table(outcome: Outcome) -> list[str]:

@@ -9,58 +9,6 @@ from nas.surrogate import AccuracyEstimate
 
 Row = Mapping[str, object]
 
-
-def trial_rows(records: Sequence[Record], known: Estimates, last: Mapping[str, LastRung | None]) -> list[Row]:
-    """One row a trial, in the order given; what was not measured stays empty.
-
-    Args:
-        records: Baselines and candidates.
-        known: What all scores say.
-        last: By label, what the last rung gave.
-    """
-    return [_trial_row(record) | _told(record, known) | _at_last_rung(last.get(record.label)) for record in records]
-
-
-def front_rows(front: Sequence[Finalist]) -> list[Row]:
-    """One row a front member: those that meet the target first, each group from the most accurate down."""
-    ordered = sorted(front, key=lambda f: (not f.meets_target, -f.accuracy))
-    return [
-        {"trial": f.record.number, **_finalist(f), "yaml": f"front/{f.record.label}.yaml", **_design(f)}
-        for f in ordered
-    ]
-
-
-def baseline_rows(baselines: Sequence[Finalist]) -> list[Row]:
-    """One row a baseline, with the columns of the front."""
-    return [
-        {"baseline": f.record.label, **_finalist(f), "yaml": f"front/{f.record.label}.yaml", **_design(f)}
-        for f in baselines
-    ]
-
-
-def last_rung_rows(finalists: Sequence[Finalist]) -> list[Row]:
-    """One row a design of the last rung, with the columns of the front, ordered like the front by the last rung."""
-    trained = [(f.last.score.map50_95, f) for f in finalists if f.last is not None]
-    ordered = [f for _, f in sorted(trained, key=lambda one: (not one[1].meets_target, -one[0]))]
-    return [
-        {
-            "trial": f.record.label if f.record.baseline else f.record.number,
-            **_finalist(f),
-            "yaml": f"front/{f.record.label}.yaml",
-            **_design(f),
-        }
-        for f in ordered
-    ]
-
-
-def write_csv(path: Path, rows: Sequence[Row], header: Sequence[str]) -> None:
-    """Write rows to a CSV file; an empty table still has its header."""
-    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else list(header), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 FRONT_HEADER = (
     "trial",
     "map50_95",
@@ -114,6 +62,57 @@ TRIALS_HEADER = (
     "reason",
     "architecture",
 )
+
+
+def trial_rows(records: Sequence[Record], known: Estimates, last: Mapping[str, LastRung | None]) -> list[Row]:
+    """One row a trial, in the order given; what was not measured stays empty.
+
+    Args:
+        records: Baselines and candidates.
+        known: What all scores say.
+        last: By label, what the last rung gave.
+    """
+    return [_trial_row(record) | _told(record, known) | _at_last_rung(last.get(record.label)) for record in records]
+
+
+def front_rows(front: Sequence[Finalist]) -> list[Row]:
+    """One row a front member: those that meet the target first, each group from the most accurate down."""
+    ordered = sorted(front, key=lambda f: (not f.meets_target, -f.accuracy))
+    return [
+        {"trial": f.record.number, **_finalist(f), "yaml": f"front/{f.record.label}.yaml", **_design(f)}
+        for f in ordered
+    ]
+
+
+def baseline_rows(baselines: Sequence[Finalist]) -> list[Row]:
+    """One row a baseline, with the columns of the front."""
+    return [
+        {"baseline": f.record.label, **_finalist(f), "yaml": f"front/{f.record.label}.yaml", **_design(f)}
+        for f in baselines
+    ]
+
+
+def last_rung_rows(finalists: Sequence[Finalist]) -> list[Row]:
+    """One row a design of the last rung, with the columns of the front, ordered like the front by the last rung."""
+    trained = [(f.last.score.map50_95, f) for f in finalists if f.last is not None]
+    ordered = [f for _, f in sorted(trained, key=lambda one: (not one[1].meets_target, -one[0]))]
+    return [
+        {
+            "trial": f.record.label if f.record.baseline else f.record.number,
+            **_finalist(f),
+            "yaml": f"front/{f.record.label}.yaml",
+            **_design(f),
+        }
+        for f in ordered
+    ]
+
+
+def write_csv(path: Path, rows: Sequence[Row], header: Sequence[str]) -> None:
+    """Write rows to a CSV file; an empty table still has its header."""
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else list(header), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _finalist(finalist: Finalist) -> dict[str, object]:

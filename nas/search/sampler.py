@@ -120,10 +120,10 @@ def propose(
     parents = [point for design in near if (point := space.encode(design)) is not None]
     if sampler != "random" and trained < STARTUP_TRAINED and parents:
         point, origin = _mutation(space, rng.choice(parents), rng), "mutation"
-    elif sampler == "random" or trained < STARTUP_TRAINED or number % RANDOM_EVERY == 1:
+    elif sampler == "random" or trained < STARTUP_TRAINED or role(number) == "random":
         point, origin = space.sample(rng), "random"
     else:
-        front = number % FRONT_EVERY == FRONT_EVERY - 1
+        front = role(number) == "front"
         # A limit on size is learnt by Optuna's sampler: it is told by how much a design misses.
         by_latency = all(one.meets or one.latency_ms > target_ms for one in history)
         if sampler == "gp" and by_latency and not front:
@@ -136,6 +136,17 @@ def propose(
             point, origin = asked, sampler
     fresh = _unknown(space, point, taken, rng)
     return None if fresh is None else Proposal(fresh, origin)
+
+
+def role(number: int) -> Literal["random", "front", "best"]:
+    """What a proposal looks for once enough designs are trained: anything, the whole front, or the best design.
+
+    Args:
+        number: Number of the trial.
+    """
+    if number % RANDOM_EVERY == 1:
+        return "random"
+    return "front" if number % FRONT_EVERY == FRONT_EVERY - 1 else "best"
 
 
 def _unknown(space: SearchSpace, point: dict[str, int], taken: set[str], rng: random.Random) -> dict[str, int] | None:

@@ -1,15 +1,9 @@
 """Rules across keys: choices that would describe one network twice, so that one design has one key."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from nas.architecture import CHOICES_OF, LEVELS
-
-
-def hidden_channels(width: int, expansion: float) -> int:
-    """Hidden channels of a block: the nearest multiple of 8, at least 8."""
-    return max(8, math.floor(expansion * width / 8 + 0.5) * 8)
+from nas.architecture import CHOICES_OF, LEVELS, multiple_of_8
 
 
 def equal_expansions(choices: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, int, str]]:
@@ -23,7 +17,7 @@ def equal_expansions(choices: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, 
         expands = any("expansion" in CHOICES_OF[block] for block in choices[f"{level}.block"])
         expansions = choices[f"{level}.expansion"] if expands else ()
         for width in choices[f"{level}.width"]:
-            hidden = [hidden_channels(width, expansion) for expansion in expansions]
+            hidden = [multiple_of_8(expansion * width) for expansion in expansions]
             index = next((i for i in range(1, len(hidden)) if hidden[i] == hidden[i - 1]), None)
             if index is not None:
                 pair = f"{expansions[index - 1]:g} and {expansions[index]:g}"

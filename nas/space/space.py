@@ -23,6 +23,7 @@ from nas.space.codec import architecture, index_of, stage_size, values_of
 from nas.space.file import read_space_file
 from nas.space.rules import oversized_pools
 from nas.space.schema import LATER, dimensions
+from nas.util.image_size import fits
 from nas.util.suggest import did_you_mean
 
 _UNORDERED = ("block", "activation", "downsample", "c3k", "neck", "head", "levels")
@@ -141,7 +142,7 @@ class SearchSpace:
             SpaceError: A size is not a multiple of 32, or too small for the space's DFC pools.
         """
         sizes = sorted(set(sizes))
-        wrong = [size for size in sizes if size < 32 or size % 32]
+        wrong = [size for size in sizes if not fits(size)]
         if wrong or not sizes:
             raise SpaceError(f"imgsz must be a multiple of 32; got {', '.join(map(str, wrong)) or 'nothing'}")
         pools = [f"`{level}.dfc_pool` {text}" for level, _, text in oversized_pools(self.choices, sizes[0])]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
     from nas.study.rung_scores import SCORES, LastRung, Standing, last_rungs, read_last_rungs, weights_name
     from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
-    from nas.study.storage import STUDY_FILE, check_path, in_use, open_storage
     from nas.study.store import REPEATS, SEARCH, Annotate, StoredStudy, read_records
+    from nas.study.study_file import STUDY_FILE, check_path, in_use, open_storage
     from nas.study.weights import write_text, write_weights
 
 __getattr__ = lazy(
@@ -34,14 +34,6 @@ __getattr__ = lazy(
             "FinalMeasurement",
             "choose_best",
         ),
-        "rung_scores": (
-            "SCORES",
-            "LastRung",
-            "Standing",
-            "last_rungs",
-            "read_last_rungs",
-            "weights_name",
-        ),
         "limits": (
             "Limits",
             "Violation",
@@ -54,6 +46,14 @@ __getattr__ = lazy(
             "as_trained",
             "trained",
         ),
+        "rung_scores": (
+            "SCORES",
+            "LastRung",
+            "Standing",
+            "last_rungs",
+            "read_last_rungs",
+            "weights_name",
+        ),
         "settings": (
             "DataChoice",
             "ProxyChoice",
@@ -61,7 +61,7 @@ __getattr__ = lazy(
             "SpaceChoice",
             "StartChoice",
         ),
-        "storage": (
+        "study_file": (
             "STUDY_FILE",
             "check_path",
             "in_use",

@@ -19,7 +19,7 @@ from nas.study.evaluation import Evaluation
 from nas.study.optuna_compat import mark_feasible, trial_id_of
 from nas.study.record import INTERRUPTED, Record, TrainedRecord, record_of, trained
 from nas.study.settings import SearchSettings
-from nas.study.storage import (
+from nas.study.study_file import (
     DRAFT_FILE,
     LOCK_FILE,
     STUDY_FILE,

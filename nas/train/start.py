@@ -10,6 +10,7 @@ from nas.errors import UsageError
 from nas.model import Losses
 from nas.proxy import ProxySettings
 from nas.results import Design
+from nas.util.image_size import RULE, fits
 from nas.util.paths import writable_dir
 from nas.util.plain_path import plain_name
 
@@ -48,8 +49,8 @@ def start_of(source: Path, design: Design, arguments: Mapping[str, Any], losses:
     from nas.inherit import how_to_tune
 
     size = arguments.get("imgsz", 640)
-    if not isinstance(size, int) or size < 32 or size % 32:
-        raise UsageError(f"--from needs one input size, a multiple of 32 pixels; got imgsz={size}")
+    if not fits(size):
+        raise UsageError(f"--from needs one input size, {RULE}; got imgsz={size}")
     here = "cuda:0" if cuda.is_available() and str(arguments.get("device", "")) != "cpu" else "cpu"
     settings = design.provenance.get("settings", {})
     if not settings.get("source"):

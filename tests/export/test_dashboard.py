@@ -16,9 +16,9 @@ import pytest
 
 from nas.errors import StudyError, UsageError
 from nas.latency import LatencySettings
-from nas.results.dashboard import is_loopback, server, write_note
-from nas.results.trial_notes import note
-from nas.study.storage import open_storage
+from nas.results.dashboard import is_loopback, server
+from nas.results.trial_notes import note, write_note
+from nas.study.study_file import open_storage
 from tests.trained_run import Run, environment
 
 pytest.importorskip("optuna_dashboard", reason="the extra `dashboard` is not installed")

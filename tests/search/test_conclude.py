@@ -16,8 +16,8 @@ from nas.cli.search_progress import ConsoleReporter
 from nas.data.findings import Findings, Overlap
 from nas.latency import LatencySettings
 from nas.proxy import Score
-from nas.results.conclusions import gain_sentence, next_commands
 from nas.results.folder import table
+from nas.results.gain_sentences import gain_sentence, next_commands
 from nas.results.markdown import report
 from nas.results.plot import draw_front
 from nas.results.writer import write

@@ -10,7 +10,7 @@ from nas.architecture.architecture import Architecture
 from nas.cli.search_progress import progress_line
 from nas.errors import DataChanged, ProxyError, StorageError
 from nas.proxy import Score
-from nas.results.dashboard import annotate
+from nas.results.trial_notes import annotate
 from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.last_rung import kind, shortlists, standing

@@ -16,7 +16,7 @@ from nas.data import load
 from nas.data.image_cache import pixels
 from nas.data.synthetic.embedded import write_set
 from nas.errors import StudyError, Unmeasurable
-from nas.latency import LatencyDevice, LatencySettings, retry
+from nas.latency import LatencyDevice, LatencySettings, measurement_retry
 from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.measure import Comparison
 from nas.model.builder import build
@@ -144,7 +144,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (remeasure, "DISTURBED_PAUSES_S"),
         (remeasure, "_PAUSES_AFTER_S"),
-        (retry, "_UNSURE_PAUSES_S"),
+        (measurement_retry, "_UNSURE_PAUSES_S"),
     ):
         monkeypatch.setattr(module, name, (0.0,) * len(getattr(module, name)))
 

@@ -154,7 +154,7 @@ def test_a_study_that_another_program_locks_is_not_taken_for_corrupt(
     StoredStudy(tmp_path, settings, sizes).close()
     connect = sqlite3.connect
     monkeypatch.setattr(
-        "nas.study.storage.sqlite3.connect", lambda path, timeout, **how: connect(path, timeout=0.1, **how)
+        "nas.study.study_file.sqlite3.connect", lambda path, timeout, **how: connect(path, timeout=0.1, **how)
     )
     with connect(tmp_path / "study.db", isolation_level=None) as other:
         other.execute("BEGIN EXCLUSIVE")

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from nas.architecture import multiple_of_8
 from nas.architecture.architecture import Stage
 from nas.architecture.ultralytics_yaml import to_yaml
 from nas.space.reference_designs import yolo11
-from nas.space.rules import hidden_channels
 from nas.space.space import load_space, shipped_spaces
 
 
@@ -47,4 +47,4 @@ def test_hidden_channels_are_the_emitters(width: int, expansion: float) -> None:
     ghost = Stage("ghost", width, 1, expansion=expansion)
     text = to_yaml(replace(arch, stages=(p2, p3, p4, ghost)))
     rows = [row for row in yaml.safe_load(text)["backbone"] if row[2] == "GhostBottleneckV2"]
-    assert rows[0][3][1] == hidden_channels(width, expansion)
+    assert rows[0][3][1] == multiple_of_8(width * expansion)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import Unmeasurable
-from nas.latency import LatencyDevice, LatencySettings, retry
+from nas.latency import LatencyDevice, LatencySettings, measurement_retry
 from nas.latency.protocol.estimate import Calibration
 from nas.proxy import ProxySettings
 from nas.search import evaluate
@@ -47,7 +47,7 @@ def test_a_candidate_that_cannot_be_measured_says_so_each_time(tmp_path: Path, m
     monkeypatch.setattr(
         evaluate,
         "retry_while_disturbed",
-        lambda measure, notice: retry.retry_while_disturbed(measure, [].append, notice=notice),
+        lambda measure, notice: measurement_retry.retry_while_disturbed(measure, [].append, notice=notice),
     )
     calibration = Calibration(0.35, 2.0, 12_000_000, 0.0, "of-a-test")
     task = Task(Limits(2.5), LatencyDevice(LatencySettings(), calibration), ProxySettings(), None, 1.0, 6, tmp_path)

@@ -23,9 +23,9 @@ from nas.latency.agent import health
 from nas.latency.agent.package import agent_package, modules
 from nas.latency.agent.server import HANDLERS, serve
 from nas.latency.agent.store import Store
+from nas.latency.measurement_retry import LONGEST_S, retry_while_disturbed
 from nas.latency.remote.connection import AgentConnection, connect
 from nas.latency.remote.process import AgentProcess
-from nas.latency.retry import LONGEST_S, retry_while_disturbed
 from tests.latency.sshd import end, freeze
 
 MODEL = b"weights" * 100_000

@@ -13,9 +13,9 @@ import pytest
 
 from nas.errors import DeviceLost, LatencyError, UsageError
 from nas.latency.agent.package import agent_package
+from nas.latency.measurement_retry import retry_while_disturbed
 from nas.latency.remote.connection import connect
 from nas.latency.remote.ssh import Address, parse_address, ssh_command
-from nas.latency.retry import retry_while_disturbed
 from tests.latency.sshd import Server, end, freeze, serving
 
 MODEL = b"some bytes that stand for a model" * 5000

@@ -3,7 +3,7 @@
 import pytest
 
 from nas.errors import Busy, DeviceLost, LatencyError, Unmeasurable
-from nas.latency.retry import SURE, repeat_until_precise, retry_while_disturbed
+from nas.latency.measurement_retry import SURE, repeat_until_precise, retry_while_disturbed
 
 FOUND = object()
 

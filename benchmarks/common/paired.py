@@ -54,7 +54,7 @@ def paired(models: Sequence[SizedModel], settings: LatencySettings, seconds: flo
             check_finite(session)
             for _ in range(_WARMUP):
                 session.run()
-        order, rounds = np.random.default_rng(0), []
+        order, rounds = np.random.default_rng(0), list[NDArray[np.float64]]()
         end = time.perf_counter() + seconds
         while time.perf_counter() < end or len(rounds) < LEAST_ROUNDS:
             times = np.zeros(len(models))
@@ -67,7 +67,7 @@ def paired(models: Sequence[SizedModel], settings: LatencySettings, seconds: flo
 def _block(run: Callable[[], None]) -> float:
     """Median seconds of the runs of a block; the first, which finds another model's data in the cache, is left out."""
     run()
-    runs, begun = [], time.perf_counter()
+    runs, begun = list[float](), time.perf_counter()
     while not runs or time.perf_counter() - begun < BLOCK_S:
         start = time.perf_counter()
         run()

@@ -5,7 +5,7 @@ from collections import Counter
 import torch
 from findings import started
 from loop import Loop, design
-from torch.autograd import DeviceType
+from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.profiler import ProfilerActivity, profile
 
 from nas.architecture import to_yaml

@@ -111,7 +111,7 @@ def trained_again(
         "val": f"{val.map50_95:.5f}",
         "select": f"{result.score.map50_95:.5f}",
         "precision": result.precision,
-        "host": host_machine()["processor"],
+        "host": str(host_machine()["processor"]),
         "versions": " ".join(f"{name}={versions()[name]}" for name in ("ghostnas", "torch", "ultralytics")),
     }
 

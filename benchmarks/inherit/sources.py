@@ -98,7 +98,7 @@ class Sources:
             path.parent.mkdir(parents=True, exist_ok=True)
             model = self._fresh() if kind == "self" else self._with_classes(self._checkpoint)
             _, final = train_proxy(model, self._data, TUNED_AT, settings(steps, 0), MachineLock())
-            final.names = dict(enumerate(self._data.names))
+            setattr(final, "names", dict(enumerate(self._data.names)))  # noqa: B010
             write_checkpoint(final, path, TUNED_AT, kind)
         return path
 

@@ -37,7 +37,18 @@ from nas.search.evaluate import Task, measure_only
 from nas.space import SearchSpace, load_space
 from nas.study import Evaluation, Limits
 
-HEADER = ("number", "key", "imgsz", "latency_ms", "low_ms", "high_ms", "gflops", "params", "runtime", "runtime_version")
+HEADER: tuple[str, ...] = (
+    "number",
+    "key",
+    "imgsz",
+    "latency_ms",
+    "low_ms",
+    "high_ms",
+    "gflops",
+    "params",
+    "runtime",
+    "runtime_version",
+)
 HEADER += ("precision", "threads", "device", "seconds", "refused")
 FOLDER = Path("results/reference/latency")
 CLASSES = 6

@@ -19,13 +19,15 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.common.rows import MODELS, Rows, hog, stock
 from nas.errors import LatencyError
-from nas.latency import LatencyDevice, LatencySettings, repeat_until_precise
+from nas.latency import LatencyDevice, LatencySettings, SizedModel, repeat_until_precise
 from nas.latency.measurement_retry import SURE
 
 HEADER = ("hog", "model", "repeat", "method", "latency_ms", "low_ms", "high_ms", "memory", "seconds", "refused")
@@ -66,7 +68,7 @@ def plain(code: str, *arguments: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def ours(model, settings, device) -> dict:
+def ours(model: SizedModel, device: LatencyDevice) -> dict[str, object]:
     """A finalist measurement as the commands make it, asked for again for up to a minute when it is refused."""
     begun = time.monotonic()
     while True:
@@ -86,8 +88,7 @@ def ours(model, settings, device) -> dict:
 
 def measure(arguments: argparse.Namespace, rows: Rows) -> None:
     """Measure what is missing."""
-    settings = LatencySettings()
-    device = LatencyDevice(settings).calibrated()
+    device = LatencyDevice(LatencySettings()).calibrated()
     have = {(r["hog"], r["model"], r["repeat"], r["method"]) for r in rows.all()}
     left = arguments.at_most
     with tempfile.TemporaryDirectory() as folder:
@@ -98,8 +99,8 @@ def measure(arguments: argparse.Namespace, rows: Rows) -> None:
                         return
                     model, path = stock(width, imgsz), Path(folder) / f"{width}-{imgsz}.onnx"
                     path.write_bytes(model.model.data)
-                    methods = {
-                        "ours": lambda model=model: ours(model, settings, device),
+                    methods: dict[str, Callable[[], Any]] = {
+                        "ours": lambda model=model: ours(model, device),
                         "median of 200": lambda path=path, imgsz=imgsz: {
                             "latency_ms": plain(PLAIN, str(path), str(imgsz))
                         },

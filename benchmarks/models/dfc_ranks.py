@@ -23,7 +23,7 @@ from benchmarks.common.jobs import results
 from benchmarks.common.rows import Rows
 from nas.architecture import Architecture, Stage, from_key, to_yaml
 from nas.data import load
-from nas.model import builder
+from nas.model import build
 from nas.proxy import ProxySettings, train_proxy
 from nas.space import yolo11
 from nas.util import ultralytics_env
@@ -64,7 +64,7 @@ def trained(key: str, imgsz: int, seed: int, steps: int, source: str | None) -> 
     """One proxy's row."""
     data, arch = load(source), replace(from_key(key), imgsz=imgsz)
     settings = ProxySettings(steps=steps, seed=seed)
-    model = builder.build(to_yaml(arch, data.nc), seed=seed)
+    model = build(to_yaml(arch, data.nc), seed=seed)
     result, _ = train_proxy(model, data, imgsz, settings)
     place = {"data": data.name, "key": key, "imgsz": imgsz, "seed": seed, "steps": steps}
     return place | {"map50_95": f"{result.score.map50_95:.4f}", "seconds": f"{result.seconds:.1f}"}

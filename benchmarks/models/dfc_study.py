@@ -25,7 +25,7 @@ from nas.architecture import LEVELS, Architecture, Stage, from_key, to_yaml
 from nas.data import load, pixels
 from nas.latency import LatencyDevice, LatencySettings, SizedModel, retry_while_disturbed
 from nas.latency.artifacts.model_bytes import ModelBytes
-from nas.model import builder
+from nas.model import build, to_onnx
 from nas.proxy import ProxySettings, plain_images, train_proxy, validate
 from nas.space import attention_fits, yolo11
 from nas.util import ultralytics_env
@@ -78,8 +78,8 @@ def widened(factor: float) -> Callable[[int], int]:
 
 def sized(arch: Architecture, nc: int) -> SizedModel:
     """The net as ONNX."""
-    model = builder.build(to_yaml(arch, nc), seed=0)
-    return SizedModel(ModelBytes("onnx", builder.to_onnx(model, arch.imgsz)), arch.imgsz)
+    model = build(to_yaml(arch, nc), seed=0)
+    return SizedModel(ModelBytes("onnx", to_onnx(model, arch.imgsz)), arch.imgsz)
 
 
 def nearest(
@@ -165,8 +165,8 @@ def held_side(mass: torch.Tensor, positions: int) -> float:
 def trained(name: str, key: str, seed: int, steps: int, source: str | None, threads: int) -> dict[str, Any]:
     """One training and what it gave."""
     data, arch = load(source), from_key(key)
-    model = builder.build(to_yaml(arch, data.nc), seed=seed)
-    plain = {"first_boxes": None, "lr_inputs": None}
+    model = build(to_yaml(arch, data.nc), seed=seed)
+    plain: dict[str, Any] = {"first_boxes": None, "lr_inputs": None}
     settings = ProxySettings(steps=steps, seed=seed, threads=threads, horizon=1, **plain)
     result, final = train_proxy(model, data, arch.imgsz, settings)
     score = validate(final, data.val, data, arch.imgsz)

@@ -14,6 +14,7 @@ import argparse
 import statistics
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -50,7 +51,7 @@ def authors_order(model: DetectionModel) -> DetectionModel:
         out = torch.cat((primary, self.cheap_operation(primary)), 1)[:, : self.c2, :, :]
         if not hasattr(self, "dfc"):
             return out
-        dfc = self.dfc
+        dfc: Any = self.dfc
         window = min(dfc.factor, *x.shape[-2:])
         gate = dfc.vertical(dfc.horizontal(dfc.reduce(F.avg_pool2d(x, window, window)))).sigmoid()
         return out * F.interpolate(gate, size=(out.shape[-2], out.shape[-1]), mode="nearest")

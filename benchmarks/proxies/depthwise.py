@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    space, drawn, ratios = load_space("ghostv2-n"), random.Random(0), []
+    space, drawn, ratios = load_space("ghostv2-n"), random.Random(0), list[float]()
     print("| design | quick | plain | ratio | losses apart |\n|---|---|---|---|---|")
     while len(ratios) < options.designs:
         arch = space.decode(space.sample(drawn))

@@ -16,7 +16,7 @@ from scipy.stats import kendalltau
 
 from nas.architecture import Architecture, Stage, to_yaml
 from nas.data import load
-from nas.model import builder
+from nas.model import build, count
 from nas.proxy import DEFAULT_STEPS, ProxyResult, ProxySettings, train_proxy
 from nas.space import yolo11
 from nas.util import ultralytics_env
@@ -60,8 +60,8 @@ def main() -> None:
     for name, design in designs(options.imgsz).items():
         results, params = [], 0
         for seed in range(options.seeds):
-            model = builder.build(to_yaml(design, data.nc), seed=seed)
-            params = builder.count(model, design.imgsz).params
+            model = build(to_yaml(design, data.nc), seed=seed)
+            params = count(model, design.imgsz).params
             settings = ProxySettings(steps=options.steps, seed=seed, threads=options.threads, device=options.device)
             result, _ = train_proxy(model, data, design.imgsz, settings)
             results.append(result)

@@ -82,7 +82,7 @@ def lean(key: str, source: str | None, steps: int, seed: int) -> tuple[float, fl
     data, arch = load(source), from_key(key)
     begun = time.monotonic()
     model = build(to_yaml(arch, data.nc), seed=seed)
-    plain = {"first_boxes": None, "lr_inputs": None}  # as stock begins and learns
+    plain: dict[str, Any] = {"first_boxes": None, "lr_inputs": None}  # as stock begins and learns
     settings = ProxySettings(steps=steps, batch=BATCH, seed=seed, horizon=1, **plain)
     _, trained = train_proxy(model, data, arch.imgsz, settings)
     seconds = time.monotonic() - begun

@@ -74,7 +74,7 @@ def scored(key: str, latency_ms: float) -> dict[str, object]:
     return dict(zip(COLUMNS, (*values, f"{result.seconds:.1f}"), strict=True))
 
 
-def worth(scores: Values, picked: Sequence[int]) -> tuple[float, int, float]:
+def worth(scores: Values, picked: "Sequence[int] | NDArray[np.int64]") -> tuple[float, int, float]:
     """Best score, finds among the best tenth, and mean score of what was picked."""
     best = set(np.argsort(-scores)[: len(scores) // 10])
     return scores[picked].max(), len(best & set(picked)), scores[picked].mean()

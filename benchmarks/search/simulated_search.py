@@ -205,7 +205,7 @@ def _latency(latency_ms: float, imgsz: int, settings: LatencySettings) -> Latenc
         "slices_ms": (),
         "samples": (),
     }
-    known = {"seconds": 0.0, "processes": 1, "settings": settings, "imgsz": imgsz, "level": "screening"}
+    known: dict[str, Any] = {"seconds": 0.0, "processes": 1, "settings": settings, "imgsz": imgsz, "level": "screening"}
     return Latency(latency_ms, low_ms, high_ms, **known, **nothing)
 
 
@@ -246,8 +246,8 @@ def main() -> None:
     found: dict[str, list[Found]] = {way: [] for way in arguments.ways}
     for seed in range(arguments.seeds):
         for way in arguments.ways:
-            sampler, sampler.FRONT_EVERY, sampler.RANDOM_EVERY = WAYS[way]
-            found[way].append(simulated(stand_in, sampler, seed, arguments.budget))
+            name, sampler.FRONT_EVERY, sampler.RANDOM_EVERY = WAYS[way]
+            found[way].append(simulated(stand_in, name, seed, arguments.budget))
             print(f"seed {seed}, {way}: {found[way][-1]}", flush=True)
     print(
         "| sampler | true mAP50-95 of the chosen: mean (each seed) | hypervolume | proposals above half of the target |"

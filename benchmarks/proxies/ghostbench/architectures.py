@@ -96,12 +96,13 @@ def candidates(
     space: SearchSpace, wanted: Callable[[], Iterable[tuple[float, float]]], device: Device
 ) -> Iterator[tuple[float, Architecture]]:
     """Random designs with their rough ratio; once work tells it, only those that may lie in a band."""
-    rng, seen = random.Random(0), []
+    rng, seen = random.Random(0), list[tuple[float, float]]()
     while True:
         arch = space.decode(space.sample(rng))
         work = gflops(arch)
         if len(seen) >= _LEARNT_FROM:
-            slope, offset = np.polyfit(*np.log(np.array(seen)).T, 1)
+            works, ratios = np.log(np.array(seen)).T
+            slope, offset = np.polyfit(works, ratios, 1)
             rough = math.exp(offset + slope * math.log(work))
             if not any(low / _LIKELY <= rough <= high * _LIKELY for low, high in wanted()):
                 continue

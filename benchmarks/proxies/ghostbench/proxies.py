@@ -39,7 +39,8 @@ def _model(arch: Architecture, nc: int, seed: int) -> nn.Module:
     from nas.architecture import to_yaml
     from nas.model import build
 
-    return build(to_yaml(arch, nc), seed=seed)
+    model: nn.Module = build(to_yaml(arch, nc), seed=seed)
+    return model
 
 
 def short_training(**settings: Any) -> Callable[[Architecture, Any, int], float]:

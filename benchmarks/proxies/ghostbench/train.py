@@ -33,7 +33,7 @@ HEADER = (
 SEEDS = {"extreme": 2}
 POINTS = 12
 LEARNING_RATE = 0.006
-PLAIN: dict[str, None] = {"first_boxes": None, "lr_inputs": None}
+PLAIN: dict[str, Any] = {"first_boxes": None, "lr_inputs": None}
 """Ultralytics' own beginning, one learning rate for all layers: nothing that is done for short trainings' sake."""
 
 _KEPT = ("arch", "yaml", "band", "held_out", "imgsz", "latency_ms", "params", "gflops")

@@ -66,6 +66,11 @@ __getattr__ = lazy(
             "Comparison",
             "LatencyDevice",
         ),
+        "measurement_retry": (
+            "DISTURBED_PAUSES_S",
+            "repeat_until_precise",
+            "retry_while_disturbed",
+        ),
         "model_latencies": (
             "Answer",
             "choose_imgsz",
@@ -89,11 +94,6 @@ __getattr__ = lazy(
             "connect",
         ),
         "remote.ssh": ("parse_address",),
-        "measurement_retry": (
-            "DISTURBED_PAUSES_S",
-            "repeat_until_precise",
-            "retry_while_disturbed",
-        ),
         "runtimes.registry": (
             "available_runtimes",
             "is_installed",

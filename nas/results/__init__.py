@@ -17,15 +17,10 @@ if TYPE_CHECKING:
 __getattr__ = lazy(
     __name__,
     {
-        "gain_sentences": (
-            "gain_sentence",
-            "next_commands",
-        ),
         "dashboard": (
             "is_loopback",
             "server",
         ),
-        "trial_notes": ("annotate",),
         "designs": (
             "Design",
             "Measured",
@@ -37,7 +32,12 @@ __getattr__ = lazy(
             "latest_run",
             "list_runs",
         ),
+        "gain_sentences": (
+            "gain_sentence",
+            "next_commands",
+        ),
         "markdown": ("table",),
+        "trial_notes": ("annotate",),
         "writable": (
             "check_name",
             "check_results",

@@ -61,18 +61,18 @@ __getattr__ = lazy(
             "SpaceChoice",
             "StartChoice",
         ),
-        "study_file": (
-            "STUDY_FILE",
-            "check_path",
-            "in_use",
-            "open_storage",
-        ),
         "store": (
             "REPEATS",
             "SEARCH",
             "Annotate",
             "StoredStudy",
             "read_records",
+        ),
+        "study_file": (
+            "STUDY_FILE",
+            "check_path",
+            "in_use",
+            "open_storage",
         ),
         "weights": (
             "write_text",

@@ -1,6 +1,5 @@
 """Packages whose names are imported on first use (PEP 562): naming a package loads neither torch nor Ray."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
@@ -18,8 +17,6 @@ def lazy(package: str, modules: Mapping[str, Iterable[str]]) -> Callable[[str], 
     def load(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{homes[name]}"), name)
-        setattr(sys.modules[package], name, value)
-        return value
+        return getattr(import_module(f"{package}.{homes[name]}"), name)
 
     return load

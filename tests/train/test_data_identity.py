@@ -17,7 +17,7 @@ from nas.proxy import ProxySettings
 from nas.results.designs import find_design
 from nas.search.evaluate import Task, data_of
 from nas.study.limits import Limits
-from nas.train.trainer import complete, data_to_train_on
+from nas.train.arguments import complete, data_to_train_on
 
 Record = Callable[[object], Path]
 
@@ -101,14 +101,14 @@ def test_data_that_changes_while_a_search_runs_is_noticed(data: Path, tmp_path: 
 def test_a_training_that_goes_on_refuses_pictures_that_were_exchanged(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nas.train import trainer
+    from nas.train import arguments
 
     view = write_view(load(str(data)), tmp_path / "project" / "data")
     last = tmp_path / "project" / "first" / "weights" / "last.pt"
     last.parent.mkdir(parents=True)
     last.touch()
     known = {"data": str(view), "save_dir": str(last.parents[1]), "epochs": 3}
-    monkeypatch.setattr(trainer, "resumable", lambda path: known)
+    monkeypatch.setattr(arguments, "resumable", lambda path: known)
     design = find_design(str(last))
     assert data_to_train_on(complete(design, {"resume": True})).digest == load(str(data)).digest
     pictures = sorted((data.parent / "images" / "train").iterdir())

@@ -70,7 +70,7 @@ def test_a_missing_checkpoint_is_not_looked_for_on_the_network() -> None:
 
 
 def test_arguments_are_parsed_and_checked_before_anything_runs() -> None:
-    from nas.train.trainer import parse_arguments
+    from nas.train.arguments import parse_arguments
 
     assert parse_arguments(["epochs=3", "lr0=0.01", "cos_lr", "name=x"]) == {
         "epochs": 3,
@@ -91,7 +91,7 @@ def test_arguments_are_parsed_and_checked_before_anything_runs() -> None:
 
 
 def test_defaults_come_from_the_design_and_its_run(results: Path, data_yaml: Path, tmp_path: Path) -> None:
-    from nas.train.trainer import complete
+    from nas.train.arguments import complete
 
     design = find_design("small", None, results)
     known = complete(design, {})
@@ -108,7 +108,7 @@ def test_defaults_come_from_the_design_and_its_run(results: Path, data_yaml: Pat
 
 
 def test_a_source_and_a_teacher_become_arguments(results: Path, trained: Path) -> None:
-    from nas.train.trainer import complete, with_teacher
+    from nas.train.arguments import complete, with_teacher
 
     design = find_design("small", None, results)
     training = complete(design, {"epochs": 2}, trained)
@@ -138,7 +138,7 @@ def broken_off(tmp_path: Path, data_yaml: Path) -> Path:
 
 
 def test_a_training_goes_on_with_its_own_data(broken_off: Path, results: Path, data_yaml: Path) -> None:
-    from nas.train.trainer import complete
+    from nas.train.arguments import complete
 
     run = find_design("small", None, results)
     for design, resume in ((find_design(str(broken_off)), True), (run, str(broken_off))):
@@ -162,7 +162,7 @@ def test_only_a_training_that_was_broken_off_is_resumed(
 ) -> None:
     import torch
 
-    from nas.train.trainer import complete
+    from nas.train.arguments import complete
 
     design = find_design("small", None, results)
     if change is not None:
@@ -173,7 +173,8 @@ def test_only_a_training_that_was_broken_off_is_resumed(
 
 
 def test_the_data_of_a_resumed_training_are_checked_first(broken_off: Path) -> None:
-    from nas.train.trainer import complete, train
+    from nas.train.arguments import complete
+    from nas.train.trainer import train
 
     with pytest.raises(DataError, match=r"there is no data YAML nothing\.yaml"):
         train(complete(find_design(str(broken_off)), {"resume": True, "data": "nothing.yaml"}))
@@ -207,7 +208,8 @@ def small(tmp_path: Path) -> Design:
 def test_what_ultralytics_refuses_is_one_sentence(
     cells: Path, small: Design, tmp_path: Path, word: str, says: str
 ) -> None:
-    from nas.train.trainer import complete, parse_arguments, train
+    from nas.train.arguments import complete, parse_arguments
+    from nas.train.trainer import train
 
     words = [f"data={cells}", "epochs=1", "device=cpu", f"project={tmp_path / 'mine'}", "plots=False", word]
     with pytest.raises(UsageError, match=f"Ultralytics cannot begin this training: {says}") as refusal:
@@ -217,7 +219,7 @@ def test_what_ultralytics_refuses_is_one_sentence(
 
 @pytest.mark.parametrize("key", ["pretrained", "distill_model"])
 def test_other_checkpoints_must_be_there(small: Design, key: str) -> None:
-    from nas.train.trainer import complete
+    from nas.train.arguments import complete
 
     with pytest.raises(ModelError, match=f"{key}=nothing.pt: there is no such checkpoint, and nothing is downloaded"):
         complete(small, {"data": "x.yaml", key: "nothing.pt"})
@@ -253,7 +255,8 @@ class Fails:
 def test_a_training_left_no_checkpoint_only_where_there_is_none(
     cells: Path, small: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...], kind: type
 ) -> None:
-    from nas.train.trainer import complete, train
+    from nas.train.arguments import complete
+    from nas.train.trainer import train
 
     monkeypatch.setattr("ultralytics.YOLO", Fails)
     monkeypatch.setattr(Fails, "left", left)
@@ -303,7 +306,7 @@ def test_every_batch_of_a_training_passes_the_lock() -> None:
 
 def test_losses_are_asked_for_or_those_of_the_search(results: Path, tmp_path: Path) -> None:
     from nas.model.loss_names import Losses
-    from nas.train.trainer import complete, parse_arguments
+    from nas.train.arguments import complete, parse_arguments
 
     words = parse_arguments(["epochs=1", "class_loss=focal"])
     design = find_design("small", None, results)
@@ -326,7 +329,7 @@ def test_losses_are_asked_for_or_those_of_the_search(results: Path, tmp_path: Pa
 
 def test_a_checkpoint_goes_on_with_its_losses(tmp_path: Path) -> None:
     from nas.model.loss_names import Losses
-    from nas.train.trainer import _losses
+    from nas.train.arguments import _losses
 
     last = tmp_path / "weights" / "last.pt"
     last.parent.mkdir()
@@ -360,7 +363,7 @@ def test_the_chosen_loss_takes_the_place_of_ultralytics(tmp_path: Path) -> None:
 
 
 def test_a_design_without_nms_is_validated_without(tmp_path: Path) -> None:
-    from nas.train.trainer import complete
+    from nas.train.arguments import complete
 
     design = tmp_path / "free.yaml"
     text = "nc: 2\nend2end: True\nbackbone:\n- [-1, 1, Conv, [8, 3, 2]]\nhead:\n- [[0], 1, SlimDetect, [nc, 64, 8]]\n"
@@ -391,7 +394,7 @@ def test_a_training_in_a_folder_of_any_path_goes_through_a_link(tmp_path: Path) 
 
 
 def test_a_name_that_ultralytics_cannot_read_is_refused(small: Design, cells: Path) -> None:
-    from nas.train.trainer import complete
+    from nas.train.arguments import complete
 
     with pytest.raises(UsageError, match="name=it's: Ultralytics cannot read such a folder's name"):
         complete(small, {"data": str(cells), "name": "it's"})

@@ -1,6 +1,9 @@
 """The documentation names every command, option, search-space key and result column."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,18 @@ def test_every_option_is_in_the_command_reference(command: str, option: str) -> 
     section = [part for part in sections if part.startswith(f"ghostnas {command}\n")]
     assert section, f"docs/reference/cli.md has no section for `ghostnas {command}`"
     assert option in section[0], f"docs/reference/cli.md does not explain {option} of `ghostnas {command}`"
+
+
+def test_the_command_reference_is_fresh() -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/reference/generate.py", "--check"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_column_of_the_front_is_explained() -> None:

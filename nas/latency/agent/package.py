@@ -94,7 +94,8 @@ def _imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            homes = _homes(node.module)
+            names = [node.module, *(homes.get(alias.name, f"{node.module}.{alias.name}") for alias in node.names)]
         for name in names:
             parts = name.split(".")
             if parts[0] == nas.__name__:
@@ -104,6 +105,21 @@ def _imports(path: Path) -> Iterator[str]:
 def _run(node: ast.AST) -> Iterator[ast.AST]:
     """What is below a node, but for what only type checkers read."""
     for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
+        if not _for_type_checkers(child):
             yield child
             yield from _run(child)
+
+
+def _for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+@cache
+def _homes(package: str) -> dict[str, str]:
+    """Of the names that a package imports on first use (`nas/util/lazy.py`), the module that each is in."""
+    path = _file(package)
+    if path is None or path.name != "__init__.py" or not package.startswith(f"{nas.__name__}."):
+        return {}
+    listed = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if _for_type_checkers(node)]
+    imports = [node for block in listed for node in ast.walk(block) if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}

@@ -173,6 +173,7 @@ def test_the_package_holds_every_module_that_its_modules_import() -> None:
         "nas/latency/agent/server.py",
         "nas/latency/agent/handlers.py",
         "nas/util/machine_lock.py",
+        "nas/model/builder.py",  # imported by the name of its package
     } <= names
     rooms = {name.split("/")[1] for name in names}
     assert rooms == {"__init__.py", "errors.py", "util", "blocks", "model", "latency"}

@@ -136,7 +136,7 @@ class ConsoleReporter:
         self._say("* best.yaml" if outcome.best else "nothing meets the target")
         rejected, drawn = outcome.random_share_rejected()
         if drawn:
-            self._say(f"The gate rejected {rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%).")
+            self._say(f"The limits rejected {rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%).")
         self._say(gain_sentence(outcome))
         best = ", best.yaml" if outcome.best else ""
         self._say(f"Results: {printable(outcome.folder)} (report.md, front.csv, front.png{best})")

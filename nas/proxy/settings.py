@@ -111,7 +111,7 @@ SOURCE_STEPS = 600
 """For how long a source is tuned on the user's data before designs inherit from it."""
 
 LAST_RUNG = 1200
-"""For how long the favourites of a search that starts from a source are trained."""
+"""For how long the best candidates of a search that starts from a source are trained."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ def report(outcome: Outcome) -> str:
         f"# {printable(outcome.folder.name)}",
         "",
         f"Search {asked}. {outcome.count('trained')} of {outcome.budget} candidates trained, "
-        f"{outcome.count('rejected')} rejected by the gate, {outcome.count('failed')} failed.",
+        f"{outcome.count('rejected')} rejected by the limits, {outcome.count('failed')} failed.",
         "",
         "## Asked",
         "",
@@ -50,7 +50,7 @@ def report(outcome: Outcome) -> str:
         "## Found",
         "",
         f"The space reaches from {outcome.fastest_ms:.2f} ms to {outcome.slowest_ms:.2f} ms. "
-        f"The gate rejected {share}.",
+        f"The limits rejected {share}.",
         "",
         *_table(outcome),
         "",

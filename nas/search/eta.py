@@ -9,7 +9,7 @@ from nas.search.request import Request
 from nas.study import TOP_K, StoredStudy
 from nas.util.machine_lock import MachineLock
 
-# Rough share of candidates that the gate rejects, for the estimate before anything is known.
+# Rough share of candidates that the limits reject, for the estimate before anything is known.
 _EXPECTED_REJECTED = 0.5
 
 

@@ -1,4 +1,4 @@
-"""One architecture, from its YAML to its score: build, count, measure, and train only what passes the gate."""
+"""One architecture, from its YAML to its score: build, count, measure, and train only what meets the limits."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Task:
     """How every architecture of a search is evaluated; picklable, so that it travels to workers.
 
     Attributes:
-        limits: The gate.
+        limits: What a candidate must meet.
         device: Where and how latency is measured, with one calibration for the whole search.
         proxy: How proxies train.
         data: Data YAML, or None for the embedded set.
@@ -71,7 +71,7 @@ TrainLast = Callable[[Architecture, Task, str, bool], LastRung]
 
 
 _SEEDS_APART = 1000
-"""Between the seeds of a design's repetitions, so that searches with neighbouring seeds share none."""
+"""Between the seeds of a design's replicates, so that searches with neighbouring seeds share none."""
 
 
 def data_of(task: Task) -> "DetectionData":
@@ -160,21 +160,21 @@ def begun(architecture: Architecture, task: Task, *, taught: bool = False) -> "t
     return model, begin(model, task.source, data_of(task), architecture.imgsz, steps, MachineLock())
 
 
-def train_again(architecture: Architecture, task: Task, repetition: int) -> Score:
+def train_again(architecture: Architecture, task: Task, number: int) -> Score:
     """Train another proxy of a design that was evaluated already, with another seed.
 
     Args:
         architecture: The design.
         task: How to evaluate.
-        repetition: Number of the repetition, from 1; it changes the weights and the order of the pictures.
+        number: Number of the replicate, from 1; it changes the weights and the order of the pictures.
 
     Raises:
         ProxyError: The proxy gave no usable score.
         DataChanged: The data set is not the one with which the search began.
     """
-    seed = task.proxy.seed + _SEEDS_APART * repetition
+    seed = task.proxy.seed + _SEEDS_APART * number
     seeded = replace(task, proxy=replace(task.proxy, seed=seed))
-    return _train(architecture, seeded, f"repetition {repetition}").result.score
+    return _train(architecture, seeded, f"replicate {number}").result.score
 
 
 def train_last(architecture: Architecture, task: Task, label: str, baseline: bool = False) -> LastRung:

@@ -1,8 +1,8 @@
 """The last phase of a search with a last rung: the best designs are trained long, and the winner is one of them.
 
-Promoted are the favourites among the candidates and the best baseline of each kind, by the estimates from all proxies.
-Who is promoted is decided once, when all trials have ended, and kept with the study; a design that fails there gives
-its place to the next of its list. Each is trained once: scores stay when a larger budget decides anew.
+Promoted are the best candidates and the best baseline of each kind, by the estimates from all proxies. Who is promoted
+is decided once, when all trials have ended, and kept with the study; a design that fails there gives its place to the
+next of its list. Each is trained once: scores stay when a larger budget decides anew.
 """
 
 import re

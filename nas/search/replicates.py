@@ -1,8 +1,8 @@
-"""The last phase of a search: its favourites are trained with other seeds, until they have all of theirs.
+"""The last phase of a search: its best candidates are trained with other seeds, until they have all of theirs.
 
-A score that was luck sends its design back, and another takes its place among the favourites; so this ends when the
-best designs are the best by several seeds each. What is done stands in the study; a repetition that was interrupted or
-failed is tried again by the next search that opens it.
+A design whose first score was luck drops out of the best candidates, and the next one is trained instead. So this ends
+when the best designs are the best by several seeds each. What is done stands in the study. A replicate that was
+interrupted or failed is tried again by the next search that opens it.
 """
 
 from nas.search.pending_trial import NoTrial, Replicate
@@ -11,14 +11,14 @@ from nas.study import REPEATS, TOP_K, StoredStudy, TrainedRecord, top_candidates
 
 
 class Replicates:
-    """Which favourite is trained with which other seed next."""
+    """Which design is trained with which other seed next."""
 
     def __init__(self, study: StoredStudy, number: int) -> None:
         """Begin.
 
         Args:
             study: The stored study.
-            number: Other seeds a favourite; 0 for none.
+            number: Other seeds a design; 0 for none.
         """
         self._study, self._number = study, number
         self._top: tuple[int, list[TrainedRecord]] | None = None
@@ -27,7 +27,7 @@ class Replicates:
         self._before = self._finished()
 
     def next(self, parallel: int) -> tuple[TrainedRecord, Replicate] | NoTrial:
-        """The next favourite and its repetition, or why there is none now.
+        """The next design and its replicate, or why there is none now.
 
         Args:
             parallel: How many may be under way at once.
@@ -49,7 +49,7 @@ class Replicates:
         self._running.discard((label, number))
 
     def fail(self, label: str, number: int) -> None:
-        """A repetition gave nothing; it is not tried again by this search."""
+        """A replicate gave nothing; it is not tried again by this search."""
         self._running.discard((label, number))
         self._failed.add((label, number))
 
@@ -60,7 +60,7 @@ class Replicates:
 
     @property
     def phase(self) -> LastPhase | None:
-        """How far the repetitions have come, if no other design becomes a favourite; None before they begin."""
+        """How far the replicates have come, if no other design becomes one of the best; None before they begin."""
         if self._top is None:
             return None
         done, failed = self._finished(), len(self._failed)
@@ -79,7 +79,7 @@ class Replicates:
         return sum(map(len, self._study.repeats().values()))
 
     def _now(self) -> list[TrainedRecord]:
-        """The favourites by the scores that are stored."""
+        """The best candidates by the scores that are stored."""
         scores = self._finished()
         if self._top is None or self._top[0] != scores:
             study = self._study
@@ -87,7 +87,7 @@ class Replicates:
         return self._top[1]
 
     def _missing(self, records: list[TrainedRecord]) -> list[tuple[TrainedRecord, int]]:
-        """One of every favourite before the next."""
+        """One of every design before the next."""
         kept, taken = self._study.repeats(), self._running | self._failed
         every = [(record, number) for number in range(1, self._number + 1) for record in records]
         return [

@@ -21,7 +21,7 @@ class Request:
         data: Data YAML, or None for the embedded set.
         fraction: Share of the training pictures that proxies use.
         budget: Candidates to train.
-        limits: The gate.
+        limits: What a candidate must meet.
         latency: Where and how latency is measured.
         proxy: How proxies train.
         epochs: Length of a proxy in passes over the data; overrides the proxy's steps.

@@ -11,7 +11,7 @@ TOP_K = 3
 """Candidates that are trained more than once: the most accurate ones that meet every limit."""
 
 Repeats = Mapping[str, Mapping[str, float]]
-"""By label and number of the repetition: the score of another seed."""
+"""By label and number of the replicate: the score of another seed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ class StoredStudy:
             self._studies[SEARCH].set_user_attr(name, value)
 
     def repeats(self) -> dict[str, dict[str, float]]:
-        """Scores of other seeds, by label and number of the repetition."""
+        """Scores of other seeds, by label and number of the replicate."""
         return self.attribute(REPEATS) or {}
 
     def start(self, indices: Mapping[str, int], key: str, origin: str, retry_of: int | None = None) -> int:

@@ -70,8 +70,8 @@ def formula_with_folder(architecture: Architecture, task: Task, label: str, alwa
     return formula(architecture, task, label, always_train)
 
 
-def again(architecture: Architecture, task: Task, repetition: int) -> Score:
-    return Score(0.1 * repetition, 0.5)
+def again(architecture: Architecture, task: Task, number: int) -> Score:
+    return Score(0.1 * number, 0.5)
 
 
 @pytest.mark.slow

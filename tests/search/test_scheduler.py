@@ -271,8 +271,8 @@ def test_the_best_are_trained_with_more_seeds(
     study = open_study(tmp_path, settings, sizes)
     asked: list[tuple[str, int]] = []
 
-    def again(architecture: Architecture, task: Task, repetition: int) -> Score:
-        asked.append((architecture.key, repetition))
+    def again(architecture: Architecture, task: Task, number: int) -> Score:
+        asked.append((architecture.key, number))
         if len(asked) == 3:
             raise ProxyError("diverged")
         if len(asked) == 5:
@@ -339,7 +339,7 @@ def test_whoever_takes_the_place_of_a_lucky_one_is_trained_with_other_seeds_too(
     )
     asked: list[str] = []
 
-    def again(architecture: Architecture, task: Task, repetition: int) -> Score:
+    def again(architecture: Architecture, task: Task, number: int) -> Score:
         first = next(r for r in study.records() if r.key == architecture.key)
         assert first.evaluation and first.evaluation.score
         asked.append(first.label)
@@ -366,7 +366,7 @@ def test_repetitions_that_all_fail_stop_the_search(
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
 
-    def broken(architecture: Architecture, task: Task, repetition: int) -> Score:
+    def broken(architecture: Architecture, task: Task, number: int) -> Score:
         raise MemoryError("no memory")
 
     scheduler = TrialScheduler(

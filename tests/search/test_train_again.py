@@ -1,4 +1,4 @@
-"""A repetition trains the same design with another seed: other weights, another order of pictures."""
+"""A replicate trains the same design with another seed: other weights, another order of pictures."""
 
 from dataclasses import replace
 from types import SimpleNamespace

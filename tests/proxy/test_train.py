@@ -138,7 +138,8 @@ def test_the_average_forgets_the_start() -> None:
 REPEAT = """
 import hashlib, sys, torch
 from pathlib import Path
-from nas.data import embedded, load
+from nas.data import load
+from nas.data.synthetic import embedded
 from nas.proxy import ProxySettings, train_proxy
 from nas.model.builder import load_model
 embedded.PICTURES, embedded.SET_NAME = {"train": 30, "val": 4}, "embedded-repeat"

@@ -306,7 +306,8 @@ def _open(path: Path) -> "tuple[optuna.storages.RDBStorage, _Found]":
     except Exception as error:
         if storage is not None:
             _close(storage)
-        why = "it holds no search" if isinstance(error, KeyError) else f"{error} (made by another version?)"
+        told = (str(error) or type(error).__name__).splitlines()[0]
+        why = "it holds no search" if isinstance(error, KeyError) else f"{told} (made by another version?)"
         raise StudyError(f"{path} cannot be read as a ghostnas study: {why}") from error
 
 

@@ -44,12 +44,20 @@ def test_a_search_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     more = ghostnas(tmp_path, *SEARCH, "--budget", "2")
     assert more.returncode == 0, more.stdout + more.stderr
-    assert "steps of its tuning" not in more.stdout  # it lies in the cache folder
+    assert "steps of its training" not in more.stdout  # it lies in the cache folder
     assert list((tmp_path / "cache" / "sources").glob("*.pt")) == tuned
     other = ghostnas(tmp_path, *[word.replace("source.pt", "other.pt") for word in SEARCH], "--budget", "2")
     assert other.returncode == 2 and "there is no checkpoint other.pt" in other.stderr
     scratch = ghostnas(tmp_path, *[w for w in SEARCH if w not in ("--from", "source.pt")], "--budget", "2")
     assert scratch.returncode == 2 and "add --from" in scratch.stderr
+
+    own = ["--from", "self", "--name", "own", "--budget", "1"]
+    itself = ghostnas(tmp_path, *SEARCH, *own)  # typer takes the last of two
+    assert itself.returncode == 0, itself.stdout + itself.stderr
+    assert "trained from scratch for 2 steps: mAP50-95" in itself.stdout and "train own --from self" in itself.stdout
+    assert json.loads((tmp_path / "results" / "own" / "run.json").read_text())["settings"]["source"] == (
+        "YOLO11n from scratch"
+    )
 
     fast = ["epochs=1", "batch=16", "fraction=0.1", "workers=0", "device=cpu", "plots=False"]
     training = ghostnas(tmp_path, "train", "f", "--from", str(source), *fast)

@@ -28,6 +28,7 @@ from benchmarks.inherit.arms import FOLDER, Job, designs, jobs
 from benchmarks.inherit.report import report
 from benchmarks.inherit.seeds import SEEDS_HEADER, more_seeds, seeds_table
 from benchmarks.inherit.train import HEADER, trained
+from nas.inherit import find_source
 from nas.util.paths import cache_subdir
 
 EXPERIMENTS = ("e1", "e2", "boxes", "stages", "levers", "scratch", "source")
@@ -79,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument("--at-most", type=int, default=-1, help="end after this many beginnings")
     seeds = commands.add_parser("seeds", help="train what a search chose with other seeds")
     seeds.add_argument("run", type=Path, help="results folder of a search with a last rung")
-    seeds.add_argument("--source", type=Path, required=True, help="checkpoint from which it started")
+    seeds.add_argument("--source", type=find_source, required=True, help="what it started from")
     seeds.add_argument("--data", required=True, help="its data YAML")
     seeds.add_argument("--seeds", type=int, nargs="+", default=[1])
     seeds.add_argument("--also", nargs="+", default=[], help="further designs of the search, by label")

@@ -12,7 +12,7 @@ from benchmarks.common.rows import Rows
 from benchmarks.inherit.report import spread, table
 from nas.architecture import from_key, to_yaml
 from nas.data import DetectionData, load
-from nas.inherit import TAUGHT_STEPS, begin, how_to_tune, tune
+from nas.inherit import TAUGHT_STEPS, SourceChoice, begin, how_to_tune, tune
 from nas.model import Losses, build
 from nas.proxy import BASELINE_RATES, train_proxy, validate
 from nas.search.last_rung import kind
@@ -39,7 +39,9 @@ def compared(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
     return sorted(found.values(), key=lambda row: not row["trial"].isdecimal())
 
 
-def more_seeds(run: Path, source: Path, yaml: str, seeds: Sequence[int], also: Sequence[str], rows: Rows) -> None:
+def more_seeds(
+    run: Path, source: SourceChoice, yaml: str, seeds: Sequence[int], also: Sequence[str], rows: Rows
+) -> None:
     """Append what is missing: the search's own trainings, then one a design and seed.
 
     A baseline that the search did not train at its last rung is trained at every rate of `BASELINE_RATES`, and the
@@ -47,7 +49,7 @@ def more_seeds(run: Path, source: Path, yaml: str, seeds: Sequence[int], also: S
 
     Args:
         run: Results folder of a search with a last rung.
-        source: The checkpoint from which it started.
+        source: What it started from.
         yaml: Its data YAML.
         seeds: Seeds of the further trainings.
         also: Labels of further baselines of the search.
@@ -86,7 +88,7 @@ def _table(path: Path) -> list[dict[str, str]]:
 
 
 def trained_again(
-    design: dict[str, str], lr: float, seed: int, data: DetectionData, source: Path, settings: dict[str, Any]
+    design: dict[str, str], lr: float, seed: int, data: DetectionData, source: SourceChoice, settings: dict[str, Any]
 ) -> dict[str, str]:
     """Train a design as the last rung of its search did, with another seed; its scores.
 
@@ -95,7 +97,7 @@ def trained_again(
         lr: Learning rate.
         seed: Of fresh weights and of the training.
         data: The search's data.
-        source: The checkpoint from which it started.
+        source: What it started from.
         settings: What its `run.json` says.
     """
     losses, lock, imgsz = Losses(settings["class_loss"], settings["box_loss"]), MachineLock(), int(design["imgsz"])

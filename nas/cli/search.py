@@ -63,14 +63,18 @@ def search(
     ),
     class_loss: Literal["bce", "focal"] = typer.Option("bce", help="Class loss of the proxies."),
     box_loss: Literal["ciou", "giou"] = typer.Option("ciou", help="Box loss of the proxies."),
-    source: Path | None = typer.Option(
+    source: str | None = typer.Option(
         None,
         "--from",
-        help="YOLO11 n, s or m checkpoint: tuned on the data first, then every candidate inherits its channels.",
+        help="YOLO11 n, s or m checkpoint: tuned on the data first, then every candidate inherits its channels. "
+        "`self`: a YOLO11n that is trained on the data from scratch; `self-s`, `self-m`: a larger one.",
         show_default="none",
     ),
     source_steps: int | None = typer.Option(
-        None, min=1, help="With --from: steps for which the checkpoint is tuned.", show_default="600"
+        None,
+        min=1,
+        help="With --from: steps for which the source is trained on the data first.",
+        show_default="600; 1200 for self",
     ),
     last_rung: int | None = typer.Option(
         None,
@@ -116,7 +120,7 @@ def search(
     if steps is not None and epochs is not None:
         raise UsageError("--steps and --epochs both set a proxy's length; give one of them")
     if source is None and (source_steps, last_rung) != (None, None):
-        raise UsageError("--source-steps and --last-rung belong to a search that starts from a checkpoint; add --from")
+        raise UsageError("--source-steps and --last-rung belong to a search that starts from a source; add --from")
     if source is not None and finalist_seeds is not None:
         raise UsageError("--finalist-seeds and --from exclude each other: the best designs are trained long instead")
     max_seconds = None if max_time is None else units.duration_s(max_time)
@@ -133,14 +137,15 @@ def search(
     ultralytics_env.prepare()
 
     from nas.cli.search_progress import ConsoleReporter
+    from nas.inherit import default_steps, find_source
     from nas.model import checkpoint_at_hand, find_checkpoint, hint
     from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
     from nas.results import annotate
     from nas.search import Request, default_space, run_search
     from nas.space import load_space
 
-    checkpoint = None if source is None else find_checkpoint(source).absolute()
-    found = load_space(space or (DEFAULT_SPACE if checkpoint is None else default_space(checkpoint)))
+    start = None if source is None else find_source(source)
+    found = load_space(space or (DEFAULT_SPACE if start is None else default_space(start)))
     if imgsz is not None:
         found = found.with_imgsz(_sizes(imgsz))
     proxy = replace(
@@ -159,8 +164,8 @@ def search(
         latency=latency,
         proxy=proxy if steps is None else proxy.with_steps(steps),
         epochs=epochs,
-        source=checkpoint,
-        source_steps=SOURCE_STEPS if source_steps is None else source_steps,
+        source=start,
+        source_steps=source_steps or (SOURCE_STEPS if start is None else default_steps(start)),
         last_rung=None if source is None else LAST_RUNG if last_rung is None else last_rung,
         sampler=sampler,
         seed_literals=seed_literals,

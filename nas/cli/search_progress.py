@@ -66,9 +66,9 @@ class ConsoleReporter:
     def tuning(self, done: int, of: int) -> None:
         """Show how far the source's tuning is."""
         if self._console.is_terminal:
-            self._update(f"the source is tuned on the data: {done} of {of} steps")
+            self._update(f"the source is trained on the data: {done} of {of} steps")
         elif done % 100 == 0 or done == of:
-            self._say(f"  source   {done} of {of} steps of its tuning")
+            self._say(f"  source   {done} of {of} steps of its training")
 
     def tuned(self, source: "Tuned") -> None:
         """Say what the candidates inherit from."""

@@ -16,10 +16,11 @@ def train(
     context: typer.Context,
     target: str = typer.Argument(help="A run's name, a results folder, a model YAML, or a checkpoint."),
     trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
-    source: Path | None = typer.Option(
+    source: str | None = typer.Option(
         None,
         "--from",
-        help="Ultralytics checkpoint: tuned on the data first, then the design inherits its channels.",
+        help="Ultralytics checkpoint, or `self` as in `search`: tuned on the data first, then the design inherits its "
+        "channels.",
         show_default="none",
     ),
     teacher: Path | None = typer.Option(
@@ -31,7 +32,7 @@ def train(
     from nas.results import find_design
 
     design = find_design(target, trial, out)
-    from nas.model import find_checkpoint
+    from nas.inherit import find_source
     from nas.train import complete, parse_arguments, with_teacher
     from nas.train import train as train_fully
     from nas.util.printable import printable, shell_word
@@ -39,6 +40,6 @@ def train(
     arguments = parse_arguments(context.args)
     if teacher is not None:
         arguments = with_teacher(design, arguments, teacher)
-    best = train_fully(complete(design, arguments, None if source is None else find_checkpoint(source)))
+    best = train_fully(complete(design, arguments, None if source is None else find_source(source)))
     typer.echo(f"best checkpoint: {printable(best)}")
     typer.echo(f"deploy it: ghostnas export --format onnx --weights {shell_word(str(best))}")

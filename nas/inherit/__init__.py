@@ -19,7 +19,7 @@ on_data.py         a source's classes and statistics on a data set
 child.py           all of the above for one design
 from_checkpoint.py from a checkpoint and a design's file to a model
 checkpoint.py      its file
-values.py          what is said of a tuned source
+values.py          what a source is, and what is said of a tuned one
 tuned.py           a source tuned on the user's data, kept in the cache folder
 from_tuned.py      a design that begins with a tuned source
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from nas.inherit.from_tuned import TAUGHT_STEPS, begin, tuned_start
     from nas.inherit.roles import describe
     from nas.inherit.tuned import how_to_tune, read_tuned, tune
-    from nas.inherit.values import Tuned
+    from nas.inherit.values import SCALES, FreshSource, SourceChoice, Tuned, default_steps, find_source, fresh_source
 
 __getattr__ = lazy(
     __name__,
@@ -64,6 +64,14 @@ __getattr__ = lazy(
             "read_tuned",
             "tune",
         ),
-        "values": ("Tuned",),
+        "values": (
+            "SCALES",
+            "FreshSource",
+            "SourceChoice",
+            "Tuned",
+            "default_steps",
+            "find_source",
+            "fresh_source",
+        ),
     },
 )

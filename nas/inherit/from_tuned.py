@@ -18,6 +18,7 @@ from nas.inherit.roles import describe
 from nas.inherit.stages import teach
 from nas.inherit.taylor import CPU
 from nas.inherit.tuned import Told, read_tuned, tune
+from nas.inherit.values import SourceChoice
 from nas.proxy import ProxySettings, TrainingLock, passing, threads
 from nas.util.machine_lock import MachineLock
 
@@ -76,7 +77,7 @@ def begin(
 
 
 def tuned_start(
-    checkpoint: Path,
+    source: SourceChoice,
     design: Path,
     data: DetectionData,
     imgsz: int,
@@ -85,10 +86,10 @@ def tuned_start(
     how: ProxySettings,
     told: Told,
 ) -> tuple[Any, float]:
-    """A design that begins with a checkpoint's channels, the checkpoint tuned on the data first.
+    """A design that begins with a source's channels, the source tuned on the data first.
 
     Args:
-        checkpoint: Any Ultralytics checkpoint of a detector.
+        source: Any Ultralytics checkpoint of a detector, or a YOLO11 with fresh weights.
         design: A model YAML.
         data: What it will be trained on.
         imgsz: Its input size in pixels.
@@ -101,7 +102,7 @@ def tuned_start(
         The model in evaluation mode, and the share of its parameters that comes from the source.
 
     Raises:
-        ModelError: The checkpoint or the design cannot be used, or nothing of the one fits the other.
+        ModelError: The source or the design cannot be used, or nothing of the one fits the other.
         DataError: The pictures cannot be read.
         ProxyError: The tuning diverged, or memory ran out.
         StorageError: The cache folder cannot be written.
@@ -109,7 +110,7 @@ def tuned_start(
     model = build_design(design, data)
     describe_file(model, str(design))  # before the source is tuned
     lock = MachineLock()
-    tuned = tune(checkpoint, tuned_on, tuned_at, how, lock, told)
+    tuned = tune(source, tuned_on, tuned_at, how, lock, told)
     share = begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, lock)
     model.names = dict(enumerate(data.names))
     return model.eval(), share

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nas.architecture import to_yaml
 from nas.data import DetectionData
 from nas.errors import StorageError
 from nas.inherit.child import describe_file
@@ -21,11 +22,10 @@ from nas.inherit.from_checkpoint import load_source
 from nas.inherit.on_data import calibrate, sample_of, take_classes
 from nas.inherit.roles import describe
 from nas.inherit.taylor import CPU, taylor
-from nas.inherit.values import Tuned
-from nas.model import Losses, know_bundled_blocks, register
+from nas.inherit.values import FreshSource, SourceChoice, Tuned
+from nas.model import Losses, build, know_bundled_blocks, register
 from nas.proxy import (
     FINE_TUNING,
-    SOURCE_STEPS,
     ProxySettings,
     Score,
     StateFile,
@@ -37,17 +37,18 @@ from nas.proxy import (
     train_proxy,
     validate,
 )
+from nas.space import yolo11
 from nas.util.atomic_files import torch_bytes, write_whole
 from nas.util.locks import wait_for_lock
 from nas.util.paths import cache_subdir
-from nas.util.provenance import versions
+from nas.util.provenance import file_digest, versions
 
 Told = Callable[[int, int], None]
 """How many steps are done, and of how many."""
 
 
 def tune(
-    checkpoint: Path,
+    source: SourceChoice,
     data: DetectionData,
     imgsz: int,
     settings: ProxySettings,
@@ -59,7 +60,7 @@ def tune(
     A tuning that was broken off goes on where it stood.
 
     Args:
-        checkpoint: Any Ultralytics checkpoint of a detector.
+        source: Any Ultralytics checkpoint of a detector, or a YOLO11 with fresh weights.
         data: The data set.
         imgsz: Input size in pixels: the largest of the designs that are to inherit.
         settings: How it is trained.
@@ -72,21 +73,20 @@ def tune(
         ProxyError: The training diverged, or memory ran out.
         StorageError: The cache folder cannot be written.
     """
-    steps = 0 if trained_on(checkpoint, data) else settings.steps
-    path = cache_subdir("sources") / f"{_identity(checkpoint, data, imgsz, settings, steps)}.pt"
+    steps = 0 if isinstance(source, Path) and trained_on(source, data) else settings.steps
+    path = cache_subdir("sources") / f"{_identity(source, data, imgsz, settings, steps)}.pt"
     with wait_for_lock(path.with_suffix(".lock")):  # another search may tune it now
         if not path.is_file():
             kept = StateFile(path.with_suffix(".state"))
-            made = _tuned(checkpoint, data, imgsz, settings, steps, kept, lock, told)
+            made = _tuned(source, data, imgsz, settings, steps, kept, lock, told)
             write_whole(path, torch_bytes(made))
             kept.drop()
         content = read_tuned(path)
-    return Tuned(path, checkpoint.absolute(), steps, Score(**content["score"]), imgsz, content["digest"])
+    named = str(source.absolute() if isinstance(source, Path) else source)
+    return Tuned(path, named, steps, Score(**content["score"]), imgsz, content["digest"])
 
 
-def how_to_tune(
-    steps: int = SOURCE_STEPS, device: str = "cpu", batch: int = 16, losses: Losses | None = None
-) -> ProxySettings:
+def how_to_tune(steps: int, device: str = "cpu", batch: int = 16, losses: Losses | None = None) -> ProxySettings:
     """How a source is tuned: always with the same seed, so that all searches on the same data share it.
 
     Args:
@@ -115,9 +115,8 @@ def trained_on(checkpoint: Path, data: DetectionData) -> bool:
     return tuple(source.names.values()) == data.names and data.digest in Path(str(given)).parts
 
 
-def _identity(checkpoint: Path, data: DetectionData, imgsz: int, settings: ProxySettings, steps: int) -> str:
-    with checkpoint.open("rb") as file:
-        known = hashlib.file_digest(file, "sha256").hexdigest()
+def _identity(source: SourceChoice, data: DetectionData, imgsz: int, settings: ProxySettings, steps: int) -> str:
+    known = file_digest(source) if isinstance(source, Path) else source.name
     precision = find_precision(settings.precision, find_device(settings.device))
     asked = [known, data.digest, data.fraction, imgsz, steps, settings.to_dict(), precision, *_made_with()]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
@@ -130,7 +129,7 @@ def _made_with() -> list[str]:
 
 
 def _tuned(
-    checkpoint: Path,
+    source: SourceChoice,
     data: DetectionData,
     imgsz: int,
     settings: ProxySettings,
@@ -140,9 +139,7 @@ def _tuned(
     told: Told,
 ) -> dict[str, Any]:
     with threads(1), passing(lock, CPU):
-        model = load_source(checkpoint)
-        describe_file(model, str(checkpoint))
-        take_classes(model, data.names)
+        model = _begun(source, data, imgsz)
         pictures = sample_of(data, imgsz)
         if not steps:
             calibrate(model, pictures)
@@ -159,6 +156,18 @@ def _tuned(
         scores = taylor(describe(model), model, pictures).scores
     model.args = {}
     return {"model": _bare(model), "scores": scores, "score": asdict(score), "digest": _digest(model, scores)}
+
+
+def _begun(source: SourceChoice, data: DetectionData, imgsz: int) -> Any:
+    """A source before its training, with the classes of the data."""
+    if isinstance(source, FreshSource):
+        model = build(to_yaml(yolo11(source.scale, imgsz), data.nc), seed=0)
+        model.names = dict(enumerate(data.names))
+        return model
+    model = load_source(source)
+    describe_file(model, str(source))
+    take_classes(model, data.names)
+    return model
 
 
 def _digest(model: Any, scores: dict[str, Tensor]) -> str:

@@ -84,6 +84,15 @@ class LatencyDevice:
         key: dict[str, Any] = self._ask({"do": "key", "settings": _plain(self.settings)})["key"]
         return {**key, "model": digest, "input_shape": [1, 3, imgsz, imgsz]}
 
+    def kind(self) -> dict[str, str]:
+        """What devices have in common whose latencies are compared: `device`, `runtime`, `runtime_version`.
+
+        Raises:
+            LatencyError: The device cannot be reached.
+        """
+        kind: dict[str, str] = self._ask({"do": "key", "settings": _plain(self.settings)})["kind"]
+        return kind
+
     def run_once(self, model: SizedModel) -> str:
         """Run a model once, without timing it, and check its outputs.
 

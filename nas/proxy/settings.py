@@ -110,6 +110,9 @@ BASELINE_RATES = (FINE_TUNING.lr, 0.002)
 SOURCE_STEPS = 600
 """For how long a source is tuned on the user's data before designs inherit from it."""
 
+SELF_STEPS = 1200
+"""For how long a source is trained on the user's data that begins with fresh weights."""
+
 LAST_RUNG = 1200
 """For how long the best candidates of a search that starts from a source are trained."""
 

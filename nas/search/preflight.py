@@ -1,6 +1,7 @@
 """What is checked before a search writes anything."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from nas.errors import (
@@ -66,7 +67,7 @@ def check_checkpoints(request: Request) -> None:
     from nas.model import build
     from nas.proxy import check_strides, load_known
 
-    if request.source is not None:
+    if isinstance(request.source, Path):
         scale_of(load_source(request.source), str(request.source))
     if request.proxy.teacher is not None:
         teacher = load_known(request.proxy.teacher)
@@ -92,11 +93,10 @@ def where_begun(study: StoredStudy, device: LatencyDevice, proxy: ProxySettings,
     kept: dict[str, Any] | None = study.attribute("begun")
     if kept is not None and complete:
         return kept
-    key = device.key()
-    # Of one kind are two containers on a machine, and two boards of a make; each has a number of its own.
+    kind = device.kind()  # two containers on a machine, and two boards of a make, are of one
     here = {
-        "device": key["device"].split(", machine ")[0],
-        "runtime": f"{key['runtime']} {key['runtime_version']}",
+        "device": kind["device"],
+        "runtime": f"{kind['runtime']} {kind['runtime_version']}",
         "arithmetic": find_precision(proxy.precision, find_device(proxy.device)),
     }
     for name, now in here.items():

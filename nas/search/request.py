@@ -1,15 +1,16 @@
 """What a user asks of a search, and the settings that follow from it."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nas.data import DetectionData
+from nas.inherit import FreshSource, SourceChoice
 from nas.latency import LOCAL, LatencySettings, parse_address
 from nas.proxy import SOURCE_STEPS, ProxySettings, steps_for_epochs
 from nas.search.sampler import Sampler
 from nas.space import SearchSpace
 from nas.study import DataChoice, Limits, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
+from nas.util.provenance import file_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,9 @@ class Request:
         max_seconds: No candidate begins after this many seconds.
         name: Name of the search, or None for a digest of the settings.
         out: Folder of all results.
-        source: Checkpoint whose channels candidates begin with, None from scratch.
-        source_steps: Steps for which it is tuned on the data first.
+        source: What candidates begin with: a checkpoint's channels, or those of a YOLO11 that is trained on the data
+            from fresh weights first; None where candidates themselves begin with fresh weights.
+        source_steps: Steps for which the source is trained on the data first.
         last_rung: Steps of the last rung, at which the best designs are trained in the end; None where there is none.
     """
 
@@ -52,7 +54,7 @@ class Request:
     max_seconds: float | None
     name: str | None
     out: Path
-    source: Path | None = None
+    source: SourceChoice | None = None
     source_steps: int = SOURCE_STEPS
     last_rung: int | None = None
 
@@ -76,7 +78,7 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
         ),
         sampler=request.sampler,
         start=StartChoice(
-            source=None if source is None else _identity(source),
+            source=None if source is None else source.name if isinstance(source, FreshSource) else _identity(source),
             source_steps=None if source is None else request.source_steps,
             last_rung=request.last_rung,
             seed_literals=request.seed_literals,
@@ -86,8 +88,7 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
 
 def _identity(path: Path) -> str:
     """A file's name and what tells its content from any other's."""
-    with path.open("rb") as file:
-        return f"{path.name} ({hashlib.file_digest(file, 'sha256').hexdigest()[:10]})"
+    return f"{path.name} ({file_digest(path)[:10]})"
 
 
 def _place(place: str) -> str:

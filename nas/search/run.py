@@ -1,23 +1,20 @@
 """A whole search, from what was asked to the results folder. The command line is a thin layer over `run_search`."""
 
-import os
 import time
 from dataclasses import replace
-from pathlib import Path
 
-from nas.data import DetectionData, check_memory, load, split_that_holds
+from nas.data import DetectionData
 from nas.errors import (
     LatencyError,
     ProxyError,
     StorageError,
     StudyError,
     TargetUnreachable,
-    UsageError,
 )
-from nas.inherit import Tuned
+from nas.inherit import SourceChoice, Tuned
 from nas.latency import Calibration, LatencyDevice, retry_while_disturbed
 from nas.proxy import BASELINE_RATES
-from nas.results import check_name, check_results, write
+from nas.results import write
 from nas.search.conclude import conclude
 from nas.search.eta import estimate_s
 from nas.search.evaluate import Evaluator, Task, evaluate
@@ -25,16 +22,16 @@ from nas.search.executors import inline, ray_tune
 from nas.search.feasibility import Feasibility, check
 from nas.search.last_rung import standing
 from nas.search.latency_filter import latency_predictor
-from nas.search.preflight import check_checkpoints, check_heads, check_last_rung, check_latency_device, where_begun
+from nas.search.plan import Plan, planned
+from nas.search.preflight import where_begun
 from nas.search.progress import Reporter
 from nas.search.proposals import Proposer
-from nas.search.request import Request, search_settings, with_steps
+from nas.search.request import Request
 from nas.search.scheduler import TrialScheduler
 from nas.search.source_baselines import scale_of
 from nas.space import points, shipped_literals
-from nas.study import STUDY_FILE, Annotate, Outcome, StoredStudy
+from nas.study import Annotate, Outcome, StoredStudy
 from nas.util.machine_lock import MachineLock
-from nas.util.paths import writable_dir
 from nas.util.worker_messages import follow
 
 
@@ -53,94 +50,83 @@ def run_search(
         GhostnasError: The search cannot be carried out as asked.
     """
     began = time.monotonic()
-    if request.budget < 1:
-        raise UsageError(f"--budget must be at least 1 trained candidate, got {request.budget}")
-    if request.name is not None:
-        check_name(request.name)
-    data = load(request.data, fraction=request.fraction, reading=reporter.reading)
-    request = with_steps(request, data)
-    check_last_rung(request)
-    settings = search_settings(request, data)
-    folder = request.out / (request.name or settings.default_name)
-    if request.data is not None and (key := split_that_holds(data.source, folder)) is not None:
-        raise UsageError(
-            f"the picture of {folder} would become one of `{key}:`, in whose folder it lies; choose another --out"
-        )
-    check_results(folder)
-    if request.workers:
-        ray_tune.home()
-    MachineLock()
-    device = LatencyDevice(request.latency)
-    if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: that is told below
-        check_heads(request)
-        check_checkpoints(request)
-        check_memory(data.train, max(request.space.choices["imgsz"]))
-        check_latency_device(device)
-    writable_dir(folder)
-    # A path that travels to other processes is absolute, whatever folder they run in.
-    source = None if request.data is None else str(data.source.absolute())
-    sizes = {d.name: len(d.choices) for d in request.space.dimensions}
-    study = StoredStudy(folder, settings, sizes, annotate)
+    plan = planned(request, reporter.reading)
+    study = StoredStudy(plan.folder, plan.settings, plan.sizes, annotate)
     try:
-        done = sum(r.status == "trained" for r in study.records())
-        reporter.opened(folder, settings, data, done)
-        begun = where_begun(study, device, request.proxy, complete=done >= request.budget)
-        tuned = None if request.source is None else _tuned(study, request, request.source, data, reporter)
-        task = Task(
-            limits=request.limits,
-            device=_calibrated(study, device, reporter),
-            proxy=request.proxy,
-            data=source,
-            fraction=request.fraction,
-            classes=data.nc,
-            folder=folder.absolute(),
-            data_digest=data.digest,
-            source=None if tuned is None else tuned.file,
-            last_rung=request.last_rung,
-            baseline_lrs=() if tuned is None else BASELINE_RATES,
-        )
-        with follow(task.folder, reporter.waiting):
-            found = _feasibility(study, request, task)
-            reporter.feasible(found)
-            if done < request.budget:
-                _estimate(request, task, found, study, reporter)
-            ended = _carry_out(study, request, task, found, reporter, evaluator)
-        finalists = conclude(study, task, reporter.finalists, reporter.waiting)
-        outcome = Outcome(
-            folder=folder,
-            settings=settings,
-            budget=request.budget,
-            records=study.records(),
-            baseline_records=study.baselines(),
-            repeats=study.repeats(),
-            begun=begun,
-            front=finalists.front,
-            baselines=finalists.baselines,
-            fastest_ms=found.fastest_ms,
-            slowest_ms=found.slowest_ms,
-            ended=ended,
-            seconds=time.monotonic() - began,
-            data_sizes={part.name: len(part) for part in (data.train, data.select, data.val)},
-            protocol=request.proxy.to_dict(),
-            data_yaml=source,
-            findings=data.findings,
-            promoted=finalists.promoted,
-            source=tuned,
-            standing=None if request.last_rung is None else standing(study),
-        )
-        try:
-            write(outcome)
-        except OSError as error:
-            raise StorageError(
-                f"cannot write in {folder}: {error.strerror or error}; the study is whole: make room, and the same "
-                "command writes the report"
-            ) from error
+        outcome = _searched(plan, study, reporter, evaluator, began)
+        _write(outcome)
         return outcome
     except TargetUnreachable:
         study.discard()  # so that the next try may have the same name and another target
         raise
     finally:
         study.close()
+
+
+def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Evaluator, began: float) -> Outcome:
+    request, data = plan.request, plan.data
+    done = sum(r.status == "trained" for r in study.records())
+    reporter.opened(plan.folder, plan.settings, data, done)
+    begun = where_begun(study, plan.device, request.proxy, complete=done >= request.budget)
+    tuned = None if request.source is None else _tuned(study, request, request.source, data, reporter)
+    task = _task(plan, _calibrated(study, plan.device, reporter), tuned)
+    with follow(task.folder, reporter.waiting):
+        found = _feasibility(study, request, task)
+        reporter.feasible(found)
+        if done < request.budget:
+            _estimate(request, task, found, study, reporter)
+        ended = _carry_out(study, request, task, found, reporter, evaluator)
+    finalists = conclude(study, task, reporter.finalists, reporter.waiting)
+    return Outcome(
+        folder=plan.folder,
+        settings=plan.settings,
+        budget=request.budget,
+        records=study.records(),
+        baseline_records=study.baselines(),
+        repeats=study.repeats(),
+        begun=begun,
+        front=finalists.front,
+        baselines=finalists.baselines,
+        fastest_ms=found.fastest_ms,
+        slowest_ms=found.slowest_ms,
+        ended=ended,
+        seconds=time.monotonic() - began,
+        data_sizes={part.name: len(part) for part in (data.train, data.select, data.val)},
+        protocol=request.proxy.to_dict(),
+        data_yaml=task.data,
+        findings=data.findings,
+        promoted=finalists.promoted,
+        source=tuned,
+        standing=None if request.last_rung is None else standing(study),
+    )
+
+
+def _write(outcome: Outcome) -> None:
+    try:
+        write(outcome)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write in {outcome.folder}: {error.strerror or error}; the study is whole: make room, and the same "
+            "command writes the report"
+        ) from error
+
+
+def _task(plan: Plan, device: LatencyDevice, tuned: Tuned | None) -> Task:
+    """What travels to the workers; its paths are absolute, whatever folder they run in."""
+    request, data = plan.request, plan.data
+    return Task(
+        limits=request.limits,
+        device=device,
+        proxy=request.proxy,
+        data=None if request.data is None else str(data.source.absolute()),
+        fraction=request.fraction,
+        classes=data.nc,
+        folder=plan.folder.absolute(),
+        data_digest=data.digest,
+        source=None if tuned is None else tuned.file,
+        last_rung=request.last_rung,
+        baseline_lrs=() if tuned is None else BASELINE_RATES,
+    )
 
 
 def _estimate(request: Request, task: Task, found: Feasibility, study: StoredStudy, reporter: Reporter) -> None:
@@ -162,7 +148,9 @@ def _calibrated(study: StoredStudy, device: LatencyDevice, reporter: Reporter) -
     return made
 
 
-def _tuned(study: StoredStudy, request: Request, source: Path, data: DetectionData, reporter: Reporter) -> Tuned:
+def _tuned(
+    study: StoredStudy, request: Request, source: SourceChoice, data: DetectionData, reporter: Reporter
+) -> Tuned:
     """The source of a search, tuned on its data; where nothing is left to train, what is known of it.
 
     Raises:

@@ -4,15 +4,14 @@ The checkpoint's own design at smaller input sizes, and the same design uniforml
 """
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from nas.architecture import Architecture
 from nas.errors import ModelError
+from nas.inherit import SCALES, FreshSource, SourceChoice
 from nas.space import UNIFORM_WIDTHS, Scale, attention_fits, yolo11
 
 SMALLEST_PX = 64
-_SCALES: tuple[Scale, ...] = ("n", "s", "m")
 
 Meets = Callable[[Architecture], bool]
 
@@ -32,7 +31,7 @@ def scale_of(source: Any, name: str) -> Scale:
     from nas.model import build
 
     found = _widths(describe_file(source, name))
-    for scale in _SCALES:
+    for scale in SCALES:
         if _widths(describe(build(to_yaml(yolo11(scale, SMALLEST_PX), 1), seed=0))) == found:
             return scale
     raise ModelError(
@@ -41,15 +40,16 @@ def scale_of(source: Any, name: str) -> Scale:
     )
 
 
-def default_space(checkpoint: Path) -> str:
-    """The space in which a search from a checkpoint looks by default: its own layout, narrowed part by part.
+def default_space(source: SourceChoice) -> str:
+    """The space in which a search from a source looks by default: its own layout, narrowed part by part.
 
     Raises:
         ModelError: It is no checkpoint of a detector, or none of YOLO11 n, s and m.
     """
     from nas.inherit import load_source
 
-    return f"narrowed-{scale_of(load_source(checkpoint), str(checkpoint))}"
+    scale = source.scale if isinstance(source, FreshSource) else scale_of(load_source(source), str(source))
+    return f"narrowed-{scale}"
 
 
 def _widths(table: Any) -> dict[str, tuple[int, int]]:

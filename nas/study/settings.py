@@ -77,8 +77,9 @@ class StartChoice:
     """What candidates begin with.
 
     Attributes:
-        source: File name and digest of the checkpoint whose channels proxies begin with, None from scratch.
-        source_steps: Steps for which it is tuned on the data first.
+        source: What has the channels that proxies begin with: file name and digest of a checkpoint, or `YOLO11n from
+            scratch`; None where proxies begin with fresh weights.
+        source_steps: Steps for which it is trained on the data first.
         last_rung: Steps of the last rung, None where there is none.
         seed_literals: Whether the shipped literals of the space were tried first.
     """

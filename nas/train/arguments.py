@@ -9,6 +9,7 @@ import yaml
 
 from nas.data import SOURCES_FILE, DetectionData, load
 from nas.errors import DataError, ModelError, UsageError
+from nas.inherit import SourceChoice
 from nas.model import Losses, is_nms_free, know_bundled_blocks, load_model, resumable
 from nas.proxy import check_strides, load_known
 from nas.results import Design
@@ -85,13 +86,13 @@ def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
     return arguments
 
 
-def complete(design: Design, arguments: Mapping[str, Any], source: Path | None = None) -> Training:
+def complete(design: Design, arguments: Mapping[str, Any], source: SourceChoice | None = None) -> Training:
     """A training with defaults filled in: the design's input size, its run's data, a folder for the results.
 
     Args:
         design: What to train.
         arguments: What the user asked for, which always wins.
-        source: An Ultralytics checkpoint whose channels the design begins with.
+        source: A checkpoint, or a YOLO11 with fresh weights, whose channels the design begins with.
 
     Raises:
         UsageError: There is no data, neither given nor known from a run; other weights were asked for as well; or
@@ -99,11 +100,7 @@ def complete(design: Design, arguments: Mapping[str, Any], source: Path | None =
         ModelError: The source is no checkpoint of a detector, or another checkpoint that was named is not there.
     """
     if source is not None:
-        if any(arguments.get(word) for word in ("pretrained", "resume")):
-            raise UsageError("--from, pretrained= and resume= all say what a training begins with; give one of them")
-        if design.path.suffix == ".pt":
-            raise UsageError(f"{design.path} has weights of its own; --from is for a design, a model YAML or a run")
-        load_known(str(source))
+        _check_source(design, arguments, source)
     for key in _OTHER_CHECKPOINTS:
         if isinstance(arguments.get(key), str) and not Path(arguments[key]).is_file():
             raise ModelError(f"{key}={arguments[key]}: there is no such checkpoint, and nothing is downloaded")
@@ -124,6 +121,16 @@ def complete(design: Design, arguments: Mapping[str, Any], source: Path | None =
     known = {**defaults, **asked}
     start = None if source is None else start_of(source, design, known, losses)
     return Training(design.path, *_data(design, arguments), known, losses, project, start)
+
+
+def _check_source(design: Design, arguments: Mapping[str, Any], source: SourceChoice) -> None:
+    """Raises UsageError where a training has another beginning too, ModelError where the source cannot be loaded."""
+    if any(arguments.get(word) for word in ("pretrained", "resume")):
+        raise UsageError("--from, pretrained= and resume= all say what a training begins with; give one of them")
+    if design.path.suffix == ".pt":
+        raise UsageError(f"{design.path} has weights of its own; --from is for a design, a model YAML or a run")
+    if isinstance(source, Path):
+        load_known(str(source))
 
 
 def _resumed(design: Design, arguments: Mapping[str, Any]) -> Training:

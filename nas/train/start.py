@@ -7,6 +7,7 @@ from typing import Any
 
 from nas.data import DetectionData, load
 from nas.errors import UsageError
+from nas.inherit import SourceChoice
 from nas.model import Losses
 from nas.proxy import ProxySettings
 from nas.results import Design
@@ -20,23 +21,23 @@ class Start:
     """What a training begins with.
 
     Attributes:
-        checkpoint: Whose channels the design inherits.
-        imgsz: The input size at which that checkpoint is tuned on the data first.
+        source: Whose channels the design inherits.
+        imgsz: The input size at which that source is trained on the data first.
         fraction: Share of the training pictures on which it is tuned.
         how: How it is tuned: as in the design's search, which has left it in the cache folder.
     """
 
-    checkpoint: Path
+    source: SourceChoice
     imgsz: int
     fraction: float
     how: ProxySettings
 
 
-def start_of(source: Path, design: Design, arguments: Mapping[str, Any], losses: Losses) -> Start:
+def start_of(source: SourceChoice, design: Design, arguments: Mapping[str, Any], losses: Losses) -> Start:
     """What a training begins with: a source tuned as in the design's search, else at the size of the training.
 
     Args:
-        source: An Ultralytics checkpoint of a detector.
+        source: An Ultralytics checkpoint of a detector, or a YOLO11 with fresh weights.
         design: The design.
         arguments: Of the training.
         losses: What it penalises.
@@ -46,7 +47,7 @@ def start_of(source: Path, design: Design, arguments: Mapping[str, Any], losses:
     """
     from torch import cuda
 
-    from nas.inherit import how_to_tune
+    from nas.inherit import default_steps, how_to_tune
 
     size = arguments.get("imgsz", 640)
     if not fits(size):
@@ -54,7 +55,7 @@ def start_of(source: Path, design: Design, arguments: Mapping[str, Any], losses:
     here = "cuda:0" if cuda.is_available() and str(arguments.get("device", "")) != "cpu" else "cpu"
     settings = design.provenance.get("settings", {})
     if not settings.get("source"):
-        return Start(source, size, 1.0, how_to_tune(device=here, losses=losses))
+        return Start(source, size, 1.0, how_to_tune(default_steps(source), here, losses=losses))
     searched = Losses(settings["class_loss"], settings["box_loss"])
     device = settings["train_device"] if here != "cpu" else "cpu"
     how = how_to_tune(settings["source_steps"], device, settings["batch"], searched)
@@ -81,16 +82,16 @@ def write_start(start: Start, design: Design, data: DetectionData, imgsz: int, p
 
     from nas.inherit import tuned_start, write_checkpoint
 
-    source = start.checkpoint
+    source = start.source
 
     tuned_on = data if start.fraction == 1 else load(str(data.source), fraction=start.fraction)
 
     def told(done: int, of: int) -> None:
         if done % 50 == 0 or done == of:
-            LOGGER.info(f"{source.name} is tuned on {data.name}: {done} of {of} steps")
+            LOGGER.info(f"{source.name} is trained on {data.name}: {done} of {of} steps")
 
     model, share = tuned_start(source, design.path, data, imgsz, tuned_on, start.imgsz, start.how, told)
-    LOGGER.info(f"{100 * share:.0f}% of the parameters begin with {source}, tuned on {data.name}")
+    LOGGER.info(f"{100 * share:.0f}% of the parameters begin with {source}, trained on {data.name}")
     path = writable_dir(project / "start") / f"{plain_name(design.path.stem)}.pt"
     write_checkpoint(model, path, imgsz, source.name)
     return path

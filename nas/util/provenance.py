@@ -1,5 +1,6 @@
 """Where a number comes from: versions and machine, for `run.json` and the reports."""
 
+import hashlib
 import os
 import platform
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import nas
 from nas.util.printable import shell_line
+from nas.util.processor import processor
 
 GRAPH = 2
 """One more whenever the same weights are rewritten into another graph (`rewrite/`), which takes another time."""
@@ -42,7 +44,7 @@ def versions() -> dict[str, str]:
 def host_machine() -> dict[str, str | int]:
     """Processor, cores and system of this machine; no host or user name."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count() or 0,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
@@ -53,10 +55,7 @@ def command() -> str:
     return shell_line([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.lower().startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or "unknown"
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,8 +10,8 @@ import torch
 
 from nas.architecture.ultralytics_yaml import to_yaml
 from nas.data import DetectionData
-from nas.errors import StorageError
-from nas.inherit import tuned
+from nas.errors import ModelError, StorageError
+from nas.inherit import SCALES, FreshSource, Tuned, default_steps, find_source, tuned
 from nas.inherit.from_tuned import begin
 from nas.inherit.tuned import how_to_tune, read_tuned, trained_on, tune
 from nas.model.builder import build
@@ -50,6 +50,27 @@ def test_it_is_tuned_once(small_data: DetectionData, checkpoint: Path, monkeypat
         assert validate(model, small_data.select, small_data, 64) == first.score
     monkeypatch.setattr(tuned, "train_proxy", None)
     assert tune(checkpoint, small_data, 64, HOW) == first
+
+
+def test_a_source_from_fresh_weights(small_data: DetectionData) -> None:  # noqa: F811
+    found = tune(FreshSource("n"), small_data, 64, HOW)
+    assert found.source == "self" and "trained from scratch for 3 steps: mAP50-95" in found.sentence
+    begun = build(to_yaml(yolo11("n", 64), small_data.nc), seed=0).state_dict()
+    model = read_tuned(found.file)["model"]
+    assert tuple(model.names.values()) == small_data.names
+    changed = [not torch.equal(value, begun[name]) for name, value in model.state_dict().items() if "conv" in name]
+    assert sum(changed) > len(changed) / 2
+    assert Tuned.from_dict(found.to_dict()) == found
+    assert tune(FreshSource("n"), small_data, 64, HOW) == found
+
+
+def test_words_of_fresh_sources(checkpoint: Path) -> None:
+    assert [find_source(word) for word in ("self", "self-s", "self-m")] == [FreshSource(scale) for scale in SCALES]
+    assert [default_steps(find_source(word)) for word in ("self", str(checkpoint))] == [1200, 600]
+    assert find_source(str(checkpoint)) == checkpoint
+    for word in ("self-x", "self.pt"):
+        with pytest.raises(ModelError, match=f"there is no checkpoint {word}"):
+            find_source(word)
 
 
 def test_what_changes_the_tuning_has_a_file_of_its_own(small_data: DetectionData, checkpoint: Path) -> None:  # noqa: F811

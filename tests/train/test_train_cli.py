@@ -113,7 +113,7 @@ def test_a_source_and_a_teacher_become_arguments(results: Path, trained: Path) -
     design = find_design("small", None, results)
     training = complete(design, {"epochs": 2}, trained)
     assert training.start is not None and "pretrained" not in training.arguments
-    assert (training.start.checkpoint, training.start.imgsz, training.start.how.steps) == (trained, 64, 600)
+    assert (training.start.source, training.start.imgsz, training.start.how.steps) == (trained, 64, 600)
     assert with_teacher(design, {}, trained) == {"distill_model": str(trained)}
     for asked in ({"pretrained": "other.pt"}, {"resume": True}):
         with pytest.raises(UsageError, match="give one of them"):

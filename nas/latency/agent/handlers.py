@@ -13,7 +13,7 @@ from nas.latency.protocol.collect import Slice, collect
 from nas.latency.protocol.estimate import Calibration, LatencyEstimate, fit
 from nas.latency.protocol.percentiles import observe
 from nas.latency.protocol.plan import PLANS, PROTOCOL, Plan
-from nas.latency.protocol.probe import Probe, ahead_of_others, fingerprint, probe
+from nas.latency.protocol.probe import Probe, ahead_of_others, device_kind, fingerprint, probe
 from nas.latency.protocol.quiet_gate import quiet_gate
 from nas.latency.runtimes.clock_scope import pictures_in, scoped
 from nas.latency.runtimes.registry import open_session, runtime_version
@@ -47,8 +47,12 @@ def key(digest: str, imgsz: int, settings: LatencySettings) -> dict[str, Any]:
 
 
 def key_here(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The key of a latency on this machine with the request's `settings`, without model and input shape."""
-    return {"key": key("", 0, LatencySettings(**request["settings"]))}
+    """The key of a latency on this machine with the request's `settings`, without model and input shape; and the part
+    of it that two devices of one kind share."""
+    settings = LatencySettings(**request["settings"])
+    found = key("", 0, settings)
+    shared = {name: found[name] for name in ("runtime", "runtime_version")}
+    return {"key": found, "kind": {"device": device_kind(settings.device), **shared}}
 
 
 def calibrate_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from nas.latency.protocol.gpu import gpu
+from nas.latency.protocol.gpu import Gpu, gpu
+from nas.util.processor import processor
 
 _STEAL_COLUMN = 8  # `cpuN user nice system idle iowait irq softirq steal ...`, see proc(5)
 _REST_S = 0.002
@@ -118,16 +119,6 @@ def probe(threads: int) -> Probe:
     )
 
 
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    fields = dict(line.partition(":")[::2] for line in lines if ":" in line)
-    named = {name.strip(): value.strip() for name, value in fields.items()}
-    return named.get("model name") or named.get("Model") or named.get("Hardware") or platform.machine()
-
-
 def _machine() -> str:
     """Eight digits that tell this machine from others of its kind: of systemd's machine-id, else of its name."""
     try:
@@ -138,10 +129,8 @@ def _machine() -> str:
 
 
 @cache
-def fingerprint(device: str = "cpu") -> str:
-    """One line that names the device and is the same in every process, for example `AMD EPYC, 2 cores, Linux
-    x86_64, machine 1f40fc92`. Two boards of one kind are two devices, and so are two GPUs of one kind: behind the
-    machine stands the GPU's own number, before it what it is and its driver.
+def device_kind(device: str = "cpu") -> str:
+    """One line that is the same for all devices of a kind, for example `AMD EPYC, 2 cores, Linux x86_64`.
 
     Args:
         device: `cpu`, or `cuda:N`.
@@ -149,10 +138,26 @@ def fingerprint(device: str = "cpu") -> str:
     Raises:
         LatencyError: There is no such GPU here.
     """
-    system = f"{platform.system()} {platform.machine()}"
-    base = f"{_cpu_model()}, {os.cpu_count()} cores, {system}, machine {_machine()}"
+    base, one = f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}", _gpu(device)
+    return base if one is None else f"{one.name}, driver {one.driver} ({base})"
+
+
+@cache
+def fingerprint(device: str = "cpu") -> str:
+    """One line that names the device and is the same in every process, for example `AMD EPYC, 2 cores, Linux
+    x86_64, machine 1f40fc92`. Two boards of one kind are two devices, and so are two GPUs of one kind: behind the
+    machine stands the GPU's own number.
+
+    Args:
+        device: `cpu`, or `cuda:N`.
+
+    Raises:
+        LatencyError: There is no such GPU here.
+    """
+    one = _gpu(device)
+    return f"{device_kind(device)}, machine {_machine()}{'' if one is None else f', GPU {one.uuid[:8]}'}"
+
+
+def _gpu(device: str) -> Gpu | None:
     kind, _, index = device.partition(":")
-    if kind == "cpu":
-        return base
-    one = gpu(int(index))
-    return f"{one.name}, driver {one.driver} ({base}, GPU {one.uuid[:8]})"
+    return None if kind == "cpu" else gpu(int(index))

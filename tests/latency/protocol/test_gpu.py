@@ -9,7 +9,7 @@ import pytest
 from nas.errors import LatencyError
 from nas.latency.protocol import gpu as gpus
 from nas.latency.protocol.gpu import Gpu, gpu
-from nas.latency.protocol.probe import fingerprint
+from nas.latency.protocol.probe import device_kind, fingerprint
 
 
 class Driver:
@@ -56,9 +56,11 @@ class Driver:
 
 @pytest.fixture(autouse=True)
 def no_name_is_kept() -> Iterator[None]:
-    fingerprint.cache_clear()
+    for named in (device_kind, fingerprint):
+        named.cache_clear()
     yield
-    fingerprint.cache_clear()
+    for named in (device_kind, fingerprint):
+        named.cache_clear()
 
 
 def test_a_gpu_is_the_one_that_cuda_gives_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,5 +99,6 @@ def test_the_name_tells_kind_and_driver_before_the_machine_and_the_gpu_after_it(
 ) -> None:
     monkeypatch.setattr(gpus, "_library", Driver("NVIDIA H200", "NVIDIA H200").open)
     one, other = fingerprint("cuda:0"), fingerprint("cuda:1")
-    assert one.startswith("NVIDIA H200, driver 580.159.04 (") and one.endswith(", GPU 01010101)")
-    assert one != other and one.split(", machine ")[0] == other.split(", machine ")[0]
+    assert one.startswith("NVIDIA H200, driver 580.159.04 (") and one.endswith(", GPU 01010101")
+    assert one != other and device_kind("cuda:0") == device_kind("cuda:1")
+    assert all(name.startswith(f"{device_kind('cuda:0')}, machine ") for name in (one, other))

@@ -80,9 +80,9 @@ def _state(facts: dict[str, Any]) -> str:
     parts = [f"{facts['cpus_allowed']} of {facts['cpus']} processors", f"load {facts['load_1m']:.1f}"]
     if facts["memory_free_bytes"] is not None:
         parts.append(f"{facts['memory_free_bytes'] / 2**30:.1f} GiB of memory free")
-    parts.append(f"governor {', '.join(facts['governors'])}" if facts["governors"] else "no governor is told")
+    parts.append(f"governor {', '.join(facts['governors'])}" if facts["governors"] else "no governor is known")
     hottest = max((zone["celsius"] for zone in facts["zones"]), default=None)
-    parts.append("no temperature is told" if hottest is None else f"hottest sensor {hottest:g} °C")
+    parts.append("no temperature is known" if hottest is None else f"hottest sensor {hottest:g} °C")
     if facts["throttle_events"]:
         parts.append(f"slowed down {facts['throttle_events']} times for heat since it was started")
     return ", ".join(parts)

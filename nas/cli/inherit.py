@@ -57,7 +57,7 @@ def _load(data: str | None):  # type: ignore[no-untyped-def]  # the type's modul
 
 
 def _lines(made: "Start") -> list[str]:
-    """A table with a row a part, its reasons below it, and what else is told."""
+    """A table with a row a part, its reasons below it, and what the importance is of."""
     params, taken, importance, kept = (
         sum(getattr(one, name) for one in made.sections) for name in ("params", "taken", "importance", "kept")
     )
@@ -68,7 +68,7 @@ def _lines(made: "Start") -> list[str]:
         )
         lines += [f"    {reason}" for reason in one.reasons]
     lines.append(_line("all", f"{params:,}", _share(taken, params), _share(kept, importance)))
-    return [*lines, made.told]
+    return [*lines, made.importance]
 
 
 def _line(part: str, params: str, inherited: str, importance: str) -> str:

@@ -29,7 +29,7 @@ class _Asked:
         file: The data YAML.
         state: Of the YAML's contents, and of all pictures and label files.
         source: What the YAML names.
-        reading: Is told how far the reading is.
+        reading: Called with the pictures that are read, and with all.
     """
 
     file: Path
@@ -37,7 +37,7 @@ class _Asked:
     source: Source = field(compare=False)
     reading: Reading | None = field(compare=False)
 
-    def told(self, done: int, of: int) -> None:
+    def report(self, done: int, of: int) -> None:
         """Pass on how far the reading is."""
         if self.reading is not None:
             self.reading(done, of)
@@ -50,7 +50,7 @@ def load(data: str | None, *, fraction: float = 1.0, seed: int = 0, reading: Rea
         data: An Ultralytics data YAML, or None for the embedded set, which is made on first use.
         fraction: Share of the training pictures that proxies learn from (a stratified sample).
         seed: Of that sample; the selection part depends on neither.
-        reading: Is told how far the first reading of the pictures is.
+        reading: Called as the pictures are read for the first time: how many are, and of how many.
 
     Raises:
         DataError: The data cannot be used; the message says why and where.
@@ -127,7 +127,7 @@ def _load(asked: _Asked, fraction: float, seed: int, *, embedded: bool) -> Detec
 def _read(asked: _Asked) -> tuple[Contents, Contents, dict[str, str], str | None]:
     """Train and val with their labels, the pixels of test's pictures, and why these are not known."""
     source = asked.source
-    pictures = read_pictures([*source.train.pictures, *source.val.pictures], asked.told)
+    pictures = read_pictures([*source.train.pictures, *source.val.pictures], asked.report)
     train, val = (
         read_contents(name, listed, source.yaml, [pictures[path] for path in listed.pictures])
         for name, listed in (("train", source.train), ("val", source.val))
@@ -136,7 +136,7 @@ def _read(asked: _Asked) -> tuple[Contents, Contents, dict[str, str], str | None
         why = source.no_test
         return train, val, {}, why and f"test: not compared with train and val: {why}"
     try:
-        seen = read_pictures(source.test.pictures, asked.told)
+        seen = read_pictures(source.test.pictures, asked.report)
     except DataError as error:  # no command reads test, so a picture of it stops none
         alone = {os.path.realpath(path): "" for path in source.test.pictures}
         return train, val, alone, f"test: compared with train and val by file alone, not by contents: {error}"

@@ -170,7 +170,7 @@ def _line(words: str, path: Path) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the words of Ultralytics, OpenCV and Pillow on a picture; what is wrong with it is told by an error.
+    """Without the words of Ultralytics, OpenCV and Pillow on a picture; what is wrong with it is an error.
 
     Threads that read pictures are started inside of it: entered by several at once it could stay quiet for ever.
     """

@@ -14,7 +14,7 @@ from nas.data.picture_files import Listed
 from nas.errors import DataError
 
 Reading = Callable[[int, int], None]
-"""Is told the pictures that were read and those that are to be read."""
+"""Called with the number of pictures that are read, and of all."""
 
 _AT_ONCE = 256
 
@@ -73,7 +73,7 @@ def read_pictures(paths: Sequence[Path], reading: Reading) -> dict[Path, Picture
 
     Args:
         paths: The picture files.
-        reading: Is told how far it is.
+        reading: Called as pictures are read.
 
     Raises:
         DataError: A picture cannot be read.

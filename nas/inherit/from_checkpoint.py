@@ -27,14 +27,14 @@ class Start:
         imgsz: Its input size in pixels.
         sections: What each of its parts took.
         classes: Class names.
-        told: What the importance is of.
+        importance: What the importance of channels is of, as a sentence.
     """
 
     model: Any
     imgsz: int
     sections: tuple[SectionAccount, ...]
     classes: tuple[str, ...]
-    told: str
+    importance: str
 
 
 def start(checkpoint: Path, design: Path, imgsz: int | None, data: DetectionData | None, repair: bool = True) -> Start:
@@ -65,14 +65,14 @@ def _start(checkpoint: Path, design: Path, imgsz: int | None, data: DetectionDat
     if data is None:
         names, classes = _classes(model, source)
         done = inherit(table, model, norms(table), classes)
-        told = "importance: norms of the source's weights; with --data, what its channels do on your pictures"
+        importance = "importance: norms of the source's weights; with --data, what its channels do on your pictures"
     else:
         names, classes = data.names, class_rows(data.names, tuple(source.names.values()))
         from nas.inherit.on_data import inherit_on_data  # its losses load torchvision, which takes seconds
 
-        done, told = inherit_on_data(source, model, data, imgsz, classes, repair=repair)
+        done, importance = inherit_on_data(source, model, data, imgsz, classes, repair=repair)
     model.names = dict(enumerate(names))
-    return Start(model.eval(), imgsz, accounts(done), names, told)
+    return Start(model.eval(), imgsz, accounts(done), names, importance)
 
 
 def load_source(checkpoint: Path) -> Any:

@@ -17,7 +17,7 @@ from nas.inherit.repair_boxes import refit_boxes
 from nas.inherit.roles import describe
 from nas.inherit.stages import teach
 from nas.inherit.taylor import CPU
-from nas.inherit.tuned import Told, read_tuned, tune
+from nas.inherit.tuned import OnStep, read_tuned, tune
 from nas.inherit.values import SourceChoice
 from nas.proxy import ProxySettings, TrainingLock, passing, threads
 from nas.util.machine_lock import MachineLock
@@ -84,7 +84,7 @@ def tuned_start(
     tuned_on: DetectionData,
     tuned_at: int,
     how: ProxySettings,
-    told: Told,
+    on_step: OnStep,
 ) -> tuple[Any, float]:
     """A design that begins with a source's channels, the source tuned on the data first.
 
@@ -96,7 +96,7 @@ def tuned_start(
         tuned_on: The same data, or the part of it on which the source is tuned.
         tuned_at: The input size at which the source is tuned; one that a search has tuned is not tuned again.
         how: How it is tuned.
-        told: Is told how far the tuning is.
+        on_step: Called after each step of the tuning.
 
     Returns:
         The model in evaluation mode, and the share of its parameters that comes from the source.
@@ -110,7 +110,7 @@ def tuned_start(
     model = build_design(design, data)
     describe_file(model, str(design))  # before the source is tuned
     lock = MachineLock()
-    tuned = tune(source, tuned_on, tuned_at, how, lock, told)
+    tuned = tune(source, tuned_on, tuned_at, how, lock, on_step)
     share = begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, lock)
     model.names = dict(enumerate(data.names))
     return model.eval(), share

@@ -43,8 +43,8 @@ from nas.util.locks import wait_for_lock
 from nas.util.paths import cache_subdir
 from nas.util.provenance import file_digest, versions
 
-Told = Callable[[int, int], None]
-"""How many steps are done, and of how many."""
+OnStep = Callable[[int, int], None]
+"""Called with the steps that are done, and with all."""
 
 
 def tune(
@@ -53,7 +53,7 @@ def tune(
     imgsz: int,
     settings: ProxySettings,
     lock: TrainingLock | None = None,
-    told: Told = lambda done, of: None,
+    on_step: OnStep = lambda done, of: None,
 ) -> Tuned:
     """Tune a source on a data set, or take what an earlier call left in the cache folder.
 
@@ -65,7 +65,7 @@ def tune(
         imgsz: Input size in pixels: the largest of the designs that are to inherit.
         settings: How it is trained.
         lock: Passed with every batch.
-        told: Is told how far the training is.
+        on_step: Called after each step.
 
     Raises:
         ModelError: The checkpoint cannot be used.
@@ -78,7 +78,7 @@ def tune(
     with wait_for_lock(path.with_suffix(".lock")):  # another search may tune it now
         if not path.is_file():
             kept = StateFile(path.with_suffix(".state"))
-            made = _tuned(source, data, imgsz, settings, steps, kept, lock, told)
+            made = _tuned(source, data, imgsz, settings, steps, kept, lock, on_step)
             write_whole(path, torch_bytes(made))
             kept.drop()
         content = read_tuned(path)
@@ -136,7 +136,7 @@ def _tuned(
     steps: int,
     kept: StateFile,
     lock: TrainingLock | None,
-    told: Told,
+    on_step: OnStep,
 ) -> dict[str, Any]:
     with threads(1), passing(lock, CPU):
         model = _begun(source, data, imgsz)
@@ -146,7 +146,7 @@ def _tuned(
     if steps:
         model.requires_grad_(True)
         result, model = train_proxy(
-            model, data, imgsz, settings, lock, observe=lambda done, _: told(done, steps), kept=kept
+            model, data, imgsz, settings, lock, observe=lambda done, _: on_step(done, steps), kept=kept
         )
         score = result.score
     else:

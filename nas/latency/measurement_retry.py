@@ -41,7 +41,7 @@ def retry_while_disturbed(
         sleep: Lets the given seconds pass.
         pauses_s: Before a disturbed device is asked again.
         clock: Seconds, for the time that a device has been away.
-        notice: Told in one line, each time, why there is no number yet and when it will be tried again.
+        notice: Called with one line, each time: why there is no number yet and when it will be tried again.
 
     Raises:
         Unmeasurable: The device was disturbed every time.
@@ -91,7 +91,7 @@ def repeat_until_precise(
         width: Half width of an answer's interval, as a share of it.
         enough: Whether an answer will do; by default one that is known to `SURE`.
         sleep: Lets the given seconds pass.
-        notice: Told in one line why it is measured again.
+        notice: Called with one line: why it is measured again.
 
     Raises:
         Unmeasurable: The device was too disturbed the first time.

@@ -80,7 +80,7 @@ def latencies_of(
         level: `screening` or `finalist`.
         fresh: Measure even when the cache has them.
         data: Data YAML whose pictures int8 is calibrated with and +nms detects in; the embedded set by default.
-        notice: Told in one line when a finalist measurement is made again because it was not sure.
+        notice: Called with one line when a finalist measurement is made again because it was not sure.
 
     Raises:
         ModelError: A model cannot be built or exported.

@@ -156,7 +156,7 @@ def _load_checkpoint(path: Path) -> DetectionModel:
 def is_nms_free(model: DetectionModel) -> bool:
     """Whether a model has one of our heads with one-to-one branches, which were made to detect without NMS.
 
-    Of a stock head with both kinds of branches Ultralytics deploys the one that needs NMS, unless it is told otherwise.
+    Of a stock head with both kinds of branches Ultralytics deploys the one that needs NMS, unless asked otherwise.
     """
     head = model.model[-1]
     return type(head).__name__ in REGISTERED and getattr(head, "one2one_cv2", None) is not None

@@ -39,7 +39,7 @@ def at_best_rate(
     Args:
         rates: The learning rates, at least one.
         train: What trains at one of them, each time from the beginning.
-        on_failure: Told of a rate without a score where there are others.
+        on_failure: Called with why a rate has no score, where others have one.
 
     Raises:
         ProxyError: There is no score at any rate.

@@ -52,8 +52,8 @@ def train_proxy(
         imgsz: Side of the square input.
         settings: How to train.
         lock: Passed with every batch, so that nothing computes while a latency is measured.
-        observe: Told after every step how many there have been, with the model of averaged weights (its BatchNorm
-            statistics are not theirs; it must not be changed).
+        observe: Called after every step with how many there have been, and with the model of averaged weights (its
+            BatchNorm statistics are not theirs; it must not be changed).
         kept: Where the state is kept, so that the same call goes on after it was broken off; whoever needs it no more
             drops it. None keeps nothing.
 

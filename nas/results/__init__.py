@@ -1,4 +1,4 @@
-"""The results folder: found by name, written, told in sentences."""
+"""The results folder: found by name, written, reported in sentences."""
 
 from typing import TYPE_CHECKING
 

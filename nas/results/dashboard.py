@@ -1,7 +1,7 @@
 """Serves a run's study with optuna-dashboard, for looking only.
 
 The dashboard has no authentication and could delete the study of a search in progress, so it listens on the
-loopback address unless told otherwise, and every request that would change the study is refused.
+loopback address unless another is given, and every request that would change the study is refused.
 """
 
 import errno

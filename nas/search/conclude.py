@@ -43,7 +43,7 @@ def conclude(
         study: The stored study; confirmed finals are kept with it and not repeated.
         task: How the search evaluates.
         on_step: Called with the labels of finalists before they are measured together.
-        on_wait: Told why a finalist's latency has to wait, or stays unconfirmed.
+        on_wait: Called with why a finalist's latency has to wait, or stays unconfirmed.
 
     Raises:
         LatencyError: A finalist could not be measured, for another reason than a disturbed device.

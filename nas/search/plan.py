@@ -67,7 +67,7 @@ def planned(request: Request, reading: Callable[[int, int], None]) -> Plan:
         ray_tune.home()
     MachineLock()
     device = LatencyDevice(request.latency)
-    if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: that is told below
+    if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: the study says that below
         check_heads(request)
         check_checkpoints(request)
         check_memory(data.train, max(request.space.choices["imgsz"]))

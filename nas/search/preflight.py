@@ -25,7 +25,7 @@ from nas.util.provenance import host_machine, versions
 
 
 def check_latency_device(device: LatencyDevice) -> None:
-    """What a new search cannot do without is told before anything is written: the device, and the runtime on it.
+    """What a new search cannot do without is checked before anything is written: the device, and the runtime on it.
 
     Raises:
         LatencyError: The device cannot be reached, has not got the runtime or cannot run a model in it; or this machine

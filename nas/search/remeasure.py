@@ -60,7 +60,7 @@ def remeasure(
     Args:
         records: The designs; `TOGETHER` at a time are as many as have been tried.
         task: How the search evaluates.
-        on_wait: Told why a latency has to wait, or stays unconfirmed.
+        on_wait: Called with why a latency has to wait, or stays unconfirmed.
         last: Labels of those whose weights are of the last rung, not of their proxy.
         patient: Whether to wait for a minute where the device is disturbed, for a design that may meet the target.
 

@@ -130,11 +130,11 @@ def _task(plan: Plan, device: LatencyDevice, tuned: Tuned | None) -> Task:
 
 
 def _estimate(request: Request, task: Task, found: Feasibility, study: StoredStudy, reporter: Reporter) -> None:
-    """Tell how long the rest takes; a search does not end because that cannot be told."""
+    """Report how long the rest takes; a search does not end because that cannot be estimated."""
     try:
         reporter.estimated(estimate_s(request, task, found, study))
     except (LatencyError, ProxyError) as error:
-        reporter.waiting(f"how long the search will take cannot be told: {error}")
+        reporter.waiting(f"how long the search will take cannot be estimated: {error}")
 
 
 def _calibrated(study: StoredStudy, device: LatencyDevice, reporter: Reporter) -> LatencyDevice:

@@ -41,7 +41,7 @@ PARENTS = 3
 """So many of the best designs are mutated."""
 _MAX_DRAWS = 2000
 _MISSED = 0.01
-"""The least by which a design that misses a limit is told to miss, whatever the limit."""
+"""The least by which a design that misses a limit misses for Optuna, whatever the limit."""
 
 Sampler = Literal["gp", "tpe", "random"]
 
@@ -124,7 +124,7 @@ def propose(
         point, origin = space.sample(rng), "random"
     else:
         front = role(number) == "front"
-        # A limit on size is learnt by Optuna's sampler: it is told by how much a design misses.
+        # A limit on size is learnt by Optuna's sampler: its constraint is by how much a design misses.
         by_latency = all(one.meets or one.latency_ms > target_ms for one in history)
         if sampler == "gp" and by_latency and not front:
             point, origin = (
@@ -225,7 +225,7 @@ def _ask(
         directions: list[Literal["maximize", "minimize"]] = ["maximize", "minimize"] if front else ["maximize"]
         study = optuna.create_study(directions=directions, sampler=_sampler(sampler, seed))
         for point in history:
-            # A point that was never trained is told with the worst accuracy seen, and that it misses: as a pruned one
+            # A point that was never trained gets the worst accuracy seen, and misses: as a pruned one
             # its latency would be hidden from the sampler.
             values = [worst if point.accuracy is None else point.accuracy, point.latency_ms][: len(directions)]
             missed_by = math.log(point.latency_ms / target_ms)

@@ -70,8 +70,8 @@ def _report(path: Path, document: Document, problems: Iterable[Problem]) -> Spac
     lines = sorted(
         (document.line(problem.location), f"`{dotted(problem.location)}` {problem.text}") for problem in problems
     )
-    told = [f"{path}:{line}: {text}" for line, text in dict.fromkeys(lines)]
-    return SpaceError(*(told if len(told) == 1 else [f"{len(told)} problems in a search space:", *told]))
+    found = [f"{path}:{line}: {text}" for line, text in dict.fromkeys(lines)]
+    return SpaceError(*(found if len(found) == 1 else [f"{len(found)} problems in a search space:", *found]))
 
 
 def read_space_file(path: Path) -> SpaceFile:

@@ -2,8 +2,8 @@
 
 One SQLite file `study.db` holds two Optuna studies: `search` (the candidates; one integer index a dimension as
 parameters) and `baselines` (known designs, trained in the same way, outside the budget). Every finished trial is on
-disk before the next begins. A trial found running when a study is opened was orphaned by a kill: it is told as failed,
-and its point is tried again.
+disk before the next begins. A trial found running when a study is opened was orphaned by a kill: it becomes a failed
+trial, and its point is tried again.
 """
 
 import shutil
@@ -160,7 +160,7 @@ class StoredStudy:
             mark_feasible(self._storage, trial_id, over_target(evaluation, self.target_ms))
             if evaluation.score is None:
                 self._storage.set_trial_user_attr(trial_id, "map_imputed", True)
-            # The status comes last: a trial that has one is complete, even when it is killed before it is told.
+            # The status comes last: a trial that has one is complete, even when it is killed before `tell`.
             self._storage.set_trial_user_attr(trial_id, "status", evaluation.status)
             self._tell(name, number, evaluation)
         record = self._read_again(name, number)
@@ -186,8 +186,8 @@ class StoredStudy:
     def orphans(self) -> list[Record]:
         """Settle every running trial; returns the interrupted candidates that are still to be tried again.
 
-        A trial whose evaluation is stored already was killed just before it was told, and is told now; the others are
-        told as failed by interruption.
+        A trial whose evaluation is stored already was killed just before `tell`, which is made up for; the others
+        fail by interruption.
         """
         for name, records in self._records.items():
             for record in [one for one in records if one.status == "running"]:
@@ -238,7 +238,7 @@ def over_target(evaluation: Evaluation, target_ms: float) -> float:
 
 
 def told_accuracy(evaluation: Evaluation, known: Sequence[float]) -> float:
-    """The accuracy that Optuna is told: of a rejected candidate the worst one seen (`map_imputed`, never reported)."""
+    """The accuracy that Optuna gets: of a rejected candidate the worst one seen (`map_imputed`, never reported)."""
     return min(known, default=0.0) if evaluation.score is None else evaluation.score.map50_95
 
 
@@ -286,7 +286,7 @@ class _Found:
 
 
 def _open(path: Path) -> "tuple[optuna.storages.RDBStorage, _Found]":
-    """Open a study file and read all of it once, so that what cannot be read is told before anything is done.
+    """Open a study file and read all of it once, so that what cannot be read is an error before anything is done.
 
     Raises:
         StudyError: It is no study, or one of another version.
@@ -306,8 +306,8 @@ def _open(path: Path) -> "tuple[optuna.storages.RDBStorage, _Found]":
     except Exception as error:
         if storage is not None:
             _close(storage)
-        told = (str(error) or type(error).__name__).splitlines()[0]
-        why = "it holds no search" if isinstance(error, KeyError) else f"{told} (made by another version?)"
+        says = (str(error) or type(error).__name__).splitlines()[0]
+        why = "it holds no search" if isinstance(error, KeyError) else f"{says} (made by another version?)"
         raise StudyError(f"{path} cannot be read as a ghostnas study: {why}") from error
 
 

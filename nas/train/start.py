@@ -63,7 +63,7 @@ def start_of(source: SourceChoice, design: Design, arguments: Mapping[str, Any],
 
 
 def write_start(start: Start, design: Design, data: DetectionData, imgsz: int, project: Path) -> Path:
-    """The checkpoint that a training begins with, in the folder of the trainings; what it takes is told.
+    """The checkpoint that a training begins with, in the folder of the trainings; says what it takes.
 
     Args:
         start: What it begins with.
@@ -86,11 +86,11 @@ def write_start(start: Start, design: Design, data: DetectionData, imgsz: int, p
 
     tuned_on = data if start.fraction == 1 else load(str(data.source), fraction=start.fraction)
 
-    def told(done: int, of: int) -> None:
+    def on_step(done: int, of: int) -> None:
         if done % 50 == 0 or done == of:
             LOGGER.info(f"{source.name} is trained on {data.name}: {done} of {of} steps")
 
-    model, share = tuned_start(source, design.path, data, imgsz, tuned_on, start.imgsz, start.how, told)
+    model, share = tuned_start(source, design.path, data, imgsz, tuned_on, start.imgsz, start.how, on_step)
     LOGGER.info(f"{100 * share:.0f}% of the parameters begin with {source}, trained on {data.name}")
     path = writable_dir(project / "start") / f"{plain_name(design.path.stem)}.pt"
     write_checkpoint(model, path, imgsz, source.name)

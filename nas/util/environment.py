@@ -1,7 +1,7 @@
 """What notebooks, job schedulers and other launchers put around a process, made harmless before a command begins.
 
-Nothing of it may change a number or end a search: what cannot be made harmless is told in one line. What the libraries
-below must be told is in `offline.py`.
+Nothing of it may change a number or end a search: what cannot be made harmless is reported in one line. What
+Ultralytics needs is in `ultralytics_env.py`.
 """
 
 import os

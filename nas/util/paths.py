@@ -26,7 +26,7 @@ def cache_dir() -> Path:
     if setting:
         folder = os.path.expanduser(setting)
     else:
-        import platformdirs  # not where only the standard library is, on a device, whose agent is told the folder
+        import platformdirs  # not where only the standard library is, on a device, whose agent is given the folder
 
         if not os.path.isabs(os.environ.get("XDG_CACHE_HOME", "/")):
             del os.environ["XDG_CACHE_HOME"]  # which the XDG specification calls invalid, and to be ignored

@@ -20,7 +20,7 @@ def post(folder: Path, text: str) -> None:
 
 @contextmanager
 def follow(folder: Path, show: Callable[[str], None], every_s: float = 1.0) -> Iterator[None]:
-    """Pass on each line that is told during the block, within `every_s` seconds, and at last what is left.
+    """Pass on each line that is posted during the block, within `every_s` seconds, and at last what is left.
 
     Args:
         folder: The search's folder.

@@ -40,7 +40,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_is_tuned_once(small_data: DetectionData, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     seen: list[tuple[int, int]] = []
-    first = tune(checkpoint, small_data, 64, HOW, told=lambda done, of: seen.append((done, of)))
+    first = tune(checkpoint, small_data, 64, HOW, on_step=lambda done, of: seen.append((done, of)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert first.steps == 3 and first.imgsz == 64
     content = read_tuned(first.file)
@@ -88,7 +88,7 @@ def test_one_that_is_broken_off_goes_on(small_data: DetectionData, checkpoint: P
     class Stop(BaseException):
         pass
 
-    def told(done: int, _: int) -> None:
+    def on_step(done: int, _: int) -> None:
         if done == 2:
             raise Stop
 
@@ -98,9 +98,9 @@ def test_one_that_is_broken_off_goes_on(small_data: DetectionData, checkpoint: P
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tuned.StateFile, "__init__", _eager)
         with pytest.raises(Stop):
-            tune(checkpoint, small_data, 64, HOW, told=told)
+            tune(checkpoint, small_data, 64, HOW, on_step=on_step)
         seen: list[int] = []
-        again = tune(checkpoint, small_data, 64, HOW, told=lambda done, _: seen.append(done))
+        again = tune(checkpoint, small_data, 64, HOW, on_step=lambda done, _: seen.append(done))
     assert seen == [3] and again == whole
     assert all(
         torch.equal(value, expected[name]) for name, value in read_tuned(again.file)["model"].state_dict().items()

@@ -5,13 +5,13 @@ from nas.latency.artifacts.onnx_graph import arithmetic, fixed, lists_weights, p
 from nas.latency.types import LatencySettings
 
 _CONVERTED = ("float16", "int8")
-"""Precisions that a file is converted to; for the others the runtime is told."""
+"""Precisions that a file is converted to; for the others the runtime converts."""
 
 _SIZED = ("ncnn", "tensorrt")
 """Runtimes that need every size."""
 
 _AS_WRITTEN = ("onnxruntime", "tensorrt")
-"""Runtimes that compute in the types of the file; the others choose by themselves, as they are told."""
+"""Runtimes that compute in the types of the file; the others choose by themselves, as their settings say."""
 
 
 def ready(name: str, onnx: bytes, imgsz: int, settings: LatencySettings) -> tuple[bytes, bool]:

@@ -88,10 +88,10 @@ def read_profile(path: Path) -> ProfileFile:
     except ValidationError as error:
         problems += [_problem(item) for item in error.errors()]
     if problems:
-        told = sorted(
+        wrong = sorted(
             (document.line(problem.location), f"`{problem.location[0]}` {problem.text}") for problem in problems
         )
-        raise UsageError("\n".join(f"{path}:{line}: {text}" for line, text in told))
+        raise UsageError("\n".join(f"{path}:{line}: {text}" for line, text in wrong))
     return file
 
 

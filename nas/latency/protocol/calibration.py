@@ -1,8 +1,8 @@
 """What the two references take on a quiet device: measured once, then the unit of every latency there.
 
 Kept in the device's cache folder by device, runtime, version, precision and threads. A machine's speed drifts by hours
-and by neighbours; as long as a calibration stays, numbers of different days are comparable, because each is told at the
-calibrated clock and memory. A calibration is made again when it is asked for, or when the device turns out clearly
+and by neighbours; as long as a calibration stays, numbers of different days are comparable, because each is given at
+the calibrated clock and memory. A calibration is made again when it is asked for, or when the device turns out clearly
 faster than it was then: it was not quiet.
 """
 

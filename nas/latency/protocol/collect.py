@@ -72,7 +72,7 @@ Gate = Callable[[Slice], Disturbance | None]
 
 
 Judge = Callable[[Sequence[Slice]], bool]
-"""Told the slices so far, from `Plan.first_look` on; whether they are enough."""
+"""Called with the slices so far, from `Plan.first_look` on; whether they are enough."""
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ lint: $(READY)
 slow: $(READY)
 	$(VENV)/bin/pytest -m slow
 
-# How well proxies rank the architectures that were trained long (docs/explanation/proxies.md); from tables, in seconds.
+# How well proxies rank the architectures that were trained long (docs/development/proxy-figures.md); from tables, in seconds.
 proxy-report: $(READY)
 	$(VENV)/bin/python -m benchmarks.proxies.quality
 	$(VENV)/bin/python -m benchmarks.proxies.quality --held-out

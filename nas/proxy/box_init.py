@@ -2,7 +2,7 @@
 
 Ultralytics' heads begin with all distances equally probable, so with sides `(reg_max - 1) / 2` cells from the centre:
 7.5 with 16 distances, which on a proxy's small maps is more than the picture, 1.5 with 4. Whose boxes begin far off
-is later to learn, and so a short training ranks designs by where their heads began (docs/explanation/proxies.md).
+is later to learn, and so a short training ranks designs by where their heads began (docs/development/proxy-figures.md).
 """
 
 from collections.abc import Iterator

@@ -27,7 +27,7 @@ class ProxySettings:
         threads: Torch threads; with one thread on a CPU the same seed gives the same bits.
         device: `cpu`, `cuda` or `cuda:N`.
         horizon: Length of the learning rate's course, in trainings, at least 1. At 2 a training is the first half of
-            one that is twice as long: it ranks as well as the whole (docs/explanation/proxies.md). At 1 the rate
+            one that is twice as long: it ranks as well as the whole (docs/development/proxy-figures.md). At 1 the rate
             falls to its end.
         warmup: Share of the course in which the learning rate rises linearly.
         final_lr: Learning rate at the end of the course, as a share of `lr`; between the two it follows a cosine.

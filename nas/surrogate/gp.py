@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 # Shares of the scores' variance, and the length scale in typical distances between designs.
 _NOISES = (0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85)
 # Linear, smooth, and what a design shares with no other, of which there must be much: with less, the order follows the
-# trend with size, and what beats the trend is lost (docs/explanation/proxies.md).
+# trend with size, and what beats the trend is lost (docs/development/proxy-figures.md).
 _PARTS = ((0.3, 0.2, 0.5), (0.1, 0.4, 0.5), (0.12, 0.08, 0.8))
 _LENGTHS = (0.7, 1.5, 3.0)
 _SELF = 1e-3  # a length that reaches no other design

@@ -2,7 +2,7 @@
 
 One short training is one noisy number. Designs that are alike score alike, so the scores of the others tell how much of
 it was luck: the posterior mean is nearer to the truth, and its interval says which designs cannot be told apart.
-Whether it also ranks better was measured (docs/explanation/proxies.md): with several seeds of a design, not with
+Whether it also ranks better was measured (docs/development/proxy-figures.md): with several seeds of a design, not with
 one each.
 """
 

@@ -12,7 +12,8 @@ from nas.inherit.child import SectionAccount, accounts, describe_file, inherit
 from nas.inherit.class_rows import class_rows
 from nas.inherit.importance import norms
 from nas.model import load_model
-from nas.proxy import load_known, threads
+from nas.proxy import load_known
+from nas.util.torch_threads import threads
 
 _STOCK_SIZE = 640
 _HEADS = ("Detect", "SlimDetect", "MBConvDetect")

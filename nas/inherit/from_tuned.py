@@ -19,8 +19,9 @@ from nas.inherit.stages import teach
 from nas.inherit.taylor import CPU
 from nas.inherit.tuned import OnStep, read_tuned, tune
 from nas.inherit.values import SourceChoice
-from nas.proxy import ProxySettings, TrainingLock, passing, threads
+from nas.proxy import ProxySettings, TrainingLock, passing
 from nas.util.machine_lock import MachineLock
+from nas.util.torch_threads import threads
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,8 +29,8 @@ from nas.proxy import (
     optimizer_of,
     passing,
     set_learning_rate,
-    threads,
 )
+from nas.util.torch_threads import threads
 
 _CHANGED = 0.3  # share of the pictures that are changed in size, place and colour
 _FLOOR = 0.1  # of the mean variance, added to each channel's: channels that are nearly dead have nothing to learn

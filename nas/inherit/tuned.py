@@ -33,7 +33,6 @@ from nas.proxy import (
     find_device,
     find_precision,
     passing,
-    threads,
     train_proxy,
     validate,
 )
@@ -42,6 +41,7 @@ from nas.util.atomic_files import torch_bytes, write_whole
 from nas.util.locks import wait_for_lock
 from nas.util.paths import cache_subdir
 from nas.util.provenance import file_digest, versions
+from nas.util.torch_threads import threads
 
 OnStep = Callable[[int, int], None]
 """Called with the steps that are done, and with all."""

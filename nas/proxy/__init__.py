@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from nas.proxy.augment import augmented, plain_images
     from nas.proxy.batch_order import Order
     from nas.proxy.best_rate import Trained, at_best_rate
-    from nas.proxy.device import TrainingLock, find_device, find_precision, passing, settle, threads
+    from nas.proxy.device import TrainingLock, find_device, find_precision, passing, settle
     from nas.proxy.ema import recalibrate
     from nas.proxy.loss import check_strides, loss_of
     from nas.proxy.pretrained import load_known
@@ -46,7 +46,6 @@ __getattr__ = lazy(
             "find_precision",
             "passing",
             "settle",
-            "threads",
         ),
         "ema": ("recalibrate",),
         "loss": (

@@ -109,18 +109,3 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
         precision: In what.
     """
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Use that many torch threads inside, and as many as before afterwards.
-
-    Args:
-        count: Threads.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -17,7 +17,7 @@ from nas.errors import ProxyError
 from nas.proxy.augment import augmented
 from nas.proxy.batch_order import Order
 from nas.proxy.box_init import begin_with_boxes
-from nas.proxy.device import TrainingLock, find_device, find_precision, passing, threads
+from nas.proxy.device import TrainingLock, find_device, find_precision, passing
 from nas.proxy.ema import AveragedWeights, recalibrate
 from nas.proxy.fast_depthwise import quick_depthwise
 from nas.proxy.loss import Objective
@@ -25,6 +25,7 @@ from nas.proxy.memory import enough_memory, release
 from nas.proxy.resume_state import StateFile, TrainingState
 from nas.proxy.settings import ProxyResult, ProxySettings
 from nas.proxy.validation import check_classes, validate  # also prepares Ultralytics for offline use
+from nas.util.torch_threads import threads
 
 Observe = Callable[[int, nn.Module], None]
 

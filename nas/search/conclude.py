@@ -25,8 +25,6 @@ from nas.study import (
 )
 from nas.util.pareto import limited_front_indices
 
-_KEPT_AS = "finals"
-
 
 def conclude(
     study: StoredStudy,
@@ -49,7 +47,7 @@ def conclude(
         LatencyError: A finalist could not be measured, for another reason than a disturbed device.
     """
     last = last_rungs(study)
-    kept: dict[str, dict[str, Any]] = study.attribute(_KEPT_AS) or {}
+    kept: dict[str, dict[str, Any]] = study.attribute("finals") or {}
     # A final is of one file, so it is kept by the name of its weights.
     finals = {weights: FinalMeasurement.from_dict(value) for weights, value in kept.items()}
 
@@ -62,7 +60,7 @@ def conclude(
             steady = all(final.remeasured for final in finals.values())
             found = remeasure(some, task, on_wait, last, patient=steady)
             finals.update(zip(map(weights, some), found, strict=True))
-            study.keep(_KEPT_AS, {name: final.to_dict() for name, final in finals.items() if final.remeasured})
+            study.keep("finals", {name: final.to_dict() for name, final in finals.items() if final.remeasured})
 
     baselines, trained = study.trained_baselines(), study.trained()
     known = estimates([*baselines, *trained], study.repeats())

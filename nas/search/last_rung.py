@@ -15,7 +15,6 @@ from typing import Any, Self
 from nas.search.pending_trial import NoTrial, Promotion
 from nas.search.progress import LastPhase
 from nas.study import (
-    SCORES,
     TOP_K,
     Estimates,
     LastRung,
@@ -27,11 +26,6 @@ from nas.study import (
     most_accurate,
     read_last_rungs,
 )
-
-_PROMOTED = "promotion"
-
-
-_FAILURES = "last_rung_failures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +97,7 @@ class Promotions:
         kept = _Kept.of(study)
         own = {label: failure for label, failure in kept.failures.items() if failure["scores"] < len(kept.scores)}
         if own != kept.failures:
-            study.keep(_FAILURES, own)
+            study.keep("last_rung_failures", own)
 
     def next(self, parallel: int) -> tuple[TrainedRecord, Promotion] | NoTrial:
         """The next design, or why there is none now; every trial has ended.
@@ -126,7 +120,7 @@ class Promotions:
 
     def done(self, label: str, last: LastRung) -> None:
         """Keep what a training gave."""
-        self._study.keep(SCORES, {**(self._study.attribute(SCORES) or {}), label: last.to_dict()})
+        self._study.keep("last_rung", {**(self._study.attribute("last_rung") or {}), label: last.to_dict()})
         self._study.annotate(_trained(self._study)[label])
         self._running.discard(label)
         self._here += 1
@@ -135,7 +129,7 @@ class Promotions:
         """Keep why a training gave nothing; the next of its list takes the place."""
         kept = _Kept.of(self._study)
         failure = {"reason": reason, "scores": len(kept.scores)}
-        self._study.keep(_FAILURES, {**kept.failures, label: failure})
+        self._study.keep("last_rung_failures", {**kept.failures, label: failure})
         self._running.discard(label)
 
     @property
@@ -164,7 +158,7 @@ class Promotions:
         known = estimates(list(trained.values()), study.repeats())
         found = shortlists(study.records(), study.baselines(), known, study.target_ms)
         lists = [{"places": one.places, "labels": list(one.labels)} for one in found]
-        study.keep(_PROMOTED, {"trained": len(trained), "lists": lists})
+        study.keep("promotion", {"trained": len(trained), "lists": lists})
 
     def _proxies(self, scores: Collection[LastRung], trained: Collection[Record]) -> float:
         """How many evaluations take as long as one training at the last rung: as measured, or by the steps."""
@@ -193,9 +187,9 @@ class _Kept:
     @classmethod
     def of(cls, study: StoredStudy) -> Self:
         kept = study.attributes()
-        decision = kept.get(_PROMOTED, {"trained": None, "lists": []})
+        decision = kept.get("promotion", {"trained": None, "lists": []})
         lists = [Shortlist(one["places"], tuple(one["labels"])) for one in decision["lists"]]
-        return cls(read_last_rungs(kept), decision["trained"], lists, kept.get(_FAILURES, {}))
+        return cls(read_last_rungs(kept), decision["trained"], lists, kept.get("last_rung_failures", {}))
 
     @property
     def promoted(self) -> tuple[str, ...]:

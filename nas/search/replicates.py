@@ -7,7 +7,7 @@ interrupted or failed is tried again by the next search that opens it.
 
 from nas.search.pending_trial import NoTrial, Replicate
 from nas.search.progress import LastPhase
-from nas.study import REPEATS, TOP_K, StoredStudy, TrainedRecord, top_candidates
+from nas.study import TOP_K, StoredStudy, TrainedRecord, top_candidates
 
 
 class Replicates:
@@ -45,7 +45,7 @@ class Replicates:
         """Keep a score."""
         kept = {name: dict(scores) for name, scores in self._study.repeats().items()}
         kept.setdefault(label, {})[str(number)] = score
-        self._study.keep(REPEATS, kept)
+        self._study.keep("repeats", kept)
         self._running.discard((label, number))
 
     def fail(self, label: str, number: int) -> None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from nas.architecture import Architecture
 from nas.errors import SpaceError
 from nas.space import SearchSpace
+from nas.util.torch_threads import threads
 
 if TYPE_CHECKING:
     import optuna
@@ -214,8 +215,6 @@ def _ask(
 ) -> dict[str, int]:
     import optuna
     from optuna.trial import TrialState, create_trial
-
-    from nas.proxy import threads
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions = _distributions(space)

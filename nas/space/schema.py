@@ -209,17 +209,15 @@ class SpaceFile(_Strict):
     c2psa: Switch = (True,)
 
 
-LATER: dict[str, tuple[Any, ...]] = {
-    "ratio": (2,),
-    "kernel": (3,),
-    "neck": ("pan",),
-    "head": ("yolo11",),
-    "end2end": (False,),
-    "levels": ("P3-P5",),
-    "sppf": (True,),
-    "c2psa": (True,),
-}
-"""The defaults of keys that the format learned later."""
+def default(name: str) -> tuple[Any, ...]:
+    """The choices of a dimension that a file leaves out.
+
+    Args:
+        name: `sppf` or `P3.ratio`, of a key that may be left out.
+    """
+    level, _, field = name.rpartition(".")
+    found: tuple[Any, ...] = (StageChoices if level else SpaceFile).model_fields[field].default
+    return found
 
 
 def dimensions(file: SpaceFile) -> dict[str, tuple[Any, ...]]:

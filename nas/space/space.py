@@ -22,19 +22,10 @@ from nas.errors import SpaceError
 from nas.space.codec import architecture, index_of, stage_size, values_of
 from nas.space.file import read_space_file
 from nas.space.rules import oversized_pools
-from nas.space.schema import LATER, dimensions
+from nas.space.schema import default, dimensions
+from nas.space.traits import trait
 from nas.util.image_size import fits
 from nas.util.suggest import did_you_mean
-
-_UNORDERED = ("block", "activation", "downsample", "c3k", "neck", "head", "levels")
-_BY_WORK = {
-    "activation": ("relu", "hardswish", "silu"),
-    "c3k": ("deep", "all"),
-    "neck": ("pan", "slim", "afpn"),
-    "head": ("yolo11", "mbconv"),
-    "levels": ("P3-P4", "P3-P5", "P2-P4"),
-}
-_LESS_WITH_MORE = ("dfc_pool", "ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +164,17 @@ class SearchSpace:
 
 
 def _left_out(d: Dimension) -> bool:
-    return d.name.split(".")[-1] in LATER and d.choices == LATER[d.name.split(".")[-1]]
+    return trait(d.name).later and d.choices == default(d.name)
 
 
 def _extreme(d: Dimension, largest: bool) -> Any:
     """The choice that makes the smallest or largest network."""
-    field = d.name.split(".")[-1]
-    if field in _BY_WORK:
-        choices = [choice for choice in _BY_WORK[field] if choice in d.choices]
+    known = trait(d.name)
+    if known.by_work:
+        choices: list[Any] = [choice for choice in known.by_work if choice in d.choices]
     else:
         choices = sorted(d.choices) if d.ordered else [d.choices[0]]
-    if field in _LESS_WITH_MORE:
+    if known.more_is_less:
         choices.reverse()
     return choices[-1 if largest else 0]
 
@@ -223,8 +214,5 @@ def load_space(name_or_path: str) -> SearchSpace:
     """
     path = _find(name_or_path)
     file = read_space_file(path)
-    found = tuple(
-        Dimension(name, choices, ordered=name.split(".")[-1] not in _UNORDERED)
-        for name, choices in dimensions(file).items()
-    )
+    found = tuple(Dimension(name, choices, ordered=trait(name).ordered) for name, choices in dimensions(file).items())
     return SearchSpace(file.name or path.stem, path, found, file.description)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from nas.study.limits import Limits, Violation
     from nas.study.outcome import Outcome
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
-    from nas.study.rung_scores import SCORES, LastRung, Standing, last_rungs, read_last_rungs, weights_name
+    from nas.study.rung_scores import LastRung, Standing, last_rungs, read_last_rungs, weights_name
     from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
-    from nas.study.store import REPEATS, SEARCH, Annotate, StoredStudy, read_records
+    from nas.study.store import SEARCH, Annotate, StoredStudy, read_records
     from nas.study.study_file import STUDY_FILE, check_path, in_use, open_storage
     from nas.study.weights import write_text, write_weights
 
@@ -47,7 +47,6 @@ __getattr__ = lazy(
             "trained",
         ),
         "rung_scores": (
-            "SCORES",
             "LastRung",
             "Standing",
             "last_rungs",
@@ -62,7 +61,6 @@ __getattr__ = lazy(
             "StartChoice",
         ),
         "store": (
-            "REPEATS",
             "SEARCH",
             "Annotate",
             "StoredStudy",

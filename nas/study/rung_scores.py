@@ -44,9 +44,6 @@ def weights_name(label: str, *, last: bool = False) -> str:
     return f"{label}-last" if last else label
 
 
-SCORES = "last_rung"
-
-
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where the last rung of a search stands.
@@ -76,4 +73,4 @@ def last_rungs(study: StoredStudy) -> dict[str, LastRung]:
 
 def read_last_rungs(attributes: Mapping[str, Any]) -> dict[str, LastRung]:
     """The same, from a study's attributes."""
-    return {label: LastRung.from_dict(value) for label, value in attributes.get(SCORES, {}).items()}
+    return {label: LastRung.from_dict(value) for label, value in attributes.get("last_rung", {}).items()}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nas.errors import StudyError
 from nas.study.evaluation import Evaluation
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 
 SEARCH, BASELINES = "search", "baselines"
 
-
-REPEATS = "repeats"
+Kept = Literal[
+    "begun", "calibration", "feasibility", "finals", "last_rung", "last_rung_failures", "promotion", "repeats", "source"
+]
+"""What is kept with a study besides its trials: JSON values, each of whoever makes it."""
 
 
 Annotate = Callable[["optuna.Study", Record], None]
@@ -117,7 +119,7 @@ class StoredStudy:
         """The baselines that were trained, in the order of first training."""
         return trained(self.baselines())
 
-    def attribute(self, name: str) -> Any:
+    def attribute(self, name: Kept) -> Any:
         """A value kept with the study, such as the feasibility check; None when there is none."""
         return self.attributes().get(name)
 
@@ -125,14 +127,14 @@ class StoredStudy:
         """Every value that is kept with the study."""
         return self._studies[SEARCH].user_attrs
 
-    def keep(self, name: str, value: Any) -> None:
+    def keep(self, name: Kept, value: Any) -> None:
         """Keep a JSON value with the study."""
         with self._writing():
             self._studies[SEARCH].set_user_attr(name, value)
 
     def repeats(self) -> dict[str, dict[str, float]]:
         """Scores of other seeds, by label and number of the replicate."""
-        return self.attribute(REPEATS) or {}
+        return self.attribute("repeats") or {}
 
     def start(self, indices: Mapping[str, int], key: str, origin: str, retry_of: int | None = None) -> int:
         """Record that a candidate is being evaluated; returns its trial number."""

@@ -16,8 +16,8 @@ from nas.inherit.from_tuned import begin
 from nas.inherit.tuned import how_to_tune, read_tuned, trained_on, tune
 from nas.model.builder import build
 from nas.proxy import validate
-from nas.proxy.device import threads
 from nas.space.reference_designs import yolo11
+from nas.util.torch_threads import threads
 from tests.proxy.conftest import small_data  # noqa: F401
 
 WIDTH = 0.125

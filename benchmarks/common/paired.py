@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import bootstrap
 
 from nas.latency import LatencySettings, SizedModel, check_finite, image, open_session
 from nas.util.machine_lock import MachineLock
@@ -61,7 +62,7 @@ def paired(models: Sequence[SizedModel], settings: LatencySettings, seconds: flo
             for index in order.permutation(len(models)):
                 times[index] = _block(sessions[index].run)
             rounds.append(times)
-    return [_summary(np.array(rounds), index) for index in range(len(models))]
+    return [summary(np.array(rounds), index) for index in range(len(models))]
 
 
 def _block(run: Callable[[], None]) -> float:
@@ -75,9 +76,10 @@ def _block(run: Callable[[], None]) -> float:
     return float(np.median(runs))
 
 
-def _summary(rounds: NDArray[np.float64], index: int) -> Paired:
+def summary(rounds: NDArray[np.float64], index: int) -> Paired:
     ratios = rounds[:, index] / rounds[:, 0]
-    chosen = np.random.default_rng(0).integers(len(ratios), size=(_REPLICATES, len(ratios)))
-    low, high = np.quantile(np.median(ratios[chosen], axis=1), (0.025, 0.975))
+    random = np.random.default_rng(0)
+    found = bootstrap((ratios,), np.median, n_resamples=_REPLICATES, method="percentile", rng=random)
+    low, high = found.confidence_interval
     fast = float(np.quantile(rounds[:, index], 0.25)) * 1e3
     return Paired(fast, float(np.median(ratios)), float(low), float(high))

@@ -94,7 +94,7 @@ def _findings() -> Iterator[Finding]:
     yield _checked("Ray imports", _ray)
     yield Finding("device cpu", True, _fingerprint("cpu"))
     yield from _gpus()
-    yield from _runtimes()
+    yield from checked_runtimes()
 
 
 def _package(package: str) -> Finding:
@@ -153,7 +153,7 @@ def _gpus() -> Iterator[Finding]:
         yield Finding(f"device cuda:{index}", True, torch.cuda.get_device_name(index), needed=False)
 
 
-def _runtimes() -> Iterator[Finding]:
+def checked_runtimes() -> Iterator[Finding]:
     from nas.latency import DEFAULT_RUNTIME, OFFERS, available_runtimes, is_installed
 
     devices = ["cpu", *_cuda_if_any()]
@@ -166,7 +166,7 @@ def _runtimes() -> Iterator[Finding]:
             for precision in OFFERS[runtime].get(device.partition(":")[0], ()):
                 default = needed and device == "cpu"
                 yield _checked(
-                    f"runtime {runtime}, {precision}, {device}", _runner(runtime, precision, device), default
+                    f"runtime {runtime}, {precision}, {device}", runner_of(runtime, precision, device), default
                 )
 
 
@@ -177,7 +177,7 @@ def _cuda_if_any() -> list[str]:
         return []
 
 
-def _runner(runtime: str, precision: str, device: str) -> Callable[[], str]:
+def runner_of(runtime: str, precision: str, device: str) -> Callable[[], str]:
     def run() -> str:
         from nas.latency import LatencySettings, check_finite, find_model, image, open_session, prepare, runtime_version
 

@@ -193,10 +193,10 @@ def _footer(answer: "Answer") -> list[str]:
         f"{key['runtime']} {key['runtime_version']}, {key['precision']}, threads: {key['threads']}, batch 1, {covers}, "
         f"{says}, {first.level}; {key['device']}; {when}"
     ]
-    return lines + _drift(first) + _undecided(answer.found.ratios or ())
+    return lines + _drift(first) + undecided(answer.found.ratios or ())
 
 
-def _undecided(ratios: "Sequence[Ratio]") -> list[str]:
+def undecided(ratios: "Sequence[Ratio]") -> list[str]:
     """A note when a ratio is not known to two percent."""
     widest = max(((ratio.high - ratio.low) / 2 / ratio.value for ratio in ratios), default=0.0)
     if widest <= _SURE:

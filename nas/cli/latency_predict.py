@@ -39,7 +39,7 @@ def predict(
     with Console(stderr=True).status("Reading measurements and graphs"):
         settings, samples = _samples(source, out, most)
         predictor = _predictor(samples, None if carry is None else _samples(carry, out, most)[1])
-        predictions = [predictor.predict(_features(file, size)) for file, size in zip(files, sizes, strict=True)]
+        predictions = [predictor.predict(features_of(file, size)) for file, size in zip(files, sizes, strict=True)]
     if as_json:
         typer.echo(json.dumps(_object(models, sizes, predictions, predictor, settings), indent=2))
     else:
@@ -63,7 +63,7 @@ def _predictor(samples: "Sequence[Sample]", other: "Sequence[Sample] | None") ->
     return Predictor.fit(samples) if other is None else Predictor.fit(other).carried_over(samples)
 
 
-def _features(model: "ModelFile", imgsz: int) -> "Features":
+def features_of(model: "ModelFile", imgsz: int) -> "Features":
     from nas.errors import ModelError
     from nas.latency.predictor import graph_features
 

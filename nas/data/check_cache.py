@@ -16,7 +16,7 @@ from nas.util.paths import cache_subdir
 
 _FILE = "pictures.db"
 _TABLE = "CREATE TABLE IF NOT EXISTS pictures (path BLOB PRIMARY KEY, stamp TEXT, pixels TEXT, height, width, trailing)"
-_SETTLED_S = 2.0
+SETTLED_S = 2.0
 """A file that was changed less long ago may change once more within the resolution of its change time."""
 
 
@@ -51,7 +51,7 @@ def remember(found: Mapping[Path, tuple[str, Picture]]) -> None:
     rows = [
         (os.fsencode(path), mark, *astuple(picture))
         for path, (mark, picture) in found.items()
-        if time.time() - path.stat().st_ctime > _SETTLED_S
+        if time.time() - path.stat().st_ctime > SETTLED_S
     ]
     with _opened() as connection:
         connection.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)", rows)

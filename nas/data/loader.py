@@ -63,10 +63,10 @@ def load(data: str | None, *, fraction: float = 1.0, seed: int = 0, reading: Rea
         from nas.data.synthetic.embedded import SET_NAME, embedded_yaml
 
         file = embedded_yaml()
-        return _load(_Asked(file, SET_NAME, read_source(file), reading), fraction, seed, embedded=True)
+        return load_cached(_Asked(file, SET_NAME, read_source(file), reading), fraction, seed, embedded=True)
     file = find_yaml(data)
     source = read_source(file)
-    return _load(_Asked(file, _state(source), source, reading), fraction, seed, embedded=False)
+    return load_cached(_Asked(file, _state(source), source, reading), fraction, seed, embedded=False)
 
 
 def _state(source: Source) -> str:
@@ -82,7 +82,7 @@ def _state(source: Source) -> str:
 
 
 @lru_cache(maxsize=4)
-def _load(asked: _Asked, fraction: float, seed: int, *, embedded: bool) -> DetectionData:
+def load_cached(asked: _Asked, fraction: float, seed: int, *, embedded: bool) -> DetectionData:
     file, source = asked.file, asked.source
     train, val, test, no_test = _read(asked)
     names = source.yaml.names

@@ -219,11 +219,11 @@ def _torch_run(checkpoint: Checkpoint) -> Run:
 
 def _opened(made: Path, wanted: Format) -> Run:
     """The exported file, ready to run in its own runtime, in float32 where the runtime leaves the choice."""
-    openers = {"onnx": _onnx_run, "openvino": _openvino_run}
+    openers = {"onnx": onnx_run, "openvino": _openvino_run}
     return openers.get(wanted.name, _backend_run)(made)
 
 
-def _onnx_run(made: Path) -> Run:
+def onnx_run(made: Path) -> Run:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(made.read_bytes(), providers=["CPUExecutionProvider"])

@@ -74,7 +74,7 @@ def tune(
         StorageError: The cache folder cannot be written.
     """
     steps = 0 if isinstance(source, Path) and trained_on(source, data) else settings.steps
-    path = cache_subdir("sources") / f"{_identity(source, data, imgsz, settings, steps)}.pt"
+    path = cache_subdir("sources") / f"{identity(source, data, imgsz, settings, steps)}.pt"
     with wait_for_lock(path.with_suffix(".lock")):  # another search may tune it now
         if not path.is_file():
             kept = StateFile(path.with_suffix(".state"))
@@ -115,7 +115,7 @@ def trained_on(checkpoint: Path, data: DetectionData) -> bool:
     return tuple(source.names.values()) == data.names and data.digest in Path(str(given)).parts
 
 
-def _identity(source: SourceChoice, data: DetectionData, imgsz: int, settings: ProxySettings, steps: int) -> str:
+def identity(source: SourceChoice, data: DetectionData, imgsz: int, settings: ProxySettings, steps: int) -> str:
     known = file_digest(source) if isinstance(source, Path) else source.name
     precision = find_precision(settings.precision, find_device(settings.device))
     asked = [known, data.digest, data.fraction, imgsz, steps, settings.to_dict(), precision, *_made_with()]

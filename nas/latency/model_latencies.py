@@ -94,7 +94,7 @@ def latencies_of(
     ]
     seen = [sample_pictures(data, size, NMS_PICTURES, "val") for size in sizes if settings.scope == "+nms"]
     keys = [
-        {**device.key(model.digest, size), **_pictures_key([with_, *seen[place : place + 1]])}
+        {**device.key(model.digest, size), **pictures_key([with_, *seen[place : place + 1]])}
         for place, (model, size, with_) in enumerate(zip(models, sizes, quantising, strict=True))
     ]
     calibrated = device.calibrated()
@@ -151,7 +151,7 @@ def _check_that_they_run(models: Sequence[ModelFile], files: Sequence[SizedModel
             raise type(error)(f"{model.name}: {error}") from error
 
 
-def _pictures_key(used: Sequence[NDArray[np.float32] | None]) -> dict[str, str]:
+def pictures_key(used: Sequence[NDArray[np.float32] | None]) -> dict[str, str]:
     """A digest of the pictures that a latency hangs on, where it does."""
     arrays = [one.tobytes() for one in used if one is not None]
     return {"pictures": hashlib.sha256(b"".join(arrays)).hexdigest()} if arrays else {}

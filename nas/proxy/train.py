@@ -74,7 +74,7 @@ def train_proxy(
     doing = f"a training at batch {settings.batch} and {imgsz} px"
     try:
         with threads(settings.threads), enough_memory(doing, device):
-            return _trained(model, data, imgsz, settings, device, lock, observe, kept)
+            return trained(model, data, imgsz, settings, device, lock, observe, kept)
     finally:
         release(device)
 
@@ -105,7 +105,7 @@ def changed_share(pictures: int, settings: ProxySettings) -> float:
     return min(1.0, settings.course * settings.batch / pictures / _ALL_CHANGED)
 
 
-def _trained(
+def trained(
     model: nn.Module,
     data: DetectionData,
     imgsz: int,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nas.errors import GhostnasError
 from nas.latency import Latency, in_words
-from nas.study import Estimates, Finalist, Record, estimates, trained
+from nas.study import Estimates, Finalist, Record, TrainedRecord, estimates, trained
 from nas.util.printable import printable
 
 if TYPE_CHECKING:
@@ -76,28 +76,47 @@ def _draw(
     baselines: Sequence[Finalist],
 ) -> None:
     members = {finalist.record.number for finalist in front}
-    others = [(r.evaluation, known.accuracy(r.label)) for r in trained(records) if r.number not in members]
-    rejected = [r.evaluation for r in records if r.status == "rejected" and r.evaluation]
+    rejected = [r.evaluation.latency for r in records if r.status == "rejected" and r.evaluation]
+    _draw_others(axes, [r for r in trained(records) if r.number not in members], known)
+    _draw_intervals(axes, sorted(front, key=lambda f: f.final.latency.latency_ms))
+    _draw_baselines(axes, baselines)
+    axes.axvline(target_ms, color="C2", ls="--", label=f"target {target_ms:g} ms")
+    if rejected:
+        slowest = max([target_ms * 1.6, *(f.final.latency.latency_ms * 1.05 for f in [*front, *baselines])])
+        _draw_rejected(axes, rejected, slowest)
+    axes.set_xlabel(_measured([*(f.evaluation.latency for f in [*front, *baselines]), *rejected]))
+    axes.set_ylabel("mAP50-95 of the proxy on the selection part")
+    axes.set_title(printable(title), fontsize=10)
+    for text in (axes.title, axes.xaxis.label):
+        text.set_parse_math(False)  # a folder's name may hold dollar signs
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, loc="lower right")
+
+
+def _draw_others(axes: "Axes", others: Sequence[TrainedRecord], known: Estimates) -> None:
+    """The trained candidates that are not on the front, by their screened latencies."""
     axes.scatter(
-        [e.latency.latency_ms for e, _ in others],
-        [accuracy for _, accuracy in others],
+        [record.evaluation.latency.latency_ms for record in others],
+        [known.accuracy(record.label) for record in others],
         s=22,
         color="0.65",
         label=f"other trained candidates ({len(others)})",
     )
-    latencies = sorted(front, key=lambda f: f.final.latency.latency_ms)
-    x = [f.final.latency.latency_ms for f in latencies]
-    spread = [
-        [f.final.latency.latency_ms - f.final.latency.low_ms for f in latencies],
-        [f.final.latency.high_ms - f.final.latency.latency_ms for f in latencies],
-    ]
+
+
+def _draw_intervals(axes: "Axes", front: Sequence[Finalist]) -> None:
+    """The front, from the fastest to the slowest, with both intervals of each member."""
+    latencies = [f.final.latency for f in front]
     axes.errorbar(
-        x,
-        [f.accuracy for f in latencies],
-        xerr=spread,
+        [one.latency_ms for one in latencies],
+        [f.accuracy for f in front],
+        xerr=[
+            [one.latency_ms - one.low_ms for one in latencies],
+            [one.high_ms - one.latency_ms for one in latencies],
+        ],
         yerr=[
-            [f.accuracy - f.estimate.low if f.estimate else 0.0 for f in latencies],
-            [f.estimate.high - f.accuracy if f.estimate else 0.0 for f in latencies],
+            [f.accuracy - f.estimate.low if f.estimate else 0.0 for f in front],
+            [f.estimate.high - f.accuracy if f.estimate else 0.0 for f in front],
         ],
         fmt="o-",
         color="C0",
@@ -105,6 +124,9 @@ def _draw(
         capsize=2,
         label="Pareto front",
     )
+
+
+def _draw_baselines(axes: "Axes", baselines: Sequence[Finalist]) -> None:
     for finalist, marker in zip(baselines, cycle("*PXDv^"), strict=False):
         axes.scatter(
             [finalist.final.latency.latency_ms],
@@ -114,28 +136,15 @@ def _draw(
             color="C3",
             label=f"baseline {finalist.record.label}",
         )
-    axes.axvline(target_ms, color="C2", ls="--", label=f"target {target_ms:g} ms")
+
+
+def _draw_rejected(axes: "Axes", latencies: Sequence[Latency], slowest_ms: float) -> None:
+    """Marks on the lower edge, up to `slowest_ms`: a far slower design would press all others together."""
     bottom, top = axes.get_ylim()
-    if rejected:
-        slowest = max([target_ms * 1.6, *(f.final.latency.latency_ms * 1.05 for f in [*front, *baselines])])
-        shown = [e.latency.latency_ms for e in rejected if e.latency.latency_ms <= slowest]
-        axes.plot(
-            shown,
-            [bottom] * len(shown),
-            "|",
-            color="0.4",
-            ms=9,
-            label=f"rejected, not trained ({len(rejected)})",
-        )
-        axes.set_ylim(bottom, top)
-    measured = [f.evaluation.latency for f in [*front, *baselines]] + [e.latency for e in rejected]
-    axes.set_xlabel(_measured(measured))
-    axes.set_ylabel("mAP50-95 of the proxy on the selection part")
-    axes.set_title(printable(title), fontsize=10)
-    for text in (axes.title, axes.xaxis.label):
-        text.set_parse_math(False)  # a folder's name may hold dollar signs
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, loc="lower right")
+    shown = [one.latency_ms for one in latencies if one.latency_ms <= slowest_ms]
+    label = f"rejected, not trained ({len(latencies)})"
+    axes.plot(shown, [bottom] * len(shown), "|", color="0.4", ms=9, label=label)
+    axes.set_ylim(bottom, top)
 
 
 def _measured(latencies: Sequence[Latency]) -> str:

@@ -98,7 +98,7 @@ def measure_only(architecture: Architecture, task: Task) -> Evaluation:
         ModelError: It cannot be built, counted or exported.
         LatencyError: Its latency could not be measured.
     """
-    return _screen(architecture, task, "a known design")
+    return screen(architecture, task, "a known design")
 
 
 def evaluate(architecture: Architecture, task: Task, label: str, always_train: bool = False) -> Evaluation:
@@ -120,7 +120,7 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
         DataChanged: The data set is not the one with which the search began.
         StorageError: The results folder cannot be written, or its disk is full.
     """
-    screened = _screen(architecture, task, label)
+    screened = screen(architecture, task, label)
     if screened.violations and not always_train:
         return screened
     started = time.monotonic()
@@ -220,7 +220,7 @@ def _train(
     return at_best_rate(rates, train, lambda why: post(task.folder, f"{label}: {why}"))
 
 
-def _screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
+def screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
     from nas.model import build, count, to_onnx
 
     started = time.monotonic()

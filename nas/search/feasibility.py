@@ -116,7 +116,7 @@ def _known_designs(
     space: SearchSpace, task: Task, measure: Measure
 ) -> tuple[dict[str, Architecture], list[Architecture]]:
     """The baselines of a search from scratch, and the next smaller ones of their kinds to begin with."""
-    scaled = _by_cost(scaled_yolo11(space) or _scaled_outside(space))
+    scaled = by_cost(scaled_yolo11(space) or _scaled_outside(space))
     first = _first_meeting(scaled, task, measure)
     corner = ghost_corner(space)
     met = _first_meeting(corner, task, measure)
@@ -151,7 +151,7 @@ def _first_meeting(designs: Sequence[Architecture], task: Task, measure: Measure
     return next((i for i, design in enumerate(designs) if not measure(design, task).violations), None)
 
 
-def _by_cost(designs: Iterable[Architecture]) -> list[Architecture]:
+def by_cost(designs: Iterable[Architecture]) -> list[Architecture]:
     """Uniformly scaled designs in falling order of pixels times squared width, which is the order of their work."""
     return sorted(designs, key=lambda a: (a.imgsz * a.stages[3].width) ** 2, reverse=True)
 

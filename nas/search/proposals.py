@@ -1,12 +1,13 @@
 """What to evaluate next: the sampler's proposals, without those whose predicted latency speaks against them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas.architecture import Architecture
 from nas.latency.predictor import Prediction
 from nas.search.latency_filter import PredictLatency, no_prediction
-from nas.search.sampler import Observation, Proposal, Sampler, propose
+from nas.search.sampler import FRONT_EVERY, RANDOM_EVERY, Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
 from nas.study import Record
 
@@ -18,7 +19,7 @@ NEAR = 0.6
 
 # Apart from every trial number, so that attempts of one trial and first attempts of others draw different designs; a
 # multiple of the sampler's cycles, so that all attempts of one trial look for the same.
-_ATTEMPT = 1_000_000
+_ATTEMPT = 250_000 * math.lcm(FRONT_EVERY, RANDOM_EVERY)
 _DRAWN = ("random", "mutation")
 """Proposals that cost nothing."""
 

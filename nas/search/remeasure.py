@@ -70,7 +70,9 @@ def remeasure(
     Raises:
         LatencyError: A file could not be measured, for another reason than a disturbed device.
     """
-    exported = [_export(record, task, weights_name(record.label, last=record.label in last)) for record in records]
+    exported = [
+        exported_model(record, task, weights_name(record.label, last=record.label in last)) for record in records
+    ]
     together = _together([file for _, file in exported], task, on_wait)
     finals = []
     for record, (model, file), latency in zip(records, exported, together, strict=True):
@@ -82,11 +84,11 @@ def remeasure(
         if found is None:
             on_wait(f"{record.label} stays unconfirmed: the device is too disturbed")
             patient = patient and not may_meet
-        finals.append(_scored(model, file, found or screened, task))
+        finals.append(scored(model, file, found or screened, task))
     return finals
 
 
-def _export(record: TrainedRecord, task: Task, weights: str) -> "tuple[nn.Module, SizedModel]":
+def exported_model(record: TrainedRecord, task: Task, weights: str) -> "tuple[nn.Module, SizedModel]":
     architecture = record.evaluation.architecture
     model = _trained(architecture, task.folder / "models" / f"{weights}.pt", task)
     pictures = calibration_pictures(task, architecture.imgsz, QUANTISED_WITH)
@@ -134,7 +136,7 @@ def _decided(one: Latency, task: Task) -> bool:
     return task.latency.statistic != "quiet" or one.meets(target_ms) or one.above(target_ms)
 
 
-def _scored(model: "nn.Module", file: SizedModel, latency: Latency, task: Task) -> FinalMeasurement:
+def scored(model: "nn.Module", file: SizedModel, latency: Latency, task: Task) -> FinalMeasurement:
     from nas.proxy import validate
 
     data = data_of(task)
@@ -143,10 +145,12 @@ def _scored(model: "nn.Module", file: SizedModel, latency: Latency, task: Task) 
     if task.latency.precision != "float32":
         val_float = validate(model, data.val, data, file.imgsz, device=task.proxy.device, lock=MachineLock())
     seen = sample_pictures(task.data, file.imgsz, COMPARED_ON, "val", task.fraction)
-    return FinalMeasurement(latency, val, val_float, _difference(file, model, seen, task.latency), file.model.digest)
+    return FinalMeasurement(
+        latency, val, val_float, file_difference(file, model, seen, task.latency), file.model.digest
+    )
 
 
-def _difference(
+def file_difference(
     file: SizedModel, model: "nn.Module", pictures: "NDArray[np.float32]", latency: LatencySettings
 ) -> float:
     import torch

@@ -68,7 +68,7 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
     done = sum(r.status == "trained" for r in study.records())
     reporter.opened(plan.folder, plan.settings, data, done)
     begun = where_begun(study, plan.device, request.proxy, complete=done >= request.budget)
-    tuned = None if request.source is None else _tuned(study, request, request.source, data, reporter)
+    tuned = None if request.source is None else tuned_source(study, request, request.source, data, reporter)
     task = _task(plan, _calibrated(study, plan.device, reporter), tuned)
     with follow(task.folder, reporter.waiting):
         found = _feasibility(study, request, task)
@@ -148,7 +148,7 @@ def _calibrated(study: StoredStudy, device: LatencyDevice, reporter: Reporter) -
     return made
 
 
-def _tuned(
+def tuned_source(
     study: StoredStudy, request: Request, source: SourceChoice, data: DetectionData, reporter: Reporter
 ) -> Tuned:
     """The source of a search, tuned on its data; where nothing is left to train, what is known of it.

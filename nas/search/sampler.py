@@ -135,7 +135,7 @@ def propose(
         else:
             asked = _ask(space, history, pending, sampler, target_ms, rng.randrange(2**31), front=front)
             point, origin = asked, sampler
-    fresh = _unknown(space, point, taken, rng)
+    fresh = unknown_near(space, point, taken, rng)
     return None if fresh is None else Proposal(fresh, origin)
 
 
@@ -150,7 +150,9 @@ def role(number: int) -> Literal["random", "front", "best"]:
     return "front" if number % FRONT_EVERY == FRONT_EVERY - 1 else "best"
 
 
-def _unknown(space: SearchSpace, point: dict[str, int], taken: set[str], rng: random.Random) -> dict[str, int] | None:
+def unknown_near(
+    space: SearchSpace, point: dict[str, int], taken: set[str], rng: random.Random
+) -> dict[str, int] | None:
     """The point itself when unknown, else an unknown point near it (a random walk of single changes)."""
     for draw in range(1, _MAX_DRAWS + 1):
         if space.decode(point).key not in taken:
@@ -168,7 +170,7 @@ def _mutation(space: SearchSpace, point: Mapping[str, int], rng: random.Random) 
     return {name: drawn[name] if rng.random() < MUTATED else index for name, index in point.items()}
 
 
-def _drawn(
+def candidates(
     space: SearchSpace, history: Sequence[Observation], rng: random.Random, mutated: bool
 ) -> Iterator[dict[str, int]]:
     """Random points, every second one a mutation of one of the best that meet the limits where that is wanted."""
@@ -195,7 +197,7 @@ def _best_by_expected_improvement(
 
     from nas.surrogate import MeasuredDesign, constrained_expected_improvement
 
-    drawn = {space.decode(point).key: point for point in _drawn(space, history, rng, mutated)}
+    drawn = {space.decode(point).key: point for point in candidates(space, history, rng, mutated)}
     fresh = [point for key, point in drawn.items() if key not in taken] or list(drawn.values())
     seen = [MeasuredDesign(space.decode(one.indices), one.latency_ms, one.accuracy, one.meets) for one in history]
     with threadpool_limits(1):  # small matrices, beside trainings

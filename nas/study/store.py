@@ -153,7 +153,7 @@ class StoredStudy:
     def finish(self, number: int, evaluation: Evaluation, baseline: bool = False) -> Record:
         """Store the evaluation of a running trial; returns it as a record."""
         name = BASELINES if baseline else SEARCH
-        trial_id = self._id(name, number)
+        trial_id = self.trial_id(name, number)
         with self._writing():
             self._storage.set_trial_user_attr(trial_id, "evaluation", evaluation.to_dict())
             if evaluation.violations:
@@ -181,7 +181,7 @@ class StoredStudy:
 
         name = BASELINES if baseline else SEARCH
         with self._writing():
-            self._storage.set_trial_user_attr(self._id(name, number), "reason", reason)
+            self._storage.set_trial_user_attr(self.trial_id(name, number), "reason", reason)
             self._studies[name].tell(number, state=TrialState.FAIL)
         return self._read_again(name, number)
 
@@ -193,7 +193,7 @@ class StoredStudy:
         """
         for name, records in self._records.items():
             for record in [one for one in records if one.status == "running"]:
-                attributes = self._storage.get_trial(self._id(name, record.number)).user_attrs
+                attributes = self._storage.get_trial(self.trial_id(name, record.number)).user_attrs
                 if "status" in attributes:
                     with self._writing():
                         self._tell(name, record.number, Evaluation.from_dict(attributes["evaluation"]))
@@ -206,12 +206,12 @@ class StoredStudy:
     def _writing(self) -> AbstractContextManager[None]:
         return writing(self.folder / STUDY_FILE)
 
-    def _id(self, name: str, number: int) -> int:
+    def trial_id(self, name: str, number: int) -> int:
         return trial_id_of(self._studies[name], number)
 
     def _read_again(self, name: str, number: int) -> Record:
         """A trial as it is stored now; every other one is known already."""
-        record = record_of(self._storage.get_trial(self._id(name, number)), baseline=name == BASELINES)
+        record = record_of(self._storage.get_trial(self.trial_id(name, number)), baseline=name == BASELINES)
         self._records[name][number] = record
         return record
 

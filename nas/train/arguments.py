@@ -117,7 +117,7 @@ def complete(design: Design, arguments: Mapping[str, Any], source: SourceChoice 
     given = arguments.get("project") or (design.run / "train" if design.run else "runs/train")
     project = Path(str(given)).absolute()
     asked = {**arguments, "project": str(project)}
-    losses = _losses(design, asked)
+    losses = losses_of(design, asked)
     known = {**defaults, **asked}
     start = None if source is None else start_of(source, design, known, losses)
     return Training(design.path, *_data(design, arguments), known, losses, project, start)
@@ -140,7 +140,7 @@ def _resumed(design: Design, arguments: Mapping[str, Any]) -> Training:
     known = resumable(checkpoint)
     asked["resume"] = str(checkpoint.absolute())  # of `True`, Ultralytics makes a new training where it cannot resume
     plain_folder(checkpoint.absolute().parents[2])  # the training's own link, where its path needs one
-    losses = _losses(replace(design, path=checkpoint), asked)
+    losses = losses_of(replace(design, path=checkpoint), asked)
     given = asked.get("data")
     data, digest = (str(given), None) if given else (str(known["data"]), _viewed(Path(known["data"])))
     return Training(checkpoint, data, digest, asked, losses, Path(known["save_dir"]).parent)
@@ -175,7 +175,7 @@ def _is_nms_free(design: Design) -> bool:
     return is_nms_free(load_model(design.path))
 
 
-def _losses(design: Design, asked: dict[str, Any]) -> Losses:
+def losses_of(design: Design, asked: dict[str, Any]) -> Losses:
     """The losses asked for, else those that the checkpoint was trained with, else those of the design's run.
 
     They are taken out of what Ultralytics is given.

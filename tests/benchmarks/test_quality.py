@@ -117,7 +117,7 @@ def test_a_disturbed_round_does_not_move_a_ratio() -> None:
 
     rounds = np.tile([1.0, 0.8], (21, 1)) * np.linspace(1, 3, 21)[:, None]
     rounds[3, 1] = 9  # something else ran
-    found = paired._summary(rounds, 1)
+    found = paired.summary(rounds, 1)
     assert found.ratio == pytest.approx(0.8) and found.low == pytest.approx(0.8) == found.high
 
 

@@ -47,7 +47,7 @@ def _every() -> Iterator[tuple[str, str, bytes]]:
         if kind in NO_PICTURES:
             continue
         for mode in MODES:
-            data = _pillow(kind, mode)
+            data = by_pillow(kind, mode)
             if data is None:
                 continue
             if kind in NATIVE:
@@ -57,7 +57,7 @@ def _every() -> Iterator[tuple[str, str, bytes]]:
         for options in many:
             name = "-".join(f"{key}{value}" for key, value in options.items())
             for mode in ("RGB", "L", "1", "P"):
-                if (data := _pillow(kind, mode, **options)) is not None:
+                if (data := by_pillow(kind, mode, **options)) is not None:
                     yield f"{kind}-{mode}-{name}", NATIVE[kind], data
     yield from _oriented()
     yield from _several_pages()
@@ -65,7 +65,7 @@ def _every() -> Iterator[tuple[str, str, bytes]]:
     yield from _odd_ends()
 
 
-def _pillow(kind: str, mode: str, **options: object) -> bytes | None:
+def by_pillow(kind: str, mode: str, **options: object) -> bytes | None:
     """The bytes, None where Pillow cannot write this."""
     image = Image.fromarray(scene(len(mode)))
     file = io.BytesIO()
@@ -87,7 +87,7 @@ def _oriented() -> Iterator[tuple[str, str, bytes]]:
         for orientation in range(1, 9):
             exif = Image.Exif()
             exif[274] = orientation
-            if (data := _pillow(kind, "RGB", exif=exif)) is not None:
+            if (data := by_pillow(kind, "RGB", exif=exif)) is not None:
                 yield f"{kind}-orientation{orientation}", suffix, data
 
 
@@ -122,7 +122,7 @@ def _opencv() -> Iterator[tuple[str, str, bytes]]:
 
 
 def _odd_ends() -> Iterator[tuple[str, str, bytes]]:
-    jpeg, png = _pillow("JPEG", "RGB"), _pillow("PNG", "RGB")
+    jpeg, png = by_pillow("JPEG", "RGB"), by_pillow("PNG", "RGB")
     assert jpeg and png
     yield "trailing", "jpg", jpeg + b"\0" * 64 + b"SEFT"
     yield "trailing-newline", "JPG", jpeg + b"\n"

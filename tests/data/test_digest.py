@@ -12,7 +12,7 @@ from PIL import Image
 
 from nas.data import check_cache, load, split_contents
 from nas.data.check_cache import recall, remember, stamp
-from nas.data.loader import _load
+from nas.data.loader import load_cached
 from nas.data.picture import Picture, examine
 
 from .conftest import MakeSet
@@ -120,7 +120,7 @@ def test_the_digest_follows_what_is_read_and_nothing_else(
 def reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], int]:
     """Loads a set as a new process would; how many pictures it decoded."""
     monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(check_cache, "_SETTLED_S", -1.0)
+    monkeypatch.setattr(check_cache, "SETTLED_S", -1.0)
     seen: list[Path] = []
 
     def count(path: Path) -> Picture:
@@ -130,7 +130,7 @@ def reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], i
     monkeypatch.setattr(split_contents, "examine", count)
 
     def run(data: Path) -> int:
-        _load.cache_clear()
+        load_cached.cache_clear()
         seen.clear()
         load(str(data))
         return len(seen)
@@ -160,6 +160,6 @@ def test_a_file_that_may_still_change_is_not_remembered(tmp_path: Path, monkeypa
     cv2.imwrite(str(file), np.zeros((48, 64, 3), dtype=np.uint8))
     remember({file: (stamp(file), examine(file))})
     assert recall([file]) == {}
-    monkeypatch.setattr(check_cache, "_SETTLED_S", -1.0)
+    monkeypatch.setattr(check_cache, "SETTLED_S", -1.0)
     remember({file: (stamp(file), examine(file))})
     assert recall([file]) == {file: examine(file)}

@@ -64,7 +64,7 @@ def test_every_picture_has_their_pixels_or_is_refused(tmp_path: Path) -> None:
 
 def test_jpegs_with_trailing_bytes_are_told_and_left_alone(tmp_path: Path) -> None:
     whole = tmp_path / "whole.jpg"
-    whole.write_bytes(pictures._pillow("JPEG", "RGB") or b"")
+    whole.write_bytes(pictures.by_pillow("JPEG", "RGB") or b"")
     trailing = tmp_path / "trailing.jpg"
     trailing.write_bytes(whole.read_bytes() + b"\0SEFT")
     assert (examine(whole).trailing, examine(trailing).trailing) == (False, True)
@@ -142,7 +142,7 @@ def test_every_label_has_their_boxes_or_is_refused(name: str, tmp_path: Path) ->
     image, label = tmp_path / "images" / "one.png", tmp_path / "labels" / "one.txt"
     image.parent.mkdir()
     label.parent.mkdir()
-    image.write_bytes(pictures._pillow("PNG", "RGB") or b"")
+    image.write_bytes(pictures.by_pillow("PNG", "RGB") or b"")
     label.write_bytes(text.encode())
     shutil.copy(image, image.with_name("other.png"))  # Ultralytics wants one picture that it can keep
     label.with_name("other.txt").write_text(BOX)

@@ -37,9 +37,9 @@ def test_an_exported_file_answers_as_torch_does(
 def test_a_file_that_answers_otherwise_is_not_kept(
     trained: Path, data_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = exporting._onnx_run
+    run = exporting.onnx_run
     monkeypatch.setattr(
-        "nas.export.exporter._onnx_run", lambda made: lambda picture: run(made)(picture) * np.float32("nan")
+        "nas.export.exporter.onnx_run", lambda made: lambda picture: run(made)(picture) * np.float32("nan")
     )
     with pytest.raises(ModelError, match="the onnx file differs from torch by inf"):
         export(trained, "onnx", tmp_path, None, str(data_yaml))

@@ -75,12 +75,12 @@ def test_words_of_fresh_sources(checkpoint: Path) -> None:
 
 def test_what_changes_the_tuning_has_a_file_of_its_own(small_data: DetectionData, checkpoint: Path) -> None:  # noqa: F811
     names = {
-        tuned._identity(checkpoint, small_data, imgsz, how, steps)
+        tuned.identity(checkpoint, small_data, imgsz, how, steps)
         for imgsz, how, steps in [(64, HOW, 3), (96, HOW, 3), (64, how_to_tune(4, batch=8), 4), (64, HOW, 0)]
     }
     content = torch.load(checkpoint, weights_only=False)
     torch.save({**content, "more": 1}, checkpoint)
-    assert len({*names, tuned._identity(checkpoint, small_data, 64, HOW, 3)}) == 5
+    assert len({*names, tuned.identity(checkpoint, small_data, 64, HOW, 3)}) == 5
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nas.cli import main
-from nas.cli.latency import _undecided
+from nas.cli.latency import undecided
 from nas.errors import LatencyError, ModelError, RuntimeMissing, Unmeasurable
 from nas.latency.protocol.estimate import Calibration, Ratio
 from tests.latency.conftest import Ghostnas, measurable
@@ -49,8 +49,8 @@ def test_json_then_the_table_from_the_cache(
 
 def test_a_ratio_that_decides_little_says_so() -> None:
     sure, unsure = Ratio(1.03, 1.02, 1.04), Ratio(1.03, 0.98, 1.08)
-    assert _undecided([Ratio(1.0, 1.0, 1.0), sure]) == []
-    (note,) = _undecided([Ratio(1.0, 1.0, 1.0), sure, unsure])
+    assert undecided([Ratio(1.0, 1.0, 1.0), sure]) == []
+    (note,) = undecided([Ratio(1.0, 1.0, 1.0), sure, unsure])
     assert "known to ±4.9% only" in note and "--fresh" in note
 
 
@@ -153,7 +153,7 @@ def test_doctor_with_a_cache_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr("nas.cli.doctor._runtimes", lambda: iter(()))
+    monkeypatch.setattr("nas.cli.doctor.checked_runtimes", lambda: iter(()))
     code, _, error = in_process("doctor")
     assert code == 2
     assert "the default search cannot run here" in error
@@ -169,7 +169,7 @@ def test_doctor_tells_what_is_missing(in_process: Callable[..., Result], monkeyp
             raise error
         return "ran"
 
-    monkeypatch.setattr("nas.cli.doctor._runner", lambda runtime, *_: lambda: run(runtime))
+    monkeypatch.setattr("nas.cli.doctor.runner_of", lambda runtime, *_: lambda: run(runtime))
     monkeypatch.setattr("nas.model.count", lambda model, imgsz: (_ for _ in ()).throw(ModelError("counted 0")))
     code, output, error = in_process("doctor")
     assert code == 2

@@ -285,7 +285,7 @@ def test_nms_of_an_untrained_model_means_nothing() -> None:
 
 def test_a_latency_that_hangs_on_pictures_names_them() -> None:
     some, others = np.zeros((2, 3, 8, 8), dtype=np.float32), np.ones((2, 3, 8, 8), dtype=np.float32)
-    assert model_latencies._pictures_key([None, None]) == {}
-    assert model_latencies._pictures_key([some, None]) == model_latencies._pictures_key([some.copy(), None])
-    digests = {model_latencies._pictures_key(used)["pictures"] for used in ([some], [others], [some, others])}
+    assert model_latencies.pictures_key([None, None]) == {}
+    assert model_latencies.pictures_key([some, None]) == model_latencies.pictures_key([some.copy(), None])
+    digests = {model_latencies.pictures_key(used)["pictures"] for used in ([some], [others], [some, others])}
     assert len(digests) == 3

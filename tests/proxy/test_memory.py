@@ -104,7 +104,7 @@ def test_a_proxy_gives_memory_back_when_it_ends(
             raise CUDA
         return "the result"
 
-    monkeypatch.setattr(train, "_trained", trained)
+    monkeypatch.setattr(train, "trained", trained)
     monkeypatch.setattr(train, "release", lambda device: events.append(f"released {device}"))
     if fails:
         with pytest.raises(ProxyError):

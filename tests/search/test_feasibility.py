@@ -26,10 +26,10 @@ def test_baselines_meet_the_target_where_they_can(space: SearchSpace, task: Task
 
 
 def test_the_scaled_baseline_is_the_largest_that_meets(space: SearchSpace, task: Task) -> None:
-    from nas.search.feasibility import _by_cost
+    from nas.search.feasibility import by_cost
     from nas.space.reference_designs import scaled_yolo11
 
-    meeting = [a for a in _by_cost(scaled_yolo11(space)) if not formula(a, task).violations]
+    meeting = [a for a in by_cost(scaled_yolo11(space)) if not formula(a, task).violations]
     assert check(space, task, formula).baselines["yolo11-scaled"] == meeting[0]
 
 

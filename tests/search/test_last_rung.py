@@ -138,7 +138,7 @@ def test_the_last_rung_follows_the_budget_in_place_of_other_seeds(
     assert [one.last_phase for one in seen] == [LastPhase("last rung", done, 5, 0) for done in range(1, 6)]
     assert seen[1].left_s == pytest.approx(3 * 10.0 / 2) and seen[-1].left_s == 0  # 10 s for two, three are left
     assert "last rung 2 of 5" in progress_line(seen[1]) and "other seeds" not in progress_line(seen[1])
-    trial_id = study._id("search", int(first.removeprefix("trial-")))
+    trial_id = study.trial_id("search", int(first.removeprefix("trial-")))
     kept = study._storage.get_study_system_attrs(study._studies["search"]._study_id)
     noted = "".join(str(text) for name, text in kept.items() if name.startswith(f"dashboard:{trial_id}:note_str"))
     assert f"| mAP50-95 after {STEPS} steps | {len(first) / 100:.4f} |" in noted

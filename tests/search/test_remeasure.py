@@ -101,7 +101,7 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
         differed.append(file.model.digest)
         return 0.25
 
-    monkeypatch.setattr(remeasure, "_difference", difference)
+    monkeypatch.setattr(remeasure, "file_difference", difference)
     (final,) = remeasure.remeasure([record], task)
     assert differed == [file.digest] and final.difference == 0.25
     assert [one.model.digest for one in timed] == [file.digest] == [final.file]
@@ -139,8 +139,8 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     def scored(model: None, file: SizedModel, latency: Any, task: Task) -> remeasure.FinalMeasurement:
         return remeasure.FinalMeasurement(latency, Score(0.2, 0.3), None, 0.0, file.model.digest)
 
-    monkeypatch.setattr(remeasure, "_export", export)
-    monkeypatch.setattr(remeasure, "_scored", scored)
+    monkeypatch.setattr(remeasure, "exported_model", export)
+    monkeypatch.setattr(remeasure, "scored", scored)
     for module, name in (
         (remeasure, "DISTURBED_PAUSES_S"),
         (remeasure, "_PAUSES_AFTER_S"),

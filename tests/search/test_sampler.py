@@ -79,7 +79,7 @@ def test_an_exhausted_space_ends_the_search(space: SearchSpace) -> None:
             return True
 
     taken = Everything(["x"])
-    assert sampler._unknown(space, space.sample(random.Random(0)), taken, random.Random(0)) is None
+    assert sampler.unknown_near(space, space.sample(random.Random(0)), taken, random.Random(0)) is None
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_search_from_a_checkpoint_begins_with_mutations_of_its_baselines(narro
 def test_the_most_promising_is_looked_for_near_the_best(narrowed: SearchSpace) -> None:
     """Half of what is drawn shares more choices with one of the best than random designs do."""
     seen = history(narrowed, STARTUP_TRAINED)
-    drawn = list(sampler._drawn(narrowed, seen, random.Random(0), mutated=True))
+    drawn = list(sampler.candidates(narrowed, seen, random.Random(0), mutated=True))
     best = [one.indices for one in sorted(seen, key=lambda one: -(one.accuracy or 0))[: sampler.PARENTS]]
     searched = [dimension.name for dimension in narrowed.dimensions if len(dimension.choices) > 1]
     shared = [max(sum(point[name] == parent[name] for name in searched) for parent in best) for point in drawn]

@@ -27,7 +27,7 @@ def asked(study: StoredStudy, monkeypatch: pytest.MonkeyPatch, gives: Tuned, bud
     request: Any = SimpleNamespace(proxy=ProxySettings(), source_steps=600, space=space, budget=budget)
     reporter: Any = SimpleNamespace(tuning=None, tuned=lambda source: None)
     monkeypatch.setattr("nas.inherit.tune", lambda *_: gives)
-    return run._tuned(study, request, Path(FIRST.source), SimpleNamespace(), reporter)  # type: ignore[arg-type]
+    return run.tuned_source(study, request, Path(FIRST.source), SimpleNamespace(), reporter)  # type: ignore[arg-type]
 
 
 def test_the_same_source_again_and_no_other(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,7 @@ def test_weights_that_do_not_fit_on_the_disk_are_no_fault_of_the_design(
     space: SearchSpace, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     architecture, model = space.smallest()[0], nn.Linear(2, 2)
-    monkeypatch.setattr(nas.search.evaluate, "_screen", lambda arch, task, label: formula(arch, task))
+    monkeypatch.setattr(nas.search.evaluate, "screen", lambda arch, task, label: formula(arch, task))
     trained = SimpleNamespace(score=formula(architecture, task).score, inherited=None), model
     monkeypatch.setattr(nas.proxy, "train_proxy", lambda *_: trained, raising=False)
     (task.folder / "models").mkdir()

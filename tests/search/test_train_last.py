@@ -35,7 +35,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> dict[float, list[ProxySettings]]
         return SimpleNamespace(score=Score(scores[settings.lr], 0.7)), model
 
     monkeypatch.setattr(nas.proxy, "train_proxy", train_proxy, raising=False)
-    monkeypatch.setattr(nas.search.evaluate, "_screen", lambda design, task, label: formula(design, task))
+    monkeypatch.setattr(nas.search.evaluate, "screen", lambda design, task, label: formula(design, task))
     monkeypatch.setattr(nas.search.evaluate, "data_of", lambda task: None)
 
     def begin(design: Any, task: Task, *, taught: bool = False) -> tuple[nn.Module, float | None]:

@@ -329,15 +329,15 @@ def test_losses_are_asked_for_or_those_of_the_search(results: Path, tmp_path: Pa
 
 def test_a_checkpoint_goes_on_with_its_losses(tmp_path: Path) -> None:
     from nas.model.loss_names import Losses
-    from nas.train.arguments import _losses
+    from nas.train.arguments import losses_of
 
     last = tmp_path / "weights" / "last.pt"
     last.parent.mkdir()
     last.touch()
-    assert _losses(find_design(str(last)), {}) == Losses()
+    assert losses_of(find_design(str(last)), {}) == Losses()
     (tmp_path / "losses.yaml").write_text("class_loss: focal\nbox_loss: giou\n")
-    assert _losses(find_design(str(last)), {}) == Losses("focal", "giou")
-    assert _losses(find_design(str(last)), {"class_loss": "bce"}) == Losses("bce", "giou")
+    assert losses_of(find_design(str(last)), {}) == Losses("focal", "giou")
+    assert losses_of(find_design(str(last)), {"class_loss": "bce"}) == Losses("bce", "giou")
 
 
 def test_the_chosen_loss_takes_the_place_of_ultralytics(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_ray_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = {"RAY_ADDRESS": "auto", "RAY_RUNTIME_ENV_HOOK": "x", "TUNE_RESULT_DIR": "/x", "OMP_NUM_THREADS": "16"}
     for name, value in {**theirs, "RAY_memory_monitor_refresh_ms": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "1"}.items():
         monkeypatch.setenv(name, value)
-    with ray_tune._environment():
+    with ray_tune.worker_environment():
         inside = dict(os.environ)
     assert not {"RAY_ADDRESS", "RAY_RUNTIME_ENV_HOOK", "TUNE_RESULT_DIR"} & inside.keys()
     assert inside["OMP_NUM_THREADS"] == "1" and inside["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "0"

@@ -76,7 +76,7 @@ def calibrate_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         return {"calibration": found.to_dict(), "made": False}
     with MachineLock().measuring(), ahead_of_others(settings.threads):
         made = calibration.calibrate(
-            lambda: _open(references, settings), wanted, request["memory_bytes"], probe(settings.threads)
+            lambda: open_references(references, settings), wanted, request["memory_bytes"], probe(settings.threads)
         )
     return {"calibration": made.to_dict(), "made": True}
 
@@ -116,7 +116,7 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
                 runs.append(scoped(session, one.imgsz, settings.scope, pictures))
                 counts.append(1 if pictures is None else pictures_in(pictures))
             sent = [SizedModel.read(one, read) for one in request.get("references", ())]  # a percentile has none
-            references = stack.enter_context(_open(sent, settings)) if sent else ()
+            references = stack.enter_context(open_references(sent, settings)) if sent else ()
         if settings.statistic != "quiet":
             return {"keys": keys, "build_s": builds, "observations": _observations(runs, settings)}
         calibration = Calibration.from_dict(request["calibration"])
@@ -193,7 +193,7 @@ def _level(name: str) -> Level:
 
 
 @contextmanager
-def _open(references: Sequence[SizedModel], settings: LatencySettings) -> Iterator[calibration.Runs]:
+def open_references(references: Sequence[SizedModel], settings: LatencySettings) -> Iterator[calibration.Runs]:
     plain = replace(settings, scope="compute")
     with ExitStack() as stack:
         compute, memory = (stack.enter_context(open_session(one.model, one.imgsz, plain)) for one in references)
@@ -202,7 +202,7 @@ def _open(references: Sequence[SizedModel], settings: LatencySettings) -> Iterat
 
 def _was_disturbed(found: Calibration, references: Sequence[SizedModel], settings: LatencySettings) -> bool:
     """Whether the device is clearly faster now than when it was calibrated."""
-    with _open(references, settings) as runs, MachineLock().measuring(), ahead_of_others(settings.threads):
+    with open_references(references, settings) as runs, MachineLock().measuring(), ahead_of_others(settings.threads):
         return calibration.clearly_faster(runs, probe(settings.threads), found)
 
 

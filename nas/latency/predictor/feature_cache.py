@@ -32,7 +32,7 @@ def features_of(architecture: Architecture, classes: int) -> Features:
         StorageError: The cache folder cannot be written.
     """
     try:
-        kept = cache_dir() / _ROOM / _name(architecture, classes)
+        kept = cache_dir() / _ROOM / entry_name(architecture, classes)
         return Features.from_dict(json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError, AttributeError, TypeError):
         pass  # Not there, or not readable any more: counted again.
@@ -51,17 +51,17 @@ def remember_features(architecture: Architecture, classes: int, onnx: bytes) -> 
         StorageError: The cache folder cannot be written.
     """
     found = graph_features(onnx)
-    _keep(_name(architecture, classes), found)
+    keep(entry_name(architecture, classes), found)
     return found
 
 
-def _name(architecture: Architecture, classes: int) -> str:
+def entry_name(architecture: Architecture, classes: int) -> str:
     made_by = [version(package) for package in _EXPORTERS]
     text = json.dumps([architecture.key, classes, NAMES, _COUNTING, GRAPH, made_by])
     return f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
 
 
-def _keep(name: str, found: Features) -> None:
+def keep(name: str, found: Features) -> None:
     path = cache_subdir(_ROOM, needed_bytes=2**20) / name
     draft = path.with_suffix(f".{os.getpid()}.part")
     try:

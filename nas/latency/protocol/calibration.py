@@ -56,7 +56,7 @@ Runs = tuple[Callable[[], None], Callable[[], None]]
 def find(key: Mapping[str, Any]) -> Calibration | None:
     """The stored calibration of a key, or None."""
     try:
-        data = json.loads(_path(key).read_text(encoding="utf-8"))
+        data = json.loads(file_of(key).read_text(encoding="utf-8"))
         return Calibration.from_dict(data["calibration"]) if data["key"] == dict(key) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None  # Not there, or not readable any more: made again.
@@ -96,7 +96,7 @@ def calibrate(
     made_at = time.time()
     identity = hashlib.sha256(json.dumps([dict(key), made_at], sort_keys=True).encode()).hexdigest()[:12]
     made = Calibration(float(compute), float(memory), memory_bytes, made_at, identity)
-    _keep(key, made)
+    keep(key, made)
     return made
 
 
@@ -115,13 +115,13 @@ def _burst(open_references: Callable[[], AbstractContextManager[Runs]], probe: P
         return pooled_figures(collect(runs, _PLAN, probe, lambda slices: False).slices)
 
 
-def _path(key: Mapping[str, Any]) -> Path:
+def file_of(key: Mapping[str, Any]) -> Path:
     name = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:24]
     return cache_dir() / _ROOM / f"{name}.json"
 
 
-def _keep(key: Mapping[str, Any], made: Calibration) -> None:
-    path = cache_subdir(_ROOM, needed_bytes=2**20) / _path(key).name
+def keep(key: Mapping[str, Any], made: Calibration) -> None:
+    path = cache_subdir(_ROOM, needed_bytes=2**20) / file_of(key).name
     draft = path.with_suffix(f".{os.getpid()}.part")
     try:
         draft.write_text(json.dumps({"key": dict(key), "calibration": made.to_dict()}), encoding="utf-8")

@@ -37,7 +37,7 @@ def gpu(index: int) -> Gpu:
         LatencyError: There is no driver here, or no such GPU.
     """
     try:
-        cuda = _library(_CUDA)
+        cuda = driver_library(_CUDA)
     except OSError as error:
         raise LatencyError(
             f"there is no cuda:{index} here: NVIDIA's driver is not installed ({error}); measure on another device"
@@ -61,7 +61,7 @@ def gpu(index: int) -> Gpu:
 def _driver(cuda: Any) -> str:
     text = ctypes.create_string_buffer(_TEXT_BYTES)
     try:
-        management = _library(_MANAGEMENT)
+        management = driver_library(_MANAGEMENT)
     except OSError:
         management = None
     if management is not None and not (
@@ -73,5 +73,5 @@ def _driver(cuda: Any) -> str:
     return f"for CUDA {version.value // 1000}.{version.value % 1000 // 10}"
 
 
-def _library(name: str) -> Any:
+def driver_library(name: str) -> Any:
     return ctypes.CDLL(name)

@@ -95,7 +95,7 @@ class AgentConnection:
             pipes: The process.
             address: Where it runs, when it is reached through ssh.
         """
-        self._name, self._pipes, self._address = name, pipes, address
+        self._name, self.pipes, self._address = name, pipes, address
         self.alive = True
 
     def ask(self, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
@@ -138,13 +138,13 @@ class AgentConnection:
         """End the agent."""
         if self.alive:
             self.alive = False
-            self._pipes.close()
+            self.pipes.close()
 
     def abandon(self) -> None:
         """End the agent at once, whatever it is doing."""
         if self.alive:
             self.alive = False
-            self._pipes.kill()
+            self.pipes.kill()
 
     def __enter__(self) -> Self:
         return self
@@ -163,10 +163,10 @@ class AgentConnection:
         if not self.alive:
             raise DeviceLost(f"{self._name} has ended")
         try:
-            line = self._pipes.exchange(message, timeout_s)
+            line = self.pipes.exchange(message, timeout_s)
             while (reply := _reply(line)) is None and chatter:
                 chatter -= 1
-                line = self._pipes.exchange(b"", timeout_s)
+                line = self.pipes.exchange(b"", timeout_s)
         except TimedOut:
             self.abandon()
             raise DeviceLost(f"{self._name} gave no answer within {timeout_s:g} s") from None
@@ -183,8 +183,8 @@ class AgentConnection:
         return dict(reply["ok"])
 
     def _ended(self) -> LatencyError:
-        code = self._pipes.wait()
-        words = self._pipes.stderr_tail()
+        code = self.pipes.wait()
+        words = self.pipes.stderr_tail()
         self.abandon()
         text = "\n".join(words)
         last = words[-1] if words else "it said nothing"

@@ -67,7 +67,7 @@ class AgentProcess:
                     raise TimedOut
                 for key, _ in ready:
                     if key.fileobj is self._input:
-                        unsent = self._send(unsent)
+                        unsent = self.send(unsent)
                         if not unsent:
                             selector.unregister(self._input)
                     elif key.fileobj is self._errors:
@@ -109,7 +109,7 @@ class AgentProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def _send(self, unsent: memoryview) -> memoryview:
+    def send(self, unsent: memoryview) -> memoryview:
         try:
             return unsent[os.write(self._input.fileno(), unsent[:_CHUNK]) :]
         except BlockingIOError:

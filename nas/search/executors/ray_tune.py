@@ -109,7 +109,7 @@ def home() -> Path:
 def _ray(workers: int) -> Iterator[Path]:
     """A local Ray with one core a worker, offline and quiet; yields a scratch folder that is deleted afterwards."""
     on_terminate = signal.getsignal(signal.SIGTERM)
-    with own_folder(home()) as session, _environment():
+    with own_folder(home()) as session, worker_environment():
         import ray
 
         try:
@@ -164,7 +164,7 @@ def _read_variables_again() -> None:
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
+def worker_environment() -> Iterator[None]:
     """The variables of this process as Ray and its workers need them, and then as they were."""
     before = dict(os.environ)
     for name in before:

@@ -89,7 +89,7 @@ class Made:
         self.keys.append(key)
         compute_ms, memory_ms = self.now
         made = Calibration(compute_ms, memory_ms, memory_bytes, 0.0, f"{len(self.keys)}")
-        calibration._keep(key, made)
+        calibration.keep(key, made)
         return made
 
 
@@ -321,7 +321,7 @@ SLOW_AND_FAST = ((1e-6, 1e-6), (1e6, 1e-6), (1e-6, 1e6))
 
 
 def test_a_real_glance_sees_the_references() -> None:
-    with handlers._open(REFERENCES, LatencySettings()) as runs:
+    with handlers.open_references(REFERENCES, LatencySettings()) as runs:
         from nas.latency.protocol.probe import probe
 
         glance = [

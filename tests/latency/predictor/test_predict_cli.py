@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from nas.architecture.architecture import Architecture
-from nas.cli.latency_predict import _features, predict
+from nas.cli.latency_predict import features_of, predict
 from nas.errors import GhostnasError, LatencyError, ModelError, StudyError
 from nas.latency import Latency, LatencySettings
 from nas.latency.artifacts.model_files import find_model
@@ -64,7 +64,7 @@ def store(folder: Path, count: int, speed: float = 1.0) -> None:
     for work in designs(count, 0):
         point = space.sample(rng)
         design = space.decode(point)
-        known._keep(known._name(design, CLASSES), work)
+        known.keep(known.entry_name(design, CLASSES), work)
         number = study.start(point, design.key, "random")
         study.finish(number, evaluation(design, speed * float(np.dot(work.amounts, HERE))))
     study.close()
@@ -143,7 +143,7 @@ def test_a_users_onnx_file_with_free_sizes_and_weights_beside_it(
     path = external(tmp_path / "model" / "m.onnx", inputs=[value("images", ["n", 3, "h", "w"])])
     monkeypatch.chdir(tmp_path)
     whole = graph_features(conv(inputs=[value("images", (1, 3, 64, 64))]).SerializeToString())
-    assert _features(find_model(str(path)), 64) == whole
+    assert features_of(find_model(str(path)), 64) == whole
     assert json.loads(ask(str(path), "--from", "run", "--imgsz", "64", "--json"))["predictions"][0]["imgsz"] == 64
     with pytest.raises(ModelError, match=r"odd\.onnx: the latency predictor cannot read .* IR version: 99"):
         ask(str(written(conv(ir=99), tmp_path / "odd.onnx")), "--from", "run")

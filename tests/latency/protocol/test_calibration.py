@@ -87,7 +87,7 @@ def test_what_was_kept_is_found_by_an_equal_key_only() -> None:
 
 def test_a_file_under_the_right_name_with_another_key_is_not_served() -> None:
     Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS)).calibrate()
-    path = calibration._path(KEY)
+    path = calibration.file_of(KEY)
     stored = json.loads(path.read_text())
     path.write_text(json.dumps({**stored, "key": {**KEY, "threads": 2}}))
     assert calibration.find(KEY) is None
@@ -97,7 +97,7 @@ def test_a_file_under_the_right_name_with_another_key_is_not_served() -> None:
 def test_a_broken_file_is_as_good_as_none_and_is_replaced(content: bytes) -> None:
     bursts = Bursts(FakeMachine.steady(COMPUTE_MS, MEMORY_MS))
     bursts.calibrate()
-    path = calibration._path(KEY)
+    path = calibration.file_of(KEY)
     path.write_bytes(content)
     assert calibration.find(KEY) is None
     path.write_text(json.dumps({"key": KEY, "calibration": {"compute_ms": 1.0}}))

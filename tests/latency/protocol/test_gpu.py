@@ -64,14 +64,14 @@ def no_name_is_kept() -> Iterator[None]:
 
 
 def test_a_gpu_is_the_one_that_cuda_gives_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpus, "_library", Driver("NVIDIA H200", "NVIDIA T4").open)
+    monkeypatch.setattr(gpus, "driver_library", Driver("NVIDIA H200", "NVIDIA T4").open)
     assert gpu(0) == Gpu("NVIDIA H200", "01" * 16, "580.159.04")
     assert gpu(1) == Gpu("NVIDIA T4", "02" * 16, "580.159.04")
 
 
 @pytest.mark.parametrize("driver", [Driver("Orin", management=False), Driver("Orin", nvmlInit_v2=9)])
 def test_a_driver_without_management_says_its_cuda(monkeypatch: pytest.MonkeyPatch, driver: Driver) -> None:
-    monkeypatch.setattr(gpus, "_library", driver.open)
+    monkeypatch.setattr(gpus, "driver_library", driver.open)
     assert gpu(0).driver == "for CUDA 13.2"
 
 
@@ -89,7 +89,7 @@ def _absent(name: str) -> Any:
     ],
 )
 def test_a_gpu_that_is_not_there_has_no_name(monkeypatch: pytest.MonkeyPatch, library: Any, says: str) -> None:
-    monkeypatch.setattr(gpus, "_library", library)
+    monkeypatch.setattr(gpus, "driver_library", library)
     with pytest.raises(LatencyError, match=says):
         fingerprint("cuda:1")
 
@@ -97,7 +97,7 @@ def test_a_gpu_that_is_not_there_has_no_name(monkeypatch: pytest.MonkeyPatch, li
 def test_the_name_tells_kind_and_driver_before_the_machine_and_the_gpu_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gpus, "_library", Driver("NVIDIA H200", "NVIDIA H200").open)
+    monkeypatch.setattr(gpus, "driver_library", Driver("NVIDIA H200", "NVIDIA H200").open)
     one, other = fingerprint("cuda:0"), fingerprint("cuda:1")
     assert one.startswith("NVIDIA H200, driver 580.159.04 (") and one.endswith(", GPU 01010101")
     assert one != other and device_kind("cuda:0") == device_kind("cuda:1")

@@ -110,7 +110,7 @@ def test_a_connection_that_breaks_is_a_lost_device_and_can_be_made_again(server:
     pid = link.ask({"do": "hello"}, timeout_s=60)["pid"]
     freeze(pid)
     try:
-        link._pipes._send(memoryview(b'{"do": "hello"}\n'))
+        link.pipes.send(memoryview(b'{"do": "hello"}\n'))
         server.drop_connections()
         with pytest.raises(DeviceLost, match=r"127\.0\.0\.1.* ended with code 255"):
             link.ask({"do": "hello"}, timeout_s=60)

@@ -26,7 +26,7 @@ def check(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON list instead of a table."),
 ) -> None:
-    """Connect to devices, show what they say of themselves, and run a small model in every runtime there."""
+    """Connect to devices, show what they report, and run a small model there in every runtime."""
     from rich.console import Console
 
     from nas.latency import check_device, resolve_device

@@ -19,9 +19,9 @@ def inherit(
     source: Path = typer.Argument(help="Ultralytics checkpoint of a trained detector, such as yolo11n.pt."),
     target: str = typer.Argument(metavar="DESIGN", help="A model YAML, a run's name or results folder, or a literal."),
     out: Path = typer.Option(..., "--out", "-o", help="The checkpoint to write, a .pt file."),
-    data: str | None = typer.Option(None, help="Data YAML that the design will be trained on: its classes."),
+    data: str | None = typer.Option(None, help="Data YAML for the later training; the design gets its classes."),
     refit: bool | None = typer.Option(
-        None, help="With --data: fit its convolutions to the source's outputs (default), or copy only."
+        None, help="With --data: fit the design's convolutions to the source's outputs (default), or copy only."
     ),
     trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
 ) -> None:

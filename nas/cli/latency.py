@@ -71,10 +71,10 @@ def measure(
         "quiet", help="quiet (a best case), or p50 or p95 of back-to-back runs with nothing dropped."
     ),
     sustained: str | None = typer.Option(None, help="How long to run for p50, p95 or a preset: 60s, 10m."),
-    preset: str | None = typer.Option(None, help="What another tool means: ultralytics or mlperf-like."),
+    preset: str | None = typer.Option(None, help="Measure as another tool does: ultralytics or mlperf-like."),
     data: str | None = typer.Option(None, help="Data YAML whose pictures +nms and int8 use; else the embedded set."),
     fresh: bool = typer.Option(False, "--fresh", help="Measure again what was measured before."),
-    recalibrate: bool = typer.Option(False, "--recalibrate", help="Measure the device's references anew."),
+    recalibrate: bool = typer.Option(False, "--recalibrate", help="Measure the device's references again."),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON list instead of a table."),
 ) -> None:
     """Measure how long models take, side by side: fused, batch 1, in fresh processes."""

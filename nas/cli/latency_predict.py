@@ -25,11 +25,11 @@ def predict(
     imgsz: int | None = typer.Option(
         None, help="Square input size in pixels; by default the model file's own, else 640."
     ),
-    most: int = typer.Option(32, "--most", min=1, help="Use at most so many measurements of a run, the first ones."),
+    most: int = typer.Option(32, "--most", min=1, help="Use at most this many measurements of a run: the first ones."),
     out: Path = typer.Option(Path("results"), "--out", help="Folder that holds the runs."),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON object instead of a table."),
 ) -> None:
-    """Predict how long models take, with an interval, from what a search has measured; certifies nothing."""
+    """Predict how long models take, with an interval, from what a search has measured. It certifies nothing."""
     from rich.console import Console
 
     from nas.latency import choose_imgsz, find_model

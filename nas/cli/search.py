@@ -58,7 +58,7 @@ def search(
     finalist_seeds: int | None = typer.Option(
         None,
         min=1,
-        help="Number of seeds for the top candidates and the best baseline; 1 is no repeats.",
+        help="Number of seeds for the top candidates and the best baseline (1: no repeats).",
         show_default="3",
     ),
     class_loss: Literal["bce", "focal"] = typer.Option("bce", help="Class loss of the proxies."),
@@ -66,7 +66,7 @@ def search(
     source: str | None = typer.Option(
         None,
         "--from",
-        help="YOLO11 n, s or m checkpoint: tuned on the data first, then every candidate inherits its channels. "
+        help="YOLO11 n, s or m checkpoint. It is tuned on the data first; then every candidate inherits its channels. "
         "`self`: a YOLO11n that is trained on the data from scratch; `self-s`, `self-m`: a larger one.",
         show_default="none",
     ),
@@ -83,7 +83,7 @@ def search(
         show_default="1200",
     ),
     teacher: Path | None = typer.Option(
-        None, help="Ultralytics checkpoint: it teaches the proxies (distillation).", show_default="none"
+        None, help="Ultralytics checkpoint that teaches the proxies (distillation).", show_default="none"
     ),
     workers: int | None = typer.Option(
         None,
@@ -92,7 +92,7 @@ def search(
         show_default="one a core",
     ),
     seed: int = typer.Option(0, min=0, max=2**32 - 1, help="Seed of the sampler and the proxies."),
-    name: str | None = typer.Option(None, help="Name of the results folder.", show_default="a digest of what is asked"),
+    name: str | None = typer.Option(None, help="Name of the results folder.", show_default="a digest of the request"),
     out: Path = typer.Option(Path("results"), help="Folder of all results."),
 ) -> None:
     """Search for detectors that meet a latency target.

@@ -20,7 +20,7 @@ _NAMES = typer.Argument((), metavar="[NAME]...", help="Literals; by default all 
 
 
 def literals() -> None:
-    """List the known designs, each a model YAML that `ghostnas export FILE --to DIR` makes a bundle of."""
+    """List the known designs. Each is a model YAML; `ghostnas export FILE --to DIR` makes a bundle of it."""
     from rich.console import Console
 
     from nas.cli.columns import columns, show_table
@@ -48,7 +48,7 @@ def table(
     level: str = typer.Option("finalist", help="finalist (±1%, three processes) or screening (±2%, one)."),
     fresh: bool = typer.Option(False, "--fresh", help="Measure again what was measured before."),
 ) -> None:
-    """Print size, work and measured latency of the known designs beside YOLO11 of the same scale.
+    """Print size, work and measured latency of the known designs, compared with YOLO11 of the same scale.
 
     YOLO11 and up to four rivals of its scale are measured side by side in one run; a ratio is to that run's YOLO11.
     """

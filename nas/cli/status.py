@@ -18,7 +18,7 @@ def status(
     name: str | None = typer.Argument(None, help="Name or results folder of a search; without it, all are listed."),
     out: Path = typer.Option(Path("results"), help="Folder of all results."),
 ) -> None:
-    """Show how a search stands; without a name, list all searches."""
+    """Show the state of a search; without a name, list all searches."""
     from rich.console import Console
 
     from nas.errors import StudyError

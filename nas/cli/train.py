@@ -19,12 +19,12 @@ def train(
     source: str | None = typer.Option(
         None,
         "--from",
-        help="Ultralytics checkpoint, or `self` as in `search`: tuned on the data first, then the design inherits its "
-        "channels.",
+        help="Ultralytics checkpoint, or `self` as in `search`. It is tuned on the data first; then the design "
+        "inherits its channels.",
         show_default="none",
     ),
     teacher: Path | None = typer.Option(
-        None, help="Ultralytics checkpoint: it teaches the design (distill_model=; dis= sets how much)."
+        None, help="Ultralytics checkpoint that teaches the design (distill_model=; dis= sets how much)."
     ),
     out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
 ) -> None:

@@ -11,7 +11,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def yolo(context: typer.Context) -> None:
-    """The `yolo` command of Ultralytics with our blocks known: ghostnas yolo val model=best.pt ..."""
+    """The `yolo` command of Ultralytics, which here knows the blocks of ghostnas."""
     import sys
 
     sys.argv = ["yolo", *context.args]  # Ultralytics shows it in its help

@@ -20,7 +20,8 @@ lint: $(READY)
 	$(VENV)/bin/lint-imports
 
 slow: $(READY)
-	$(VENV)/bin/pytest -m slow
+	$(VENV)/bin/pytest -m "slow and not measures"
+	$(VENV)/bin/pytest -m "slow and measures" -n 0
 
 # How well proxies rank the architectures that were trained long (docs/development/proxy-figures.md); from tables, in seconds.
 proxy-report: $(READY)

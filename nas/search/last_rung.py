@@ -162,10 +162,13 @@ class Promotions:
 
     def _proxies(self, scores: Collection[LastRung], trained: Collection[Record]) -> float:
         """How many evaluations take as long as one training at the last rung: as measured, or by the steps."""
-        each = mean([sum(r.evaluation.seconds.values()) for r in trained if r.evaluation] or [0.0])
+        took = [r.evaluation.seconds for r in trained if r.evaluation]
+        each = mean([sum(one.values()) for one in took] or [0.0])
         if scores and each:
             return mean(one.seconds for one in scores) / each
-        return (self._steps or 0) / self._study.proxy_steps
+        # An evaluation also builds and measures, which no further step repeats.
+        share = mean(one["proxy"] for one in took) / each if each else 1.0
+        return share * (self._steps or 0) / self._study.proxy_steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ def test_a_ratio_that_decides_little_says_so() -> None:
 
 
 @pytest.mark.measures
+@pytest.mark.slow
 def test_a_percentile_as_json(ghostnas: Ghostnas, tiny_onnx: Path, tmp_path: Path) -> None:
     words = ("latency", str(tiny_onnx), "--target-stat", "p95", "--sustained", "1s", "--json")
     (seen,) = json.loads(_measured(ghostnas, *words, GHOSTNAS_CACHE=str(tmp_path / "cache")).stdout)

@@ -227,7 +227,7 @@ def test_a_real_screening(calibrated: Calibration, tiny: SizedModel) -> None:
 
 
 @pytest.mark.measures
-@pytest.mark.parametrize("scope", ["compute", "+copies"])
+@pytest.mark.parametrize("scope", ["compute", pytest.param("+copies", marks=pytest.mark.slow)])
 def test_two_real_models_side_by_side(calibrated: Calibration, tiny: SizedModel, scope: str) -> None:
     small = SizedModel(ModelBytes("onnx", reference_onnx(COMPUTE)), COMPUTE.imgsz)
     settings = LatencySettings(scope=scope)
@@ -239,6 +239,7 @@ def test_two_real_models_side_by_side(calibrated: Calibration, tiny: SizedModel,
 
 
 @pytest.mark.measures
+@pytest.mark.slow
 def test_a_real_nms_of_pictures(calibrated: Calibration, tiny: SizedModel) -> None:
     pictures = np.random.default_rng(0).random((2, 3, IMGSZ, IMGSZ), dtype=np.float32)
     settings = LatencySettings(scope="+nms", statistic="p50", sustained_s=0.1)
@@ -256,6 +257,7 @@ def test_what_cannot_be_measured_is_told_by_its_own_error(calibrated: Calibratio
 
 
 @pytest.mark.measures
+@pytest.mark.slow
 def test_answers_come_from_the_cache_until_they_are_asked_for_anew(
     calibrated: Calibration, tiny_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

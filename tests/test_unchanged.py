@@ -25,7 +25,11 @@ def data() -> DetectionData:
 
 
 @pytest.mark.parametrize(
-    ("design", "loss"), [(yolo11("n", 64, 0.25), 10.1336517), (ghost_corner(load_space("ghostv2-n"))[0], 8.8434038)]
+    ("design", "loss"),
+    [
+        pytest.param(yolo11("n", 64, 0.25), 10.1336517, marks=pytest.mark.slow),
+        (ghost_corner(load_space("ghostv2-n"))[0], 8.8434038),
+    ],
 )
 def test_a_proxy_has_the_loss_that_it_had(data: DetectionData, design: object, loss: float) -> None:
     model = build(to_yaml(design, data.nc), seed=0)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ one each.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log
 
 import numpy as np
@@ -78,6 +79,11 @@ def posterior_of(scored: Sequence[ScoredDesign]) -> ScorePosterior | None:
     Returns:
         The posterior; None where there are fewer than `LEAST` scores, or all are equal.
     """
+    return _posterior_of(tuple(scored))
+
+
+@lru_cache(maxsize=4)  # a report asks for the same posterior in many places
+def _posterior_of(scored: tuple[ScoredDesign, ...]) -> ScorePosterior | None:
     values = np.array([one.score for one in scored])
     if len(values) < LEAST or np.ptp(values) == 0:
         return None
@@ -86,6 +92,7 @@ def posterior_of(scored: Sequence[ScoredDesign]) -> ScorePosterior | None:
     mean, covariance = posterior(known, (values - centre) / unit, known)
     mean, covariance = centre + unit * mean, unit**2 * covariance
     half = _Z95 * np.sqrt(np.clip(np.diag(covariance), 0.0, None))
+    covariance.setflags(write=False)
     found = tuple(AccuracyEstimate(float(m), float(m - h), float(m + h)) for m, h in zip(mean, half, strict=True))
     return ScorePosterior(found, covariance)
 

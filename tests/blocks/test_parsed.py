@@ -108,6 +108,7 @@ def test_yolo_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(again.predict(torch.rand(1, 3, 64, 64), verbose=False)) == 1
 
 
+@pytest.mark.slow
 def test_a_checkpoint_opens_in_a_process_that_registered_nothing(tmp_path: Path) -> None:
     yolo = YOLO("yolo11n.yaml")
     yolo.model = build(to_yaml(ARCH, 3))

@@ -211,6 +211,7 @@ def test_what_cannot_be_bundled_is_one_message(tmp_path: Path) -> None:
     assert not (tmp_path / "bundle").exists()
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_bundle(ghostnas: Run, results: Path) -> None:
     done = ghostnas("export", "small", "--to", "taken", cwd=results.parent)
     assert done.returncode == 0, done.stderr

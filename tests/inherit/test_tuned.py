@@ -52,6 +52,7 @@ def test_it_is_tuned_once(small_data: DetectionData, checkpoint: Path, monkeypat
     assert tune(checkpoint, small_data, 64, HOW) == first
 
 
+@pytest.mark.slow
 def test_a_source_from_fresh_weights(small_data: DetectionData) -> None:  # noqa: F811
     found = tune(FreshSource("n"), small_data, 64, HOW)
     assert found.source == "self" and "trained from scratch for 3 steps: mAP50-95" in found.sentence
@@ -136,6 +137,7 @@ def test_a_source_of_these_data_is_taken_as_it_is(small_data: DetectionData, che
     assert all(torch.equal(kept[name], given[name]) for name in weights)
 
 
+@pytest.mark.slow
 def test_a_design_begins_with_it(small_data: DetectionData, checkpoint: Path) -> None:  # noqa: F811
     found = tune(checkpoint, small_data, 64, HOW)
     same = build(to_yaml(yolo11("n", 64, WIDTH), small_data.nc), seed=9)

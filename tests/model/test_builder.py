@@ -148,7 +148,14 @@ def test_a_count_of_zero_raises(monkeypatch: pytest.MonkeyPatch) -> None:
         count(build(to_yaml(ARCH, 4)), 64)
 
 
-@pytest.mark.parametrize(("activation", "imgsz"), [("silu", 96), ("relu", 160), ("hardswish", 224)])
+@pytest.mark.parametrize(
+    ("activation", "imgsz"),
+    [
+        ("silu", 96),
+        pytest.param("relu", 160, marks=pytest.mark.slow),
+        pytest.param("hardswish", 224, marks=pytest.mark.slow),
+    ],
+)
 def test_onnx_equals_torch(activation: str, imgsz: int) -> None:
     odd = replace(STAGE, dfc_pool=4, downsample="conv")
     arch = replace(ARCH, activation=activation, stages=(STAGE, Stage("c3k2", 32, 1), odd, odd), reg_max=1)

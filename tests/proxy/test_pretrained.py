@@ -29,6 +29,7 @@ def values(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in model.named_parameters()}
 
 
+@pytest.mark.slow
 def test_a_teacher_changes_what_is_learnt(
     small_data: DetectionData, make_model: MakeModel, checkpoint: Path, tmp_path: Path
 ) -> None:

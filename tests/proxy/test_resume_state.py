@@ -28,7 +28,8 @@ def stop_after(step: int):  # type: ignore[no-untyped-def]
     return observe
 
 
-@pytest.mark.parametrize("teach", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["alone", "taught"])
+@pytest.mark.slow
+@pytest.mark.parametrize("teach", [False, True], ids=["alone", "taught"])
 def test_it_goes_on_where_it_stood(
     small_data: DetectionData, make_model: MakeModel, tmp_path: Path, teach: bool
 ) -> None:

@@ -204,6 +204,7 @@ def test_a_head_without_nms_learns_and_is_scored_by_its_own_branches(small_data:
     assert shares == sorted(shares, reverse=True) and shares[-1] == pytest.approx(loss.final_o2m)
 
 
+@pytest.mark.slow
 def test_the_losses_of_choice_are_trained_with(small_data: DetectionData, make_model: MakeModel) -> None:
     from nas.model.loss_names import Losses
 

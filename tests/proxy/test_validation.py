@@ -80,6 +80,7 @@ def test_another_number_of_classes_is_refused(small_data: DetectionData, make_mo
         validate(make_model(nc=3), small_data.select, small_data, 64)
 
 
+@pytest.mark.slow
 def test_score_equals_ultralytics_validator(bccd: Path, make_model: MakeModel, tmp_path: Path) -> None:
     """The same model and pictures through DetectionValidator, square pictures, in its own coordinates."""
     import shutil

@@ -35,6 +35,7 @@ def test_same_history_and_seed_propose_the_same(space: SearchSpace, sampler: str
     assert ask(1) != first
 
 
+@pytest.mark.slow
 def test_a_limit_on_size_is_left_to_optunas_sampler(space: SearchSpace) -> None:
     seen = history(space, STARTUP_TRAINED, rejected=1)
     too_large = replace(seen[-1], latency_ms=1.0)

@@ -58,7 +58,11 @@ def full(architecture: Architecture, task: Task, label: str, always_train: bool)
     ("error", "message"),
     [
         (LOST, r"stopped at trial-3.*pi@board was lost.*the same command goes on"),
-        (FULL, r"stopped at trial-3: cannot write in models: No space left.*the same command goes on"),
+        pytest.param(
+            FULL,
+            r"stopped at trial-3: cannot write in models: No space left.*the same command goes on",
+            marks=pytest.mark.slow,
+        ),
         (CHANGED, r"stopped at trial-3: data.yaml was changed while the search ran.*the same command goes on"),
     ],
 )

@@ -22,10 +22,7 @@ def body(text: str) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name in ("ghostv2-n", "narrowed-n") else pytest.mark.slow)
-        for name in shipped_spaces()
-    ],
+    [pytest.param(name, marks=[] if name == "ghostv2-n" else pytest.mark.slow) for name in shipped_spaces()],
 )
 def test_different_keys_are_different_networks(name: str) -> None:
     space, rng = load_space(name), random.Random(5)

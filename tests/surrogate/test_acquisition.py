@@ -37,6 +37,7 @@ def seen(designs: list[Architecture], luck: float) -> list[MeasuredDesign]:
     return found
 
 
+@pytest.mark.slow
 def test_the_promising_are_better_than_the_others_and_meet_the_target(space: SearchSpace) -> None:
     chosen, all_ = [], []
     for seed in range(5):

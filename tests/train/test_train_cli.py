@@ -22,6 +22,7 @@ from nas.util.machine_lock import MachineLock
 from tests.trained_run import GHOST, Run
 
 
+@pytest.mark.slow
 def test_a_training_ends_with_a_checkpoint_in_the_run(
     training: subprocess.CompletedProcess[str], trained: Path
 ) -> None:
@@ -54,6 +55,7 @@ def test_outputs_go_below_the_current_folder(tmp_path: Path, monkeypatch: pytest
     assert SETTINGS.file.read_text() == stored
 
 
+@pytest.mark.slow
 def test_yolo_passes_its_words_and_its_errors_on(ghostnas: Run, tmp_path: Path) -> None:
     wrong = ghostnas("yolo", "trai", cwd=tmp_path)
     assert wrong.returncode == 2

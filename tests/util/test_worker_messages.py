@@ -39,6 +39,7 @@ def test_it_ends_with_the_block_that_failed(tmp_path: Path) -> None:
     assert seen == ["last words"]
 
 
+@pytest.mark.slow
 def test_a_candidate_that_cannot_be_measured_says_so_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def screen(*_: object) -> None:
         raise Unmeasurable("noise")

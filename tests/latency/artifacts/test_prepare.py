@@ -167,6 +167,7 @@ def test_tensorrts_file_has_no_zero_points_and_quantises_what_convolutions_read(
             assert "Conv" in {reader.op_type for reader in graph.node if node.output[0] in reader.input}
 
 
+@pytest.mark.slow
 def test_a_float16_file_keeps_its_ends_and_its_tail(trained: nn.Module, pictures: NDArray[np.float32]) -> None:
     settings = LatencySettings("tensorrt", "float16", device="cuda:0")
     half = prepare(trained, SIZE, settings)
@@ -272,6 +273,7 @@ def test_a_models_file_is_read_back(tiny: SizedModel, tmp_path: Path) -> None:
         ModelBytes.from_file(tmp_path / "gone.onnx")
 
 
+@pytest.mark.slow
 def test_a_users_onnx_file_is_taken_as_it_is(tiny_onnx: Path) -> None:
     model = find_model(str(tiny_onnx))
     assert prepare(model, IMGSZ, LatencySettings()).data == tiny_onnx.read_bytes()

@@ -86,6 +86,7 @@ def ask(*words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_detector_is_predicted_from_a_search(tmp_path: Path, tiny_onnx: Path) -> None:
     store(tmp_path / "run", 20)
     (answer,) = (found := json.loads(ask(str(tiny_onnx), "--from", str(tmp_path / "run"), "--json")))["predictions"]

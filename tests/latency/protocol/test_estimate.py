@@ -50,6 +50,7 @@ def trials() -> list[Trial]:
     return [_trial(Device(), rng) for _ in range(200)]
 
 
+@pytest.mark.slow
 def test_the_estimate_is_within_two_percent_and_its_interval_holds(trials: list[Trial]) -> None:
     errors = np.abs([one.estimate for one in trials])
     assert np.median(errors) < 0.006

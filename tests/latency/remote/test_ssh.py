@@ -220,6 +220,7 @@ def test_the_command_is_strict_and_ends_with_a_constant() -> None:
     assert words[3] == shlex.split(ssh_command(Address("other", python="x"))[-1])[3]
 
 
+@pytest.mark.slow
 def test_a_cache_folder_too_long_for_a_socket_shares_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GHOSTNAS_CACHE", "/" + "x" * 100)
     assert not any("ControlMaster" in word for word in ssh_command(Address("board")))

@@ -1,5 +1,6 @@
 """`ghostnas data`: look at detection data as ghostnas reads it."""
 
+import os
 from pathlib import Path
 
 import typer
@@ -32,8 +33,10 @@ def add_to(app: typer.Typer) -> None:
         from nas.errors import UsageError
         from nas.util.printable import printable
 
+        if Path(os.path.realpath(out)).suffix.lower() != ".png":
+            raise UsageError(f"--out must be a .png file, since a PNG is written, got {str(out)!r}")
         if data is not None and (key := split_that_holds(find_yaml(data), out)) is not None:
-            raise UsageError(f"{out} would become a picture of `{key}:`, in whose folder it lies; name another --out")
+            raise UsageError(f"{out} is a picture of `{key}:`, or would become one in its folder; name another --out")
         with ReadingProgress(Console(stderr=True)) as reading:
             loaded = load(data, reading=reading)
         shown = write_preview(loaded, out, n)

@@ -111,7 +111,7 @@ def read_yaml(file: Path) -> DataYaml:
 
 
 def _entries(file: Path, key: str, given: Any) -> tuple[str, ...]:
-    if given is None:
+    if not given:
         return ()
     entries = given if isinstance(given, list) else [given]
     if not all(isinstance(entry, str) for entry in entries):

@@ -23,6 +23,8 @@ class PartFindings:
         sharing: Pictures of one name but for the suffix, which have one label file.
         copies: Pictures whose pixels another one has before it.
         ignored: Lines of list files that name no picture.
+        unread: Files of picture formats that Ultralytics does not read.
+        spare: Label files that are no picture's.
         absent: Classes without a box.
     """
 
@@ -36,6 +38,8 @@ class PartFindings:
     sharing: int
     copies: int
     ignored: int
+    unread: int
+    spare: int
     absent: tuple[str, ...]
 
 
@@ -81,7 +85,7 @@ class Findings:
         return [
             *map(_overlap_sentence, self.overlaps),
             *([self.test] if self.test else []),
-            *(line for part in self.parts for line in _part_sentences(part)),
+            *(line for part in self.parts for line in part_sentences(part)),
         ]
 
 
@@ -100,6 +104,8 @@ def part_findings(contents: Contents, names: Sequence[str]) -> PartFindings:
         sharing=_sharing(contents),
         copies=len(contents.pictures) - len({one.pixels for one in contents.pictures}),
         ignored=len(contents.ignored),
+        unread=len(contents.unread),
+        spare=len(contents.spare),
         absent=tuple(name for kind, name in enumerate(names) if kind not in present),
     )
 
@@ -146,7 +152,8 @@ def _overlap_sentence(one: Overlap) -> str:
     )
 
 
-def _part_sentences(part: PartFindings) -> list[str]:
+def part_sentences(part: PartFindings) -> list[str]:
+    """What is to be said of one split, one line each."""
     counted = [
         (part.unlabelled, "picture", "without a label file: taken as without objects"),
         (part.empty, "box", "of no width or no height: left out"),
@@ -157,6 +164,8 @@ def _part_sentences(part: PartFindings) -> list[str]:
         (part.sharing, "picture", "of the same name as another but for the suffix: they have one label file"),
         (part.copies, "picture", "of the same pixels as another" + _KEPT_TOGETHER.get(part.name, "")),
         (part.ignored, "line", "of a list file that name no picture: left out"),
+        (part.unread, "file", "of a picture format that Ultralytics does not read: left out"),
+        (part.spare, "label file", "without a picture: left out"),
     ]
     lines = [f"{part.name}: {count} {_plural(noun, count)} {what}" for count, noun, what in counted if count]
     if part.absent:

@@ -5,8 +5,12 @@ takes the enclosing box, and of a pose row the box before its key points. The on
 not there are boxes of no width or height, which no detector can find; they are counted.
 """
 
+import errno
+import glob
 import io
+import os
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +23,10 @@ from nas.data.picture import quiet, ultralytics_data
 from nas.errors import DataError
 
 _TOLERANCE = 0.01
+_NAMES = "classes.txt"
+"""Class names, which labelling tools write among the label files."""
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +53,37 @@ class LabelFile:
 def label_path(image: Path) -> Path:
     """Where a picture's labels lie: the last folder `images` of its path becomes `labels`, the suffix `.txt`."""
     return Path(ultralytics_data().img2label_paths([image])[0])
+
+
+def spare_labels(folders: Sequence[Path], used: Collection[Path]) -> tuple[Path, ...]:
+    """The label files of folders of pictures that are no picture's: it is missing, hidden, or of a format not read.
+
+    Args:
+        folders: Of pictures.
+        used: The label files of pictures.
+    """
+    homes = {label_path(folder / "any.png").parent for folder in folders}
+    files = (
+        Path(name)
+        for home in homes
+        for name in glob.glob(os.path.join(glob.escape(str(home)), "**", "*.txt"), recursive=True)
+    )
+    return tuple(sorted({file for file in files if file not in used and file.name != _NAMES}))
+
+
+def has_labels(path: Path) -> bool:
+    """Whether there is a label file.
+
+    Raises:
+        DataError: Its folder may not be entered, and Ultralytics would take the picture as without objects.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return False
+        raise DataError(f"cannot look for the label file {path}: {error.strerror}") from error
+    return True
 
 
 def read_labels(path: Path, nc: int, key_points: KeyPoints | None = None) -> LabelFile:

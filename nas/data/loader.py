@@ -12,8 +12,8 @@ import numpy as np
 from nas.data.check_cache import stamp
 from nas.data.data_yaml import find_yaml
 from nas.data.dataset import DetectionData, Labels, Split
-from nas.data.findings import Findings, overlaps, part_findings
-from nas.data.labels import label_path
+from nas.data.findings import Findings, PartFindings, overlaps, part_findings, part_sentences
+from nas.data.labels import has_labels, label_path
 from nas.data.picture import Picture
 from nas.data.picture_files import Listed, Source, read_source
 from nas.data.split_contents import Contents, Reading, read_contents, read_pictures
@@ -73,10 +73,10 @@ def _state(source: Source) -> str:
     """What is another text whenever a file of the data set may hold something else."""
     digest = hashlib.sha256(repr(source.yaml).encode(errors="backslashreplace"))
     for listed in (source.train, source.val, source.test or Listed(())):
-        digest.update(repr(listed.ignored).encode(errors="backslashreplace"))
+        digest.update(repr((listed.ignored, listed.unread)).encode(errors="backslashreplace"))
         for picture in listed.pictures:
             label = label_path(picture)
-            marks = f"{stamp(picture)}/{stamp(label) if label.exists() else ''}"
+            marks = f"{stamp(picture)}/{stamp(label) if has_labels(label) else ''}"
             digest.update(os.fsencode(picture) + b"\0" + marks.encode())
     return digest.hexdigest()
 
@@ -95,7 +95,8 @@ def load_cached(asked: _Asked, fraction: float, seed: int, *, embedded: bool) ->
         digest = _digest(names, train, val)
         name = file.parent.name if file.stem in ("data", "dataset") else file.stem
         order = _by_content(train)
-    kept_apart, rest = _parts(file, train, order, digest)
+    findings = part_findings(train, names), part_findings(val, names)
+    kept_apart, rest = _parts(file, train, findings[0], order, digest)
     labels = [one.rows for one in train.labels]
     want = max(2, round(fraction * len(rest)))  # one picture has no statistics where a map is 1x1
     chosen = [rest[place] for place in stratified([labels[index] for index in rest], want, seed)]
@@ -117,7 +118,7 @@ def load_cached(asked: _Asked, fraction: float, seed: int, *, embedded: bool) ->
         whole=Split("train", train.paths, tuple(labels), f"{digest}/whole"),
         val=Split("val", val.paths, tuple(one.rows for one in val.labels), f"{digest}/val"),
         findings=Findings(
-            (part_findings(train, names), part_findings(val, names)),
+            findings,
             overlaps({"train": _files(train), "val": _files(val), **({"test": test} if test else {})}),
             no_test,
         ),
@@ -128,8 +129,10 @@ def _read(asked: _Asked) -> tuple[Contents, Contents, dict[str, str], str | None
     """Train and val with their labels, the pixels of test's pictures, and why these are not known."""
     source = asked.source
     pictures = read_pictures([*source.train.pictures, *source.val.pictures], asked.report)
+    splits = (source.train, source.val, source.test or Listed(()))
+    used = {label_path(path) for listed in splits for path in listed.pictures}
     train, val = (
-        read_contents(name, listed, source.yaml, [pictures[path] for path in listed.pictures])
+        read_contents(name, listed, source.yaml, [pictures[path] for path in listed.pictures], used)
         for name, listed in (("train", source.train), ("val", source.val))
     )
     if source.test is None:
@@ -150,7 +153,9 @@ def _files(contents: Contents) -> dict[str, str]:
     }
 
 
-def _parts(file: Path, train: Contents, order: Sequence[int], digest: str) -> tuple[list[int], list[int]]:
+def _parts(
+    file: Path, train: Contents, found: PartFindings, order: Sequence[int], digest: str
+) -> tuple[list[int], list[int]]:
     """Indices of the pictures kept apart for select, and of the others.
 
     Pictures of the same pixels are in one part alone: once in select, or each time that they are listed in train.
@@ -160,7 +165,8 @@ def _parts(file: Path, train: Contents, order: Sequence[int], digest: str) -> tu
         first.setdefault(train.pictures[index].pixels, index)
     distinct = list(first.values())
     if len(distinct) < 4:
-        raise DataError(f"{file}: `train:` holds {len(distinct)} different images, at least 4 are needed")
+        said = "".join(f"; {sentence}" for sentence in part_sentences(found))
+        raise DataError(f"{file}: `train:` holds {len(distinct)} different images, at least 4 are needed{said}")
     chosen = stratified(
         [train.labels[index].rows for index in distinct],
         select_size(len(distinct)),

@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.errors import DataError
+from nas.errors import DataError, UsageError
 from nas.util import ultralytics_env
 
 JPEG_END = b"\xff\xd9"
+_UNKNOWN = "Pillow knows no such format"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,16 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
 @cache
 def ultralytics_data() -> Any:
-    """Ultralytics' module that checks pictures and reads labels."""
+    """Ultralytics' module that checks pictures and reads labels.
+
+    Raises:
+        UsageError: Python would leave its checks out, which are assertions.
+    """
+    if not __debug__:
+        raise UsageError(
+            "Python runs without assertions, and by these Ultralytics checks pictures and labels; unset "
+            "PYTHONOPTIMIZE, and leave -O out"
+        )
     ultralytics_env.prepare()
     from ultralytics.data import utils
 
@@ -130,7 +140,7 @@ def _has_trailing_bytes(path: Path) -> bool:
     except Exception as error:  # Pillow's plugins raise many kinds
         raise DataError(
             f"cannot read the picture {path}: it is damaged or of a format that is not read here "
-            f"({'Pillow knows no such format' if isinstance(error, ImportError) else _line(str(error), path)})"
+            f"({_UNKNOWN if isinstance(error, ImportError) else _line(str(error), path)})"
         ) from error
     return True
 
@@ -155,6 +165,8 @@ def _judged(path: Path, named: Path) -> tuple[int, int]:
         judged = ultralytics_data().verify_image_label((str(path), "", "", False, 1, 0, 0, False))
     _, _, shape, *_, corrupt, message = judged
     if corrupt:
+        if "pi_heif" in message:  # the plugin that Ultralytics tries on whatever Pillow does not know
+            message = _UNKNOWN
         why = (message.partition("ignoring corrupt image/label: ")[2] or message).partition("Supported formats")[0]
         raise DataError(
             f"cannot use the picture {named}, which Ultralytics leaves out: "

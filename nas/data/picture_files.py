@@ -19,10 +19,14 @@ class Listed:
     Attributes:
         pictures: Absolute paths, sorted; a picture that is listed twice stands here twice.
         ignored: Lines of list files that name no picture.
+        folders: The folders that were searched for pictures.
+        unread: Files in these of picture formats that Ultralytics does not read.
     """
 
     pictures: tuple[Path, ...]
     ignored: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +65,41 @@ def read_source(file: Path) -> Source:
 
 
 def split_that_holds(file: Path, path: Path) -> str | None:
-    """The split of a data YAML in whose folder a path lies, so that a picture there would become one of it.
+    """The split of a data YAML of which a path is a picture, or in whose folder it lies, so that it would become one.
 
     Args:
         file: The data YAML.
         path: A file that need not be there.
     """
-    content = read_yaml(file)
+    content, target = read_yaml(file), Path(os.path.realpath(path))
     for key, entries in content.entries.items():
-        places = [_resolve(content, key, entry) for entry in entries]
-        if any(place.is_dir() and Path(os.path.realpath(path)).is_relative_to(place) for place in places):
+        if any(_holds(_resolve(content, key, entry), target) for entry in entries):
             return key
     return None
+
+
+def _holds(place: Path, target: Path) -> bool:
+    if place.is_dir():
+        return target.is_relative_to(place)
+    try:
+        pictures, _ = _lines(place)
+    except DataError:  # whoever reads the set says so
+        return False
+    return any(Path(os.path.realpath(picture)) == target for picture in pictures)
 
 
 def _listed(content: DataYaml, key: str) -> Listed:
     found: list[Path] = []
     ignored: list[str] = []
+    folders: list[Path] = []
+    unread: list[str] = []
     for entry in content.entries[key]:
         place = _resolve(content, key, entry)
         if os.path.isdir(place):
-            found += _within(place)
+            pictures, others = _within(place)
+            found += pictures
+            unread += others
+            folders.append(place)
         elif os.path.isfile(place):
             pictures, others = _lines(place)
             found += pictures
@@ -95,7 +113,7 @@ def _listed(content: DataYaml, key: str) -> Listed:
         raise DataError(
             f"{content.file}: `{key}: {entries}` holds no images (suffixes: {', '.join(sorted(_suffixes()))}){why}"
         )
-    return Listed(tuple(sorted(found, key=str)), tuple(ignored))
+    return Listed(tuple(sorted(found, key=str)), tuple(ignored), tuple(folders), tuple(unread))
 
 
 def _resolve(content: DataYaml, key: str, entry: str) -> Path:
@@ -109,17 +127,17 @@ def _resolve(content: DataYaml, key: str, entry: str) -> Path:
     return Path(place)
 
 
-def _within(folder: Path) -> list[Path]:
-    """The pictures in a folder and below, as Ultralytics finds them: nothing hidden, and linked folders too."""
-    names = glob.glob(os.path.join(glob.escape(str(folder)), "**", "*.*"), recursive=True)
+def _within(folder: Path) -> tuple[list[Path], list[str]]:
+    """The pictures in a folder and below, as Ultralytics finds them, and the files of other picture formats."""
+    names = glob.glob(os.path.join(glob.escape(str(folder)), "**", "*.*"), recursive=True)  # nothing hidden
     pictures = [Path(name) for name in names if _is_picture(name)]
-    missing = next((picture for picture in pictures if not picture.is_file()), None)
+    missing = next((picture for picture in pictures if not os.path.isfile(picture)), None)
     if missing is not None:
         raise DataError(
-            f"{missing} has a picture's name and is no file, but a folder, a pipe or a link to nothing; rename it, or "
-            "remove it"
+            f"{missing} has a picture's name and is no file that can be read, but a folder, a pipe or a link to "
+            "nothing; rename it, or remove it"
         )
-    return pictures
+    return pictures, [name for name in names if _suffix(name) in _other_suffixes()]
 
 
 def _lines(file: Path) -> tuple[list[Path], list[str]]:
@@ -153,9 +171,21 @@ def _listed_path(file: Path, line: str) -> Path:
 
 
 def _is_picture(name: str) -> bool:
-    return name.rpartition(".")[-1].lower() in _suffixes()
+    return _suffix(name) in _suffixes()
+
+
+def _suffix(name: str) -> str:
+    return name.rpartition(".")[-1].lower()
 
 
 @cache
 def _suffixes() -> frozenset[str]:
     return frozenset(ultralytics_data().IMG_FORMATS)
+
+
+@cache
+def _other_suffixes() -> frozenset[str]:
+    """Of pictures, by Pillow's table, and not read by Ultralytics."""
+    from PIL import Image
+
+    return frozenset(suffix.lstrip(".") for suffix in Image.registered_extensions()) - _suffixes()

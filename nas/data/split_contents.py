@@ -1,14 +1,14 @@
 """A split read whole: every picture decoded or remembered, every label file read."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from nas.data.check_cache import recall, remember, stamp
 from nas.data.data_yaml import DataYaml
-from nas.data.labels import LabelFile, label_path, read_labels
+from nas.data.labels import LabelFile, label_path, read_labels, spare_labels
 from nas.data.picture import Picture, examine, quiet
 from nas.data.picture_files import Listed
 from nas.errors import DataError
@@ -29,6 +29,8 @@ class Contents:
         pictures: What is in each.
         labels: The label file of each.
         ignored: Lines of list files that name no picture.
+        unread: Files of picture formats that Ultralytics does not read.
+        spare: Label files in its folders of labels that are no picture's.
     """
 
     name: str
@@ -36,9 +38,13 @@ class Contents:
     pictures: tuple[Picture, ...]
     labels: tuple[LabelFile, ...]
     ignored: tuple[str, ...]
+    unread: tuple[str, ...]
+    spare: tuple[Path, ...]
 
 
-def read_contents(name: str, listed: Listed, yaml: DataYaml, pictures: Sequence[Picture]) -> Contents:
+def read_contents(
+    name: str, listed: Listed, yaml: DataYaml, pictures: Sequence[Picture], used: Collection[Path]
+) -> Contents:
     """Read the label files of a split.
 
     Args:
@@ -46,6 +52,7 @@ def read_contents(name: str, listed: Listed, yaml: DataYaml, pictures: Sequence[
         listed: Its pictures.
         yaml: The data YAML.
         pictures: What is in each.
+        used: The label files of the pictures of all splits.
 
     Raises:
         DataError: A label file breaks a rule, or no picture has a label.
@@ -58,7 +65,8 @@ def read_contents(name: str, listed: Listed, yaml: DataYaml, pictures: Sequence[
             f"{yaml.file}: the {len(labels)} images of `{name}:` have no labels, {_why_none(labels)}; the labels of "
             f"{first.name} are expected in {label_path(first)}"
         )
-    return Contents(name, listed.pictures, tuple(pictures), labels, listed.ignored)
+    spare = spare_labels(listed.folders, used)
+    return Contents(name, listed.pictures, tuple(pictures), labels, listed.ignored, listed.unread, spare)
 
 
 def _why_none(labels: Sequence[LabelFile]) -> str:

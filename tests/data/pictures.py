@@ -60,6 +60,7 @@ def _every() -> Iterator[tuple[str, str, bytes]]:
                 if (data := by_pillow(kind, mode, **options)) is not None:
                     yield f"{kind}-{mode}-{name}", NATIVE[kind], data
     yield from _oriented()
+    yield from _oriented_oddly()
     yield from _several_pages()
     yield from _opencv()
     yield from _odd_ends()
@@ -89,6 +90,27 @@ def _oriented() -> Iterator[tuple[str, str, bytes]]:
             exif[274] = orientation
             if (data := by_pillow(kind, "RGB", exif=exif)) is not None:
                 yield f"{kind}-orientation{orientation}", suffix, data
+
+
+def _oriented_oddly() -> Iterator[tuple[str, str, bytes]]:
+    """Orientations as cameras and editors write them: in XMP, in a long number, twice, of no meaning, cut short."""
+    plain = by_pillow("JPEG", "RGB")
+    assert plain
+    space = 'xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+    for orientation in (3, 6):
+        xmp = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><Description {space} tiff:Orientation="{orientation}"/></x:xmpmeta>'
+        yield f"JPEG-xmp{orientation}", "jpg", _with(plain, b"http://ns.adobe.com/xap/1.0/\0" + xmp.encode())
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    yield "JPEG-exif-big-endian", "jpg", _with(plain, exif)
+    yield "JPEG-exif-twice", "jpg", _with(_with(plain, exif), exif.replace(b"\x01\0\x06", b"\x01\0\x03"))
+    yield "JPEG-exif-9", "jpg", _with(plain, exif.replace(b"\x01\0\x06", b"\x01\0\x09"))
+    yield "JPEG-exif-short", "jpg", _with(plain, exif[:20])
+    yield "JPEG-exif-long", "jpg", _with(plain, b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\1\4\0\1\0\0\0\6" + b"\0" * 7)
+
+
+def _with(jpeg: bytes, content: bytes) -> bytes:
+    """A JPEG with an application segment at its beginning."""
+    return jpeg[:2] + b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content + jpeg[2:]
 
 
 def _several_pages() -> Iterator[tuple[str, str, bytes]]:
@@ -128,6 +150,9 @@ def _odd_ends() -> Iterator[tuple[str, str, bytes]]:
     yield "trailing-newline", "JPG", jpeg + b"\n"
     yield "early", "jpg", jpeg[: len(jpeg) * 2 // 3]
     yield "no-marker", "jpeg", jpeg[:-2]
+    yield "junk-before", "jpg", b"junk" + jpeg
+    yield "zeros-within", "jpg", jpeg[: len(jpeg) // 2] + b"\0" * 40 + jpeg[len(jpeg) // 2 + 40 :]
+    yield "end-twice", "jpg", jpeg + b"more\xff\xd9"
     yield "early", "png", png[: len(png) // 2]
     yield "trailing", "png", png + b"more"
     yield "empty", "png", b""

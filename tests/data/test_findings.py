@@ -8,6 +8,7 @@ import pytest
 
 from nas.cli import main
 from nas.data import load
+from nas.errors import DataError
 
 from .conftest import MakeSet
 
@@ -72,6 +73,9 @@ def test_the_preview_counts_what_is_odd(
     for file in (labels / "val").iterdir():
         file.write_text(file.read_text().replace("3 0.5", "0 0.5"))
     shutil.copy(tmp_path / "images" / "train" / "004.png", tmp_path / "images" / "train" / "004.bmp")
+    for name in ("005.gif", "006.JFIF", ".007.png", "008", "009.jpg~"):
+        (tmp_path / "images" / "train" / f"{name.strip('.')[:3]}.png").rename(tmp_path / "images" / "train" / name)
+    (labels / "train" / "classes.txt").write_text("kind0\nkind1\n")
     said = preview(data, capsys, monkeypatch)
     for sentence in (
         "train: 1 picture without a label file: taken as without objects",
@@ -80,9 +84,23 @@ def test_the_preview_counts_what_is_odd(
         "train: 1 polygon row taken as the enclosing boxes",
         "train: 2 pictures of the same name as another but for the suffix: they have one label file",
         "train: 2 lines of a list file that name no picture: left out",
+        "train: 2 files of a picture format that Ultralytics does not read: left out",
+        "train: 5 label files without a picture: left out",
         "val: no box of kind3",
     ):
         assert f"  {sentence}\n" in said
+
+
+def test_what_was_left_out_is_said_where_too_few_are_left(make_set: MakeSet, tmp_path: Path) -> None:
+    data = make_set(train="list.txt")
+    (tmp_path / "list.txt").write_text(" \n".join(f"./images/train/{index:03d}.png" for index in range(20)))
+    with pytest.raises(DataError, match=r"holds 1 different images, .*; train: 19 lines of a list file that name"):
+        load(str(data))
+
+
+@pytest.mark.parametrize("test", ["''", "[]", "~"])
+def test_an_empty_test_split_is_none(test: str, make_set: MakeSet) -> None:
+    assert load(str(make_set(test=test))).findings.sentences() == []
 
 
 def test_a_test_split_that_is_not_here_is_told(make_set: MakeSet) -> None:
@@ -90,12 +108,34 @@ def test_a_test_split_that_is_not_here_is_told(make_set: MakeSet) -> None:
     assert sentence.startswith("test: not compared with train and val: ") and "`test: images/test` does not" in sentence
 
 
-def test_a_preview_among_the_pictures_is_refused(
-    make_set: MakeSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [
+        ("images/train/preview.png", "is a picture of `train:`, or would become one in its folder"),
+        ("images/val/001.png", "is a picture of `val:`"),
+        ("link.png", "is a picture of `val:`"),
+        ("data.yaml", "--out must be a .png file"),
+        ("labels/train/000.txt", "--out must be a .png file"),
+        ("list.txt", "--out must be a .png file"),
+        ("link to the list.png", "--out must be a .png file"),
+    ],
+)
+def test_a_preview_in_place_of_the_users_files_is_refused(
+    out: str,
+    says: str,
+    make_set: MakeSet,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data, out = make_set(), tmp_path / "images" / "train" / "preview.png"
-    monkeypatch.setattr(sys, "argv", ["ghostnas", "data", "preview", "--data", str(data), "--out", str(out)])
+    data = make_set(val="list.txt")
+    (tmp_path / "list.txt").write_text("\n".join(f"./images/val/{index:03d}.png" for index in range(8)))
+    (tmp_path / "link.png").symlink_to("images/val/001.png")
+    (tmp_path / "link to the list.png").symlink_to("list.txt")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["ghostnas", "data", "preview", "--data", str(data), "--out", out])
     with pytest.raises(SystemExit) as end:
         main()
-    assert end.value.code == 2 and not out.exists()
-    assert "would become a picture of `train:`, in whose folder it lies" in capsys.readouterr().err
+    assert end.value.code == 2 and says in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

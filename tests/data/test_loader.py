@@ -1,5 +1,7 @@
 """Loading data sets: what is read, how it is split, and what is refused with which words."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -202,7 +204,7 @@ def test_the_number_of_classes_may_be_written_as_ultralytics_takes_it(
         ),
         ("latin.txt", r"cannot read .*latin\.txt as a list of pictures"),
         ("long.txt", r"long\.txt lists a picture that does not exist: .*x\.png"),
-        ("images/train", r"gone\.png has a picture's name and is no file, but a folder"),
+        ("images/train", r"gone\.png has a picture's name and is no file that can be read, but a folder"),
     ],
 )
 def test_what_names_no_pictures_is_explained(make_set: MakeSet, tmp_path: Path, train: str, message: str) -> None:
@@ -211,6 +213,21 @@ def test_what_names_no_pictures_is_explained(make_set: MakeSet, tmp_path: Path, 
     (tmp_path / "long.txt").write_text(f"./{'x' * 300}.png")
     (tmp_path / "images" / "train" / "gone.png").symlink_to("nowhere.png")
     with pytest.raises(DataError, match=message):
+        load(str(data))
+
+
+def test_labels_in_a_folder_that_may_not_be_entered_are_not_taken_for_none(
+    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, labels, stat = make_set(), tmp_path / "labels" / "train", Path.stat
+
+    def refuse(path: Path, **how: bool) -> os.stat_result:
+        if path.parent == labels:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refuse)  # root may enter everything
+    with pytest.raises(DataError, match=r"cannot look for the label file .*labels/train/000\.txt: Permission denied"):
         load(str(data))
 
 

@@ -93,6 +93,14 @@ def test_variables_change_nothing(name: str, tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("2\n", NO_RUN)
 
 
+@pytest.mark.parametrize("command", ["data preview --out p.png", "search --workers 0 --out r"])
+def test_a_python_without_assertions_reads_no_data(command: str, tmp_path: Path) -> None:
+    """Ultralytics' checks of pictures and labels are assertions."""
+    done = shell(f"{GHOSTNAS} {command}", tmp_path, PYTHONOPTIMIZE="1")
+    assert (done.returncode, done.stdout, list(tmp_path.iterdir())) == (2, "", [])
+    assert done.stderr.startswith("ghostnas: Python runs without assertions") and done.stderr.count("\n") == 1
+
+
 def test_what_libraries_are_told_is_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GHOSTNAS_CACHE", "cache")

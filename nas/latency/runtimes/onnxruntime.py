@@ -65,7 +65,8 @@ def open_session(model: ModelBytes, imgsz: int, settings: LatencySettings) -> It
     taken = ort.OrtValue.ortvalue_from_numpy(image(imgsz), *place)
     binding.bind_ortvalue_input(first.name, taken)
     for output in session.get_outputs():
-        if all(isinstance(size, int) for size in output.shape) and output.type == "tensor(float)":
+        # An unknown rank looks like that of a scalar here, so neither is made ahead.
+        if output.shape and all(isinstance(size, int) for size in output.shape) and output.type == "tensor(float)":
             value = ort.OrtValue.ortvalue_from_shape_and_type(output.shape, np.float32, *place)
             binding.bind_ortvalue_output(output.name, value)
         else:

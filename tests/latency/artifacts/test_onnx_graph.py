@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from nas.errors import LatencyError, Unmeasurable, UsageError
 from nas.latency import LatencyDevice, LatencySettings, model_latencies
@@ -60,6 +60,18 @@ def test_sizes_that_are_free(tmp_path: Path, shape: Any, size: int | None) -> No
     for_tensorrt = parsed(prepare(model, used, LatencySettings("tensorrt", device="cuda:0")).data)
     assert [one.dim_value for one in for_tensorrt.graph.input[0].type.tensor_type.shape.dim] == [1, 3, used, used]
     assert sum(graph_features(fixed(model.onnx or b"", (1, 3, used, used))).amounts) > 0
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_an_output_of_no_declared_rank_is_computed(tmp_path: Path, runtime: str) -> None:
+    """As of a loop or of an operator without shape inference."""
+    pytest.importorskip(runtime)
+    ends = [value("i", [], TensorProto.INT64), value("go", [], TensorProto.BOOL), value("x", None)]
+    nodes = [node("Identity", "go", "on"), node("Add", "x x", "twice")]
+    body = helper.make_graph(nodes, "b", ends, [value("on", [], TensorProto.BOOL), value("twice", None)])
+    model = conv(nodes=[helper.make_node("Loop", ["n", "", "images"], ["y"], body=body)])
+    model.graph.initializer.append(numpy_helper.from_array(np.array(3), "n"))
+    assert outputs_of(find_model(str(written(model, tmp_path / "m.onnx"))), runtime)[0].shape == (1, 3, SIZE, SIZE)
 
 
 def test_ncnn_computes_every_output(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def trial_rows(records: Sequence[Record], known: Estimates, last: Mapping[str, L
         known: What all scores say.
         last: By label, what the last rung gave.
     """
-    return [_trial_row(record) | _told(record, known) | _at_last_rung(last.get(record.label)) for record in records]
+    return [_trial_row(record) | _accuracy(record, known) | _at_last_rung(last.get(record.label)) for record in records]
 
 
 def front_rows(front: Sequence[Finalist]) -> list[Row]:
@@ -155,7 +155,7 @@ def _at_last_rung(last: LastRung | None) -> dict[str, object]:
     }
 
 
-def _told(record: Record, known: Estimates) -> dict[str, object]:
+def _accuracy(record: Record, known: Estimates) -> dict[str, object]:
     return {**_estimated(known.interval(record.label)), "seeds": known.seeds(record.label) or ""}
 
 

@@ -19,7 +19,7 @@ LEARNT_FROM = 32
 """Measured designs that the predictor is fitted to, the latest ones."""
 
 PredictLatency = Callable[[Sequence[Record], Architecture], Prediction | None]
-"""From what was measured and a design to its predicted latency; None where nothing can be foretold."""
+"""From what was measured and a design to its predicted latency; None where nothing can be predicted."""
 
 
 def no_prediction(records: Sequence[Record], design: Architecture) -> Prediction | None:
@@ -44,7 +44,7 @@ def latency_predictor(task: Task) -> PredictLatency:
                 wanted = features_of(design, task.classes)
             found = Predictor.fit(known).predict(wanted)
         except (GhostnasError, np.linalg.LinAlgError):
-            return None  # what cannot be foretold is measured, as everything was before the eighth measurement
+            return None  # what cannot be predicted is measured, as everything was before the eighth measurement
         return None if found.outside else found
 
     return predicted

@@ -41,10 +41,10 @@ where its weights come to lie, and what its neighbours did just then. Seen: 0.2%
 10 MB and more (docs/development/log.md)."""
 
 SLOPE_SD = 0.2
-"""How far the memory slope strays from what is foretold (standard deviation; docs/development/log.md)."""
+"""How far the memory slope strays from the predicted one (standard deviation; docs/development/log.md)."""
 
 RATIO_SLOPE_SD = 0.1
-"""How far the difference of two models' slopes strays from what is foretold: what makes one stray, the other shares."""
+"""How far the difference of two models' slopes strays from the predicted one: what makes one stray, the other shares."""
 
 LEVEL_SD = 0.2
 RATIO_LEVEL_SD = 0.1

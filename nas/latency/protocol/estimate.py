@@ -44,7 +44,7 @@ SLOPE_SD = 0.2
 """How far the memory slope strays from the predicted one (standard deviation; docs/development/log.md)."""
 
 RATIO_SLOPE_SD = 0.1
-"""How far the difference of two models' slopes strays from the predicted one: what makes one stray, the other shares."""
+"""How far the difference of two models' slopes strays from the predicted one: they stray together."""
 
 LEVEL_SD = 0.2
 RATIO_LEVEL_SD = 0.1

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import typer
 
+_PREVIEWED_PX = (64, 96, 128, 160, 320, 640)
+"""Input sizes at which the preview counts small boxes."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command group.
@@ -48,6 +51,6 @@ def add_to(app: typer.Typer) -> None:
         for name, *objects in counts:
             counted = ", ".join(f"{count} {part.name}" for count, part in zip(objects, parts, strict=True))
             typer.echo(f"  {printable(name)}: {counted}")
-        for sentence in loaded.findings.sentences():
+        for sentence in loaded.findings.sentences(_PREVIEWED_PX):
             typer.echo(f"  {printable(sentence)}")
         typer.echo(f"{shown} labelled pictures in {printable(out)}")

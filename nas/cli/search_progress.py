@@ -53,7 +53,7 @@ class ConsoleReporter:
         self._say(f"  space    {s.space.space}, input sizes {', '.join(map(str, s.space.imgsz))} px")
         pictures = f"{len(data.train)} train, {len(data.select)} select, {len(data.val)} val"
         self._say(f"  data     {printable(s.data.data)}: {s.data.classes} classes, pictures: {pictures}")
-        for sentence in data.findings.sentences():
+        for sentence in data.findings.sentences(s.space.imgsz):
             self._say(f"           {printable(sentence)}")
         self._say(f"  latency  at most {s.limits.target_ms:g} ms; {s.latency.conditions}")
         self._say(

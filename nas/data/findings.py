@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nas.data.box_sizes import small_boxes
 from nas.data.labels import label_path
 from nas.data.split_contents import Contents
 
@@ -70,20 +71,28 @@ class Findings:
         parts: Counts of train and val.
         overlaps: Each pair of splits that share a picture.
         test: Why the YAML's test could not be compared with the others, or not by its contents; None where it was.
+        sides: The side of each box of train, as a share of its picture's longer side; see `box_sizes.relative_sides`.
     """
 
     parts: tuple[PartFindings, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
     test: str | None = None
+    sides: tuple[float, ...] = ()
 
     def shared(self, first: str, second: str) -> Overlap | None:
         """The overlap of two splits, None where they share no picture."""
         return next((one for one in self.overlaps if (one.first, one.second) == (first, second)), None)
 
-    def sentences(self) -> list[str]:
-        """One line each, what matters most first."""
+    def sentences(self, sizes: Sequence[int] = ()) -> list[str]:
+        """One line each, what matters most first.
+
+        Args:
+            sizes: Input sizes in pixels, at which boxes may be too small.
+        """
+        small = small_boxes(self.sides, sizes)
         return [
             *map(_overlap_sentence, self.overlaps),
+            *([small] if small else []),
             *([self.test] if self.test else []),
             *(line for part in self.parts for line in part_sentences(part)),
         ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nas.data.box_sizes import relative_sides
 from nas.data.check_cache import stamp
 from nas.data.data_yaml import find_yaml
 from nas.data.dataset import DetectionData, Labels, Split
@@ -121,6 +122,7 @@ def load_cached(asked: _Asked, fraction: float, seed: int, *, embedded: bool) ->
             findings,
             overlaps({"train": _files(train), "val": _files(val), **({"test": test} if test else {})}),
             no_test,
+            relative_sides(labels, [(one.height, one.width) for one in train.pictures]),
         ),
     )
 

@@ -37,7 +37,7 @@ def report(outcome: Outcome) -> str:
         f"- space {s.space.space}, input sizes {', '.join(map(str, s.space.imgsz))} px",
         f"- data {printable(s.data.data)} ({s.data.classes} classes; pictures: {sizes}; fraction of train "
         f"{s.data.fraction:g}; digest {s.data.data_digest})",
-        *(f"  - {printable(sentence)}" for sentence in outcome.findings.sentences()),
+        *(f"  - {printable(sentence)}" for sentence in outcome.findings.sentences(s.space.imgsz)),
         f"- target {s.limits.target_ms:g} ms{_limits(s)}",
         f"- latency: {s.latency.conditions}",
         f"- proxy: {s.proxy.steps} steps of {s.proxy.batch} pictures {s.beginning} on {s.proxy.train_device}, "

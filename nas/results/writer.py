@@ -79,7 +79,7 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "statistic": outcome.settings.latency.statistic,
         "data_yaml": outcome.data_yaml,
         "data_pictures": outcome.data_sizes,
-        "data_findings": outcome.findings.sentences(),
+        "data_findings": outcome.findings.sentences(outcome.settings.space.imgsz),
         "proxy": outcome.protocol,
         "source": None if outcome.source is None else outcome.source.to_dict(),
         "repeats": outcome.repeats,

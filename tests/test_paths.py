@@ -38,7 +38,7 @@ from nas.study.outcome import Outcome
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy, read_records
 from nas.study.study_file import in_use
-from nas.util.paths import cache_dir, cache_subdir
+from nas.util.paths import cache_dir, cache_subdir, writable_dir
 from nas.util.plain_path import plainly
 from nas.util.printable import printable, shell_line, shell_word
 from nas.util.provenance import host_machine, versions
@@ -235,6 +235,15 @@ def test_a_path_that_sqlite_cannot_open_is_refused_before_anything_is_written(
     study.close()
 
 
+@pytest.mark.parametrize("place", ["a/b/" + "x" * 256, "a/file/c"])
+def test_nothing_is_left_of_a_folder_that_cannot_be_made(place: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").touch()
+    with pytest.raises(StorageError, match="cannot write in"):
+        writable_dir(tmp_path / place)
+    assert set(tree(tmp_path)) == {"a", "a/file"}
+
+
 def test_a_yaml_of_any_name_is_taken_home(
     tmp_path: Path,
     ghostnas: Callable[..., tuple[int, str]],
@@ -253,7 +262,7 @@ def test_a_yaml_of_any_name_is_taken_home(
     assert "# a\\n%\\xff{x}: a lightweight" in (tmp_path / "b\udcff" / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", ".", "/tmp/x", "sub/"])
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "/tmp/x", "sub/", ""])
 def test_a_name_is_the_name_of_one_folder(name: str, ghostnas: Callable[..., tuple[int, str]]) -> None:
     code, told = ghostnas("search", "--workers", "0", "--name", name)
     assert code == 2 and told.count("\n") == 1 and "--name must be the name of one folder" in told

@@ -5,6 +5,7 @@ The cache folder follows the platform's convention (`~/.cache/ghostnas` on Linux
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from nas.errors import StorageError
@@ -59,7 +60,7 @@ def lock_dir() -> Path:
 
 
 def writable_dir(path: Path, advice: str = "choose another folder") -> Path:
-    """Create a folder, with parents, and prove that it can be written.
+    """Create a folder, with parents, and prove that it can be written; where it cannot, none of them is left.
 
     Args:
         path: The folder.
@@ -68,12 +69,16 @@ def writable_dir(path: Path, advice: str = "choose another folder") -> Path:
     Raises:
         StorageError: The folder cannot be made or written.
     """
+    new = [one for one in (path, *path.parents) if not os.path.lexists(one)]
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".write-test-{os.getpid()}"
         probe.write_bytes(b"ok")
         probe.unlink()
     except OSError as error:
+        for one in new:
+            with suppress(OSError):
+                one.rmdir()
         raise StorageError(f"cannot write in {path}: {error.strerror or error}; {advice}") from error
     return path
 

@@ -81,8 +81,8 @@ def _side(picture: Any, name: str) -> int | None:
     if kind != "float32":
         raise ModelError(f"{says}; {_WANTED}: export it with a float32 input")
     batch, channels, height, width = shape
-    if isinstance(channels, int) and channels != _COLOURS:
-        last = width in _CHANNELS
+    last = channels != _COLOURS and width in _CHANNELS
+    if last or (isinstance(channels, int) and channels != _COLOURS):
         do = "export it with channels first (tf2onnx: --inputs-as-nchw)" if last else "export it for RGB pictures"
         raise ModelError(f"{says}{', with channels last' if last else ''}; {_WANTED}: {do}")
     if isinstance(batch, int) and batch != 1:

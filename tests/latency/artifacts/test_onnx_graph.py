@@ -1,6 +1,9 @@
 """What the graphs of others' ONNX files take, give and compute in: measured, or refused in one sentence."""
 
 import io
+import re
+import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +11,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from nas.errors import LatencyError, Unmeasurable, UsageError
+from nas.errors import LatencyError, ModelError, Unmeasurable, UsageError
 from nas.latency import LatencyDevice, LatencySettings, model_latencies
-from nas.latency.artifacts.model_files import find_model
+from nas.latency.artifacts.model_files import find_model, own_imgsz
 from nas.latency.artifacts.onnx_graph import arithmetic, fixed, parsed
 from nas.latency.artifacts.prepare import prepare
 from nas.latency.artifacts.users_onnx import note
@@ -21,6 +24,8 @@ from nas.latency.runtimes.plain_words import reasons
 from nas.latency.runtimes.session import Session
 from tests.latency.conftest import Run
 from tests.latency.onnx_makers import CPP, ONE_SENTENCE, SIZE, conv, node, outputs_of, value, written
+
+CASES = Path(__file__).parents[4] / "shared" / "cases" / "odd_onnx" / "make.py"
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "ncnn"])
@@ -94,6 +99,9 @@ GRAPHS: dict[str, tuple[Any, str]] = {
     "no input": (conv(inputs=[], nodes=[node("Relu", "w", "y")]), "takes no input"),
     "NHWC": (conv(inputs=[value("images", (1, 96, 96, 3))]), "(1, 96, 96, 3) float32, with channels last"),
     "NHWC, free": (conv(inputs=[value("i", ("b", 64, "w", 3))]), "i (b, 64, w, 3) float32, with channels last"),
+    "NHWC, all sizes free": (conv(inputs=[value("i", ("b", "h", "w", 3))]), "(b, h, w, 3) float32, with channels last"),
+    "NHWC, free height": (conv(inputs=[value("i", (1, "h", 64, 3))]), "i (1, h, 64, 3) float32, with channels last"),
+    "NHWC, grey and free": (conv(inputs=[value("i", (-1, -1, -1, 1))]), "i (?, ?, ?, 1) float32, with channels last"),
     "grey": (conv(inputs=[value("images", (1, 1, 32, 32))]), "(1, 1, 32, 32) float32; what is measured"),
     "4 channels": (conv(inputs=[value("images", (1, 4, 32, 32))]), "export it for RGB pictures"),
     "5-D": (conv(inputs=[value("images", (1, 3, 4, 32, 32))]), "takes images (1, 3, 4, 32, 32) float32"),
@@ -140,6 +148,43 @@ def test_what_takes_or_gives_something_else(run: Run, tmp_path: Path, kind: str)
     code, output, error = run("latency", "m.onnx")
     assert (code, output) == (2, "") and message in error and "m.onnx" in error
     assert ONE_SENTENCE.fullmatch(error) and not CPP.search(error)
+
+
+MADE: dict[str, int | str | None] = {
+    "plain": 96,
+    "dyn_batch": 96,
+    "dyn_all": None,
+    "dyn_hw_same": None,
+    "keep_init": 96,
+    "keep_init_first": 96,
+    "external/model": 96,
+    "external_gone/model": "weights in a second file, model.onnx.data, which is not in",
+    "batch4": "4 pictures at once",
+    "nhwc": "with channels last",
+    "nhwc_dyn": "with channels last",
+    "fp16": "(1, 3, 96, 96) float16",
+    "uint8": "(1, 3, 96, 96) uint8",
+    "two_inputs": "takes 2 inputs",
+    "rect": "96 by 160 pixels",
+    "empty": "is empty (0 bytes)",
+    "html": "is a web page",
+    "lfs": "run git lfs pull",
+}
+"""What the maker of the cases writes: the input size that each file states, or what is said of it."""
+
+
+@pytest.mark.skipif(not CASES.is_file(), reason="the cases are not here")
+def test_every_case_has_its_right_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [str(CASES), str(tmp_path)])
+    runpy.run_path(str(CASES), run_name="__main__")
+    assert {str(path.relative_to(tmp_path).with_suffix("")) for path in tmp_path.rglob("*.onnx")} == MADE.keys()
+    for name, right in MADE.items():
+        file = str(tmp_path / f"{name}.onnx")
+        if isinstance(right, str):
+            with pytest.raises(ModelError, match=re.escape(right)):
+                own_imgsz(find_model(file))
+        else:
+            assert own_imgsz(find_model(file)) == right
 
 
 # What a file computes in.

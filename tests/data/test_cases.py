@@ -85,6 +85,8 @@ LISTS = {
     "mac": PLAIN,
     "aug": "train: 12 pictures without a label file",
 }
+# A polygon among boxes, tiny pictures, JPEGs with bytes after their end: `ghostnas train` once dropped half of them.
+DROPS = {"drops": LABELS["mixed"]}
 
 
 def made(maker: str, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +100,7 @@ def made(maker: str, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("maker", "table"), [("odd_labels", LABELS), ("odd_lists", LISTS)])
+@pytest.mark.parametrize(("maker", "table"), [("odd_labels", LABELS), ("odd_lists", LISTS), ("train_drops", DROPS)])
 def test_every_case_has_its_right_answer(
     maker: str,
     table: dict[str, str],

@@ -86,6 +86,44 @@ def test_data_that_changed_since_the_search_is_refused(run: Record, data: Path) 
         trained_on(folder)
 
 
+def _renamed_class(cells: Path) -> None:
+    file = cells / "data.yaml"
+    file.write_text(file.read_text().replace("names: [", "names: [the ").replace("0: ", "0: the "))
+
+
+def _other_set_in_its_place(cells: Path) -> None:
+    shutil.rmtree(cells)
+    other_set(cells.parent)
+
+
+def _val_among_train(cells: Path) -> None:
+    for kind in ("images", "labels"):
+        file = min((cells / kind / "val").iterdir())
+        file.rename(cells / kind / "train" / f"moved{file.suffix}")
+
+
+def _linked_elsewhere(cells: Path) -> None:
+    other_set(cells.parent / "store")
+    cells.rename(cells.parent / "before")
+    cells.symlink_to("store/cells")
+
+
+@pytest.mark.parametrize("change", [_renamed_class, _other_set_in_its_place, _val_among_train, _linked_elsewhere])
+def test_another_set_under_the_runs_path_is_refused(run: Record, data: Path, change: Callable[[Path], None]) -> None:
+    folder = run(str(data))
+    change(data.parent)
+    with pytest.raises(DataError, match=f"{data} holds other pictures, labels or class names"):
+        trained_on(folder)
+
+
+def test_data_that_moved_away_is_asked_for(run: Record, data: Path) -> None:
+    folder = run(str(data))
+    moved = data.parent.rename(data.parent.with_name("moved")) / data.name
+    with pytest.raises(DataError, match=f"there is no data YAML {data}"):
+        trained_on(folder)
+    assert trained_on(folder, data=str(moved)) == moved
+
+
 def test_data_that_changes_while_a_search_runs_is_noticed(data: Path, tmp_path: Path) -> None:
     digest = load(str(data)).digest
     task = Task(Limits(2.5), LatencyDevice(LatencySettings()), ProxySettings(), str(data), 1.0, 6, tmp_path, digest)

@@ -17,7 +17,9 @@ def add_to(app: typer.Typer) -> None:
 def search(
     space: str | None = typer.Option(
         None,
-        help="Shipped space (ghostv2-n, -s, -m, mixed-n, -s, narrowed-n, -s, -m) or a space file.",
+        help="Shipped space (ghostv2-n, -s, -m, mixed-n, -s, narrowed-n, -s, -m), a space file, or auto. `auto` "
+        "measures YOLO11 first. It takes the scale and the input sizes of which about half of the designs meet the "
+        "target.",
         show_default="ghostv2-n; with --from, narrowed-n, -s or -m, as the checkpoint is",
     ),
     data: str | None = typer.Option(None, help="Ultralytics data YAML; without it, the embedded synthetic set."),
@@ -104,7 +106,7 @@ def search(
     from nas.errors import UsageError
     from nas.latency import resolve_device
     from nas.model import Losses
-    from nas.study import Limits
+    from nas.study import AUTO, Limits
     from nas.util import ultralytics_env, units
 
     target_ms = units.latency_ms(target_latency)
@@ -123,6 +125,8 @@ def search(
         raise UsageError("--source-steps and --last-rung belong to a search that starts from a source; add --from")
     if source is not None and finalist_seeds is not None:
         raise UsageError("--finalist-seeds and --from exclude each other: the best designs are trained long instead")
+    if space == AUTO.space and imgsz is not None:
+        raise UsageError("--space auto chooses the input sizes itself; leave --imgsz out, or name a space")
     max_seconds = None if max_time is None else units.duration_s(max_time)
     if scope == "+nms":
         raise UsageError("a search cannot measure +nms: how long NMS takes depends on trained weights; use compute")
@@ -141,13 +145,18 @@ def search(
     from nas.model import checkpoint_at_hand, find_checkpoint, hint
     from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
     from nas.results import annotate
-    from nas.search import Request, default_space, run_search
-    from nas.space import load_space
+    from nas.search import AutoSpace, Request, run_search, scale_of_source
+    from nas.space import SearchSpace, load_space
 
     start = None if source is None else find_source(source)
-    found = load_space(space or (DEFAULT_SPACE if start is None else default_space(start)))
-    if imgsz is not None:
-        found = found.with_imgsz(_sizes(imgsz))
+    found: SearchSpace | AutoSpace
+    scale = None if start is None else scale_of_source(start)
+    if space == AUTO.space:
+        found = AutoSpace("ghostv2") if scale is None else AutoSpace("narrowed", scale)
+    else:
+        found = load_space(space or (DEFAULT_SPACE if scale is None else f"narrowed-{scale}"))
+        if imgsz is not None:
+            found = found.with_imgsz(_sizes(imgsz))
     proxy = replace(
         ProxySettings() if source is None else FINE_TUNING,
         seed=seed,

@@ -51,6 +51,8 @@ class ConsoleReporter:
         s = settings
         self._say(f"search {printable(folder)}" + (f" (goes on: {done} candidates trained already)" if done else ""))
         self._say(f"  space    {s.space.space}, input sizes {', '.join(map(str, s.space.imgsz))} px")
+        if s.space.chosen is not None:
+            self._say(f"           chosen for the target: {s.space.chosen}; --space and --imgsz take others")
         pictures = f"{len(data.train)} train, {len(data.select)} select, {len(data.val)} val"
         self._say(f"  data     {printable(s.data.data)}: {s.data.classes} classes, pictures: {pictures}")
         for sentence in data.findings.sentences(s.space.imgsz):
@@ -62,6 +64,10 @@ class ConsoleReporter:
         )
         if not done:
             self._say("  device   is calibrated, then the corners of the space are measured: one to two minutes")
+
+    def choosing(self) -> None:
+        """Say that the search begins with measurements."""
+        self._say("calibrates the device, then measures YOLO11 to choose the input sizes: one to two minutes")
 
     def tuning(self, done: int, of: int) -> None:
         """Show how far the source's tuning is."""

@@ -75,6 +75,7 @@ class DetectionData:
             fraction and seed.
         whole: The YAML's train, in the order of the paths: what `train` at a fraction of 1 and `select` hold together.
         val: The YAML's val, looked at once, for the finalists and the baselines.
+        picture_px: The longer side of a picture of the YAML's train, in pixels: the median.
         findings: What a user should know of the set.
     """
 
@@ -87,6 +88,7 @@ class DetectionData:
     select: Split
     whole: Split
     val: Split
+    picture_px: int
     findings: "Findings"
 
     @property

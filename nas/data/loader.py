@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -117,6 +118,7 @@ def load_cached(asked: _Asked, fraction: float, seed: int, *, embedded: bool) ->
         train=split("train", chosen, f"{digest}/train/{fraction:g}/{seed}"),
         select=split("select", kept_apart, f"{digest}/select"),
         whole=Split("train", train.paths, tuple(labels), f"{digest}/whole"),
+        picture_px=round(median(max(one.height, one.width) for one in train.pictures)),
         val=Split("val", val.paths, tuple(one.rows for one in val.labels), f"{digest}/val"),
         findings=Findings(
             findings,

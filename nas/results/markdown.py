@@ -34,7 +34,8 @@ def report(outcome: Outcome) -> str:
         "",
         "## Asked",
         "",
-        f"- space {s.space.space}, input sizes {', '.join(map(str, s.space.imgsz))} px",
+        f"- space {s.space.space}, input sizes {', '.join(map(str, s.space.imgsz))} px"
+        + (f", chosen for the target: {s.space.chosen}" if s.space.chosen else ""),
         f"- data {printable(s.data.data)} ({s.data.classes} classes; pictures: {sizes}; fraction of train "
         f"{s.data.fraction:g}; digest {s.data.data_digest})",
         *(f"  - {printable(sentence)}" for sentence in outcome.findings.sentences(s.space.imgsz)),

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from nas.search.progress import Progress
     from nas.search.request import Request
     from nas.search.run import run_search
-    from nas.search.source_baselines import default_space
+    from nas.search.sizing import AutoSpace
+    from nas.search.source_baselines import scale_of_source
 
 __getattr__ = lazy(
     __name__,
@@ -20,6 +21,7 @@ __getattr__ = lazy(
         "progress": ("Progress",),
         "request": ("Request",),
         "run": ("run_search",),
-        "source_baselines": ("default_space",),
+        "sizing": ("AutoSpace",),
+        "source_baselines": ("scale_of_source",),
     },
 )

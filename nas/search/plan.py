@@ -1,20 +1,28 @@
 """What a search has settled before its study is opened."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nas.data import DetectionData, check_memory, load, split_that_holds
-from nas.errors import UsageError
-from nas.latency import LatencyDevice
+from nas.errors import StudyError, UsageError
+from nas.latency import LatencyDevice, retry_while_disturbed
 from nas.results import check_name, check_results
+from nas.search.evaluate import Task, measure_only
 from nas.search.executors import ray_tune
 from nas.search.preflight import check_checkpoints, check_heads, check_last_rung, check_latency_device
-from nas.search.request import Request, search_settings, with_steps
-from nas.study import STUDY_FILE, SearchSettings
+from nas.search.progress import Reporter
+from nas.search.request import Request, search_settings, space_choice, with_steps
+from nas.search.sizing import AutoSpace, sized
+from nas.space import SearchSpace, load_space
+from nas.study import STUDY_FILE, SearchSettings, SpaceChoice, read_kept
 from nas.util.machine_lock import MachineLock
 from nas.util.paths import writable_dir
+from nas.util.worker_messages import follow
+
+ENLARGED = 1.5
+"""Input sizes are at most so many times the pictures' own: what is enlarged further shows nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +32,17 @@ class Plan:
     Attributes:
         request: What is asked, the length of a proxy in steps.
         data: The data set.
-        settings: Everything that changes a number.
+        space: The search space, with its input sizes.
+        asked: Everything that changes a number, as it is asked for.
+        settings: The same with the space that was chosen.
         folder: The results folder; it is there and can be written.
         device: Where latencies are measured, without calibration.
     """
 
     request: Request
     data: DetectionData
+    space: SearchSpace
+    asked: SearchSettings
     settings: SearchSettings
     folder: Path
     device: LatencyDevice
@@ -38,26 +50,26 @@ class Plan:
     @property
     def sizes(self) -> dict[str, int]:
         """Number of choices by dimension."""
-        return {one.name: len(one.choices) for one in self.request.space.dimensions}
+        return {one.name: len(one.choices) for one in self.space.dimensions}
 
 
-def planned(request: Request, reading: Callable[[int, int], None]) -> Plan:
+def planned(request: Request, reporter: Reporter) -> Plan:
     """Read the data, settle what is asked, and check whatever can be checked before anything is written.
 
     Args:
         request: What is asked.
-        reading: Shown how many pictures are read, of how many.
+        reporter: Shown how many pictures are read, and what is measured to choose a space.
 
     Raises:
         GhostnasError: The search cannot be carried out as asked.
     """
     if request.name is not None:
         check_name(request.name)
-    data = load(request.data, fraction=request.fraction, reading=reading)
+    data = load(request.data, fraction=request.fraction, reading=reporter.reading)
     request = with_steps(request, data)
     check_last_rung(request)
-    settings = search_settings(request, data)
-    folder = request.out / (request.name or settings.default_name)
+    asked = search_settings(request, data)
+    folder = request.out / (request.name or asked.default_name)
     if request.data is not None and (key := split_that_holds(data.source, folder)) is not None:
         raise UsageError(
             f"the picture of {folder} would become one of `{key}:`, in whose folder it lies; choose another --out"
@@ -67,10 +79,62 @@ def planned(request: Request, reading: Callable[[int, int], None]) -> Plan:
         ray_tune.home()
     MachineLock()
     device = LatencyDevice(request.latency)
-    if not os.path.exists(folder / STUDY_FILE):  # no error where the name is too long: the study says that below
-        check_heads(request)
-        check_checkpoints(request)
-        check_memory(data.train, max(request.space.choices["imgsz"]))
+    new = not os.path.exists(folder / STUDY_FILE)  # no error where the name is too long: the study says that below
+    if new and isinstance(request.space, AutoSpace):
         check_latency_device(device)
+    space, chosen = settled_space(request, data, folder, device, reporter)
+    if new:
+        check_heads(request, space)
+        check_checkpoints(request, space)
+        check_memory(data.train, max(space.choices["imgsz"]))
+        if not isinstance(request.space, AutoSpace):
+            check_latency_device(device)
     writable_dir(folder)
-    return Plan(request, data, settings, folder, device)
+    return Plan(request, data, space, asked, replace(asked, space=chosen), folder, device)
+
+
+def settled_space(
+    request: Request, data: DetectionData, folder: Path, device: LatencyDevice, reporter: Reporter
+) -> tuple[SearchSpace, SpaceChoice]:
+    """The space that was asked for, that the study was begun with, or that is chosen now by measurement.
+
+    Raises:
+        StudyError: The study was begun with a space that is another one in this version.
+        LatencyError: A latency could not be measured.
+    """
+    if not isinstance(request.space, AutoSpace):
+        return request.space, space_choice(request.space)
+    kept = read_kept(folder, "space")
+    if kept is None:
+        reporter.choosing()
+        space, why = chosen_space(request, request.space, data, device, reporter)
+        return space, space_choice(space, why)
+    known = SpaceChoice(**{**kept, "imgsz": tuple(kept["imgsz"])})
+    space = load_space(known.space).with_imgsz(known.imgsz)
+    if space.digest != known.space_digest:
+        raise StudyError(
+            f"{folder} was begun with the space {known.space} of another version; give this search a --name of its own"
+        )
+    return space, known
+
+
+def chosen_space(
+    request: Request, auto: AutoSpace, data: DetectionData, device: LatencyDevice, reporter: Reporter
+) -> tuple[SearchSpace, str]:
+    """Choose a space by the latencies of YOLO11; nothing is left in a folder."""
+    with TemporaryDirectory() as folder, follow(Path(folder), reporter.waiting):
+        task = Task(
+            limits=request.limits,
+            device=retry_while_disturbed(device.calibrated, notice=reporter.waiting),
+            proxy=request.proxy,
+            data=None if request.data is None else str(data.source.absolute()),
+            fraction=request.fraction,
+            classes=data.nc,
+            folder=Path(folder),
+        )
+        return sized(
+            auto,
+            request.limits.target_ms,
+            round(ENLARGED * data.picture_px),
+            lambda design: measure_only(design, task).latency.latency_ms,
+        )

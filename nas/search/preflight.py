@@ -20,6 +20,7 @@ from nas.latency import (
 from nas.proxy import ProxySettings, find_device, find_precision
 from nas.search.request import Request
 from nas.search.source_baselines import scale_of
+from nas.space import SearchSpace
 from nas.study import StoredStudy
 from nas.util.provenance import host_machine, versions
 
@@ -47,15 +48,15 @@ def check_latency_device(device: LatencyDevice) -> None:
         ) from error
 
 
-def check_heads(request: Request) -> None:
-    if request.latency.runtime == "ncnn" and True in request.space.choices["end2end"]:
+def check_heads(request: Request, space: SearchSpace) -> None:
+    if request.latency.runtime == "ncnn" and True in space.choices["end2end"]:
         raise UsageError(
-            f"ncnn cannot run the heads without NMS of {request.space.name} (it has no top-k); write `end2end: false` "
+            f"ncnn cannot run the heads without NMS of {space.name} (it has no top-k); write `end2end: false` "
             "in a space file of your own, or choose another --runtime"
         )
 
 
-def check_checkpoints(request: Request) -> None:
+def check_checkpoints(request: Request, space: SearchSpace) -> None:
     """What proxies begin with and learn from is loaded once before anything is written.
 
     Raises:
@@ -71,8 +72,8 @@ def check_checkpoints(request: Request) -> None:
         scale_of(load_source(request.source), str(request.source))
     if request.proxy.teacher is not None:
         teacher = load_known(request.proxy.teacher)
-        for levels in request.space.choices["levels"]:
-            design = replace(request.space.smallest()[0], levels=levels)
+        for levels in space.choices["levels"]:
+            design = replace(space.smallest()[0], levels=levels)
             check_strides(teacher, build(to_yaml(design, 1), seed=0), request.proxy.teacher)
 
 

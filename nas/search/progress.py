@@ -62,6 +62,9 @@ class Reporter(Protocol):
     def reading(self, done: int, of: int) -> None:
         """Pictures of the data set are read for the first time."""
 
+    def choosing(self) -> None:
+        """YOLO11 is being measured, to choose a space and its input sizes."""
+
     def tuning(self, done: int, of: int) -> None:
         """The source is being tuned on the data; steps done."""
 

@@ -8,8 +8,9 @@ from nas.inherit import FreshSource, SourceChoice
 from nas.latency import LOCAL, LatencySettings, parse_address
 from nas.proxy import SOURCE_STEPS, ProxySettings, steps_for_epochs
 from nas.search.sampler import Sampler
+from nas.search.sizing import AutoSpace
 from nas.space import SearchSpace
-from nas.study import DataChoice, Limits, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
+from nas.study import AUTO, DataChoice, Limits, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
 from nas.util.provenance import file_digest
 
 
@@ -18,7 +19,7 @@ class Request:
     """What a user asks for.
 
     Attributes:
-        space: The search space, with its input sizes fixed.
+        space: The search space, with its input sizes fixed; or the spaces of which one is chosen by measurement.
         data: Data YAML, or None for the embedded set.
         fraction: Share of the training pictures that proxies use.
         budget: Candidates to train.
@@ -39,7 +40,7 @@ class Request:
         last_rung: Steps of the last rung, at which the best designs are trained in the end; None where there is none.
     """
 
-    space: SearchSpace
+    space: SearchSpace | AutoSpace
     data: str | None
     fraction: float
     budget: int
@@ -63,7 +64,7 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
     """Everything of a request that changes a number."""
     proxy, source = request.proxy, request.source
     return SearchSettings(
-        space=SpaceChoice(request.space.name, request.space.digest, request.space.choices["imgsz"]),
+        space=AUTO if isinstance(request.space, AutoSpace) else space_choice(request.space),
         data=DataChoice(data.name, data.digest, data.nc, request.fraction),
         limits=request.limits,
         latency=replace(request.latency, place=_place(request.latency.place)),
@@ -84,6 +85,16 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
             seed_literals=request.seed_literals,
         ),
     )
+
+
+def space_choice(space: SearchSpace, chosen: str | None = None) -> SpaceChoice:
+    """A space as settings name it.
+
+    Args:
+        space: The space.
+        chosen: The measurements by which it was chosen; None where it was asked for.
+    """
+    return SpaceChoice(space.name, space.digest, space.choices["imgsz"], chosen)
 
 
 def _identity(path: Path) -> str:

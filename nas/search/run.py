@@ -1,9 +1,8 @@
 """A whole search, from what was asked to the results folder. The command line is a thin layer over `run_search`."""
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from nas.data import DetectionData
 from nas.errors import (
     LatencyError,
     ProxyError,
@@ -50,9 +49,11 @@ def run_search(
         GhostnasError: The search cannot be carried out as asked.
     """
     began = time.monotonic()
-    plan = planned(request, reporter.reading)
-    study = StoredStudy(plan.folder, plan.settings, plan.sizes, annotate)
+    plan = planned(request, reporter)
+    study = StoredStudy(plan.folder, plan.asked, plan.sizes, annotate)
     try:
+        if plan.settings != plan.asked:
+            study.keep("space", asdict(plan.settings.space))
         outcome = _searched(plan, study, reporter, evaluator, began)
         _write(outcome)
         return outcome
@@ -68,14 +69,14 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
     done = sum(r.status == "trained" for r in study.records())
     reporter.opened(plan.folder, plan.settings, data, done)
     begun = where_begun(study, plan.device, request.proxy, complete=done >= request.budget)
-    tuned = None if request.source is None else tuned_source(study, request, request.source, data, reporter)
+    tuned = None if request.source is None else tuned_source(study, plan, request.source, reporter)
     task = _task(plan, _calibrated(study, plan.device, reporter), tuned)
     with follow(task.folder, reporter.waiting):
-        found = _feasibility(study, request, task)
+        found = _feasibility(study, plan, task)
         reporter.feasible(found)
         if done < request.budget:
             _estimate(request, task, found, study, reporter)
-        ended = _carry_out(study, request, task, found, reporter, evaluator)
+        ended = _carry_out(study, plan, task, found, reporter, evaluator)
     finalists = conclude(study, task, reporter.finalists, reporter.waiting)
     return Outcome(
         folder=plan.folder,
@@ -148,9 +149,7 @@ def _calibrated(study: StoredStudy, device: LatencyDevice, reporter: Reporter) -
     return made
 
 
-def tuned_source(
-    study: StoredStudy, request: Request, source: SourceChoice, data: DetectionData, reporter: Reporter
-) -> Tuned:
+def tuned_source(study: StoredStudy, plan: Plan, source: SourceChoice, reporter: Reporter) -> Tuned:
     """The source of a search, tuned on its data; where nothing is left to train, what is known of it.
 
     Raises:
@@ -158,14 +157,14 @@ def tuned_source(
     """
     from nas.inherit import how_to_tune, tune
 
-    proxy = request.proxy
+    request, proxy = plan.request, plan.request.proxy
     how = how_to_tune(request.source_steps, proxy.device, proxy.batch, proxy.losses)
     known = study.attribute("source")
     before = None if known is None else Tuned.from_dict(known)
     trained = sum(record.status == "trained" for record in study.records())
     if before is not None and trained >= request.budget and standing(study).finished:
         return before
-    tuned = tune(source, data, max(request.space.choices["imgsz"]), how, MachineLock(), reporter.tuning)
+    tuned = tune(source, plan.data, max(plan.space.choices["imgsz"]), how, MachineLock(), reporter.tuning)
     if before is not None and before.digest != tuned.digest:
         raise StudyError(
             f"{study.folder} inherits from a source that is not in the cache folder any more, and {source} came out "
@@ -176,33 +175,34 @@ def tuned_source(
     return tuned
 
 
-def _feasibility(study: StoredStudy, request: Request, task: Task) -> Feasibility:
+def _feasibility(study: StoredStudy, plan: Plan, task: Task) -> Feasibility:
     kept = study.attribute("feasibility")
     if kept is not None:
         return Feasibility.from_dict(kept)
-    literals = points(request.space, shipped_literals().values()) if request.seed_literals else {}
+    literals = points(plan.space, shipped_literals().values()) if plan.request.seed_literals else {}
     scale = None
     if task.source is not None:
         from nas.inherit import read_tuned
 
-        scale = scale_of(read_tuned(task.source)["model"], str(request.source))
-    found = check(request.space, task, literals=literals.values(), source=scale)
+        scale = scale_of(read_tuned(task.source)["model"], str(plan.request.source))
+    found = check(plan.space, task, literals=literals.values(), source=scale)
     study.keep("feasibility", found.to_dict())
     return found
 
 
 def _carry_out(
     study: StoredStudy,
-    request: Request,
+    plan: Plan,
     task: Task,
     found: Feasibility,
     reporter: Reporter,
     evaluator: Evaluator,
 ) -> str:
+    request = plan.request
     scheduler = TrialScheduler(
         study,
         Proposer(
-            request.space,
+            plan.space,
             sampler=request.sampler,
             seed=request.proxy.seed,
             target_ms=task.limits.target_ms,

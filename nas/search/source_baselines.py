@@ -40,16 +40,15 @@ def scale_of(source: Any, name: str) -> Scale:
     )
 
 
-def default_space(source: SourceChoice) -> str:
-    """The space in which a search from a source looks by default: its own layout, narrowed part by part.
+def scale_of_source(source: SourceChoice) -> Scale:
+    """Which YOLO11 a source is, or will be once it is trained.
 
     Raises:
         ModelError: It is no checkpoint of a detector, or none of YOLO11 n, s and m.
     """
     from nas.inherit import load_source
 
-    scale = source.scale if isinstance(source, FreshSource) else scale_of(load_source(source), str(source))
-    return f"narrowed-{scale}"
+    return source.scale if isinstance(source, FreshSource) else scale_of(load_source(source), str(source))
 
 
 def _widths(table: Any) -> dict[str, tuple[int, int]]:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from nas.study.outcome import Outcome
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
     from nas.study.rung_scores import LastRung, Standing, last_rungs, read_last_rungs, weights_name
-    from nas.study.settings import DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
-    from nas.study.store import SEARCH, Annotate, StoredStudy, read_records
+    from nas.study.settings import AUTO, DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
+    from nas.study.store import SEARCH, Annotate, StoredStudy, read_kept, read_records
     from nas.study.study_file import STUDY_FILE, check_path, in_use, open_storage
     from nas.study.weights import write_text, write_weights
 
@@ -54,6 +54,7 @@ __getattr__ = lazy(
             "weights_name",
         ),
         "settings": (
+            "AUTO",
             "DataChoice",
             "ProxyChoice",
             "SearchSettings",
@@ -64,6 +65,7 @@ __getattr__ = lazy(
             "SEARCH",
             "Annotate",
             "StoredStudy",
+            "read_kept",
             "read_records",
         ),
         "study_file": (

@@ -25,11 +25,18 @@ class SpaceChoice:
         space: Its name.
         space_digest: Digest of its dimensions and choices.
         imgsz: Input sizes searched, in pixels.
+        chosen: The measurements by which space and sizes were chosen; None where they were asked for. What is asked
+            then is `AUTO`, and a study holds what is asked.
     """
 
     space: str
     space_digest: str
     imgsz: tuple[int, ...]
+    chosen: str | None = None
+
+
+AUTO = SpaceChoice("auto", "", ())
+"""The space that fits the device and the target."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,16 @@ if TYPE_CHECKING:
 SEARCH, BASELINES = "search", "baselines"
 
 Kept = Literal[
-    "begun", "calibration", "feasibility", "finals", "last_rung", "last_rung_failures", "promotion", "repeats", "source"
+    "begun",
+    "calibration",
+    "feasibility",
+    "finals",
+    "last_rung",
+    "last_rung_failures",
+    "promotion",
+    "repeats",
+    "source",
+    "space",
 ]
 """What is kept with a study besides its trials: JSON values, each of whoever makes it."""
 
@@ -256,6 +265,21 @@ def read_records(folder: Path) -> tuple[SearchSettings, list[Record], list[Recor
     storage, found = _open(path)
     _close(storage)
     return found.settings, found.candidates, _last_of_each(found.baselines)
+
+
+def read_kept(folder: Path, name: Kept) -> Any:
+    """Read a value that is kept with a study, without locking it; None where there is no study or no such value.
+
+    Raises:
+        StudyError: The study cannot be read.
+    """
+    path = folder / STUDY_FILE
+    if not path.is_file():
+        return None
+    check_intact(path)
+    storage, found = _open(path)
+    _close(storage)
+    return found.studies[SEARCH].user_attrs.get(name)
 
 
 def _create(path: Path, settings: SearchSettings) -> None:

@@ -242,10 +242,10 @@ def test_ncnn_is_refused_for_heads_without_nms_before_anything_is_measured() -> 
     from nas.search.preflight import check_heads
     from nas.space.space import load_space
 
-    def asked(runtime: str, space: str) -> object:
-        return SimpleNamespace(latency=SimpleNamespace(runtime=runtime), space=load_space(space))
+    def asked(runtime: str, space: str) -> tuple[object, object]:
+        return SimpleNamespace(latency=SimpleNamespace(runtime=runtime)), load_space(space)
 
     with pytest.raises(UsageError, match="ncnn cannot run the heads without NMS of mixed-n"):
-        check_heads(asked("ncnn", "mixed-n"))  # type: ignore[arg-type]
-    check_heads(asked("ncnn", "ghostv2-n"))  # type: ignore[arg-type]
-    check_heads(asked("onnxruntime", "mixed-n"))  # type: ignore[arg-type]
+        check_heads(*asked("ncnn", "mixed-n"))  # type: ignore[arg-type]
+    check_heads(*asked("ncnn", "ghostv2-n"))  # type: ignore[arg-type]
+    check_heads(*asked("onnxruntime", "mixed-n"))  # type: ignore[arg-type]

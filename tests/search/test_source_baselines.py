@@ -10,7 +10,7 @@ from nas.architecture.architecture import Architecture
 from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError
 from nas.model.builder import build
-from nas.search.source_baselines import can_be_built, default_space, scale_of, source_baselines
+from nas.search.source_baselines import can_be_built, scale_of, scale_of_source, source_baselines
 from nas.space.reference_designs import yolo11
 from nas.space.space import shipped_spaces
 
@@ -65,7 +65,7 @@ def test_another_detector_is_refused() -> None:
 def test_a_checkpoints_space_is_its_own_layout_narrowed(tmp_path: Path, scale: str) -> None:
     path = tmp_path / "mine.pt"
     torch.save({"model": build(to_yaml(yolo11(scale, 64), 2), seed=0)}, path)
-    assert default_space(path) == f"narrowed-{scale}"
+    assert scale_of_source(path) == scale
     assert f"narrowed-{scale}" in shipped_spaces()
 
 

@@ -24,10 +24,11 @@ def study(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> St
 
 def asked(study: StoredStudy, monkeypatch: pytest.MonkeyPatch, gives: Tuned, budget: int = 5) -> Tuned:
     space = SimpleNamespace(choices={"imgsz": (96, 160)})
-    request: Any = SimpleNamespace(proxy=ProxySettings(), source_steps=600, space=space, budget=budget)
+    request = SimpleNamespace(proxy=ProxySettings(), source_steps=600, budget=budget)
+    plan: Any = SimpleNamespace(request=request, space=space, data=SimpleNamespace())
     reporter: Any = SimpleNamespace(tuning=None, tuned=lambda source: None)
     monkeypatch.setattr("nas.inherit.tune", lambda *_: gives)
-    return run.tuned_source(study, request, Path(FIRST.source), SimpleNamespace(), reporter)  # type: ignore[arg-type]
+    return run.tuned_source(study, plan, Path(FIRST.source), reporter)
 
 
 def test_the_same_source_again_and_no_other(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:

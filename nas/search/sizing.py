@@ -1,0 +1,107 @@
+"""Which space and which input sizes a search takes by default: those around which its designs cross the target here.
+
+A target is a live limit where some designs of a space miss it and others meet it. Where that is depends on the device:
+the same 2.5 ms are YOLO11n at 96 px on one processor and at 192 px on another. So YOLO11 is measured at a few sizes.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nas.architecture import Architecture
+from nas.inherit import SCALES
+from nas.space import Scale, SearchSpace, load_space, yolo11
+
+SMALLEST_PX, LARGEST_PX, STEP_PX = 64, 640, 32
+
+MIDDLE, APART = 1.5, 0.25
+"""The middle input size and the distance of its neighbours, in units of the size at which YOLO11 itself takes the
+target: a random design of a space takes about 0.45 of YOLO11's time, so half of those at the middle size miss it
+(`python -m benchmarks.search.rejection_share --space auto`)."""
+
+_FIRST_PX = 128
+
+MeasureMs = Callable[[Architecture], float]
+
+
+@dataclass(frozen=True, slots=True)
+class AutoSpace:
+    """The shipped spaces of a family, of which one is chosen, with its input sizes, when the search begins.
+
+    Attributes:
+        family: The spaces' name without the scale: `ghostv2`, `narrowed`.
+        scale: The only scale that may be taken; None for any.
+    """
+
+    family: str
+    scale: Scale | None = None
+
+
+def sized(auto: AutoSpace, target_ms: float, largest_px: int, measure: MeasureMs) -> tuple[SearchSpace, str]:
+    """Choose a space and its input sizes.
+
+    The smallest scale is taken whose sizes are at most `largest_px`: a larger picture tells more than a larger net, as
+    long as it has so many pixels.
+
+    Args:
+        auto: What may be chosen.
+        target_ms: The latency limit.
+        largest_px: Input sizes above this are not worth their time.
+        measure: Measures a design's latency, in ms.
+
+    Returns:
+        The space, and the measurements that decided, in words.
+
+    Raises:
+        LatencyError: A latency could not be measured.
+    """
+    largest = _multiple(min(LARGEST_PX, largest_px))
+    for scale in SCALES if auto.scale is None else (auto.scale,):
+        known: dict[int, float] = {}
+        crossing = _crossing(lambda px, scale=scale: measure(yolo11(scale, px)), target_ms, largest, known)  # type: ignore[misc]
+        sizes = _around(crossing)
+        if sizes[-1] <= largest:
+            break
+    else:
+        sizes = tuple(px for px in _around(largest / (MIDDLE + APART)) if px <= largest)
+    each = ", ".join(f"{known[px]:.2f} ms at {px} px" for px in sorted(known))
+    return load_space(f"{auto.family}-{scale}").with_imgsz(sizes), f"YOLO11{scale} takes {each}"
+
+
+def _around(crossing_px: float) -> tuple[int, ...]:
+    middle, apart = _multiple(MIDDLE * crossing_px), max(STEP_PX, round(APART * crossing_px / STEP_PX) * STEP_PX)
+    return tuple(px for px in (middle - apart, middle, middle + apart) if px >= SMALLEST_PX)
+
+
+def _multiple(px: float) -> int:
+    return max(SMALLEST_PX, round(px / STEP_PX) * STEP_PX)
+
+
+def _crossing(measure: Callable[[int], float], target_ms: float, largest: int, known: dict[int, float]) -> float:
+    """The input size at which a net takes the target, between two sizes that were measured or by extrapolation.
+
+    Args:
+        measure: Latency at an input size.
+        target_ms: The target.
+        largest: No larger size is measured.
+        known: Filled with every latency that is measured, by size.
+    """
+
+    def ms(px: int) -> float:
+        if px not in known:
+            known[px] = measure(px)
+        return known[px]
+
+    at = min(_FIRST_PX, largest)
+    at = min(largest, _multiple(_scaled_to(target_ms, at, ms(at))))
+    while ms(at) > target_ms and at > SMALLEST_PX:
+        at -= STEP_PX
+    while ms(at) <= target_ms and at + STEP_PX <= largest:
+        at += STEP_PX
+    # The last one misses, and the one below meets, unless the target lies beyond what may be measured.
+    return _scaled_to(target_ms, at, ms(at))
+
+
+def _scaled_to(target_ms: float, px: int, ms: float) -> float:
+    """The size that takes the target where time grows with the pixels."""
+    return px * math.sqrt(target_ms / ms)

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nas.data.box_sizes import small_boxes
 from nas.data.labels import label_path
 from nas.data.split_contents import Contents
@@ -23,6 +25,7 @@ class PartFindings:
         trailing: JPEGs with bytes after their end.
         sharing: Pictures of one name but for the suffix, which have one label file.
         copies: Pictures whose pixels another one has before it.
+        disagreeing: Pictures whose pixels another one has, with other labels.
         ignored: Lines of list files that name no picture.
         unread: Files of picture formats that Ultralytics does not read.
         spare: Label files that are no picture's.
@@ -38,6 +41,7 @@ class PartFindings:
     trailing: int
     sharing: int
     copies: int
+    disagreeing: int
     ignored: int
     unread: int
     spare: int
@@ -112,11 +116,20 @@ def part_findings(contents: Contents, names: Sequence[str]) -> PartFindings:
         trailing=sum(one.trailing for one in contents.pictures),
         sharing=_sharing(contents),
         copies=len(contents.pictures) - len({one.pixels for one in contents.pictures}),
+        disagreeing=_disagreeing(contents),
         ignored=len(contents.ignored),
         unread=len(contents.unread),
         spare=len(contents.spare),
         absent=tuple(name for kind, name in enumerate(names) if kind not in present),
     )
+
+
+def _disagreeing(contents: Contents) -> int:
+    by_pixels: dict[str, list[bytes]] = {}
+    for picture, label in zip(contents.pictures, contents.labels, strict=True):
+        ordered = label.rows[np.lexsort(label.rows.T)]  # the order of a file's rows says nothing
+        by_pixels.setdefault(picture.pixels, []).append(ordered.tobytes())
+    return sum(len(group) for group in by_pixels.values() if len(set(group)) > 1)
 
 
 def _sharing(contents: Contents) -> int:
@@ -172,6 +185,7 @@ def part_sentences(part: PartFindings) -> list[str]:
         (part.trailing, "JPEG", "with bytes after the end, which Ultralytics would encode anew: read as they are"),
         (part.sharing, "picture", "of the same name as another but for the suffix: they have one label file"),
         (part.copies, "picture", "of the same pixels as another" + _KEPT_TOGETHER.get(part.name, "")),
+        (part.disagreeing, "picture", "of the same pixels as another have other labels than that one"),
         (part.ignored, "line", "of a list file that name no picture: left out"),
         (part.unread, "file", "of a picture format that Ultralytics does not read: left out"),
         (part.spare, "label file", "without a picture: left out"),

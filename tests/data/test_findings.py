@@ -61,6 +61,23 @@ def test_copies_of_a_picture_are_in_one_part_alone(make_set: MakeSet, tmp_path: 
     )
 
 
+@pytest.mark.parametrize(("copied", "disagreeing"), [(20, 0), (17, 6)])
+def test_copies_of_which_the_labels_disagree_are_counted(
+    make_set: MakeSet, tmp_path: Path, copied: int, disagreeing: int
+) -> None:
+    data, images, labels = make_set(), tmp_path / "images" / "train", tmp_path / "labels" / "train"
+    for index in range(20):
+        shutil.copy(images / f"{index:03d}.png", images / f"c{index}.png")
+        if index < copied:
+            shutil.copy(labels / f"{index:03d}.txt", labels / f"c{index}.txt")
+    (part, _) = load(str(data)).findings.parts
+    assert (part.copies, part.disagreeing) == (20, disagreeing)
+    said = [line for line in load(str(data)).findings.sentences() if "other labels" in line]
+    assert (
+        said == ["train: 6 pictures of the same pixels as another have other labels than that one"][: bool(disagreeing)]
+    )
+
+
 def test_the_preview_counts_what_is_odd(
     make_set: MakeSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,7 +85,7 @@ class MachineLock:
         Raises:
             StorageError: The folder of locks cannot be used.
         """
-        self.path = Path(path) if path is not None else lock_dir() / "turnstile"
+        self.path = Path(path) if path is not None else lock_dir() / "machine"
 
     @property
     def _gate(self) -> Path:

@@ -169,7 +169,7 @@ def test_stages_of_another_family_are_taught_when_asked(small_data: DetectionDat
 
 
 class Gate:
-    """A turnstile that counts."""
+    """A machine lock that counts."""
 
     times = 0
 

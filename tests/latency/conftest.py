@@ -58,7 +58,7 @@ def tiny_onnx(tiny: SizedModel, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="session")
 def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder for all real measurements, one for all workers: its turnstile keeps them apart."""
+    """A cache folder for all real measurements, one for all workers: its lock keeps them apart."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "latency-cache"
     folder.mkdir(exist_ok=True)

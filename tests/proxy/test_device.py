@@ -34,7 +34,7 @@ class Noting:
     ],
 )
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_turnstile_is_let_go_when_the_device_is_done(
+def test_the_lock_is_let_go_when_the_device_is_done(
     device: torch.device, events: list[str], fails: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []

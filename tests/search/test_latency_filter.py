@@ -79,7 +79,7 @@ def prediction(latency_ms: float) -> Prediction:
     return Prediction(latency_ms, 0.9 * latency_ms, 1.1 * latency_ms, 0.0)
 
 
-def test_a_campaign_passes_over_and_then_measures_all_the_same(
+def test_a_search_passes_over_and_then_measures_all_the_same(
     tmp_path: Path, settings: SearchSettings, sizes: dict[str, int], space: SearchSpace
 ) -> None:
     asked: list[str] = []

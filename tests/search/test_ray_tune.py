@@ -75,7 +75,7 @@ def again(architecture: Architecture, task: Task, number: int) -> Score:
 
 
 @pytest.mark.slow
-def test_tune_carries_out_a_campaign(
+def test_tune_carries_out_a_search(
     tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)

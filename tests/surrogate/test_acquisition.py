@@ -1,4 +1,4 @@
-"""What promises most: more accurate designs below the target, by what was learnt from few."""
+"""Expected improvement prefers more accurate designs below the target, by what was learnt from few."""
 
 import random
 

@@ -50,7 +50,7 @@ def test_held_out_graphs_are_predicted(fitted: Predictor) -> None:
 def test_intervals_cover_what_is_measured() -> None:
     samples = measured(HELD_OUT, HERE, 5)
     covered, widths = [], []
-    for seed in range(8):  # The promise is over what happens to be measured, not for each choice of it.
+    for seed in range(8):  # The claim is over what happens to be measured, not for each choice of it.
         predictor = Predictor.fit(measured(designs(32, 10 + seed), HERE, seed))
         for sample in samples:
             found = predictor.predict(sample.features)

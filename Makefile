@@ -11,7 +11,7 @@ search: $(READY)
 # What times real models runs afterwards, alone: beside another test the machine is too busy to be measured.
 test: $(READY)
 	$(VENV)/bin/pytest -m "not slow and not device and not measures" --durations 15
-	$(VENV)/bin/pytest -m "measures and not slow and not device" -n 0
+	$(VENV)/bin/pytest -m "measures and not slow and not device" -n 0 tests/latency
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -21,7 +21,7 @@ lint: $(READY)
 
 slow: $(READY)
 	$(VENV)/bin/pytest -m "slow and not measures"
-	$(VENV)/bin/pytest -m "slow and measures" -n 0
+	$(VENV)/bin/pytest -m "slow and measures" -n 0 tests/latency
 
 # How well proxies rank the architectures that were trained long (docs/development/proxy-figures.md); from tables, in seconds.
 proxy-report: $(READY)

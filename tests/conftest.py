@@ -18,11 +18,19 @@ ultralytics_env.prepare()
 
 pytest_plugins = ["tests.trained_run"]
 
+MEASURING = Path(__file__).parent / "latency"
+"""Where the tests are that measure."""
+
 BCCD = Path(__file__).parents[2] / "shared" / "datasets" / "bccd" / "data.yaml"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that no worker is left alone with it at the end."""
+    """The longest first, so that no worker is left alone with it at the end; `make test` measures in one folder."""
+    astray = [
+        item.nodeid for item in items if item.get_closest_marker("measures") and MEASURING not in item.path.parents
+    ]
+    if astray:
+        raise pytest.UsageError(f"tests that measure belong into {MEASURING}: {', '.join(astray)}")
     items.sort(key=lambda item: "end_to_end" not in item.nodeid)
 
 

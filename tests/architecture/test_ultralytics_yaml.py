@@ -46,7 +46,7 @@ def params(model: DetectionModel) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize("scale", ["n", "s", pytest.param("m", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("scale", ["n", *(pytest.param(one, marks=pytest.mark.slow) for one in "sm")])
 @pytest.mark.parametrize("nc", [80, 4])
 def test_yolo11_is_yolo11(scale: str, nc: int) -> None:
     ours, stock = build(to_yaml(yolo11(scale), nc)), load_model(f"yolo11{scale}.yaml", nc)
@@ -64,6 +64,7 @@ def test_yolo11n_reference_counts() -> None:
     assert counts.gflops == pytest.approx(6.54, abs=0.005)
 
 
+@pytest.mark.slow
 def test_the_write_up_corner_has_its_counts() -> None:
     model = build(to_yaml(write_up_corner(), 1))
     counts = count(model, 640)

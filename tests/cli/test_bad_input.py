@@ -116,6 +116,7 @@ def test_a_search_elsewhere_needs_the_runtime_here_too(
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_after_an_unreachable_target_the_name_is_free(
     ghostnas: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

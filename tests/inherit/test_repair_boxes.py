@@ -34,7 +34,9 @@ def boxes(model: nn.Module) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("bins", "width"), [(16, 0.25), (4, 0.5), (1, 0.5)], ids=["fewer channels", "four bins", "one bin"]
+    ("bins", "width"),
+    [pytest.param(16, 0.25, marks=pytest.mark.slow), (4, 0.5), pytest.param(1, 0.5, marks=pytest.mark.slow)],
+    ids=["fewer channels", "four bins", "one bin"],
 )
 def test_fitted_boxes_are_nearer_to_the_source_s(half: nn.Module, bins: int, width: float) -> None:
     child, done = child_of(half, replace(HALF, reg_max=bins, box_width=round(64 * width)))

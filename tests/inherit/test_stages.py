@@ -111,6 +111,7 @@ def test_a_taught_stage_is_nearer_to_the_source_and_nothing_else_changes(source:
     assert not hooked and not any(one.training for stage in done.stages for one in stage.members[0].module.modules())
 
 
+@pytest.mark.slow
 def test_teaching_gives_the_same_bits_twice(source: nn.Module, pictures: Pixels) -> None:
     def taught(seed: int) -> dict[str, torch.Tensor]:
         child, done = child_of(source, P4_GHOST)

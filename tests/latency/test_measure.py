@@ -227,7 +227,8 @@ def test_a_real_screening(calibrated: Calibration, tiny: SizedModel) -> None:
 
 
 @pytest.mark.measures
-@pytest.mark.parametrize("scope", ["compute", pytest.param("+copies", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scope", ["compute", "+copies"])
 def test_two_real_models_side_by_side(calibrated: Calibration, tiny: SizedModel, scope: str) -> None:
     small = SizedModel(ModelBytes("onnx", reference_onnx(COMPUTE)), COMPUTE.imgsz)
     settings = LatencySettings(scope=scope)

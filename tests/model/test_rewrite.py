@@ -116,6 +116,7 @@ def test_outputs_of_other_stock_models_stay() -> None:
     same(load_model("yolov8n.yaml"))
 
 
+@pytest.mark.slow
 def test_blocks_that_a_bundle_brought_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ghost, "LARGE", 0)
     module = types.ModuleType("ghost_blocks")

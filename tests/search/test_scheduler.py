@@ -208,6 +208,7 @@ def test_a_device_that_stays_disturbed_stops_a_search(
     study.close()
 
 
+@pytest.mark.slow
 def test_a_space_of_one_architecture_is_searched_to_its_end(
     tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, by_formula: Evaluate
 ) -> None:

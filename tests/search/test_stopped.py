@@ -63,7 +63,11 @@ def full(architecture: Architecture, task: Task, label: str, always_train: bool)
             r"stopped at trial-3: cannot write in models: No space left.*the same command goes on",
             marks=pytest.mark.slow,
         ),
-        (CHANGED, r"stopped at trial-3: data.yaml was changed while the search ran.*the same command goes on"),
+        pytest.param(
+            CHANGED,
+            r"stopped at trial-3: data.yaml was changed while the search ran.*the same command goes on",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_the_search_stops_and_goes_on_with_the_same_trial(

@@ -44,7 +44,16 @@ def estimates(archs: list[Architecture], scores: Values) -> list[AccuracyEstimat
 
 
 @pytest.mark.parametrize("repeated", [pytest.param(0, marks=pytest.mark.slow), 5])
-@pytest.mark.parametrize(("count", "noise"), [(LEAST, 0.7), (20, 1.5), (50, 0.1), (50, 0.7), (50, 1.5)])
+@pytest.mark.parametrize(
+    ("count", "noise"),
+    [
+        (LEAST, 0.7),
+        pytest.param(20, 1.5, marks=pytest.mark.slow),
+        pytest.param(50, 0.1, marks=pytest.mark.slow),
+        (50, 0.7),
+        pytest.param(50, 1.5, marks=pytest.mark.slow),
+    ],
+)
 def test_posteriors_rank_better_than_scores_and_hold_the_truth(count: int, noise: float, repeated: int) -> None:
     gains, errors, held = [], [], []
     for seed in range(4):

@@ -93,9 +93,8 @@ def test_variables_change_nothing(name: str, tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("2\n", NO_RUN)
 
 
-@pytest.mark.parametrize(
-    "command", ["data preview --out p.png", pytest.param("search --workers 0 --out r", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["data preview --out p.png", "search --workers 0 --out r"])
 def test_a_python_without_assertions_reads_no_data(command: str, tmp_path: Path) -> None:
     """Ultralytics' checks of pictures and labels are assertions."""
     done = shell(f"{GHOSTNAS} {command}", tmp_path, PYTHONOPTIMIZE="1")

@@ -96,6 +96,7 @@ def test_a_detector_is_predicted_from_a_search(tmp_path: Path, tiny_onnx: Path) 
     assert (found["samples"], found["measured"], found["runtime"]) == (20, False, "openvino")
 
 
+@pytest.mark.slow
 def test_the_table_says_that_nothing_was_measured(tmp_path: Path, tiny_onnx: Path) -> None:
     store(tmp_path / "run", 9)
     text = ask(str(tiny_onnx), "--from", str(tmp_path / "run"))

@@ -123,6 +123,7 @@ def test_the_slope_is_seen_where_the_memory_changes_and_foretold_where_not() -> 
     assert _one(still, slope=0.9).slope == pytest.approx(0.3, abs=0.01)
 
 
+@pytest.mark.slow
 def test_more_processes_and_more_slices_narrow_the_interval() -> None:
     noisy = replace(QUIET, noise=0.02)
     assert _typical_half(noisy, slices=30, processes=1) < 0.8 * _typical_half(noisy, slices=4, processes=1)

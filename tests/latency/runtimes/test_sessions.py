@@ -221,6 +221,7 @@ def test_a_damaged_model(runtime: str, message: str) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_ncnn_at_another_size(tiny_module: nn.Module) -> None:
     settings = LatencySettings("ncnn")
     _skip_where_it_cannot_run(settings)

@@ -1,7 +1,7 @@
-"""Which space and which input sizes a search takes by default: those around which its designs cross the target here.
+"""`--space auto`: the shipped space and the input sizes around which designs cross the target on this device.
 
-A target is a live limit where some designs of a space miss it and others meet it. Where that is depends on the device:
-the same 2.5 ms are YOLO11n at 96 px on one processor and at 192 px on another. So YOLO11 is measured at a few sizes.
+A target is a live limit where some designs of a space miss it and others meet it. The faster the device, the larger
+the inputs at which that is so. So YOLO11 is measured at a few sizes.
 """
 
 import math
@@ -16,8 +16,8 @@ SMALLEST_PX, LARGEST_PX, STEP_PX = 64, 640, 32
 
 MIDDLE, APART = 1.5, 0.25
 """The middle input size and the distance of its neighbours, in units of the size at which YOLO11 itself takes the
-target: a random design of a space takes about 0.45 of YOLO11's time, so half of those at the middle size miss it
-(`python -m benchmarks.search.rejection_share --space auto`)."""
+target. Random designs are narrower than YOLO11 and meet it at larger sizes; with these, 30 to 60% of ten missed it at
+three speeds of the device (`python -m benchmarks.search.rejection_share --space auto`, docs/development/log.md)."""
 
 _FIRST_PX = 128
 

@@ -30,7 +30,7 @@ def posterior(known: Values, values: Values, asked: Values) -> tuple[Values, Val
     """Mean and covariance of what is behind standardised scores.
 
     Args:
-        known: (scores, features), rows of `design_table.table`.
+        known: (scores, features), rows of `encoding.encode`.
         values: (scores,), of mean 0 and deviation 1.
         asked: (designs, features), rows of the same table.
 

@@ -7,8 +7,8 @@ from nas.errors import StorageError, UsageError
 from nas.results.plot import check_drawing
 from nas.study import check_path
 
-TABLES = ("trials.csv", "front.csv", "baselines.csv", "last_rung.csv")
-FILES = (*TABLES, "front.png", "run.json", "report.md", "best.yaml")
+TABLES = ("trials.csv", "front.csv", "baselines.csv", "promoted.csv", "rungs.csv")
+FILES = (*TABLES, "front.png", "rungs.png", "run.json", "report.md", "best.yaml")
 FOLDERS = ("front", "models")
 
 

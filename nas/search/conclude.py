@@ -49,7 +49,7 @@ def conclude(
     """
     rungs = rung_scores(study)
     weights = weights_of(rungs)
-    last = max(study.rungs, default=0)
+    last = max((steps for some in rungs.values() for steps in some), default=0)
     kept: dict[str, dict[str, Any]] = study.attribute("finals") or {}
     # A final is of one file, so it is kept by the name of its weights.
     finals = {weights: FinalMeasurement.from_dict(value) for weights, value in kept.items()}
@@ -58,7 +58,7 @@ def conclude(
         for some in (records[start : start + TOGETHER] for start in range(0, len(records), TOGETHER)):
             on_step(", ".join(record.label for record in some))
             steady = all(final.remeasured for final in finals.values())
-            found = remeasure(some, task, weights, on_wait, patient=steady)
+            found = remeasure(some, task, on_wait, weights=weights, patient=steady)
             finals.update(zip(map(weights, some), found, strict=True))
             study.keep("finals", {name: final.to_dict() for name, final in finals.items() if final.remeasured})
 

@@ -6,6 +6,7 @@ unconfirmed.
 """
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING
@@ -50,9 +51,9 @@ _PAUSES_AFTER_S = DISTURBED_PAUSES_S[:1]
 def remeasure(
     records: Sequence[TrainedRecord],
     task: Task,
-    weights: Callable[[TrainedRecord], str],
     on_wait: Callable[[str], None] = lambda text: None,
     *,
+    weights: Callable[[TrainedRecord], str] = attrgetter("label"),
     patient: bool = True,
 ) -> list[FinalMeasurement]:
     """Export, measure and score trained designs; a design's latency and its accuracy are those of one file.
@@ -60,8 +61,8 @@ def remeasure(
     Args:
         records: The designs; `TOGETHER` at a time are as many as have been tried.
         task: How the search evaluates.
-        weights: From a design to the file stem of its weights in `models/`.
         on_wait: Called with why a latency has to wait, or stays unconfirmed.
+        weights: From a design to the file stem of its weights in `models/`; by default of its proxy.
         patient: Whether to wait for a minute where the device is disturbed, for a design that may meet the target.
 
     Returns:

@@ -83,7 +83,6 @@ class StoredStudy:
         self._sizes = dict(sizes)
         self._annotate = annotate
         self.target_ms, self.proxy_steps = settings.limits.target_ms, settings.proxy.steps
-        self.rungs = settings.proxy.rungs
         self._lock = lock(folder)
         try:
             check_intact(folder / STUDY_FILE)

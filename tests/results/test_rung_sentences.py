@@ -191,7 +191,7 @@ def remeasured(asked: list[tuple[str, bool]]) -> Any:
     """`confirm` by the screenings; notes each label, and whether its weights are of the last rung."""
 
     def confirm(
-        records: Sequence[TrainedRecord], task: Task, weights: Any, on_wait: object, **_: object
+        records: Sequence[TrainedRecord], task: Task, on_wait: object, *, weights: Any, **_: object
     ) -> list[FinalMeasurement]:
         asked.extend((record.label, weights(record) == f"{record.label}-{STEPS}") for record in records)
         fresh = [replace(record.evaluation.latency, level="finalist") for record in records]

@@ -121,4 +121,4 @@ def test_a_finalist_is_exported_from_the_weights_that_are_named(task: Task, step
 
     name = "trial-0" if steps is None else f"trial-0-{steps}"
     with pytest.raises(StudyError, match=rf"weights .*{name}\.pt cannot be read"):
-        remeasure([record(DESIGN, task, "trial-0")], task, lambda one: weights_name(one.label, steps))
+        remeasure([record(DESIGN, task, "trial-0")], task, weights=lambda one: weights_name(one.label, steps))

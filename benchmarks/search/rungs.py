@@ -5,7 +5,7 @@ along the long trainings, and `VAL`, the score of their ends on val. The covaria
 holds what designs are worth alone, that of one seed also its luck. The difference is noise, without any model of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +70,7 @@ def table(data: str, band: str, proxy: str) -> Table:
 
 def others(val: Values) -> Values:
     """The mean of the other seeds, (designs, seeds)."""
-    return (val.sum(axis=1, keepdims=True) - val) / (val.shape[1] - 1)
+    return np.asarray((val.sum(axis=1, keepdims=True) - val) / (val.shape[1] - 1))
 
 
 def covariances(one: Table) -> tuple[Values, Values]:
@@ -85,7 +85,7 @@ def covariances(one: Table) -> tuple[Values, Values]:
 
     def mean(mask: Values) -> Values:
         counts = owner @ mask @ owner.T
-        return np.divide(owner @ (whole * mask) @ owner.T, counts, out=np.full_like(counts, np.nan), where=counts > 0)
+        return np.asarray(owner @ (whole * mask) @ owner.T / np.where(counts > 0, counts, np.nan))
 
     across, along = mean(1 - same), mean(same)
     return across, np.where(np.isnan(along), across, along)
@@ -97,7 +97,8 @@ def pooled(tables: Sequence[Table]) -> tuple[Values, Values]:
     for across, along in map(covariances, tables):
         unit = np.sqrt(np.outer(np.diag(along), np.diag(along)))
         found.append((across / unit, along / unit))
-    return tuple(np.mean(each, axis=0) for each in zip(*found, strict=True))  # type: ignore[return-value]
+    across, along = (np.mean(each, axis=0) for each in zip(*found, strict=True))
+    return across, along
 
 
 def noise_shares(across: Values, along: Values) -> Values:
@@ -119,21 +120,21 @@ def tau(one: Table, rung: int, other: int | None, same: bool) -> float:
     return float(np.mean([kendalltau(mine[:, a], its[:, b]).statistic for a, b in pairs]))
 
 
-def drawn(one: Table, count: int, rng: np.random.Generator) -> Table:
-    """Designs of normal scores with the covariances of a table, one seed each; their truth is without luck."""
-    across, along = covariances(one)
-    joint = along.copy()
+def drawn(one: Table, count: int, pools: int, rng: np.random.Generator) -> Iterator[Table]:
+    """Pools of designs with normal scores of a table's covariances, one seed each; their truth is without luck."""
+    across, joint = covariances(one)
     joint[-1], joint[:, -1] = across[-1], across[-1]  # VAL, of other seeds
     values, vectors = np.linalg.eigh(joint)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    scores = (rng.standard_normal((count, len(RUNGS))) @ root.T)[:, :, None]
     nobody = (one.designs[0],) * count
-    return Table(one.name, nobody, {rung: scores[:, at] for at, rung in enumerate(RUNGS)}, scores[:, -1])
+    for scores in rng.standard_normal((pools, count, len(RUNGS))) @ root.T:
+        by_rung = {rung: scores[:, at : at + 1] for at, rung in enumerate(RUNGS)}
+        yield Table(one.name, nobody, by_rung, by_rung[VAL])
 
 
 def resampled(tables: Sequence[Table], rng: np.random.Generator) -> list[Table]:
     """Tables of as many designs, drawn with replacement; a band's designs are the same in all its tables."""
-    index = {}
+    index = dict[str, NDArray[np.int64]]()
     for one in tables:
         index.setdefault(one.name.split(", ")[1], rng.integers(len(one.designs), size=len(one.designs)))
     return [one.take(index[one.name.split(", ")[1]]) for one in tables]
@@ -145,8 +146,15 @@ def within(values: Values, form: str = ".1f") -> str:
     return f"({low:{form}} to {high:{form}})"
 
 
-def print_row(name: str, cells: Sequence[str]) -> None:
-    print(f"| {name} | {' | '.join(cells)} |")
+def row(name: str, cells: Sequence[str]) -> None:
+    """Print a row of a table."""
+    print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def head(name: str, cells: Sequence[str]) -> None:
+    """Print the head of a table."""
+    row(name, cells)
+    print("|---" * (len(cells) + 1) + "|")
 
 
 def called(rung: int) -> str:
@@ -159,22 +167,20 @@ def report(tables: Sequence[Table], replicates: int) -> None:
     rng = np.random.default_rng(0)
     names = [one.name for one in tables]
     print("\n## Kendall's tau-b between rungs\n")
-    print_row("of, to", (*names, "mean"))
-    print("|---" * (len(tables) + 2) + "|")
+    head("of, to", (*names, "mean"))
     asked = [(FIRST, 400, False), (FIRST, LAST, False), *((400, LAST, same) for same in (True, False))]
     for rung, other, same in (*asked, *((rung, None, True) for rung in RUNGS[:-1])):
         taus = [tau(one, rung, other, same) for one in tables]
         name = "truth, other seeds" if other is None else f"{other}, {'the same training' if same else 'other seeds'}"
-        print_row(f"{rung} to {name}", [f"{value:.2f}" for value in (*taus, np.mean(taus))])
+        row(f"{rung} to {name}", [f"{value:.2f}" for value in (*taus, np.mean(taus))])
     print("\n## Standard deviation over designs, and the share of the variance that is luck\n")
-    print_row("rung", (*names, "share of luck, mean"))
-    print("|---" * (len(tables) + 2) + "|")
+    head("rung", (*names, "share of luck, mean"))
     found = [covariances(one) for one in tables]
     again = [pooled(resampled(tables, rng)) for _ in range(replicates)]
     shares, drawn_shares = noise_shares(*pooled(tables)), np.array([noise_shares(*each) for each in again])
     for at, rung in enumerate(RUNGS):
         cells = [f"{along[at, at] ** 0.5:.4f}, {noise_shares(across, along)[at]:.2f}" for across, along in found]
-        print_row(called(rung), (*cells, f"{shares[at]:.2f} {within(drawn_shares[:, at], '.2f')}"))
+        row(called(rung), (*cells, f"{shares[at]:.2f} {within(drawn_shares[:, at], '.2f')}"))
     across, along = pooled(tables)
     drawn_ = np.array([correlations(each) for each, _ in again])
     for title, values in (
@@ -183,15 +189,13 @@ def report(tables: Sequence[Table], replicates: int) -> None:
         ("of scores of one training", correlations(along)),
     ):
         print(f"\n## Correlations {title}\n")
-        print_row("", [called(rung) for rung in RUNGS])
-        print("|---" * (len(RUNGS) + 1) + "|")
+        head("", [called(rung) for rung in RUNGS])
         for at, rung in enumerate(RUNGS):
-            print_row(called(rung), [f"{value:.2f}" for value in values[at]])
+            row(called(rung), [f"{value:.2f}" for value in values[at]])
     print("\n## Correlations of what designs are worth, by table\n")
-    print_row("rungs", (*names, "pooled"))
-    print("|---" * (len(tables) + 2) + "|")
+    head("rungs", (*names, "pooled"))
     for rung, other in ((FIRST, 400), (FIRST, LAST), (FIRST, VAL), (400, LAST), (400, VAL), (LAST, VAL)):
-        at = RUNGS.index(rung), RUNGS.index(other)
-        cells = [f"{correlations(each)[at]:.2f}" for each, _ in found]
-        cells.append(f"{correlations(across)[at]:.2f} {within(drawn_[:, at[0], at[1]], '.2f')}")
-        print_row(f"{called(rung)} and {called(other)}", cells)
+        a, b = RUNGS.index(rung), RUNGS.index(other)
+        cells = [f"{correlations(each)[a, b]:.2f}" for each, _ in found]
+        cells.append(f"{correlations(across)[a, b]:.2f} {within(drawn_[:, a, b], '.2f')}")
+        row(f"{called(rung)} and {called(other)}", cells)

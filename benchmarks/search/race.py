@@ -27,10 +27,7 @@ Order = Callable[[Table, Scores], list[int]]
 
 
 def ordered(pool: Table, scores_by_rung: Scores) -> list[int]:
-    """Designs from the best on: those that went further, or were trained with more seeds, first; then by the mean.
-
-    A process over all rungs goes here: it may name the best from all scores.
-    """
+    """Designs from the best on: those that went further, or were trained with more seeds, first; then by the mean."""
     found = {
         label: (rung, len(seeds), sum(seeds) / len(seeds))
         for rung, by_label in sorted(scores_by_rung.items())
@@ -50,6 +47,25 @@ def smoothed(pool: Table, scores_by_rung: Scores) -> list[int]:
     return ordered(pool, {**scores_by_rung, FIRST: proxies})
 
 
+def probable(pool: Table, scores_by_rung: Scores) -> list[int]:
+    """As a search does: the designs that went furthest, by how probable each is the best by all scores together."""
+    levels = sorted(scores_by_rung)
+    each = [
+        (label, at, score)
+        for at, rung in enumerate(levels)
+        for label, seeds in scores_by_rung[rung].items()
+        for score in seeds
+    ]
+    found = posterior_of([replace(pool.designs[label], score=score, rung=at) for label, at, score in each])
+    if found is None:
+        return ordered(pool, scores_by_rung)
+    rows = {label: at for at, (label, *_) in enumerate(each)}
+    labels = list(scores_by_rung[levels[-1]])
+    likely = found.best_of([rows[label] for label in labels])
+    means = [found.estimates[rows[label]].mean for label in labels]
+    return [labels[at] for at in np.lexsort(np.array([means, likely]))[::-1]]
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What is trained.
@@ -67,7 +83,12 @@ class Policy:
         """How tables call it."""
         rungs = zip(self.rungs, self.rungs[1:], strict=False)
         later = [f", {n} again" if rung == before else f", {n} to {rung}" for (before, _), (rung, n) in rungs]
-        return f"{self.rungs[0][0]} each{''.join(later)}{', posterior' if self.order is smoothed else ''}"
+        return f"{self.rungs[0][0]} each{''.join(later)}{self.by}"
+
+    @property
+    def by(self) -> str:
+        """What orders designs, where it is not their scores."""
+        return ", posterior" if self.order is smoothed else ", all rungs" if self.order is probable else ""
 
     def cost(self, proxies: float, anew: bool) -> float:
         """Steps in units of one proxy for every design; `anew`: a longer training begins at step 0."""
@@ -83,7 +104,11 @@ def policies(size: int, posterior: bool) -> list[Policy]:
     each, again = (FIRST, size), (FIRST, 3)
     some = [((400, 3),), ((400, 4),), ((400, 6),), ((400, 4), (LAST, 2))]
     if posterior:
-        return [Policy((each,)), *(Policy((each, *more), smoothed) for more in ((), *some, (again,)))]
+        return [
+            Policy((each,)),
+            *(Policy((each, *more), smoothed) for more in ((), *some, (again,))),
+            *(Policy((each, *more), probable) for more in ((), *some, ((400, 8), (LAST, 2)), (again,))),
+        ]
     two = [((400, n),) for n in (2, 3, 4, 6, 8)] + [((LAST, n),) for n in (2, 4)]
     three = [((400, n), (LAST, m)) for n, m in ((3, 2), (4, 2), (6, 2), (6, 3), (8, 2), (8, 4))]
     raced = [Policy((each, *more)) for more in ((), (again,), (each,), *two, *three)]

@@ -63,7 +63,9 @@ def search(
     ),
     epochs: float | None = typer.Option(None, help="Length of a proxy training in passes over the data."),
     fraction: float = typer.Option(1.0, help="Share of the training pictures, a stratified sample."),
-    max_time: str | None = typer.Option(None, help="No candidate begins after this time: 20m, 2h."),
+    max_time: str | None = typer.Option(
+        None, help="As many candidates as fit into this time with their rungs: 20m, 2h."
+    ),
     max_params: str | None = typer.Option(None, help="Most parameters: 1.5M."),
     max_gflops: float | None = typer.Option(None, help="Most GFLOPs at the model's own input size."),
     max_size: str | None = typer.Option(None, help="Largest float32 ONNX file: 4MB."),

@@ -92,8 +92,10 @@ class ConsoleReporter:
         """Say what the space can do on this device."""
         self._say(f"  reach    the space's corners take {found.fastest_ms:.2f} to {found.slowest_ms:.2f} ms here")
 
-    def estimated(self, seconds: float) -> None:
-        """Say how long it will take."""
+    def estimated(self, seconds: float, budget: int, asked: int) -> None:
+        """Say how long it will take, and for how many candidates."""
+        if budget < asked:
+            self._say(f"  planned  {budget} of the {asked} candidates, which fit into --max-time with their rungs")
         self._say(f"  estimate about {_minutes(seconds)} for the rest, and a minute for the finalists")
 
     def progress(self, progress: "Progress") -> None:

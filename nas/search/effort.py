@@ -44,7 +44,18 @@ class Effort:
         Args:
             budget: Candidates to train.
         """
-        return tuple(replace(rung, places=max(1, round(rung.places * budget / self.budget))) for rung in self.rungs)
+        return in_proportion(self.rungs, self.budget, budget)
+
+
+def in_proportion(rungs: Sequence[Rung], budget: int, other: int) -> tuple[Rung, ...]:
+    """Rungs for another budget; every rung has a place.
+
+    Args:
+        rungs: The rungs for a budget.
+        budget: That budget.
+        other: The other one.
+    """
+    return tuple(replace(rung, places=max(1, round(rung.places * other / budget))) for rung in rungs)
 
 
 EffortName = Literal["quick", "normal", "thorough"]

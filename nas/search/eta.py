@@ -1,12 +1,15 @@
-"""How long the rest of a search takes, about."""
+"""How long the rest of a search takes, about, and how many candidates fit into a time."""
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from nas.search.effort import in_proportion
 from nas.search.evaluate import Task, begun, data_of, measure_only
 from nas.search.feasibility import Feasibility
 from nas.search.request import Request
 from nas.search.shortlists import kind
-from nas.study import TOP_K, StoredStudy
+from nas.study import TOP_K, StoredStudy, rung_scores
 from nas.util.machine_lock import MachineLock
 
 # Rough share of candidates that the limits reject, for the estimate before anything is known.
@@ -16,8 +19,51 @@ _EXPECTED_REJECTED = 0.5
 _CALIBRATION_STEPS = (2, 8)
 
 
-def estimate_s(request: Request, task: Task, found: Feasibility, study: StoredStudy) -> float:
-    """Seconds that the rest of a search will take, about: from one short proxy and one screening, timed here."""
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What the parts of a search take, in seconds of one core.
+
+    Attributes:
+        screening: Building, counting and measuring a design.
+        first: A training of `_CALIBRATION_STEPS[0]` steps, with its score.
+        step: Every further step.
+    """
+
+    screening: float
+    first: float
+    step: float
+
+    def training(self, steps: int) -> float:
+        """Seconds of a training of so many steps."""
+        return self.first + (steps - _CALIBRATION_STEPS[0]) * self.step
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a study has already.
+
+    Attributes:
+        candidates: Candidates that are trained.
+        baselines: Baselines that are trained.
+        promoted: By steps of a rung, designs that are trained at it.
+    """
+
+    candidates: int
+    baselines: int
+    promoted: Mapping[int, int]
+
+
+def timed(task: Task, found: Feasibility) -> Costs:
+    """Time the parts with one screening and three very short trainings of the largest baseline.
+
+    Args:
+        task: How designs are evaluated.
+        found: The baselines.
+
+    Raises:
+        LatencyError: The baseline could not be measured.
+        ProxyError: It could not be trained.
+    """
     from nas.proxy import train_proxy
 
     design = found.baselines.get("yolo11-scaled") or list(found.baselines.values())[-1]  # the largest of a source
@@ -30,33 +76,61 @@ def estimate_s(request: Request, task: Task, found: Feasibility, study: StoredSt
         model, _ = begun(design, task)
         train_proxy(model, data, design.imgsz, task.proxy.with_steps(steps), MachineLock())
         times.append(time.monotonic() - began)
-    step = max(times[2] - times[1], 0.0) / (more - few)
-    proxy = times[1] + (task.proxy.steps - few) * step
-    done = sum(record.status == "trained" for record in [*study.records(), *study.baselines()])
-    left = request.budget + len(found.baselines) * max(1, len(task.baseline_lrs)) - done
-    screenings = left / (1 - _EXPECTED_REJECTED) * screening
-    return (left * proxy + _after_trials(request, task, found, times[1], step) + screenings) / max(1, request.workers)
+    return Costs(screening, times[1], max(times[2] - times[1], 0.0) / (more - few))
 
 
-def _after_trials(request: Request, task: Task, found: Feasibility, few_s: float, step_s: float) -> float:
-    """Seconds of one core that the trainings take which follow the proxies, about.
+def done_in(study: StoredStudy) -> Done:
+    """What a study has already."""
+    scores = rung_scores(study).values()
+    promoted = {steps: sum(steps in some for some in scores) for steps in {one for some in scores for one in some}}
+    return Done(len(study.trained()), len(study.trained_baselines()), promoted)
+
+
+def seconds_left(request: Request, rates: int, found: Feasibility, done: Done, costs: Costs) -> float:
+    """Seconds that the rest of a search takes on its workers, about; the finalists come on top.
 
     Args:
         request: What is asked.
-        task: How designs are evaluated.
+        rates: Learning rates at which a baseline is trained.
         found: The baselines.
-        few_s: What a training of `_CALIBRATION_STEPS[0]` steps takes.
-        step_s: What every further step takes.
+        done: What is done already.
+        costs: What the parts take.
     """
+    candidates = max(request.budget - done.candidates, 0)
+    baselines = max(len(found.baselines) - done.baselines, 0)
+    evaluations = (candidates + baselines * rates) * costs.training(request.proxy.steps)
+    screenings = (candidates / (1 - _EXPECTED_REJECTED) + baselines) * costs.screening
+    return (evaluations + screenings + _after_proxies(request, rates, found, done, costs)) / max(1, request.workers)
 
-    def training(steps: int) -> float:
-        return few_s + (steps - _CALIBRATION_STEPS[0]) * step_s
 
+def fitting(request: Request, rates: int, found: Feasibility, done: Done, costs: Costs) -> Request:
+    """The same request with as many candidates as fit into its time, if it has rungs; at least one more than are done.
+
+    Args:
+        request: What is asked; its rungs are for all of its budget.
+        rates: As of `seconds_left`.
+        found: As of `seconds_left`.
+        done: As of `seconds_left`.
+        costs: As of `seconds_left`.
+    """
+    if request.max_seconds is None or not request.rungs:
+        return request
+    least = min(done.candidates + 1, request.budget)
+    for budget in range(request.budget, least, -1):
+        planned = replace(request, budget=budget, rungs=in_proportion(request.rungs, request.budget, budget))
+        if seconds_left(planned, rates, found, done, costs) <= request.max_seconds:
+            return planned
+    return replace(request, budget=least, rungs=in_proportion(request.rungs, request.budget, least))
+
+
+def _after_proxies(request: Request, rates: int, found: Feasibility, done: Done, costs: Costs) -> float:
+    """Seconds of one core that the trainings take which follow the proxies."""
     if not request.rungs:
-        return (request.finalist_seeds - 1) * (TOP_K + 1) * training(request.proxy.steps)
+        return (request.finalist_seeds - 1) * (TOP_K + 1) * costs.training(request.proxy.steps)
     kinds = len({kind(label) for label in found.baselines})
-    # A baseline trains at every rate at its first rung, at the better one from then on.
-    rates = [max(1, len(task.baseline_lrs)), *[1] * (len(request.rungs) - 1)]
-    return sum(
-        (rung.places + kinds * each) * training(rung.steps) for rung, each in zip(request.rungs, rates, strict=True)
-    )
+    seconds = 0.0
+    for at, rung in enumerate(request.rungs):
+        # A baseline trains at every rate at its first rung, at the better one from then on.
+        trainings = rung.places + kinds * (1 if at else rates) - done.promoted.get(rung.steps, 0)
+        seconds += max(trainings, 0) * costs.training(rung.steps)
+    return seconds

@@ -97,8 +97,8 @@ class Reporter(Protocol):
     def feasible(self, found: Feasibility) -> None:
         """The target can be met."""
 
-    def estimated(self, seconds: float) -> None:
-        """How long the search will take, about."""
+    def estimated(self, seconds: float, budget: int, asked: int) -> None:
+        """How long the search will take, about, and for how many candidates of those that were asked for."""
 
     def progress(self, progress: Progress) -> None:
         """A trial has finished."""

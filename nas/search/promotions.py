@@ -102,11 +102,6 @@ class Promotions:
         return len(self._running)
 
     @property
-    def finished(self) -> bool:
-        """Whether every rung is finished."""
-        return all(one.finished for one in standing(self._study, self._rungs))
-
-    @property
     def progress(self) -> tuple[RungProgress, ...]:
         """How far each rung has come to which a design was promoted."""
         return tuple(

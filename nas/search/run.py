@@ -16,7 +16,7 @@ from nas.latency import Calibration, Latency, LatencyDevice, retry_while_disturb
 from nas.proxy import BASELINE_RATES
 from nas.results import write
 from nas.search.conclude import conclude, weights_of
-from nas.search.eta import estimate_s
+from nas.search.eta import done_in, fitting, seconds_left, timed
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.feasibility import Feasibility, check
@@ -77,8 +77,8 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         found = _feasibility(study, plan, task)
         reporter.feasible(found)
         if done < request.budget:
-            _estimate(request, task, found, study, reporter)
-        ended = _carry_out(study, plan, task, found, reporter, evaluator)
+            request = _planned(request, task, found, study, reporter)
+        ended = _carry_out(study, plan, request, task, found, reporter, evaluator)
     finalists = conclude(study, task, reporter.finalists, reporter.waiting)
     return Outcome(
         folder=plan.folder,
@@ -132,12 +132,20 @@ def _task(plan: Plan, device: LatencyDevice, tuned: Tuned | None) -> Task:
     )
 
 
-def _estimate(request: Request, task: Task, found: Feasibility, study: StoredStudy, reporter: Reporter) -> None:
-    """Report how long the rest takes; a search does not end because that cannot be estimated."""
+def _planned(request: Request, task: Task, found: Feasibility, study: StoredStudy, reporter: Reporter) -> Request:
+    """Report how long the rest takes, and plan what fits into the time that was asked for.
+
+    A search does not end because that cannot be estimated.
+    """
+    rates, done = max(1, len(task.baseline_lrs)), done_in(study)
     try:
-        reporter.estimated(estimate_s(request, task, found, study))
+        costs = timed(task, found)
     except (LatencyError, ProxyError) as error:
         reporter.waiting(f"how long the search will take cannot be estimated: {error}")
+        return request
+    planned = fitting(request, rates, found, done, costs)
+    reporter.estimated(seconds_left(planned, rates, found, done, costs), planned.budget, request.budget)
+    return planned
 
 
 def _calibrated(study: StoredStudy, device: LatencyDevice, reporter: Reporter) -> LatencyDevice:
@@ -195,13 +203,12 @@ def _feasibility(study: StoredStudy, plan: Plan, task: Task) -> Feasibility:
 def _carry_out(
     study: StoredStudy,
     plan: Plan,
+    request: Request,
     task: Task,
     found: Feasibility,
     reporter: Reporter,
     evaluator: Evaluator,
 ) -> str:
-    request = plan.request
-
     def confirmed(records: Sequence[TrainedRecord]) -> dict[str, Latency]:
         reporter.confirming(", ".join(record.label for record in records))
         return confirm(records, task, weights_of(rung_scores(study)), reporter.waiting)

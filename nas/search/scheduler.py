@@ -51,7 +51,7 @@ class TrialScheduler:
             proposer: What to evaluate next.
             budget: Candidates to train in the whole study.
             parallel: Trials that may be under way at once.
-            max_seconds: No candidate begins later than this many seconds from now; baselines do.
+            max_seconds: No candidate begins later than this many seconds from now; baselines and trainings at rungs do.
             baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
             replicates: Other seeds with which the best candidates and the best baseline are trained in the end; none
                 where there are rungs.
@@ -82,15 +82,8 @@ class TrialScheduler:
         training = busy + self._promotions.running
         if self._baselines:
             return NoTrial.WAIT if busy >= self._parallel else self._baseline()
-        late = self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds
-        rejected = sum(r.status == "rejected" for r in records)
-        if trained >= self._budget:
-            return NoTrial.WAIT if busy else self._further("budget", late)
-        if late:
-            self.ended = "time"
-            return NoTrial.DONE
-        if rejected >= REJECTED_A_TRAINED * self._budget:
-            return NoTrial.WAIT if busy else self._further("rejections", late)
+        if (end := self._over(records, trained)) is not None:
+            return NoTrial.WAIT if busy else self._further(end)
         if training >= self._parallel:
             return NoTrial.WAIT
         if not isinstance(promoted := self._promotions.next(self._parallel - busy, ended=False), NoTrial):
@@ -102,7 +95,20 @@ class TrialScheduler:
         if not self._exhausted and (proposed := self._proposed(records)):
             return proposed
         self._exhausted = True
-        return NoTrial.WAIT if busy else self._further("exhausted", late)
+        return NoTrial.WAIT if busy else self._further("exhausted")
+
+    @property
+    def _late(self) -> bool:
+        return self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds
+
+    def _over(self, records: Sequence[Record], trained: int) -> End | None:
+        """Why no further candidate begins; None where one may."""
+        if trained >= self._budget:
+            return "budget"
+        if self._late:
+            return "time"
+        rejected = sum(record.status == "rejected" for record in records)
+        return "rejections" if rejected >= REJECTED_A_TRAINED * self._budget else None
 
     def tell(self, pending: PendingTrial, result: Result) -> None:
         """Store what came of a trial.
@@ -197,17 +203,17 @@ class TrialScheduler:
                 "The search was stopped; what is finished is kept, and the same command goes on"
             )
 
-    def _further(self, end: End, late: bool) -> PendingTrial | NoTrial:
-        """The next training of one of the best, or the search's end; no trial is running."""
-        if late:
-            if self._promotions.running or self._replicates.running:
-                return NoTrial.WAIT
-            finished = self._promotions.finished and self._replicates.next(0) is NoTrial.DONE
-            self.ended = end if finished else "time"
-            return NoTrial.DONE
+    def _further(self, end: End) -> PendingTrial | NoTrial:
+        """The next training of one of the best, or the search's end; no trial is running.
+
+        What has rungs finishes them whatever the time: its candidates were planned to leave time for them.
+        """
         found: tuple[TrainedRecord, More] | NoTrial = self._promotions.next(self._parallel, ended=True)
         if found is NoTrial.DONE:
-            found = self._replicates.next(self._parallel)
+            late = self._late
+            found = self._replicates.next(0 if late else self._parallel)
+            if late and found is NoTrial.WAIT and not self._replicates.running:
+                end, found = "time", NoTrial.DONE
         if found is NoTrial.DONE:
             self.ended = end
         return found if isinstance(found, NoTrial) else _more(*found)

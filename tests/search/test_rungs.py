@@ -9,9 +9,11 @@ import pytest
 from nas.architecture.architecture import Architecture
 from nas.latency import Latency
 from nas.proxy import Score
-from nas.search.effort import EFFORTS, Rung, granted, planned
+from nas.search.effort import EFFORTS, Rung, granted, in_proportion, planned
+from nas.search.eta import Costs, Done, fitting, seconds_left
 from nas.search.evaluate import Task
 from nas.search.executors import inline
+from nas.search.feasibility import Feasibility
 from nas.search.pending_trial import Promotion
 from nas.search.progress import Progress
 from nas.search.proposals import Proposer
@@ -25,6 +27,7 @@ from nas.study.rungs import RungScore, rung_scores
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from tests.search.conftest import changed, formula, work
+from tests.search.test_rungs_real import request
 
 BUDGET = 8
 RUNGS = (Rung(20, 4), Rung(40, 1))  # two after every four
@@ -199,15 +202,43 @@ def test_a_larger_budget_promotes_more_and_repeats_nothing(space: SearchSpace, t
     study.close()
 
 
-def test_after_the_time_nothing_is_decided_or_measured(space: SearchSpace, task: Task, made: Make) -> None:
-    study = made("one")
-    killed = Race(study, killed_after=4)
-    with pytest.raises(Killed):
-        carry_out(killed, space, task)
-    late = Race(study)
-    assert carry_out(late, space, task, max_seconds=0.0).ended == "time"
-    assert late.asked == [] and late.confirmed == [] and not standing(study, RUNGS)[1].decided
+def test_after_the_time_no_candidate_begins_but_the_rungs_are_finished(
+    space: SearchSpace, task: Task, made: Make
+) -> None:
+    study, now = made("one"), [0.0]
+    race = Race(study)
+
+    def clock() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    assert carry_out(race, space, task, max_seconds=9.0, clock=clock).ended == "time"
+    trained = sum(record.status == "trained" for record in study.records())
+    assert 0 < trained < BUDGET and all(one.finished for one in standing(study, RUNGS))
     study.close()
+
+
+COSTS = Costs(screening=2.0, first=3.0, step=0.1)
+FOUND = Feasibility(0.5, 9.0, BASELINES, ())
+
+
+@pytest.mark.parametrize("done", [Done(0, 0, {}), Done(10, 2, {20: 4})])
+def test_what_is_planned_fits_into_the_time_and_one_more_does_not(done: Done, tmp_path: Path) -> None:
+    whole = replace(request(tmp_path, Rung(400, 8), Rung(1200, 2)), budget=50, workers=2)
+    seconds = [seconds_left(whole, 2, FOUND, done, COSTS) * share for share in (0.6, 0.75, 0.9)]
+    for most in seconds:
+        planned = fitting(replace(whole, max_seconds=most), 2, FOUND, done, COSTS)
+        assert done.candidates < planned.budget < 50 and planned.rungs[0].places <= 8
+        assert [rung.steps for rung in planned.rungs] == [400, 1200] and planned.rungs[1].places >= 1
+        assert seconds_left(planned, 2, FOUND, done, COSTS) <= most
+        more = replace(
+            planned, budget=planned.budget + 1, rungs=in_proportion(whole.rungs, whole.budget, planned.budget + 1)
+        )
+        assert seconds_left(more, 2, FOUND, done, COSTS) > most
+    assert fitting(replace(whole, max_seconds=1.0), 2, FOUND, done, COSTS).budget == done.candidates + 1
+    assert fitting(replace(whole, max_seconds=1e9), 2, FOUND, done, COSTS).budget == 50
+    for unplanned in (replace(whole, max_seconds=None), replace(whole, rungs=(), max_seconds=1.0)):
+        assert fitting(unplanned, 2, FOUND, done, COSTS) == unplanned
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from nas.errors import DataChanged
 from nas.latency import LatencyDevice, LatencySettings, SizedModel, prepare, retry_while_disturbed
 from nas.latency.predictor import remember_features
 from nas.proxy import ProxySettings, Score, Trained, at_best_rate
-from nas.study import LastRung, weights_name, write_text, write_weights
+from nas.study import LastRung, weights_file, weights_name, write_text, write_weights
 from nas.util.machine_lock import MachineLock
 from nas.util.worker_messages import post
 
@@ -125,9 +125,8 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
         return screened
     started = time.monotonic()
     trained = _train(architecture, task, label, baseline=always_train)
-    models = task.folder / "models"
-    write_text(models / f"{label}.yaml", to_yaml(architecture, task.classes))
-    write_weights(models / f"{weights_name(label)}.pt", trained.model)
+    write_text(task.folder / "models" / f"{label}.yaml", to_yaml(architecture, task.classes))
+    write_weights(weights_file(task.folder, weights_name(label)), trained.model)
     seconds = {**screened.seconds, "proxy": time.monotonic() - started}
     return replace(screened, status="trained", score=trained.result.score, seconds=seconds, inherited=trained.inherited)
 
@@ -199,7 +198,7 @@ def train_last(architecture: Architecture, task: Task, label: str, baseline: boo
     started = time.monotonic()
     longer = replace(task, proxy=task.proxy.with_steps(task.last_rung))
     trained = _train(architecture, longer, label, baseline=baseline, taught=True)
-    write_weights(task.folder / "models" / f"{weights_name(label, last=True)}.pt", trained.model)
+    write_weights(weights_file(task.folder, weights_name(label, last=True)), trained.model)
     return LastRung(trained.result.score, task.last_rung, time.monotonic() - started, trained.lr)
 
 

@@ -207,7 +207,7 @@ def test_a_file_that_was_not_measured_is_never_handed_over(run: Path) -> None:
     with pytest.raises(StudyError, match="is not the file that was measured; delete it, and the same command makes"):
         hand_over(found)
     kept.unlink()
-    with pytest.raises(StudyError, match="cannot be read .*the same command makes it again"):
+    with pytest.raises(StudyError, match=r"cannot be read .*the same command makes it again"):
         hand_over(found)
     assert not (run / "best.onnx").exists()
     finalist_weights(run, best).unlink()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickletools
+import re
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ from nas.study.rung_scores import LastRung
 from nas.study.weights import finalist_weights, measured_file, trained_model, write_weights
 from nas.util.provenance import host_machine, versions
 from tests.search.conftest import changed
-from tests.trained_run import GHOST, SETTINGS, STOCK, environment, evaluation
+from tests.trained_run import GHOST, SETTINGS, STOCK, Run, environment, evaluation
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox")
 MEASURED = b"the measured file"
@@ -366,6 +367,25 @@ def test_a_checkpoint_loads_where_ghostnas_is_not(run: Path, tmp_path: Path, des
     assert best is not None
     expected = outputs(trained_model(design, 6, finalist_weights(found.folder, best)))
     assert torch.equal(torch.load(tmp_path / "out.pt"), expected)
+
+
+@pytest.mark.slow
+def test_a_training_takes_all_of_its_weights(run: Path, data_yaml: Path, ghostnas: Run) -> None:
+    from nas.data import load
+
+    digest, yaml = load(str(data_yaml)).digest, str(data_yaml)
+    found = replace(outcome(run, [("trial-7", GHOST)]), data_file=yaml, data_yaml=yaml)
+    found = replace(found, settings=changed(found.settings, data_digest=digest))
+    write(found)
+    hand_over(found)
+    words = ["epochs=1", "batch=4", "device=cpu", "workers=0", "plots=False"]
+    done = ghostnas("train", "run", *words, cwd=run.parents[1], timeout=400)
+    assert done.returncode == 0, done.stderr
+    told = done.stdout + done.stderr
+    taken = re.search(r"Transferred (\d+)/(\d+) items", told)
+    assert taken is not None and taken[1] == taken[2]
+    assert f"starts from the search's own weights, {Path('results') / 'run' / 'best.pt'};" in told
+    assert load_trained(run / "train" / "trial-7" / "weights" / "best.pt").epochs == 1
 
 
 @pytest.mark.slow

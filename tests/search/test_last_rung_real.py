@@ -8,11 +8,13 @@ import pytest
 from nas.cli.search_progress import ConsoleReporter
 from nas.errors import UsageError
 from nas.latency import LatencySettings
+from nas.model.checkpoints import load_trained
 from nas.proxy import ProxySettings
 from nas.search.request import Request
 from nas.search.run import run_search
 from nas.space.space import load_space
 from nas.study.limits import Limits
+from nas.util.provenance import file_digest
 
 
 def request(out: Path, last_rung: int) -> Request:
@@ -58,6 +60,11 @@ def test_a_search_ends_with_its_last_rung(tmp_path: Path, capsys: pytest.Capture
         assert "- last rung: 4 steps from where the proxies begin" in report
         assert "at the last rung (" in report or "mAP50-95 on the selection part after 4 steps at rate" in report
         assert "The last rung is not finished" not in report
+        best = outcome.best
+        assert best is not None and load_trained(folder / "best.pt").imgsz == 64
+        assert file_digest(folder / "best.onnx") == best.final.file
+        others = {label for label in promoted if label != best.record.label}
+        assert {path.stem for path in (folder / "front").glob("*.pt")} == others
         scores = json.loads((folder / "run.json").read_text())["last_rung"]["scores"]
         assert set(scores) == set(promoted) and all(one["steps"] == 4 for one in scores.values())
 

@@ -9,7 +9,7 @@ import torch
 from tests.test_search_end_to_end import ghostnas, rows
 
 SEARCH = ["search", "--from", "source.pt", "--name", "f", "--imgsz", "64", "--target-latency", "50ms", "--steps", "2"]
-SEARCH += ["--source-steps", "2", "--last-rung", "3", "--target-stat", "p50", "--sustained", "0.1s"]
+SEARCH += ["--source-steps", "2", "--rungs", "3:1", "--target-stat", "p50", "--sustained", "0.1s"]
 SEARCH += ["--workers", "1"]
 
 
@@ -33,12 +33,12 @@ def test_a_search_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder = tmp_path / "results" / "f"
     run = json.loads((folder / "run.json").read_text())
     assert run["settings"]["space"] == "narrowed-n"
-    assert run["settings"]["source"].startswith("source.pt (") and run["settings"]["last_rung"] == 3
+    assert run["settings"]["source"].startswith("source.pt (") and run["settings"]["rungs"] == [3]
     assert {row["baseline"] for row in rows(folder / "baselines.csv")} == {"source-64"}
     trained = [row for row in rows(folder / "trials.csv") if row["status"] == "trained"]
     assert len(trained) == 2 and all(0 < float(row["inherited"]) <= 1 for row in trained)
     assert "mutation" in {row["origin"] for row in trained}  # of its baselines, near which it looks
-    assert len(list((folder / "models").glob("*-last.pt"))) == 2
+    assert len(list((folder / "models").glob("*-3.pt"))) == 2
     tuned = list((tmp_path / "cache" / "sources").glob("*.pt"))
     assert len(tuned) == 1
 

@@ -15,7 +15,7 @@ from nas.data import DetectionData, load
 from nas.inherit import TAUGHT_STEPS, SourceChoice, begin, how_to_tune, tune
 from nas.model import Losses, build
 from nas.proxy import BASELINE_RATES, train_proxy, validate
-from nas.search.last_rung import kind
+from nas.search.shortlists import kind
 from nas.util.machine_lock import MachineLock
 from nas.util.provenance import host_machine, versions
 
@@ -30,7 +30,7 @@ def compared(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
     """Of the designs of a last rung that meet the target the best candidate, then the best baseline of each kind.
 
     Args:
-        rows: The run's `last_rung.csv`, the most accurate first.
+        rows: The run's `promoted.csv`, the most accurate first.
     """
     found: dict[str, dict[str, str]] = {}
     for row in rows:
@@ -62,18 +62,18 @@ def more_seeds(
     data = load(yaml, fraction=known["fraction"])
     if data.digest != known["data_digest"]:
         raise SystemExit(f"{yaml} has the digest {data.digest}, the search's data had {known['data_digest']}")
-    trained = _table(run / "last_rung.csv")
+    trained = _table(run / "promoted.csv")
     designs = compared(trained)
     missing = [one for one in also if one not in {row["trial"] for row in designs}]
     every = [*trained, *(row | {"trial": row["baseline"]} for row in _table(run / "baselines.csv"))]
     designs += [next(row for row in every if row["trial"] == label) for label in missing]
-    steps = str(known["last_rung"])
+    steps = str(known["rungs"][-1])
     have = {(row["data"], row["run"], row["label"], row["seed"]) for row in rows.all()}
     for seed in (known["seed"], *seeds):
         for design in designs:
             if (data.name, run.name, design["trial"], str(seed)) not in have:
-                lr = design["last_rung_lr"]
-                scores = {"val": design["val_map50_95"], "select": design["last_rung_map50_95"], "lr": lr}
+                lr = design["rung_lr"]
+                scores = {"val": design["val_map50_95"], "select": design["rung_map50_95"], "lr": lr}
                 if seed != known["seed"] or not lr:
                     rates = [float(lr)] if lr else BASELINE_RATES
                     tried = (trained_again(design, rate, seed, data, source, known) for rate in rates)
@@ -93,7 +93,7 @@ def trained_again(
     """Train a design as the last rung of its search did, with another seed; its scores.
 
     Args:
-        design: A row of `last_rung.csv` or `baselines.csv`.
+        design: A row of `promoted.csv` or `baselines.csv`.
         lr: Learning rate.
         seed: Of fresh weights and of the training.
         data: The search's data.
@@ -105,7 +105,7 @@ def trained_again(
     tuned = tune(source, data, max(settings["imgsz"]), how, lock)  # what the search left in the cache folder
     model = build(to_yaml(from_key(design["architecture"]), data.nc), seed=seed)
     begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, lock)
-    asked = replace(how, steps=settings["last_rung"], lr=lr, seed=seed)
+    asked = replace(how, steps=settings["rungs"][-1], lr=lr, seed=seed)
     result, model = train_proxy(model, data, imgsz, asked, lock)
     val = validate(model, data.val, data, imgsz, lock=lock)
     return {

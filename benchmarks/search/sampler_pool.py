@@ -108,8 +108,10 @@ def main() -> None:
             table.add(row)
             print(row, flush=True)
     rows = Rows(TABLE, COLUMNS, fresh=False).all()
-    pool = [MeasuredDesign(from_key(row["arch"]), float(row["latency_ms"]), float(row["score"]), True) for row in rows]
-    scores = np.array([one.accuracy for one in pool], dtype=float)
+    scores = np.array([float(row["score"]) for row in rows])
+    pool = [
+        MeasuredDesign(from_key(row["arch"]), float(row["latency_ms"]), {0: float(row["score"])}, True) for row in rows
+    ]
     shuffled = np.random.default_rng(0)
     at_random = [worth(scores, shuffled.permutation(len(pool))[:PICKS]) for _ in range(SHUFFLES)]
     promising = [replay(pool, scores, seed) for seed in range(options.seeds)]

@@ -23,7 +23,21 @@ def search(
         show_default="ghostv2-n; with --from, narrowed-n, -s or -m, as the checkpoint is",
     ),
     data: str | None = typer.Option(None, help="Ultralytics data YAML; without it, the embedded synthetic set."),
-    budget: int = typer.Option(50, min=1, help="Candidates to train. Rejected ones do not count."),
+    budget: int | None = typer.Option(
+        None, min=1, help="Candidates to train. Rejected ones do not count.", show_default="by the effort"
+    ),
+    effort: Literal["quick", "normal", "thorough"] | None = typer.Option(
+        None,
+        help="How much is trained. quick: 32 candidates, the best 3 again for 400 steps. normal: 50 candidates, the "
+        "best 8 again for 400, the best 2 of them for 1,200 steps. thorough: 80 candidates, 8 and 3.",
+        show_default="normal; without --steps and --epochs",
+    ),
+    rungs: str | None = typer.Option(
+        None,
+        help="Instead of --effort: longer trainings, as STEPS:CANDIDATES that are promoted to it, such as "
+        "400:8,1200:2.",
+        show_default="by the effort",
+    ),
     target_latency: str = typer.Option(DEFAULT_TARGET, help="Latency limit with its unit, such as 2.5ms."),
     device: str = typer.Option(
         "local", help="Where latency is measured: local (= cpu), cuda:N, ssh://user@host, or a device profile."
@@ -60,7 +74,8 @@ def search(
     finalist_seeds: int | None = typer.Option(
         None,
         min=1,
-        help="Number of seeds for the top candidates and the best baseline (1: no repeats).",
+        help="With --steps or --epochs, which alone are a search without rungs: number of seeds for the top candidates "
+        "and the best baseline (1: no repeats).",
         show_default="3",
     ),
     class_loss: Literal["bce", "focal"] = typer.Option("bce", help="Class loss of the proxies."),
@@ -77,12 +92,6 @@ def search(
         min=1,
         help="With --from: steps for which the source is trained on the data first.",
         show_default="600; 1200 for self",
-    ),
-    last_rung: int | None = typer.Option(
-        None,
-        min=1,
-        help="With --from: steps for which the best designs are trained before the best is named.",
-        show_default="1200",
     ),
     teacher: Path | None = typer.Option(
         None, help="Ultralytics checkpoint that teaches the proxies (distillation).", show_default="none"
@@ -106,6 +115,7 @@ def search(
     from nas.errors import UsageError
     from nas.latency import resolve_device
     from nas.model import Losses
+    from nas.search import parse_rungs, planned
     from nas.study import AUTO, Limits
     from nas.util import ultralytics_env, units
 
@@ -121,10 +131,19 @@ def search(
     losses = Losses(class_loss, box_loss)
     if steps is not None and epochs is not None:
         raise UsageError("--steps and --epochs both set a proxy's length; give one of them")
-    if source is None and (source_steps, last_rung) != (None, None):
-        raise UsageError("--source-steps and --last-rung belong to a search that starts from a source; add --from")
-    if source is not None and finalist_seeds is not None:
-        raise UsageError("--finalist-seeds and --from exclude each other: the best designs are trained long instead")
+    if source is None and source_steps is not None:
+        raise UsageError("--source-steps belongs to a search that starts from a source; add --from")
+    candidates, promotions = planned(
+        effort,
+        budget,
+        None if rungs is None else parse_rungs(rungs),
+        one_length=steps is not None or epochs is not None,
+    )
+    if promotions and finalist_seeds is not None:
+        raise UsageError(
+            "--finalist-seeds belongs to a search without rungs (--steps or --epochs alone): with rungs the best "
+            "candidates are trained longer instead"
+        )
     if space == AUTO.space and imgsz is not None:
         raise UsageError("--space auto chooses the input sizes itself; leave --imgsz out, or name a space")
     max_seconds = None if max_time is None else units.duration_s(max_time)
@@ -143,7 +162,7 @@ def search(
     from nas.cli.search_progress import ConsoleReporter
     from nas.inherit import default_steps, find_source
     from nas.model import checkpoint_at_hand, find_checkpoint, hint
-    from nas.proxy import FINE_TUNING, LAST_RUNG, SOURCE_STEPS, ProxySettings
+    from nas.proxy import FINE_TUNING, SOURCE_STEPS, ProxySettings
     from nas.results import annotate
     from nas.search import AutoSpace, Request, run_search, scale_of_source
     from nas.space import SearchSpace, load_space
@@ -168,14 +187,14 @@ def search(
         space=found,
         data=data,
         fraction=fraction,
-        budget=budget,
+        budget=candidates,
         limits=limits,
         latency=latency,
         proxy=proxy if steps is None else proxy.with_steps(steps),
         epochs=epochs,
         source=start,
         source_steps=source_steps or (SOURCE_STEPS if start is None else default_steps(start)),
-        last_rung=None if source is None else LAST_RUNG if last_rung is None else last_rung,
+        rungs=promotions,
         sampler=sampler,
         seed_literals=seed_literals,
         finalist_seeds=3 if finalist_seeds is None else finalist_seeds,

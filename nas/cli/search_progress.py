@@ -62,6 +62,9 @@ class ConsoleReporter:
             f"  proxy    {s.proxy.steps} steps of {s.proxy.batch} pictures {printable(s.beginning)} on "
             f"{s.proxy.train_device}, seed {s.proxy.seed}"
         )
+        if s.proxy.rungs:
+            lengths = " and then ".join(f"{steps:,}" for steps in s.proxy.rungs)
+            self._say(f"  rungs    the best are trained again, for {lengths} steps")
         if not done:
             self._say("  device   is calibrated, then the corners of the space are measured: one to two minutes")
 
@@ -113,6 +116,11 @@ class ConsoleReporter:
         self._stop()
         self._say("interrupted: finishing the front so far (Ctrl-C again stops at once; nothing finished is lost)")
 
+    def confirming(self, labels: str) -> None:
+        """Say which candidates for the last rung are being measured."""
+        self._stop()
+        self._say(f"before the last rung, {labels}: latency in fresh processes")
+
     def finalists(self, labels: str) -> None:
         """Say which finalists are being measured."""
         self._stop()
@@ -128,11 +136,7 @@ class ConsoleReporter:
         rows: list[Row] = [[row[index] for index in shown] for row in found]
         if len(rows) > len(outcome.candidates):
             rows.insert(len(outcome.candidates), ["baselines"])
-        last = (
-            ""
-            if outcome.standing is None
-            else f", after the {outcome.settings.start.last_rung:,} steps of the last rung"
-        )
+        last = ", by the longest training" if outcome.standing else ""
         self._say(
             f"\nFront and baselines: mAP50-95 on the selection part (an estimate from all scores){last}, on val, and "
             "latency"
@@ -171,16 +175,18 @@ def progress_line(progress: "Progress") -> str:
         parts.append(
             f"highest {best.evaluation.score.map50_95:.3f} mAP at {found.latency.latency_ms:.2f} ms ({best.label})"
         )
-    phase = progress.last_phase
-    if phase is not None and phase.of:
-        failed = f" ({phase.failed} failed)" if phase.failed else ""
-        done = f"last rung {phase.done} of {phase.of}"
-        if phase.kind == "other seeds":
-            done = f"the best with other seeds {phase.done}/{phase.of}"
-        parts.append(f"{done}{failed}")
+    for rung in progress.rungs:
+        parts.append(f"{rung.steps:,} steps {rung.done}/{rung.of}{_and_failed(rung.failed)}")
+    if progress.other_seeds is not None and progress.other_seeds.of:
+        seeds = progress.other_seeds
+        parts.append(f"the best with other seeds {seeds.done}/{seeds.of}{_and_failed(seeds.failed)}")
     if progress.left_s is not None:
         parts.append(f"about {_minutes(progress.left_s)} left")
     return ", ".join(parts)
+
+
+def _and_failed(failed: int) -> str:
+    return f" ({failed} failed)" if failed else ""
 
 
 def _last(progress: "Progress") -> str:

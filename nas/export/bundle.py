@@ -164,8 +164,8 @@ def _measured(design: Design) -> str:
 def _accuracy(row: dict[str, str], settings: dict[str, Any]) -> str:
     """The score of the longest training, and what that was."""
     on = f" on {printable(settings['data'])}" if settings.get("data") else ""
-    if row.get("last_rung_map50_95"):
-        return f"{row['last_rung_map50_95']} after a training of {row['last_rung_steps']} steps{on}"
+    if row.get("rung_map50_95"):
+        return f"{row['rung_map50_95']} after a training of {row['rung_steps']} steps{on}"
     steps = f" of {settings['steps']} steps" if settings.get("steps") else ""
     return f"{row['map50_95']} after a short training{steps}{on}"
 

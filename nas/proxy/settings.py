@@ -96,6 +96,14 @@ class ProxySettings:
         """The same settings with another length."""
         return replace(self, steps=steps)
 
+    def longer(self, steps: int) -> Self:
+        """The same settings for a training at a rung: so many steps, in which the learning rate falls to its end.
+
+        Args:
+            steps: Steps of the rung.
+        """
+        return replace(self, steps=steps, horizon=1.0)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
@@ -112,9 +120,6 @@ SOURCE_STEPS = 600
 
 SELF_STEPS = 1200
 """For how long a source is trained on the user's data that begins with fresh weights."""
-
-LAST_RUNG = 1200
-"""For how long the best candidates of a search that starts from a source are trained."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from nas.study import Finalist
 BEST_MARK = " *"
 
 
-def header(*, last_rung: bool) -> tuple[str, ...]:
+def header(*, rungs: bool) -> tuple[str, ...]:
     """The columns of `rows`.
 
     Args:
-        last_rung: Whether the search has one; then no design has more seeds than another.
+        rungs: Whether the search has some; then no design has more seeds than another.
     """
-    more = "last" if last_rung else "seeds"
-    return ("design", "select", "95%", more, "val", "ms", "95%", "meets", "params", "GFLOPs", "imgsz")
+    more = ("steps", "longest") if rungs else ("seeds",)
+    return ("design", "select", "95%", *more, "val", "ms", "95%", "meets", "params", "GFLOPs", "imgsz")
 
 
 def rows(
@@ -23,7 +23,7 @@ def rows(
     baselines: Sequence[Finalist],
     best: Finalist | None,
     *,
-    last_rung: bool,
+    rungs: bool,
 ) -> list[tuple[str, ...]]:
     """A row a finalist.
 
@@ -32,19 +32,19 @@ def rows(
         promoted: Candidates of the last rung that are not on the front.
         baselines: The baselines.
         best: The design of best.yaml, which is marked.
-        last_rung: Whether the search has one.
+        rungs: Whether the search has some.
     """
     ordered = sorted(front, key=lambda f: (not f.meets_target, -f.accuracy))
-    return [_row(one, one is best, last_rung=last_rung) for one in [*ordered, *promoted, *baselines]]
+    return [_row(one, one is best, rungs=rungs) for one in [*ordered, *promoted, *baselines]]
 
 
-def _row(finalist: Finalist, best: bool, *, last_rung: bool) -> tuple[str, ...]:
+def _row(finalist: Finalist, best: bool, *, rungs: bool) -> tuple[str, ...]:
     latency, evaluation, estimate = finalist.final.latency, finalist.evaluation, finalist.estimate
     return (
         f"{finalist.record.label}{BEST_MARK if best else ''}",
         f"{finalist.accuracy:.3f}",
         f"{estimate.low:.3f}-{estimate.high:.3f}" if estimate else "-",
-        _last(finalist) if last_rung else str(finalist.seeds),
+        *(_longest(finalist) if rungs else (str(finalist.seeds),)),
         f"{finalist.final.val.map50_95:.3f}",
         f"{latency.latency_ms:.2f}",
         f"{latency.low_ms:.2f}-{latency.high_ms:.2f}",
@@ -55,5 +55,6 @@ def _row(finalist: Finalist, best: bool, *, last_rung: bool) -> tuple[str, ...]:
     )
 
 
-def _last(finalist: Finalist) -> str:
-    return "-" if finalist.last is None else f"{finalist.last.score.map50_95:.3f}"
+def _longest(finalist: Finalist) -> tuple[str, str]:
+    found = finalist.longest
+    return ("-", "-") if found is None else (f"{found.steps:,}", f"{found.score.map50_95:.3f}")

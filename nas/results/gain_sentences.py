@@ -17,10 +17,9 @@ def _gained(outcome: Outcome) -> str:
     best = outcome.best
     if best is None:
         return "Nothing that was trained meets the target in a fresh process; there is no best.yaml."
-    if outcome.standing is not None:
-        steps = outcome.settings.start.last_rung or 0
+    if outcome.standing:
         now, val = outcome.standing, val_is(outcome)
-        return gained_at_last_rung(best, outcome.baselines, outcome.candidates, now, steps, val)
+        return gained_at_last_rung(best, outcome.baselines, outcome.candidates, now, val)
     rivals = [b for b in outcome.baselines if b.meets_target]
     if best.record.baseline:
         return (

@@ -15,7 +15,7 @@ from nas.util.atomic_files import write_whole
 
 
 def hand_over(outcome: Outcome) -> None:
-    """Write `best.pt`, the checkpoints of the other designs of the last rung, their blocks, and the measured file.
+    """Write `best.pt`, the checkpoints of the other finalists that were promoted, their blocks, and the measured file.
 
     Without a best design there is neither `best.pt` nor a measured file. Those of an earlier outcome are gone already
     (`write`).
@@ -25,7 +25,7 @@ def hand_over(outcome: Outcome) -> None:
         StorageError: A file cannot be written.
     """
     folder, best = outcome.folder, outcome.best
-    others = [one for one in outcome.finalists if one.last is not None and one is not best]
+    others = [one for one in outcome.finalists if one.longest is not None and one is not best]
     for finalist in others:
         write_trained(outcome, finalist, folder / FRONT / f"{finalist.record.label}.pt")
     _write_blocks(outcome, others, folder / FRONT)

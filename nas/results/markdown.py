@@ -7,7 +7,7 @@ from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE, prepared_name
 from nas.results import finalists_table
 from nas.results.gain_sentences import gain_sentence, next_commands, val_is
 from nas.results.proxy_quality import quality_sentences
-from nas.results.rung_sentences import asked_line, last_column
+from nas.results.rung_sentences import asked_line, longest_column, ranking_sentences
 from nas.study import Outcome, SearchSettings
 from nas.util.printable import printable
 from nas.util.provenance import command, host_machine, versions
@@ -23,8 +23,8 @@ def report(outcome: Outcome) -> str:
     share = f"{rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%)" if drawn else "none drawn"
     sizes = ", ".join(f"{count} {part}" for part, count in outcome.data_sizes.items())
     asked = "finished" if outcome.ended == "budget" else f"ended early: {outcome.ended}"
-    seeds = "; `seeds` are its own" if s.start.last_rung is None else ""
-    last = "" if s.start.last_rung is None else last_column(s.start.last_rung)
+    seeds = "" if s.proxy.rungs else "; `seeds` are its own"
+    longer = longest_column(s.proxy.rungs[-1]) if s.proxy.rungs else ""
     failed_baselines = [r for r in outcome.baseline_records if r.status == "failed"]
     lines = [
         f"# {printable(outcome.folder.name)}",
@@ -45,7 +45,7 @@ def report(outcome: Outcome) -> str:
         f"seed {s.proxy.seed}; losses {s.proxy.class_loss} and {s.proxy.box_loss}"
         f"{'; began with the literals' if s.start.seed_literals else ''}",
         *([] if outcome.source is None else [f"- source: {s.start.source}, {outcome.source.sentence}"]),
-        *([] if s.start.last_rung is None else [asked_line(s.start.last_rung)]),
+        *([asked_line(s.proxy.rungs)] if s.proxy.rungs else []),
         f"- sampler {s.sampler}, seed {s.proxy.seed}",
         "",
         "## Found",
@@ -62,7 +62,7 @@ def report(outcome: Outcome) -> str:
         f"{_processes(s)}; `meets` means that the upper end of the 95% interval is at or under the target and that "
         "every other limit holds; `?` stands "
         "where the device was too disturbed for fresh processes, and the latency is the search's screening."
-        f"{last}{_trained_files(outcome)}",
+        f"{longer}{_trained_files(outcome)}",
         *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
         "",
@@ -74,6 +74,8 @@ def report(outcome: Outcome) -> str:
         "",
         "## How far to trust the order",
         "",
+        *ranking_sentences(outcome.proxy_scores, s.proxy.steps, outcome.rungs),
+        *(["", "![rungs](rungs.png)", ""] if outcome.rungs else []),
         *quality_sentences(s),
         "",
         "## Where the numbers come from",
@@ -93,9 +95,9 @@ def report(outcome: Outcome) -> str:
 
 def table(outcome: Outcome) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Columns and rows of front, last rung and baselines side by side, as text."""
-    last_rung = outcome.standing is not None
-    found = finalists_table.rows(outcome.front, outcome.promoted, outcome.baselines, outcome.best, last_rung=last_rung)
-    return finalists_table.header(last_rung=last_rung), found
+    rungs = bool(outcome.standing)
+    found = finalists_table.rows(outcome.front, outcome.promoted, outcome.baselines, outcome.best, rungs=rungs)
+    return finalists_table.header(rungs=rungs), found
 
 
 def _table(outcome: Outcome) -> list[str]:

@@ -29,7 +29,7 @@ def draw_front(
     baselines: Sequence[Finalist],
 ) -> None:
     """Write a PNG of accuracy against latency."""
-    with _canvas() as figure:
+    with canvas() as figure:
         _draw(figure.add_subplot(), title, target_ms, records, known, front, baselines)
         figure.savefig(path, format="png")
 
@@ -42,7 +42,7 @@ def check_drawing() -> None:
         GhostnasError: It cannot draw.
     """
     try:
-        with _canvas() as figure:
+        with canvas() as figure:
             _draw(figure.add_subplot(), "", 1.0, (), estimates((), {}), (), ())
             figure.savefig(BytesIO(), format="png")
     except Exception as error:  # a broken installation can raise anything
@@ -53,7 +53,7 @@ def check_drawing() -> None:
 
 
 @contextmanager
-def _canvas() -> "Iterator[Figure]":
+def canvas() -> "Iterator[Figure]":
     """A figure in Matplotlib's own style, whatever the user's; glyphs that its font lacks are boxes, not warnings."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -1,30 +1,45 @@
-"""What a report says of the last rung: its winner beside the best baseline, and no gain that it does not show."""
+"""What a report says of the rungs: how they rank, their winner beside the best baseline, and no gain without them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-from nas.study import TOP_K, Finalist, LastRung, Standing, choose_best
+from scipy.stats import kendalltau
+
+from nas.study import Finalist, RungScore, RungScores, RungStanding, choose_best
 from nas.util.printable import printable
 
+LEAST_RANKED = 4
+"""Designs from which on the report says how well a rung ranks them."""
 
-def asked_line(steps: int) -> str:
-    """What the last rung is, among what was asked."""
+
+def asked_line(steps: Sequence[int]) -> str:
+    """What the rungs are, among what was asked."""
     return (
-        f"- last rung: {steps:,} steps from where the proxies begin, for the {TOP_K} most accurate candidates and "
-        "the best baseline of each kind"
+        f"- rungs: the best candidates and the best baseline of each kind are trained again from where their proxies "
+        f"began, for {' and then '.join(f'{one:,}' for one in steps)} steps"
     )
 
 
-def last_column(steps: int) -> str:
-    """What stands in the column `last` of the report's table, and in others where it stands."""
+def longest_column(steps: int) -> str:
+    """What stands in the columns `steps` and `longest` of the report's table, and in others where they stand.
+
+    Args:
+        steps: Of the last rung.
+    """
     return (
-        f" `last` is mAP50-95 on the same part after the {steps:,} steps of the last rung; where it stands, `val` and "
-        "the latency are of that training, elsewhere of the proxy. Scores of the two lengths do not compare."
+        " `longest` is mAP50-95 on the same part after the design's longest training, of so many `steps`; where it "
+        "stands, `val` and the latency are of that training, elsewhere of the proxy. Scores of two lengths do not "
+        f"compare; best.yaml is chosen among the designs of {steps:,} steps that meet the target."
     )
 
 
 def gained_at_last_rung(
-    best: Finalist, baselines: Sequence[Finalist], candidates: Sequence[Finalist], now: Standing, steps: int, val: str
+    best: Finalist,
+    baselines: Sequence[Finalist],
+    candidates: Sequence[Finalist],
+    now: Sequence[RungStanding],
+    val: str,
 ) -> str:
     """What the search gained, by the longest trainings only.
 
@@ -32,52 +47,91 @@ def gained_at_last_rung(
         best: The design of best.yaml.
         baselines: The finalists among the baselines.
         candidates: The other finalists.
-        now: Where the last rung stands.
-        steps: Its steps.
+        now: Where the rungs stand.
         val: What is to be said of val, after a comma.
     """
-    return f"{_gained(best, baselines, candidates, now, steps, val)}{_failures(now)}"
+    return f"{_gained(best, baselines, candidates, now, val)}{_failures(now)}"
 
 
-def last_rung_provenance(finalists: Sequence[Finalist], now: Standing) -> dict[str, Any]:
-    """The last rung for `run.json`."""
-    return {
-        "promoted": list(now.promoted),
-        "missing": list(now.missing),
-        "failed": now.failed,
-        "scores": {f.record.label: f.last.to_dict() for f in finalists if f.last is not None},
-    }
+def rung_provenance(now: Sequence[RungStanding], scores: RungScores) -> list[dict[str, Any]]:
+    """The rungs for `run.json`."""
+    return [
+        {
+            "steps": one.steps,
+            "promoted": list(one.promoted),
+            "missing": list(one.missing),
+            "failed": one.failed,
+            "scores": {label: some[one.steps].to_dict() for label, some in scores.items() if one.steps in some},
+        }
+        for one in now
+    ]
+
+
+def ranking_sentences(proxies: Mapping[str, float], proxy_steps: int, scores: RungScores) -> list[str]:
+    """How each length of training ordered the designs that were promoted from it, against the next length.
+
+    Args:
+        proxies: By label, the scores of the proxies.
+        proxy_steps: Steps of a proxy.
+        scores: Scores at the rungs.
+    """
+    by_steps: dict[int, Mapping[str, float]] = {proxy_steps: proxies}
+    for steps in sorted({steps for some in scores.values() for steps in some}):
+        by_steps[steps] = {label: some[steps].score.map50_95 for label, some in scores.items() if steps in some}
+    found = []
+    for (steps, shorter), (more, longer) in pairwise(by_steps.items()):
+        both = [(shorter[label], score) for label, score in longer.items() if label in shorter]
+        if len(both) >= LEAST_RANKED:
+            tau = float(kendalltau(*zip(*both, strict=True)).statistic)
+            order = "all scores are the same" if tau != tau else f"Kendall tau {tau:.2f}"
+            found.append(f"{steps:,} against {more:,} steps, {len(both)} designs: {order}")
+    if not found:
+        return []
+    return [
+        f"How the lengths of training order the designs of this search: {'; '.join(found)}. 1 is the same order, 0 "
+        "chance; only promoted designs are compared, which are closer to each other than all are."
+    ]
 
 
 def _gained(
-    best: Finalist, baselines: Sequence[Finalist], candidates: Sequence[Finalist], now: Standing, steps: int, val: str
+    best: Finalist,
+    baselines: Sequence[Finalist],
+    candidates: Sequence[Finalist],
+    now: Sequence[RungStanding],
+    val: str,
 ) -> str:
-    label, last = best.record.label, best.last
-    if not now.finished:
-        so_far = f"most accurate at the last rung so far ({_score(last)})" if last else "most accurate by proxies"
+    label, last, steps = best.record.label, _at(best, now[-1].steps), now[-1].steps
+    if not all(one.finished for one in now):
+        so_far = f"most accurate at the last rung so far ({_score(last)})" if last else "most accurate so far"
         return f"best.yaml is {label}, the {so_far}. {_unfinished(now)} No gain is claimed before."
     if last is None:
-        trained = any(one.last for one in [*baselines, *candidates])
+        trained = any(_at(one, steps) for one in [*baselines, *candidates])
         why = "of the last rung meets the target in a fresh process" if trained else f"was trained for {steps:,} steps"
-        return f"No design {why}. best.yaml is {label}, the most accurate by proxies: no gain is claimed."
+        return f"No design {why}. best.yaml is {label}, the most accurate by shorter trainings: no gain is claimed."
     if best.record.baseline:
         return (
-            f"No candidate beats the baseline {label} at the last rung ({_score(last)}{_behind(candidates)}): "
+            f"No candidate beats the baseline {label} at the last rung ({_score(last)}{_behind(candidates, steps)}): "
             "best.yaml *is* that baseline. The search gained nothing at this budget."
         )
     rival = choose_best(baselines)
-    if rival is None or rival.last is None:
+    theirs = None if rival is None else _at(rival, steps)
+    if rival is None or theirs is None:
         return (
             f"best.yaml is {label}: {_score(last)}. No baseline that meets the target was trained as long, so there is "
             "none to compare with, and no gain is claimed."
         )
-    gained = last.score.map50_95 - rival.last.score.map50_95
+    gained = last.score.map50_95 - theirs.score.map50_95
     return (
         f"best.yaml is {label}: {_score(last)}, {gained:+.3f} against {rival.record.label}, the best baseline that "
-        f"meets the target ({_score(rival.last)}), at {best.final.latency.latency_ms:.2f} ms against "
+        f"meets the target ({_score(theirs)}), at {best.final.latency.latency_ms:.2f} ms against "
         f"{rival.final.latency.latency_ms:.2f} ms. {_on_val(best, rival, val)} Each is one training: differences of "
         "one or two points are noise."
     )
+
+
+def _at(finalist: Finalist, steps: int) -> RungScore | None:
+    """A finalist's training at a rung."""
+    return finalist.rungs.get(steps)
 
 
 def _on_val(best: Finalist, rival: Finalist, val: str) -> str:
@@ -90,28 +144,32 @@ def _on_val(best: Finalist, rival: Finalist, val: str) -> str:
     return f"On val{val}, it has {ours:.3f} and the baseline {theirs:.3f}: {verdict}"
 
 
-def _score(last: LastRung) -> str:
+def _score(last: RungScore) -> str:
     return f"{last.score.map50_95:.3f} mAP50-95 on the selection part after {last.steps:,} steps at rate {last.lr:g}"
 
 
-def _behind(candidates: Sequence[Finalist]) -> str:
+def _behind(candidates: Sequence[Finalist], steps: int) -> str:
     first = choose_best(candidates)
-    if first is None or first.last is None:
+    last = None if first is None else _at(first, steps)
+    if first is None or last is None:
         return ""
-    return f"; the best candidate, {first.record.label}, has {first.last.score.map50_95:.3f}"
+    return f"; the best candidate, {first.record.label}, has {last.score.map50_95:.3f}"
 
 
-def _unfinished(now: Standing) -> str:
-    if not now.decided:
+def _unfinished(now: Sequence[RungStanding]) -> str:
+    missing = [
+        f"{len(one.promoted) - len(one.missing)} of {len(one.promoted)} trained for {one.steps:,} steps, "
+        f"{', '.join(one.missing)} missing"
+        for one in now
+        if one.missing
+    ]
+    if not missing:
         return "The last rung begins when all trials have ended; the same command goes on."
-    return (
-        f"The last rung is not finished ({len(now.promoted) - len(now.missing)} of {len(now.promoted)} trained, "
-        f"{', '.join(now.missing)} missing); the same command goes on with it."
-    )
+    return f"The rungs are not finished ({'; '.join(missing)}); the same command goes on with them."
 
 
-def _failures(now: Standing) -> str:
-    if not now.failed:
-        return ""
-    listed = "; ".join(f"{label} ({printable(reason)})" for label, reason in now.failed.items())
-    return f" Failed at the last rung: {listed}."
+def _failures(now: Sequence[RungStanding]) -> str:
+    listed = [
+        f"{label} at {one.steps:,} steps ({printable(reason)})" for one in now for label, reason in one.failed.items()
+    ]
+    return f" Failed: {'; '.join(listed)}." if listed else ""

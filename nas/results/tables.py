@@ -1,10 +1,10 @@
-"""The results as CSV tables: every trial, the front, the baselines."""
+"""The results as CSV tables: every trial, the front, the baselines, the designs of the last rung, every rung."""
 
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nas.study import Estimates, Finalist, LastRung, Record
+from nas.study import Estimates, Finalist, Record, RungScore, RungScores, longest
 from nas.surrogate import AccuracyEstimate
 
 Row = Mapping[str, object]
@@ -17,9 +17,9 @@ FRONT_HEADER = (
     "estimate_low",
     "estimate_high",
     "seeds",
-    "last_rung_steps",
-    "last_rung_map50_95",
-    "last_rung_lr",
+    "rung_steps",
+    "rung_map50_95",
+    "rung_lr",
     "latency_ms",
     "latency_low_ms",
     "latency_high_ms",
@@ -34,7 +34,7 @@ FRONT_HEADER = (
     "architecture",
 )
 BASELINE_HEADER = ("baseline", *FRONT_HEADER[1:])
-LAST_RUNG_HEADER = FRONT_HEADER
+RUNGS_HEADER = ("trial", "steps", "map50_95", "map50", "lr", "seconds")
 TRIALS_HEADER = (
     "trial",
     "status",
@@ -45,9 +45,9 @@ TRIALS_HEADER = (
     "estimate_low",
     "estimate_high",
     "seeds",
-    "last_rung_steps",
-    "last_rung_map50_95",
-    "last_rung_lr",
+    "rung_steps",
+    "rung_map50_95",
+    "rung_lr",
     "latency_ms",
     "latency_low_ms",
     "latency_high_ms",
@@ -64,15 +64,18 @@ TRIALS_HEADER = (
 )
 
 
-def trial_rows(records: Sequence[Record], known: Estimates, last: Mapping[str, LastRung | None]) -> list[Row]:
+def trial_rows(records: Sequence[Record], known: Estimates, rungs: RungScores) -> list[Row]:
     """One row a trial, in the order given; what was not measured stays empty.
 
     Args:
         records: Baselines and candidates.
         known: What all scores say.
-        last: By label, what the last rung gave.
+        rungs: Scores of longer trainings.
     """
-    return [_trial_row(record) | _accuracy(record, known) | _at_last_rung(last.get(record.label)) for record in records]
+    return [
+        _trial_row(record) | _accuracy(record, known) | _promoted(longest(rungs.get(record.label, {})))
+        for record in records
+    ]
 
 
 def front_rows(front: Sequence[Finalist]) -> list[Row]:
@@ -92,9 +95,14 @@ def baseline_rows(baselines: Sequence[Finalist]) -> list[Row]:
     ]
 
 
-def last_rung_rows(finalists: Sequence[Finalist]) -> list[Row]:
-    """One row a design of the last rung, with the columns of the front, ordered like the front by the last rung."""
-    trained = [(f.last.score.map50_95, f) for f in finalists if f.last is not None]
+def promoted_rows(finalists: Sequence[Finalist], steps: int) -> list[Row]:
+    """One row a finalist that trained at a rung, with the columns of the front, the most accurate at it first.
+
+    Args:
+        finalists: The finalists.
+        steps: Steps of the rung.
+    """
+    trained = [(f.rungs[steps].score.map50_95, f) for f in finalists if steps in f.rungs]
     ordered = [f for _, f in sorted(trained, key=lambda one: (not one[1].meets_target, -one[0]))]
     return [
         {
@@ -104,6 +112,22 @@ def last_rung_rows(finalists: Sequence[Finalist]) -> list[Row]:
             **_design(f),
         }
         for f in ordered
+    ]
+
+
+def rung_rows(rungs: RungScores) -> list[Row]:
+    """One row a training at a rung, the shortest rung first."""
+    every = [(steps, label, one) for label, some in rungs.items() for steps, one in some.items()]
+    return [
+        {
+            "trial": label.removeprefix("trial-"),
+            "steps": steps,
+            "map50_95": round(one.score.map50_95, 5),
+            "map50": round(one.score.map50, 5),
+            "lr": one.lr,
+            "seconds": round(one.seconds, 1),
+        }
+        for steps, label, one in sorted(every, key=lambda one: one[:2])
     ]
 
 
@@ -122,7 +146,7 @@ def _finalist(finalist: Finalist) -> dict[str, object]:
         "map50": round(finalist.score.map50, 5),
         **_estimated(finalist.estimate),
         "seeds": finalist.seeds,
-        **_at_last_rung(finalist.last),
+        **_promoted(finalist.longest),
         "latency_ms": round(latency.latency_ms, 4),
         "latency_low_ms": round(latency.low_ms, 4),
         "latency_high_ms": round(latency.high_ms, 4),
@@ -145,13 +169,13 @@ def _estimated(estimate: AccuracyEstimate | None) -> dict[str, object]:
     }
 
 
-def _at_last_rung(last: LastRung | None) -> dict[str, object]:
+def _promoted(last: RungScore | None) -> dict[str, object]:
     if last is None:
-        return {"last_rung_steps": "", "last_rung_map50_95": "", "last_rung_lr": ""}
+        return {"rung_steps": "", "rung_map50_95": "", "rung_lr": ""}
     return {
-        "last_rung_steps": last.steps,
-        "last_rung_map50_95": round(last.score.map50_95, 5),
-        "last_rung_lr": last.lr,
+        "rung_steps": last.steps,
+        "rung_map50_95": round(last.score.map50_95, 5),
+        "rung_lr": last.lr,
     }
 
 

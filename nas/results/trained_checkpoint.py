@@ -48,13 +48,13 @@ def _arguments(outcome: Outcome, finalist: Finalist) -> dict[str, Any]:
 
 
 def _steps(outcome: Outcome, finalist: Finalist) -> int:
-    return outcome.settings.proxy.steps if finalist.last is None else finalist.last.steps
+    return finalist.steps or outcome.settings.proxy.steps
 
 
 def _learning_rate(outcome: Outcome, finalist: Finalist) -> float | None:
     """The peak learning rate; None of a proxy that trained at several, of which the best is not kept."""
-    if finalist.last is not None:
-        return finalist.last.lr
+    if finalist.longest is not None:
+        return finalist.longest.lr
     return None if finalist.record.baseline and outcome.source is not None else outcome.protocol["lr"]
 
 

@@ -6,11 +6,13 @@ here in that format through Optuna's storage, so that a search needs no dashboar
 back with the dashboard's own code).
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nas.architecture import CHOICES_OF, LEVELS, Architecture, Stage, to_yaml
 from nas.latency import in_words
-from nas.study import SEARCH, LastRung, Record, read_last_rungs
+from nas.study import SEARCH, Record, RungScore, read_rung_scores
 from nas.study.optuna_compat import attributes_of, set_system_attribute, system_attributes, trial_id_of
 
 if TYPE_CHECKING:
@@ -30,16 +32,16 @@ def annotate(study: "optuna.Study", record: Record) -> None:
         return
     kept = attributes_of(study, SEARCH)
     yaml_text = to_yaml(record.evaluation.architecture, kept["settings"]["classes"])
-    write_note(study, record.number, note(record, yaml_text, read_last_rungs(kept).get(record.label)))
+    write_note(study, record.number, note(record, yaml_text, read_rung_scores(kept).get(record.label, {})))
 
 
-def note(record: Record, yaml_text: str, last: LastRung | None = None) -> str:
+def note(record: Record, yaml_text: str, rungs: Mapping[int, RungScore] = MappingProxyType({})) -> str:
     """A trial's Markdown note.
 
     Args:
         record: A trained or rejected trial.
         yaml_text: Its model YAML.
-        last: Its training at the last rung.
+        rungs: Its longer trainings, by steps.
     """
     evaluation = record.evaluation
     if evaluation is None:
@@ -50,8 +52,8 @@ def note(record: Record, yaml_text: str, last: LastRung | None = None) -> str:
         if score
         else "| mAP50-95 | not trained (the value shown for this trial is a stand-in) |"
     )
-    if last is not None:
-        accuracy += f"\n| mAP50-95 after {last.steps:,} steps | {last.score.map50_95:.4f} |"
+    for steps, one in sorted(rungs.items()):
+        accuracy += f"\n| mAP50-95 after {steps:,} steps | {one.score.map50_95:.4f} |"
     latency = evaluation.latency
     settings = latency.settings
     conditions = (

@@ -8,8 +8,8 @@ from nas.results.folder import BEST_FILE, FRONT, HANDED_OVER
 from nas.results.plot import check_drawing
 from nas.study import check_path
 
-TABLES = ("trials.csv", "front.csv", "baselines.csv", "last_rung.csv")
-FILES = (*TABLES, "front.png", "run.json", "report.md", BEST_FILE, *HANDED_OVER)
+TABLES = ("trials.csv", "front.csv", "baselines.csv", "promoted.csv", "rungs.csv")
+FILES = (*TABLES, "front.png", "rungs.png", "run.json", "report.md", BEST_FILE, *HANDED_OVER)
 FOLDERS = (FRONT, "models")
 
 

@@ -8,15 +8,17 @@ from nas.architecture import to_yaml
 from nas.results.folder import BEST_FILE, FRONT, HANDED_OVER
 from nas.results.markdown import counting_rule, report
 from nas.results.plot import draw_front
-from nas.results.rung_sentences import last_rung_provenance
+from nas.results.plot_rungs import draw_rungs
+from nas.results.rung_sentences import rung_provenance
 from nas.results.tables import (
     BASELINE_HEADER,
     FRONT_HEADER,
-    LAST_RUNG_HEADER,
+    RUNGS_HEADER,
     TRIALS_HEADER,
     baseline_rows,
     front_rows,
-    last_rung_rows,
+    promoted_rows,
+    rung_rows,
     trial_rows,
     write_csv,
 )
@@ -43,12 +45,14 @@ def write(outcome: Outcome) -> None:
         (folder / BEST_FILE).write_text(_yaml(outcome, best), encoding="utf-8")
     every = [*outcome.baseline_records, *outcome.records]
     known = outcome.known
-    last = {finalist.record.label: finalist.last for finalist in outcome.finalists}
-    write_csv(folder / "trials.csv", trial_rows(every, known, last), TRIALS_HEADER)
+    write_csv(folder / "trials.csv", trial_rows(every, known, outcome.rungs), TRIALS_HEADER)
     write_csv(folder / "front.csv", front_rows(outcome.front), FRONT_HEADER)
     write_csv(folder / "baselines.csv", baseline_rows(outcome.baselines), BASELINE_HEADER)
-    if outcome.standing is not None:
-        write_csv(folder / "last_rung.csv", last_rung_rows(outcome.finalists), LAST_RUNG_HEADER)
+    if steps := settings.proxy.rungs:
+        write_csv(folder / "promoted.csv", promoted_rows(outcome.finalists, steps[-1]), FRONT_HEADER)
+        write_csv(folder / "rungs.csv", rung_rows(outcome.rungs), RUNGS_HEADER)
+    if outcome.rungs:
+        draw_rungs(folder / "rungs.png", outcome.proxy_scores, settings.proxy.steps, outcome.rungs, best)
     how = settings.latency
     what = f"{settings.space.space} on {settings.data.data}"
     title = f"{what}: {how.runtime}, {how.threads} thread(s), {how.device}"
@@ -86,13 +90,9 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "proxy": outcome.protocol,
         "source": None if outcome.source is None else outcome.source.to_dict(),
         "repeats": outcome.repeats,
-        **_promotion(outcome),
+        "rungs": rung_provenance(outcome.standing, outcome.rungs),
         "counting_rule": counting_rule(outcome),
         **outcome.begun,
         "command": command(),
         "seconds": round(outcome.seconds, 1),
     }
-
-
-def _promotion(outcome: Outcome) -> dict[str, Any]:
-    return {} if outcome.standing is None else {"last_rung": last_rung_provenance(outcome.finalists, outcome.standing)}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
+    from nas.search.effort import parse_rungs, planned
     from nas.search.feasibility import Feasibility
     from nas.search.latency_filter import sample_of
     from nas.search.progress import Progress
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 __getattr__ = lazy(
     __name__,
     {
+        "effort": (
+            "parse_rungs",
+            "planned",
+        ),
         "feasibility": ("Feasibility",),
         "latency_filter": ("sample_of",),
         "progress": ("Progress",),

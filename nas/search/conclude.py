@@ -6,7 +6,7 @@ baseline is measured again in new processes, and scored once on the data set's o
 of its longest training.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nas.search.evaluate import Task
@@ -16,11 +16,12 @@ from nas.study import (
     Finalist,
     Finalists,
     FinalMeasurement,
-    LastRung,
+    RungScore,
+    RungScores,
     StoredStudy,
     TrainedRecord,
     estimates,
-    last_rungs,
+    rung_scores,
     weights_name,
 )
 from nas.util.pareto import limited_front_indices
@@ -46,29 +47,28 @@ def conclude(
     Raises:
         LatencyError: A finalist could not be measured, for another reason than a disturbed device.
     """
-    last = last_rungs(study)
+    rungs = rung_scores(study)
+    weights = weights_of(rungs)
+    last = max(study.rungs, default=0)
     kept: dict[str, dict[str, Any]] = study.attribute("finals") or {}
     # A final is of one file, so it is kept by the name of its weights.
     finals = {weights: FinalMeasurement.from_dict(value) for weights, value in kept.items()}
-
-    def weights(record: TrainedRecord) -> str:
-        return weights_name(record.label, last=record.label in last)
 
     def settle(records: Sequence[TrainedRecord]) -> None:
         for some in (records[start : start + TOGETHER] for start in range(0, len(records), TOGETHER)):
             on_step(", ".join(record.label for record in some))
             steady = all(final.remeasured for final in finals.values())
-            found = remeasure(some, task, on_wait, last, patient=steady)
+            found = remeasure(some, task, weights, on_wait, patient=steady)
             finals.update(zip(map(weights, some), found, strict=True))
             study.keep("finals", {name: final.to_dict() for name, final in finals.items() if final.remeasured})
 
     baselines, trained = study.trained_baselines(), study.trained()
-    known = estimates([*baselines, *trained], study.repeats())
+    known = estimates([*baselines, *trained], study.repeats(), rungs)
     asked_again = False
     while True:
         fresh = {r.label: finals[weights(r)] for r in [*baselines, *trained] if weights(r) in finals}
         front = _front(trained, fresh, known, task.limits.target_ms)
-        promoted = [record for record in trained if record.label in last and record not in front]
+        promoted = [record for record in trained if last in rungs.get(record.label, {}) and record not in front]
         every = [*baselines, *front, *promoted]
         missing = [record for record in every if record.label not in fresh]
         if not missing and not asked_again:  # the device may have calmed down meanwhile
@@ -80,9 +80,18 @@ def conclude(
 
     def finalists(records: Sequence[TrainedRecord]) -> list[Finalist]:
         target_ms = task.limits.target_ms
-        return [_finalist(one, fresh[one.label], target_ms, known, last.get(one.label)) for one in records]
+        return [_finalist(one, fresh[one.label], target_ms, known, rungs.get(one.label, {})) for one in records]
 
     return Finalists(finalists(front), finalists(baselines), finalists(promoted))
+
+
+def weights_of(rungs: RungScores) -> Callable[[TrainedRecord], str]:
+    """From a design to the file stem of the weights of its longest training.
+
+    Args:
+        rungs: Scores of the longer trainings.
+    """
+    return lambda record: weights_name(record.label, max(rungs.get(record.label, {}), default=None))
 
 
 def _front(
@@ -95,9 +104,9 @@ def _front(
 
 
 def _finalist(
-    record: TrainedRecord, final: FinalMeasurement, target_ms: float, known: Estimates, last: LastRung | None
+    record: TrainedRecord, final: FinalMeasurement, target_ms: float, known: Estimates, rungs: Mapping[int, RungScore]
 ) -> Finalist:
     others = [one for one in record.evaluation.violations if one.limit != "latency"]
     meets = final.latency.meets(target_ms) and not others
     label = record.label
-    return Finalist(record, final, meets, known.accuracy(label), known.interval(label), known.seeds(label), last)
+    return Finalist(record, final, meets, known.accuracy(label), known.interval(label), known.seeds(label), rungs)

@@ -4,8 +4,8 @@ import time
 
 from nas.search.evaluate import Task, begun, data_of, measure_only
 from nas.search.feasibility import Feasibility
-from nas.search.last_rung import kind
 from nas.search.request import Request
+from nas.search.shortlists import kind
 from nas.study import TOP_K, StoredStudy
 from nas.util.machine_lock import MachineLock
 
@@ -39,7 +39,7 @@ def estimate_s(request: Request, task: Task, found: Feasibility, study: StoredSt
 
 
 def _after_trials(request: Request, task: Task, found: Feasibility, few_s: float, step_s: float) -> float:
-    """Seconds of one core that the last phase takes, about.
+    """Seconds of one core that the trainings take which follow the proxies, about.
 
     Args:
         request: What is asked.
@@ -48,9 +48,15 @@ def _after_trials(request: Request, task: Task, found: Feasibility, few_s: float
         few_s: What a training of `_CALIBRATION_STEPS[0]` steps takes.
         step_s: What every further step takes.
     """
-    steps = request.proxy.steps if request.last_rung is None else request.last_rung
-    training = few_s + (steps - _CALIBRATION_STEPS[0]) * step_s
-    if request.last_rung is None:
-        return (request.finalist_seeds - 1) * (TOP_K + 1) * training
+
+    def training(steps: int) -> float:
+        return few_s + (steps - _CALIBRATION_STEPS[0]) * step_s
+
+    if not request.rungs:
+        return (request.finalist_seeds - 1) * (TOP_K + 1) * training(request.proxy.steps)
     kinds = len({kind(label) for label in found.baselines})
-    return (TOP_K + kinds * max(1, len(task.baseline_lrs))) * training
+    # A baseline trains at every rate at its first rung, at the better one from then on.
+    rates = [max(1, len(task.baseline_lrs)), *[1] * (len(request.rungs) - 1)]
+    return sum(
+        (rung.places + kinds * each) * training(rung.steps) for rung, each in zip(request.rungs, rates, strict=True)
+    )

@@ -12,7 +12,8 @@ from nas.errors import DataChanged
 from nas.latency import LatencyDevice, LatencySettings, SizedModel, prepare, retry_while_disturbed
 from nas.latency.predictor import remember_features
 from nas.proxy import ProxySettings, Score, Trained, at_best_rate
-from nas.study import LastRung, weights_file, weights_name, write_text, write_weights
+from nas.search.pending_trial import Promotion
+from nas.study import RungScore, weights_file, weights_name, write_text, write_weights
 from nas.util.machine_lock import MachineLock
 from nas.util.worker_messages import post
 
@@ -39,7 +40,6 @@ class Task:
         folder: Results folder; YAMLs and proxy weights go to its `models/`.
         data_digest: Of the data with which the search began; None where any will do.
         source: File of the tuned source whose channels proxies begin with; None from scratch.
-        last_rung: Steps of the last rung, with which the best designs train in the end; None where there is none.
         baseline_lrs: Learning rates of which a baseline trains at each and keeps the best; empty for the proxy's alone.
     """
 
@@ -52,7 +52,6 @@ class Task:
     folder: Path
     data_digest: str | None = None
     source: Path | None = None
-    last_rung: int | None = None
     baseline_lrs: tuple[float, ...] = ()
 
     @property
@@ -67,7 +66,7 @@ Evaluator = Callable[[Architecture, Task, str, bool], Evaluation]
 TrainAgain = Callable[[Architecture, Task, int], Score]
 
 
-TrainLast = Callable[[Architecture, Task, str, bool], LastRung]
+TrainPromoted = Callable[[Architecture, Task, str, Promotion, bool], RungScore]
 
 
 _SEEDS_APART = 1000
@@ -176,36 +175,42 @@ def train_again(architecture: Architecture, task: Task, number: int) -> Score:
     return _train(architecture, seeded, f"replicate {number}").result.score
 
 
-def train_last(architecture: Architecture, task: Task, label: str, baseline: bool = False) -> LastRung:
-    """Train a design that was evaluated already for as many steps as the last rung has, from where its proxy began.
+def train_promoted(
+    architecture: Architecture, task: Task, label: str, promotion: Promotion, baseline: bool = False
+) -> RungScore:
+    """Train a design that was evaluated already for as many steps as a rung has, from where its proxy began.
 
-    The weights are written to `models/<label>-last.pt` of the results folder, whole or not at all.
+    The weights are written to `models/<label>-<steps>.pt` of the results folder, whole or not at all.
 
     Args:
         architecture: The design.
-        task: How to evaluate; it has a last rung.
+        task: How to evaluate.
         label: File stem, such as `trial-7`.
-        baseline: Whether it is a baseline, which trains at each of `baseline_lrs`.
+        promotion: The rung's steps, and the learning rate where it is known.
+        baseline: Whether it is a baseline, which trains at each of `baseline_lrs` where no rate is known.
 
     Raises:
         ProxyError: The training gave no usable score.
         DataChanged: The data set is not the one with which the search began.
         StorageError: The results folder cannot be written, or its disk is full.
-        ValueError: The search has no last rung.
     """
-    if task.last_rung is None:
-        raise ValueError("this search has no last rung")
     started = time.monotonic()
-    longer = replace(task, proxy=task.proxy.with_steps(task.last_rung))
-    trained = _train(architecture, longer, label, baseline=baseline, taught=True)
-    write_weights(weights_file(task.folder, weights_name(label, last=True)), trained.model)
-    return LastRung(trained.result.score, task.last_rung, time.monotonic() - started, trained.lr)
+    longer = replace(task, proxy=task.proxy.longer(promotion.steps))
+    trained = _train(architecture, longer, label, baseline=baseline, taught=True, lr=promotion.lr)
+    write_weights(weights_file(task.folder, weights_name(label, promotion.steps)), trained.model)
+    return RungScore(trained.result.score, promotion.steps, time.monotonic() - started, trained.lr)
 
 
 def _train(
-    architecture: Architecture, task: Task, label: str, *, baseline: bool = False, taught: bool = False
+    architecture: Architecture,
+    task: Task,
+    label: str,
+    *,
+    baseline: bool = False,
+    taught: bool = False,
+    lr: float | None = None,
 ) -> Trained:
-    """Train a design from its beginning; a baseline at the best of its learning rates."""
+    """Train a design from its beginning; at a known rate, or a baseline at the best of its learning rates."""
     from nas.proxy import train_proxy
 
     data = data_of(task)
@@ -215,7 +220,7 @@ def _train(
         result, trained = train_proxy(model, data, architecture.imgsz, replace(task.proxy, lr=lr), MachineLock())
         return Trained(result, trained, lr, share)
 
-    rates = (baseline and task.baseline_lrs) or (task.proxy.lr,)
+    rates = (lr,) if lr is not None else (baseline and task.baseline_lrs) or (task.proxy.lr,)
     return at_best_rate(rates, train, lambda why: post(task.folder, f"{label}: {why}"))
 
 

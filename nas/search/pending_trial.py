@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from nas.architecture import Architecture
 from nas.proxy import Score
-from nas.study import Evaluation, LastRung
+from nas.study import Evaluation, RungScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,15 @@ class Replicate:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """A design that was evaluated is trained at the last rung."""
+    """A design that was evaluated is trained at a rung.
+
+    Attributes:
+        steps: Steps of the rung.
+        lr: The learning rate that was the better one at the rung below; None where there is none.
+    """
+
+    steps: int
+    lr: float | None = None
 
 
 More = Replicate | Promotion
@@ -73,7 +81,7 @@ class Failure:
     reason: str
 
 
-Result = Evaluation | Score | LastRung | Failure
+Result = Evaluation | Score | RungScore | Failure
 """Of an evaluation, of a replicate, of a promotion, of any."""
 
 PENDING: TypeAdapter[PendingTrial] = TypeAdapter(PendingTrial)

@@ -11,7 +11,7 @@ from nas.latency import LatencyDevice, retry_while_disturbed
 from nas.results import check_name, check_results
 from nas.search.evaluate import Task, measure_only
 from nas.search.executors import ray_tune
-from nas.search.preflight import check_checkpoints, check_heads, check_last_rung, check_latency_device
+from nas.search.preflight import check_checkpoints, check_heads, check_latency_device, check_rungs
 from nas.search.progress import Reporter
 from nas.search.request import Request, search_settings, space_choice, with_steps
 from nas.search.sizing import AutoSpace, sized
@@ -67,7 +67,7 @@ def planned(request: Request, reporter: Reporter) -> Plan:
         check_name(request.name)
     data = load(request.data, fraction=request.fraction, reading=reporter.reading)
     request = with_steps(request, data)
-    check_last_rung(request)
+    check_rungs(request)
     asked = search_settings(request, data)
     folder = request.out / (request.name or asked.default_name)
     if request.data is not None and (key := split_that_holds(data.source, folder)) is not None:

@@ -112,10 +112,10 @@ def where_begun(study: StoredStudy, device: LatencyDevice, proxy: ProxySettings,
     return kept
 
 
-def check_last_rung(request: Request) -> None:
-    """Raises UsageError where the last rung is no longer than what comes before it."""
-    if request.last_rung is not None and request.last_rung < request.proxy.steps:
+def check_rungs(request: Request) -> None:
+    """Raises UsageError where a rung is no longer than the proxies that come before it."""
+    if request.rungs and request.rungs[0].steps <= request.proxy.steps:
         raise UsageError(
-            f"the last rung must have at least as many steps as a proxy ({request.proxy.steps}), got "
-            f"{request.last_rung}; name a longer one, or shorter proxies"
+            f"the shortest rung must have more steps than a proxy ({request.proxy.steps}), got "
+            f"{request.rungs[0].steps}; name longer ones with --rungs, or shorter proxies"
         )

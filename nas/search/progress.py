@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from nas.data import DetectionData
 from nas.inherit import Tuned
@@ -11,17 +11,32 @@ from nas.study import Record, SearchSettings
 
 
 @dataclass(frozen=True, slots=True)
-class LastPhase:
-    """How far the trainings have come that follow the trials.
+class OtherSeeds:
+    """How far the trainings of the best with other seeds have come.
 
     Attributes:
-        kind: The best with other seeds, or at the last rung.
         done: Trainings done.
         of: Trainings that there will be.
         failed: Trainings that failed.
     """
 
-    kind: Literal["other seeds", "last rung"]
+    done: int
+    of: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RungProgress:
+    """How far the trainings at a rung have come.
+
+    Attributes:
+        steps: Steps of each.
+        done: Trainings done.
+        of: Designs that are promoted to it so far.
+        failed: Trainings that failed.
+    """
+
+    steps: int
     done: int
     of: int
     failed: int
@@ -41,7 +56,8 @@ class Progress:
         last: The trial that finished last.
         seconds: Seconds since the search (re)started.
         left_s: Estimated seconds to the end, None before the first training is done.
-        last_phase: What follows the trials; None before they have ended.
+        other_seeds: The trainings that follow the trials; None before they have ended.
+        rungs: Every rung to which a design was promoted.
     """
 
     budget: int
@@ -53,7 +69,8 @@ class Progress:
     last: Record | None
     seconds: float
     left_s: float | None
-    last_phase: LastPhase | None = None
+    other_seeds: OtherSeeds | None = None
+    rungs: tuple[RungProgress, ...] = ()
 
 
 class Reporter(Protocol):
@@ -88,6 +105,9 @@ class Reporter(Protocol):
 
     def interrupted(self) -> None:
         """Ctrl-C was pressed; the front so far is being finished."""
+
+    def confirming(self, labels: str) -> None:
+        """Candidates for the last rung are being measured in fresh processes."""
 
     def finalists(self, labels: str) -> None:
         """Finalists are being measured together."""

@@ -9,7 +9,7 @@ from nas.latency.predictor import Prediction
 from nas.search.latency_filter import PredictLatency, no_prediction
 from nas.search.sampler import FRONT_EVERY, RANDOM_EVERY, Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
-from nas.study import Record
+from nas.study import Record, RungScores
 
 PASSED_OVER = 5
 """Random proposals in a row that a prediction may pass over before the next is measured whatever is predicted; of the
@@ -46,7 +46,9 @@ class Proposer:
     near: tuple[Architecture, ...] = ()
     predict: PredictLatency = no_prediction
 
-    def propose(self, records: Sequence[Record], baselines: Sequence[Record]) -> Proposal | None:
+    def propose(
+        self, records: Sequence[Record], baselines: Sequence[Record], rungs: RungScores | None = None
+    ) -> Proposal | None:
         """The first proposal that is not predicted to miss the target.
 
         When so many are passed over it is the last of them, when nothing else is left the first.
@@ -54,11 +56,12 @@ class Proposer:
         Args:
             records: Every candidate so far; those that are running are not proposed again.
             baselines: Every baseline.
+            rungs: Scores of longer trainings of some of them.
 
         Returns:
             The proposal, or None when the space is exhausted.
         """
-        history = self._history(records, baselines)
+        history = self._history(records, baselines, rungs or {})
         known = [r.key for r in [*records, *baselines]]
         passed_over: list[Proposal] = []
         while True:
@@ -93,8 +96,9 @@ class Proposer:
         beside_a_sampler = proposal.origin in _DRAWN and self.sampler != "random"
         return predicted.low_ms > self.target_ms or (beside_a_sampler and predicted.high_ms < NEAR * self.target_ms)
 
-    def _history(self, records: Sequence[Record], baselines: Sequence[Record]) -> list[Observation]:
+    def _history(self, records: Sequence[Record], baselines: Sequence[Record], rungs: RungScores) -> list[Observation]:
         """Every evaluated point of the space; baselines that lie in it teach the sampler too."""
+        levels = sorted({steps for some in rungs.values() for steps in some})
         observed = []
         for record in [*baselines, *records]:
             if record.evaluation is None:
@@ -103,5 +107,6 @@ class Proposer:
             if indices is not None:
                 score, meets = record.evaluation.score, not record.evaluation.violations
                 accuracy = None if score is None else score.map50_95
-                observed.append(Observation(indices, record.evaluation.latency.latency_ms, accuracy, meets))
+                longer = {1 + levels.index(at): one.score.map50_95 for at, one in rungs.get(record.label, {}).items()}
+                observed.append(Observation(indices, record.evaluation.latency.latency_ms, accuracy, meets, longer))
         return observed

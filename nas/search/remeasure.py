@@ -5,7 +5,7 @@ Several files are measured in the same slices of the same processes: in the medi
 unconfirmed.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nas.data import QUANTISED_WITH, sample_pictures
@@ -24,7 +24,7 @@ from nas.latency import (
 )
 from nas.proxy import Score
 from nas.search.evaluate import Task, calibration_pictures, data_of
-from nas.study import TrainedRecord, measured_file, trained_model, weights_file, weights_name
+from nas.study import TrainedRecord, measured_file, trained_model, weights_file
 from nas.util.atomic_files import write_whole
 from nas.util.machine_lock import MachineLock
 
@@ -48,8 +48,8 @@ _PAUSES_AFTER_S = DISTURBED_PAUSES_S[:1]
 def remeasure(
     records: Sequence[TrainedRecord],
     task: Task,
+    weights: Callable[[TrainedRecord], str],
     on_wait: Callable[[str], None] = lambda text: None,
-    last: Collection[str] = (),
     *,
     patient: bool = True,
 ) -> list[FinalMeasurement]:
@@ -60,8 +60,8 @@ def remeasure(
     Args:
         records: The designs; `TOGETHER` at a time are as many as have been tried.
         task: How the search evaluates.
+        weights: From a design to the file stem of its weights in `models/`.
         on_wait: Called with why a latency has to wait, or stays unconfirmed.
-        last: Labels of those whose weights are of the last rung, not of their proxy.
         patient: Whether to wait for a minute where the device is disturbed, for a design that may meet the target.
 
     Returns:
@@ -71,23 +71,72 @@ def remeasure(
         LatencyError: A file could not be measured, for another reason than a disturbed device.
         StorageError: It cannot be written.
     """
-    weights = [weights_name(record.label, last=record.label in last) for record in records]
-    exported = [exported_model(record, task, name) for record, name in zip(records, weights, strict=True)]
-    for name, (_, file) in zip(weights, exported, strict=True):
-        keep_file(file, task, name)
-    together = _together([file for _, file in exported], task, on_wait)
-    finals = []
-    for record, (model, file), latency in zip(records, exported, together, strict=True):
-        screened = record.evaluation.latency
+    exported = [exported_model(record, task, weights(record)) for record in records]
+    for record, (_, file) in zip(records, exported, strict=True):
+        keep_file(file, task, weights(record))
+    latencies = fresh_latencies(records, [file for _, file in exported], task, on_wait, patient=patient)
+    return [
+        scored(model, file, found or record.evaluation.latency, task)
+        for record, (model, file), found in zip(records, exported, latencies, strict=True)
+    ]
+
+
+def confirm(
+    records: Sequence[TrainedRecord],
+    task: Task,
+    weights: Callable[[TrainedRecord], str],
+    on_wait: Callable[[str], None] = lambda text: None,
+) -> dict[str, Latency]:
+    """The latencies of trained designs in fresh processes; nothing is scored.
+
+    Args:
+        records: The designs.
+        task: How the search evaluates.
+        weights: As of `remeasure`.
+        on_wait: As of `remeasure`.
+
+    Returns:
+        By label, without those for which the device was too disturbed.
+
+    Raises:
+        LatencyError: A file could not be measured, for another reason than a disturbed device.
+    """
+    found: dict[str, Latency] = {}
+    for some in (records[start : start + TOGETHER] for start in range(0, len(records), TOGETHER)):
+        files = [exported_model(record, task, weights(record))[1] for record in some]
+        latencies = fresh_latencies(some, files, task, on_wait, patient=False)
+        found |= {one.label: latency for one, latency in zip(some, latencies, strict=True) if latency is not None}
+    return found
+
+
+def fresh_latencies(
+    records: Sequence[TrainedRecord],
+    files: Sequence[SizedModel],
+    task: Task,
+    on_wait: Callable[[str], None],
+    *,
+    patient: bool,
+) -> list[Latency | None]:
+    """The latencies of exported designs in fresh processes; None where the device is too disturbed.
+
+    Args:
+        records: The designs.
+        files: Their files.
+        task: As of `remeasure`.
+        on_wait: As of `remeasure`.
+        patient: As of `remeasure`.
+    """
+    latencies = []
+    for record, file, latency in zip(records, files, _together(files, task, on_wait), strict=True):
         # What misses by all of its screening's interval, mostly a baseline, decides nothing: it is not waited for.
-        may_meet = not screened.above(task.limits.target_ms)
+        may_meet = not record.evaluation.latency.above(task.limits.target_ms)
         pauses = (DISTURBED_PAUSES_S if patient else _PAUSES_AFTER_S) if may_meet else ()
         found = _sure(file, latency, task, on_wait, pauses)
         if found is None:
             on_wait(f"{record.label} stays unconfirmed: the device is too disturbed")
             patient = patient and not may_meet
-        finals.append(scored(model, file, found or screened, task))
-    return finals
+        latencies.append(found)
+    return latencies
 
 
 def exported_model(record: TrainedRecord, task: Task, weights: str) -> "tuple[nn.Module, SizedModel]":

@@ -6,7 +6,7 @@ interrupted or failed is tried again by the next search that opens it.
 """
 
 from nas.search.pending_trial import NoTrial, Replicate
-from nas.search.progress import LastPhase
+from nas.search.progress import OtherSeeds
 from nas.study import TOP_K, StoredStudy, TrainedRecord, top_candidates
 
 
@@ -59,12 +59,12 @@ class Replicates:
         return len(self._running)
 
     @property
-    def phase(self) -> LastPhase | None:
+    def progress(self) -> OtherSeeds | None:
         """How far the replicates have come, if no other design becomes one of the best; None before they begin."""
         if self._top is None:
             return None
         done, failed = self._finished(), len(self._failed)
-        return LastPhase("other seeds", done, done + failed + self._left(), failed)
+        return OtherSeeds(done, done + failed + self._left(), failed)
 
     @property
     def work(self) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from nas.data import DetectionData
 from nas.inherit import FreshSource, SourceChoice
 from nas.latency import LOCAL, LatencySettings, parse_address
 from nas.proxy import SOURCE_STEPS, ProxySettings, steps_for_epochs
+from nas.search.effort import Rung
 from nas.search.sampler import Sampler
 from nas.search.sizing import AutoSpace
 from nas.space import SearchSpace
@@ -29,7 +30,7 @@ class Request:
         epochs: Length of a proxy in passes over the data; overrides the proxy's steps.
         sampler: `gp`, `tpe` or `random`.
         seed_literals: Whether the candidates begin with the shipped literals that lie in the space.
-        finalist_seeds: Seeds with which the best candidates and the best baseline are trained.
+        finalist_seeds: Without rungs: seeds with which the best candidates and the best baseline are trained.
         workers: Worker processes; 0 runs in this process without Ray.
         max_seconds: No candidate begins after this many seconds.
         name: Name of the search, or None for a digest of the settings.
@@ -37,7 +38,7 @@ class Request:
         source: What candidates begin with: a checkpoint's channels, or those of a YOLO11 that is trained on the data
             from fresh weights first; None where candidates themselves begin with fresh weights.
         source_steps: Steps for which the source is trained on the data first.
-        last_rung: Steps of the last rung, at which the best designs are trained in the end; None where there is none.
+        rungs: Longer trainings that the best candidates are promoted to, the shortest first; none for proxies alone.
     """
 
     space: SearchSpace | AutoSpace
@@ -57,7 +58,7 @@ class Request:
     out: Path
     source: SourceChoice | None = None
     source_steps: int = SOURCE_STEPS
-    last_rung: int | None = None
+    rungs: tuple[Rung, ...] = ()
 
 
 def search_settings(request: Request, data: DetectionData) -> SearchSettings:
@@ -76,12 +77,12 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
             class_loss=proxy.losses.classes,
             box_loss=proxy.losses.boxes,
             teacher=None if proxy.teacher is None else _identity(Path(proxy.teacher)),
+            rungs=tuple(rung.steps for rung in request.rungs),
         ),
         sampler=request.sampler,
         start=StartChoice(
             source=None if source is None else source.name if isinstance(source, FreshSource) else _identity(source),
             source_steps=None if source is None else request.source_steps,
-            last_rung=request.last_rung,
             seed_literals=request.seed_literals,
         ),
     )

@@ -1,6 +1,7 @@
 """A whole search, from what was asked to the results folder. The command line is a thin layer over `run_search`."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from nas.errors import (
@@ -11,25 +12,27 @@ from nas.errors import (
     TargetUnreachable,
 )
 from nas.inherit import SourceChoice, Tuned
-from nas.latency import Calibration, LatencyDevice, retry_while_disturbed
+from nas.latency import Calibration, Latency, LatencyDevice, retry_while_disturbed
 from nas.proxy import BASELINE_RATES
 from nas.results import hand_over, write
+from nas.search.conclude import weights_of
 from nas.search.eta import estimate_s
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.feasibility import Feasibility, check
-from nas.search.last_rung import standing
 from nas.search.latency_filter import latency_predictor
 from nas.search.measured_file import conclude_with_file
 from nas.search.plan import Plan, planned
 from nas.search.preflight import where_begun
 from nas.search.progress import Reporter
 from nas.search.proposals import Proposer
+from nas.search.remeasure import confirm
 from nas.search.request import Request
+from nas.search.rung_state import standing
 from nas.search.scheduler import TrialScheduler
 from nas.search.source_baselines import scale_of
 from nas.space import points, shipped_literals
-from nas.study import Annotate, Outcome, StoredStudy
+from nas.study import Annotate, Outcome, StoredStudy, TrainedRecord, rung_scores
 from nas.util.machine_lock import MachineLock
 from nas.util.worker_messages import follow
 
@@ -100,7 +103,8 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         findings=data.findings,
         promoted=finalists.promoted,
         source=tuned,
-        standing=None if request.last_rung is None else standing(study),
+        standing=standing(study, request.rungs),
+        rungs=rung_scores(study),
     )
 
 
@@ -128,7 +132,6 @@ def _task(plan: Plan, device: LatencyDevice, tuned: Tuned | None) -> Task:
         folder=plan.folder.absolute(),
         data_digest=data.digest,
         source=None if tuned is None else tuned.file,
-        last_rung=request.last_rung,
         baseline_lrs=() if tuned is None else BASELINE_RATES,
     )
 
@@ -165,7 +168,7 @@ def tuned_source(study: StoredStudy, plan: Plan, source: SourceChoice, reporter:
     known = study.attribute("source")
     before = None if known is None else Tuned.from_dict(known)
     trained = sum(record.status == "trained" for record in study.records())
-    if before is not None and trained >= request.budget and standing(study).finished:
+    if before is not None and trained >= request.budget and all(one.finished for one in standing(study, request.rungs)):
         return before
     tuned = tune(source, plan.data, max(plan.space.choices["imgsz"]), how, MachineLock(), reporter.tuning)
     if before is not None and before.digest != tuned.digest:
@@ -202,6 +205,11 @@ def _carry_out(
     evaluator: Evaluator,
 ) -> str:
     request = plan.request
+
+    def confirmed(records: Sequence[TrainedRecord]) -> dict[str, Latency]:
+        reporter.confirming(", ".join(record.label for record in records))
+        return confirm(records, task, weights_of(rung_scores(study)), reporter.waiting)
+
     scheduler = TrialScheduler(
         study,
         Proposer(
@@ -219,7 +227,8 @@ def _carry_out(
         max_seconds=request.max_seconds,
         baselines=found.baselines,
         replicates=request.finalist_seeds - 1,
-        last_rung=request.last_rung,
+        rungs=request.rungs,
+        confirm=confirmed,
         on_progress=reporter.progress,
     )
     try:

@@ -18,7 +18,7 @@ import math
 import random
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from nas.architecture import Architecture
@@ -56,12 +56,19 @@ class Observation:
         latency_ms: Measured latency.
         accuracy: mAP50-95 of the proxy, None when the point was not trained.
         meets: Whether it meets every limit; a baseline is trained also when it does not.
+        promoted: By rung, 1 for the lowest above the proxies: mAP50-95 of its longer trainings.
     """
 
     indices: Mapping[str, int]
     latency_ms: float
     accuracy: float | None
     meets: bool
+    promoted: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> dict[int, float]:
+        """Every score by rung, 0 for the proxy's."""
+        return {} if self.accuracy is None else {0: self.accuracy, **self.promoted}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +206,7 @@ def _best_by_expected_improvement(
 
     drawn = {space.decode(point).key: point for point in candidates(space, history, rng, mutated)}
     fresh = [point for key, point in drawn.items() if key not in taken] or list(drawn.values())
-    seen = [MeasuredDesign(space.decode(one.indices), one.latency_ms, one.accuracy, one.meets) for one in history]
+    seen = [MeasuredDesign(space.decode(one.indices), one.latency_ms, one.scores, one.meets) for one in history]
     with threadpool_limits(1):  # small matrices, beside trainings
         found = constrained_expected_improvement(seen, [space.decode(point) for point in fresh], target_ms)
     return fresh[int(found.argmax())]

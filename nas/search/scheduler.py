@@ -11,12 +11,14 @@ from typing import Literal
 from nas.architecture import Architecture
 from nas.errors import DataChanged, DeviceLost, GhostnasError, ProxyError, StorageError
 from nas.proxy import Score
-from nas.search.last_rung import Promotions, kind
-from nas.search.pending_trial import Failure, NoTrial, PendingTrial, Promotion, Replicate, Result
+from nas.search.effort import Rung
+from nas.search.pending_trial import Failure, More, NoTrial, PendingTrial, Promotion, Replicate, Result
 from nas.search.progress import Progress
+from nas.search.promotions import Confirm, Promotions
 from nas.search.proposals import Proposer
 from nas.search.replicates import Replicates
-from nas.study import INTERRUPTED, Evaluation, LastRung, Record, StoredStudy
+from nas.search.shortlists import kind
+from nas.study import INTERRUPTED, Evaluation, Record, RungScore, StoredStudy, TrainedRecord, rung_scores
 
 REJECTED_A_TRAINED = 30
 FAILURES_IN_A_ROW = 5
@@ -37,7 +39,8 @@ class TrialScheduler:
         max_seconds: float | None = None,
         baselines: Mapping[str, Architecture] | None = None,
         replicates: int = 0,
-        last_rung: int | None = None,
+        rungs: Sequence[Rung] = (),
+        confirm: Confirm = lambda records: {},
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -51,17 +54,16 @@ class TrialScheduler:
             max_seconds: No candidate begins later than this many seconds from now; baselines do.
             baselines: Known designs, by label; each is trained once, before the candidates, outside the budget.
             replicates: Other seeds with which the best candidates and the best baseline are trained in the end; none
-                where there is a last rung.
-            last_rung: Steps of the last rung, at which the best candidates and the best baselines are trained in the
-                end; None where there is none.
+                where there are rungs.
+            rungs: The longer trainings that the best candidates and the best baselines are promoted to.
+            confirm: Measures in fresh processes who may be promoted to the last rung.
             on_progress: Called after every change.
             clock: Seconds, for tests.
         """
         self._study, self._proposer = study, proposer
         self._budget, self._parallel, self._max_seconds = budget, parallel, max_seconds
-        self._replicates = Replicates(study, replicates if last_rung is None else 0)
-        self._promotions = Promotions(study, last_rung, len({kind(label) for label in baselines or {}}))
-        self._last_phase = self._replicates if last_rung is None else self._promotions
+        self._replicates = Replicates(study, 0 if rungs else replicates)
+        self._promotions = Promotions(study, rungs, budget, len({kind(label) for label in baselines or {}}), confirm)
         self._on_progress, self._clock = on_progress, clock
         self._begun = clock()
         self._retry = study.orphans()
@@ -77,6 +79,7 @@ class TrialScheduler:
         trained = sum(r.status == "trained" for r in records)
         running = [r for r in records if r.status == "running"]
         busy = len(running) + sum(r.status == "running" for r in self._study.baselines())
+        training = busy + self._promotions.running
         if self._baselines:
             return NoTrial.WAIT if busy >= self._parallel else self._baseline()
         late = self._max_seconds is not None and self._clock() - self._begun >= self._max_seconds
@@ -88,7 +91,11 @@ class TrialScheduler:
             return NoTrial.DONE
         if rejected >= REJECTED_A_TRAINED * self._budget:
             return NoTrial.WAIT if busy else self._further("rejections", late)
-        if busy >= self._parallel or trained + len(running) >= self._budget:
+        if training >= self._parallel:
+            return NoTrial.WAIT
+        if not isinstance(promoted := self._promotions.next(self._parallel - busy, ended=False), NoTrial):
+            return _more(*promoted)
+        if trained + len(running) >= self._budget:
             return NoTrial.WAIT
         if self._retry:
             return self._retried()
@@ -126,13 +133,13 @@ class TrialScheduler:
             case _:
                 self._succeeded(self._store(pending, result))
 
-    def _store(self, pending: PendingTrial, found: Evaluation | Score | LastRung) -> Record | None:
+    def _store(self, pending: PendingTrial, found: Evaluation | Score | RungScore) -> Record | None:
         match pending.more, found:
             case None, Evaluation():
                 return self._study.finish(pending.number, found, pending.baseline)
             case Replicate(number), Score():
                 self._replicates.done(pending.label, number, found.map50_95)
-            case Promotion(), LastRung():
+            case Promotion(), RungScore():
                 self._promotions.done(pending.label, found)
             case _:
                 raise TypeError(f"{pending.label}: {type(found).__name__} is no answer to {pending.more}")
@@ -144,8 +151,8 @@ class TrialScheduler:
                 return self._study.fail(pending.number, reason, pending.baseline)
             case Replicate(number):
                 self._replicates.fail(pending.label, number)
-            case Promotion():
-                self._promotions.fail(pending.label, reason)
+            case Promotion(steps):
+                self._promotions.fail(pending.label, steps, reason)
         return None
 
     def _may_retry(self, pending: PendingTrial) -> bool:
@@ -164,9 +171,9 @@ class TrialScheduler:
         status = [r.status for r in records]
         trained = status.count("trained")
         seconds = self._clock() - self._begun
-        done_after, left_after = self._last_phase.work
-        here = self._trainings() - self._trained_before + done_after
-        left = max(self._budget - trained, 0) + len(self._baselines) + left_after
+        seeds, rungs = self._replicates.work, self._promotions.work
+        here = self._trainings() - self._trained_before + seeds[0] + rungs[0]
+        left = max(self._budget - trained, 0) + len(self._baselines) + seeds[1] + rungs[1]
         return Progress(
             budget=self._budget,
             trained=trained,
@@ -177,7 +184,8 @@ class TrialScheduler:
             last=last,
             seconds=seconds,
             left_s=seconds / here * left if here else None,
-            last_phase=self._last_phase.phase,
+            other_seeds=self._replicates.progress,
+            rungs=self._promotions.progress,
         )
 
     def _failed(self, record: Record | None, reason: str) -> None:
@@ -191,14 +199,18 @@ class TrialScheduler:
 
     def _further(self, end: End, late: bool) -> PendingTrial | NoTrial:
         """The next training of one of the best, or the search's end; no trial is running."""
-        found = self._last_phase.next(0 if late else self._parallel)
-        if found is NoTrial.WAIT and (self._last_phase.running or not late):
-            return NoTrial.WAIT
-        if isinstance(found, NoTrial):
-            self.ended = end if found is NoTrial.DONE else "time"
+        if late:
+            if self._promotions.running or self._replicates.running:
+                return NoTrial.WAIT
+            finished = self._promotions.finished and self._replicates.next(0) is NoTrial.DONE
+            self.ended = end if finished else "time"
             return NoTrial.DONE
-        record, more = found
-        return PendingTrial(record.number, record.label, record.evaluation.architecture, record.baseline, more)
+        found: tuple[TrainedRecord, More] | NoTrial = self._promotions.next(self._parallel, ended=True)
+        if found is NoTrial.DONE:
+            found = self._replicates.next(self._parallel)
+        if found is NoTrial.DONE:
+            self.ended = end
+        return found if isinstance(found, NoTrial) else _more(*found)
 
     def _trainings(self) -> int:
         """Trainings done so far, baselines included."""
@@ -215,12 +227,17 @@ class TrialScheduler:
         return PendingTrial(number, f"trial-{number}", self._proposer.space.decode(orphan.indices))
 
     def _proposed(self, records: Sequence[Record]) -> PendingTrial | None:
-        proposal = self._proposer.propose(records, self._study.baselines())
+        proposal = self._proposer.propose(records, self._study.baselines(), rung_scores(self._study))
         if proposal is None:
             return None
         architecture = self._proposer.space.decode(proposal.indices)
         number = self._study.start(proposal.indices, architecture.key, proposal.origin)
         return PendingTrial(number, f"trial-{number}", architecture)
+
+
+def _more(record: TrainedRecord, more: More) -> PendingTrial:
+    """A design that was evaluated, to be trained once more."""
+    return PendingTrial(record.number, record.label, record.evaluation.architecture, record.baseline, more)
 
 
 def _stopped(pending: PendingTrial, failure: Failure) -> GhostnasError:

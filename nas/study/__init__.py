@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from nas.study.limits import Limits, Violation
     from nas.study.outcome import Outcome
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
-    from nas.study.rung_scores import LastRung, Standing, last_rungs, read_last_rungs, weights_name
+    from nas.study.rungs import (
+        RungScore,
+        RungScores,
+        RungStanding,
+        longest,
+        read_rung_scores,
+        rung_scores,
+        weights_name,
+    )
     from nas.study.settings import AUTO, DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
     from nas.study.store import SEARCH, Annotate, StoredStudy, read_kept, read_records
     from nas.study.study_file import STUDY_FILE, check_path, in_use, open_storage
@@ -53,11 +61,13 @@ __getattr__ = lazy(
             "as_trained",
             "trained",
         ),
-        "rung_scores": (
-            "LastRung",
-            "Standing",
-            "last_rungs",
-            "read_last_rungs",
+        "rungs": (
+            "RungScore",
+            "RungScores",
+            "RungStanding",
+            "longest",
+            "read_rung_scores",
+            "rung_scores",
             "weights_name",
         ),
         "settings": (

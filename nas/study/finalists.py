@@ -1,14 +1,14 @@
 """What is claimed of finalists: latency in fresh processes, mAP on val; and which of them is best."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Self
 
 from nas.latency import Latency
 from nas.proxy import Score
 from nas.study.evaluation import Evaluation
 from nas.study.record import TrainedRecord
-from nas.study.rung_scores import LastRung
+from nas.study.rungs import RungScore, longest
 from nas.surrogate import AccuracyEstimate
 
 
@@ -65,7 +65,7 @@ class Finalist:
         estimate: Its accuracy from every score of the search (`nas/study/accuracy.py`); None where there were too few
             to learn from.
         seeds: Proxies that were trained of it.
-        last: Its training at the last rung, of whose weights `final` is then; None without.
+        rungs: Its longer trainings, by steps; `final` is of the weights of the longest.
     """
 
     record: TrainedRecord
@@ -74,12 +74,22 @@ class Finalist:
     accuracy: float
     estimate: AccuracyEstimate | None
     seeds: int
-    last: LastRung | None = None
+    rungs: Mapping[int, RungScore] = field(default_factory=dict)
 
     @property
     def evaluation(self) -> Evaluation:
         """What was measured while the search ran."""
         return self.record.evaluation
+
+    @property
+    def longest(self) -> RungScore | None:
+        """Its longest training above its proxy; None where it was not promoted."""
+        return longest(self.rungs)
+
+    @property
+    def steps(self) -> int:
+        """Steps of its longest training above its proxy; 0 where it was not promoted."""
+        return max(self.rungs, default=0)
 
     @property
     def score(self) -> Score:
@@ -93,7 +103,7 @@ class Finalists(NamedTuple):
     Attributes:
         front: The front of all candidates and of those that meet the target, from the fastest to the slowest.
         baselines: The baselines.
-        promoted: The candidates of the last rung that are not on the front.
+        promoted: The candidates that were promoted to the last rung and are not on the front.
     """
 
     front: list[Finalist]
@@ -104,17 +114,19 @@ class Finalists(NamedTuple):
 def choose_best(finalists: Iterable[Finalist]) -> Finalist | None:
     """The most accurate finalist that meets the target.
 
-    That is decided at the last rung, among the designs that trained there. Where none of these meets the target, or
-    there is no last rung, it is decided by the estimates from the proxies: the lengths are never mixed.
+    That is decided among those that trained longest: scores of two lengths are never compared. Among designs that were
+    not promoted it is decided by the estimates.
 
     Returns:
         The best, or None when nothing meets the target.
     """
     meeting = [f for f in finalists if f.meets_target]
-    longest = [f for f in meeting if f.last is not None]
-    return max(longest or meeting, key=lambda f: (accuracy(f), -f.final.latency.latency_ms), default=None)
+    steps = max((f.steps for f in meeting), default=0)
+    deciding = [f for f in meeting if f.steps == steps]
+    return max(deciding, key=lambda f: (accuracy(f), -f.final.latency.latency_ms), default=None)
 
 
 def accuracy(finalist: Finalist) -> float:
-    """MAP50-95 on the selection part by the longest training: the last rung's score, or the estimate from proxies."""
-    return finalist.accuracy if finalist.last is None else finalist.last.score.map50_95
+    """MAP50-95 on the selection part by the longest training above the proxy, or the estimate where there is none."""
+    found = finalist.longest
+    return finalist.accuracy if found is None else found.score.map50_95

@@ -1,7 +1,7 @@
 """A finished, or interrupted, search as one value."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ from nas.data import Findings
 from nas.inherit import Tuned
 from nas.study.accuracy import Estimates, Repeats, estimates
 from nas.study.finalists import Finalist, choose_best
-from nas.study.record import Record
-from nas.study.rung_scores import Standing
+from nas.study.record import Record, trained
+from nas.study.rungs import RungScores, RungStanding
 from nas.study.settings import SearchSettings
 
 
@@ -39,9 +39,10 @@ class Outcome:
         data_file: The same, the embedded set's included.
         class_names: Names of the classes, in their order.
         findings: What is to be said of the data.
-        promoted: The finalists of the last rung that are candidates and not on the front.
+        promoted: The finalists that are candidates of the last rung and not on the front.
         source: What the candidates inherit from, None from scratch.
-        standing: Where the last rung stands; None where the search has none.
+        standing: Where each rung stands, the shortest first; empty where the search has none.
+        rungs: Scores at the rungs, by label and steps.
     """
 
     folder: Path
@@ -65,7 +66,8 @@ class Outcome:
     findings: Findings
     promoted: Sequence[Finalist] = ()
     source: Tuned | None = None
-    standing: Standing | None = None
+    standing: Sequence[RungStanding] = ()
+    rungs: RungScores = field(default_factory=dict)
 
     @property
     def candidates(self) -> list[Finalist]:
@@ -85,7 +87,12 @@ class Outcome:
     @property
     def known(self) -> Estimates:
         """What all scores say of every design."""
-        return estimates([*self.baseline_records, *self.records], self.repeats)
+        return estimates([*self.baseline_records, *self.records], self.repeats, self.rungs)
+
+    @property
+    def proxy_scores(self) -> dict[str, float]:
+        """By label, mAP50-95 of every design's first proxy."""
+        return {one.label: one.score.map50_95 for one in trained([*self.baseline_records, *self.records])}
 
     def count(self, status: str) -> int:
         """Candidates with a status."""

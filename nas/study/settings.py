@@ -63,6 +63,7 @@ class ProxyChoice:
     Attributes:
         train_device: Where.
         steps: Optimiser steps of a proxy.
+        rungs: Steps of the longer trainings that the best are promoted to, the shortest first.
         batch: Pictures a step.
         seed: Seed of every proxy, and of the sampler.
         class_loss: Class loss.
@@ -77,6 +78,7 @@ class ProxyChoice:
     class_loss: str = "bce"
     box_loss: str = "ciou"
     teacher: str | None = None
+    rungs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,11 @@ class StartChoice:
         source: What has the channels that proxies begin with: file name and digest of a checkpoint, or `YOLO11n from
             scratch`; None where proxies begin with fresh weights.
         source_steps: Steps for which it is trained on the data first.
-        last_rung: Steps of the last rung, None where there is none.
         seed_literals: Whether the shipped literals of the space were tried first.
     """
 
     source: str | None = None
     source_steps: int | None = None
-    last_rung: int | None = None
     seed_literals: bool = False
 
 
@@ -123,7 +123,8 @@ class SearchSettings:
         """Plain values for JSON, flat."""
         groups = (self.space, self.data, self.limits, self.latency, self.proxy, self.start)
         values = {name: value for group in groups for name, value in asdict(group).items()}
-        return {**values, "imgsz": list(self.space.imgsz), "sampler": self.sampler}
+        lists = {"imgsz": list(self.space.imgsz), "rungs": list(self.proxy.rungs)}
+        return {**values, **lists, "sampler": self.sampler}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -133,7 +134,7 @@ class SearchSettings:
             KeyError: A setting is missing.
             ValueError: One is not known.
         """
-        values = {**data, "imgsz": tuple(data["imgsz"])}
+        values = {**data, "imgsz": tuple(data["imgsz"]), "rungs": tuple(data["rungs"])}
         groups = (SpaceChoice, DataChoice, Limits, LatencySettings, ProxyChoice, StartChoice)
         known = {field.name for group in groups for field in fields(group)} | {"sampler"}
         if unknown := values.keys() - known:

@@ -6,6 +6,7 @@ disk before the next begins. A trial found running when a study is opened was or
 trial, and its point is tried again.
 """
 
+import json
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -39,12 +40,13 @@ SEARCH, BASELINES = "search", "baselines"
 Kept = Literal[
     "begun",
     "calibration",
+    "confirmed",
     "feasibility",
     "finals",
-    "last_rung",
-    "last_rung_failures",
-    "promotion",
+    "promotions",
     "repeats",
+    "rung_failures",
+    "rungs",
     "source",
     "space",
 ]
@@ -81,6 +83,7 @@ class StoredStudy:
         self._sizes = dict(sizes)
         self._annotate = annotate
         self.target_ms, self.proxy_steps = settings.limits.target_ms, settings.proxy.steps
+        self.rungs = settings.proxy.rungs
         self._lock = lock(folder)
         try:
             check_intact(folder / STUDY_FILE)
@@ -92,6 +95,7 @@ class StoredStudy:
             self._lock.close()
             raise
         self._studies = found.studies
+        self._attributes: dict[str, Any] = found.studies[SEARCH].user_attrs
         self._records = {SEARCH: found.candidates, BASELINES: found.baselines}
         if different := found.settings.differences(settings):
             self.close()
@@ -133,13 +137,14 @@ class StoredStudy:
         return self.attributes().get(name)
 
     def attributes(self) -> dict[str, Any]:
-        """Every value that is kept with the study."""
-        return self._studies[SEARCH].user_attrs
+        """Every value that is kept with the study; as this process, its only writer, left them."""
+        return dict(self._attributes)
 
     def keep(self, name: Kept, value: Any) -> None:
         """Keep a JSON value with the study."""
         with self._writing():
             self._studies[SEARCH].set_user_attr(name, value)
+        self._attributes[name] = json.loads(json.dumps(value))  # as it is read again
 
     def repeats(self) -> dict[str, dict[str, float]]:
         """Scores of other seeds, by label and number of the replicate."""

@@ -11,7 +11,7 @@ from nas.architecture import Architecture, to_yaml
 from nas.errors import StudyError
 from nas.latency import LatencySettings, prepared_name
 from nas.study.finalists import Finalist
-from nas.study.rung_scores import weights_name
+from nas.study.rungs import weights_name
 from nas.util.atomic_files import torch_bytes, write_whole
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def finalist_weights(folder: Path, finalist: Finalist) -> Path:
         folder: Results folder.
         finalist: The finalist.
     """
-    return weights_file(folder, weights_name(finalist.record.label, last=finalist.last is not None))
+    return weights_file(folder, weights_name(finalist.record.label, finalist.steps or None))
 
 
 def measured_file(weights: Path, latency: LatencySettings) -> Path:

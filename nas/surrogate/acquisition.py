@@ -5,7 +5,7 @@ Method: Jones et al. 1998, https://doi.org/10.1023/A:1008306431147; with constra
 https://arxiv.org/abs/1403.5607.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from nas.architecture import Architecture
 from nas.surrogate.encoding import choices_of, encode
-from nas.surrogate.gp import marginals
+from nas.surrogate.gp import Scores, marginals
+from nas.surrogate.posterior import read_at
 
 Values = NDArray[np.float64]
 
@@ -25,20 +26,24 @@ class MeasuredDesign:
     Attributes:
         architecture: The design.
         latency_ms: Its measured latency.
-        accuracy: Its score, None when it was not trained.
+        scores: By rung, 0 for the lowest; empty when it was not trained.
         meets: Whether it meets the target.
     """
 
     architecture: Architecture
     latency_ms: float
-    accuracy: float | None
+    scores: Mapping[int, float]
     meets: bool
 
 
 def constrained_expected_improvement(
     seen: Sequence[MeasuredDesign], designs: Sequence[Architecture], target_ms: float
 ) -> Values:
-    """The acquisition value of each design: the expected gain in accuracy over the best that meets the target, in mAP.
+    """The logarithm of the acquisition value of each design.
+
+    The value is the expected gain in accuracy over the best design that meets the target, in mAP, times the probability
+    of meeting the target. As a logarithm it stays apart for designs that are all unlikely to gain (Ament et al. 2023,
+    https://arxiv.org/abs/2310.20708).
 
     Args:
         seen: Evaluated designs, at least two of them trained.
@@ -46,29 +51,41 @@ def constrained_expected_improvement(
         target_ms: The latency limit.
 
     Returns:
-        (designs,) values, at least 0; only probabilities of meeting the target where no trained design meets it.
+        (designs,) values; only logarithms of the probability of meeting the target where no trained design meets it.
     """
     from scipy.stats import norm
 
     known = len(seen)
     rows = encode([choices_of(one) for one in (*(one.architecture for one in seen), *designs)])
-    latency, deviation = _predicted(rows[:known], np.log([one.latency_ms for one in seen]), rows[known:])
-    likely = norm.cdf((np.log(target_ms) - latency) / deviation)
-    trained = [at for at, one in enumerate(seen) if one.accuracy is not None]
+    latencies = Scores(rows[:known], np.log([one.latency_ms for one in seen]), np.zeros(known, dtype=np.int64))
+    latency, deviation = _predicted(latencies, rows[known:])
+    likely = norm.logcdf((np.log(target_ms) - latency) / deviation)
+    trained = [at for at, one in enumerate(seen) if one.scores]
     meeting = [place for place, at in enumerate(trained) if seen[at].meets]
     if not meeting:
         return np.asarray(likely)
-    scores = np.array([seen[at].accuracy for at in trained], dtype=float)
-    mean, deviation = _predicted(rows[trained], scores, np.concatenate([rows[trained], rows[known:]]))
+    every = [(at, score, rung) for at in trained for rung, score in seen[at].scores.items()]
+    at, values, rungs = (np.array(column) for column in zip(*every, strict=True))
+    mean, deviation = _predicted(Scores(rows[at], values, rungs), np.concatenate([rows[trained], rows[known:]]))
     best, mean, deviation = mean[meeting].max(), mean[len(trained) :], deviation[len(trained) :]
-    gain = (mean - best) / deviation
-    return np.asarray(likely * deviation * (gain * norm.cdf(gain) + norm.pdf(gain)))
+    return np.asarray(likely + np.log(deviation) + log_gain((mean - best) / deviation))
 
 
-def _predicted(rows: Values, values: Values, asked: Values) -> tuple[Values, Values]:
+def log_gain(z: Values) -> Values:
+    """log(z cdf(z) + pdf(z)) of the standard normal distribution, also where that underflows."""
+    from scipy.special import erfcx
+    from scipy.stats import norm
+
+    near, far = np.maximum(z, -1.0), np.minimum(z, -1.0)
+    ratio = np.log(erfcx(-far / 2**0.5) * -far) + np.log(np.pi / 2) / 2
+    below = -(far**2) / 2 - np.log(2 * np.pi) / 2 + np.log(-np.expm1(np.minimum(ratio, -1e-12)))
+    return np.asarray(np.where(z > -1, np.log(near * norm.cdf(near) + norm.pdf(near)), below))
+
+
+def _predicted(known: Scores, asked: Values) -> tuple[Values, Values]:
     """Mean and standard deviation of what is behind some values, at other designs."""
-    centre, unit = values.mean(), values.std()
-    if np.ptp(values) == 0:
-        return np.full(len(asked), centre), np.full(len(asked), 1e-9)
-    mean, variance = marginals(rows, (values - centre) / unit, asked)
-    return centre + unit * mean, unit * np.sqrt(np.clip(variance, 1e-12, None))
+    lowest = known.values[known.rungs == 0]
+    if np.ptp(lowest) == 0:
+        return np.full(len(asked), lowest.mean()), np.full(len(asked), 1e-9)
+    mean, variance = marginals(known, asked, read_at(known.rungs))
+    return mean, np.sqrt(np.maximum(variance, 1e-12 * lowest.var()))

@@ -16,10 +16,15 @@ from numpy.typing import NDArray
 
 from nas.architecture import Architecture
 from nas.surrogate.encoding import choices_of, encode
-from nas.surrogate.gp import posterior
+from nas.surrogate.gp import Scores, posterior
 
 LEAST = 12
-"""Scores below which nothing is learnt from them together."""
+"""Scores of the lowest rung below which nothing is learnt from them together."""
+
+READ_AT = 3
+"""Estimates are read at the highest rung that has so many scores: with fewer, what the rung adds for all is unknown."""
+
+_DRAWS = 4000
 
 _Z95 = 1.959964
 
@@ -33,12 +38,14 @@ class ScoredDesign:
         params: Its parameters.
         gflops: Its operations.
         score: Its score, a mAP in [0, 1].
+        rung: The rung of its training, 0 for the lowest.
     """
 
     architecture: Architecture
     params: int
     gflops: float
     score: float
+    rung: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +64,27 @@ class ScorePosterior:
     Attributes:
         estimates: One a score, equal for equal designs.
         covariance: Of what is behind the scores, (scores, scores).
+        rung: The rung at which it is read.
     """
 
     estimates: tuple[AccuracyEstimate, ...]
     covariance: NDArray[np.float64]
+    rung: int = 0
+
+    def best_of(self, rows: Sequence[int]) -> NDArray[np.float64]:
+        """How probable each of some designs is the most accurate of them, by draws from the joint posterior.
+
+        Args:
+            rows: The designs, one row each.
+
+        Returns:
+            (rows,), together 1; the same for the same posterior.
+        """
+        mean = np.array([self.estimates[row].mean for row in rows])
+        drawn = np.random.default_rng(0).multivariate_normal(
+            mean, self.covariance[np.ix_(rows, rows)], _DRAWS, method="eigh"
+        )
+        return np.bincount(drawn.argmax(axis=1), minlength=len(rows)) / _DRAWS
 
     def apart(self, first: int, second: int) -> bool:
         """Whether the 95% interval of the difference of two designs excludes zero."""
@@ -77,24 +101,32 @@ def posterior_of(scored: Sequence[ScoredDesign]) -> ScorePosterior | None:
         scored: Designs and their scores.
 
     Returns:
-        The posterior; None where there are fewer than `LEAST` scores, or all are equal.
+        The posterior; None where the lowest rung has fewer than `LEAST` scores, or all its scores are equal.
     """
     return _posterior_of(tuple(scored))
 
 
 @lru_cache(maxsize=4)  # a report asks for the same posterior in many places
 def _posterior_of(scored: tuple[ScoredDesign, ...]) -> ScorePosterior | None:
-    values = np.array([one.score for one in scored])
-    if len(values) < LEAST or np.ptp(values) == 0:
+    values, rungs = np.array([one.score for one in scored]), np.array([one.rung for one in scored], dtype=np.int64)
+    lowest = values[rungs == 0]
+    if len(lowest) < LEAST or np.ptp(lowest) == 0:
         return None
-    centre, unit = values.mean(), values.std()
-    known = features(scored)
-    mean, covariance = posterior(known, (values - centre) / unit, known)
-    mean, covariance = centre + unit * mean, unit**2 * covariance
+    rows, rung = features(scored), read_at(rungs)
+    mean, covariance = posterior(Scores(rows, values, rungs), rows, rung)
     half = _Z95 * np.sqrt(np.clip(np.diag(covariance), 0.0, None))
     covariance.setflags(write=False)
     found = tuple(AccuracyEstimate(float(m), float(m - h), float(m + h)) for m, h in zip(mean, half, strict=True))
-    return ScorePosterior(found, covariance)
+    return ScorePosterior(found, covariance, rung)
+
+
+def read_at(rungs: NDArray[np.int64]) -> int:
+    """The rung at which estimates are read.
+
+    Args:
+        rungs: (scores,), of every score.
+    """
+    return next((int(rung) for rung in np.unique(rungs)[::-1] if (rungs == rung).sum() >= READ_AT), 0)
 
 
 def features(scored: Sequence[ScoredDesign]) -> NDArray[np.float64]:

@@ -35,7 +35,7 @@ from nas.results.writer import write
 from nas.study.finalists import Finalist, FinalMeasurement
 from nas.study.outcome import Outcome
 from nas.study.record import Record, as_trained
-from nas.study.rung_scores import LastRung
+from nas.study.rungs import RungScore
 from nas.study.weights import finalist_weights, measured_file, trained_model, write_weights
 from nas.util.provenance import host_machine, versions
 from tests.search.conftest import changed
@@ -52,7 +52,7 @@ def finalist(
     number = int(label.removeprefix("trial-")) if label.startswith("trial-") else 0
     found = evaluation(design, 2.0, 0.1)
     record = Record(number, label, number == 0, "trained", design.key, {}, "random", found, None, None)
-    last = None if rung is None else LastRung(Score(0.2 + number / 100, 0.4), rung, 1.0, 0.006)
+    rungs = {} if rung is None else {rung: RungScore(Score(0.2 + number / 100, 0.4), rung, 1.0, 0.006)}
     latency = replace(found.latency, level="finalist")
     measured = {"val": Score(0.31, 0.52), "val_float": None, "file": hashlib.sha256(MEASURED).hexdigest(), **final}
     made = Finalist(
@@ -62,7 +62,7 @@ def finalist(
         0.1,
         None,
         1,
-        last,  # type: ignore[arg-type]
+        rungs,  # type: ignore[arg-type]
     )
     weights = finalist_weights(run, made)
     write_weights(weights, build(to_yaml(design, 6), seed=number))
@@ -83,7 +83,7 @@ def outcome(
     ours, known = found[: len(candidates)], found[len(candidates) :]
     return Outcome(
         folder=run,
-        settings=changed(SETTINGS, runtime=runtime, last_rung=40),
+        settings=changed(SETTINGS, runtime=runtime, rungs=[40]),
         budget=1,
         records=[one.record for one in ours],
         baseline_records=[one.record for one in known],
@@ -212,7 +212,7 @@ def test_a_file_that_was_not_measured_is_never_handed_over(run: Path) -> None:
         hand_over(found)
     assert not (run / "best.onnx").exists()
     finalist_weights(run, best).unlink()
-    with pytest.raises(StudyError, match=r"weights .*trial-7-last\.pt cannot be read"):
+    with pytest.raises(StudyError, match=r"weights .*trial-7-40\.pt cannot be read"):
         hand_over(found)
 
 

@@ -20,24 +20,27 @@ from nas.results.markdown import report
 from nas.results.rung_sentences import gained_at_last_rung
 from nas.results.writer import write
 from nas.search.conclude import FinalMeasurement, conclude
+from nas.search.effort import Rung
 from nas.search.evaluate import Task
 from nas.search.executors import inline
-from nas.search.last_rung import kind, standing
 from nas.search.proposals import Proposer
+from nas.search.rung_state import standing
 from nas.search.scheduler import TrialScheduler
+from nas.search.shortlists import kind
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import estimates
 from nas.study.finalists import Finalist, choose_best
 from nas.study.outcome import Outcome
 from nas.study.record import Record, TrainedRecord, as_trained
-from nas.study.rung_scores import LastRung, Standing, last_rungs
+from nas.study.rungs import RungScore, RungStanding, rung_scores
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 from nas.util.provenance import host_machine, versions
 from tests.search.conftest import BASELINES, BUDGET, Open, changed, formula
 
 STEPS = 1200
+RUNGS = (Rung(STEPS, 3),)
 
 
 def finalist(
@@ -50,19 +53,19 @@ def finalist(
     record = as_trained(Record(0, label, baseline, "trained", label, {}, "", evaluation, None, None))
     latency = replace(evaluation.latency, latency_ms=ms, level="finalist")
     final = FinalMeasurement(latency, Score((proxy if last is None else last) - 0.1, 0.5), None, 0.0, "digest")
-    rung = None if last is None else LastRung(Score(last, 0.6), STEPS, 9.0, 0.006)
-    return Finalist(record, final, meets, proxy, None, 1, rung)
+    rungs = {} if last is None else {STEPS: RungScore(Score(last, 0.6), STEPS, 9.0, 0.006)}
+    return Finalist(record, final, meets, proxy, None, 1, rungs)
 
 
-ALL = Standing(("trial-1", "trial-2", "source-96"), (), {}, decided=True)
-PART = Standing(("trial-1", "trial-2", "source-96"), ("source-96",), {}, decided=True)
-UNDECIDED = Standing((), (), {}, decided=False)
-FAILED = Standing(("trial-1", "source-96"), (), {"trial-3": "ProxyError: diverged"}, decided=True)
+ALL = RungStanding(STEPS, ("trial-1", "trial-2", "source-96"), (), {}, decided=True)
+PART = RungStanding(STEPS, ("trial-1", "trial-2", "source-96"), ("source-96",), {}, decided=True)
+UNDECIDED = RungStanding(STEPS, (), (), {}, decided=False)
+FAILED = RungStanding(STEPS, ("trial-1", "source-96"), (), {"trial-3": "ProxyError: diverged"}, decided=True)
 
 Rows = Sequence[tuple[str, float, float | None, float, bool]]
 
 # label, the proxies' estimate, score of the last rung, ms, meets the target
-CASES: list[tuple[Rows, Standing, str | None, list[str], list[str]]] = [
+CASES: list[tuple[Rows, RungStanding, str | None, list[str], list[str]]] = [
     (  # the last rung decides, not the proxies
         [("trial-1", 0.5, 0.6, 1.0, True), ("trial-2", 0.4, 0.7, 1.2, True), ("source-96", 0.9, 0.65, 1.4, True)],
         ALL,
@@ -84,7 +87,7 @@ CASES: list[tuple[Rows, Standing, str | None, list[str], list[str]]] = [
         ],
         FAILED,
         "trial-1",
-        ["+0.010 against narrowed-96-0.5", "Failed at the last rung: trial-3 (ProxyError: diverged)."],
+        ["+0.010 against narrowed-96-0.5", "Failed: trial-3 at 1,200 steps (ProxyError: diverged)."],
         [],
     ),
     (  # one that misses the target in a fresh process is not the best, and not the baseline to beat
@@ -140,7 +143,8 @@ CASES: list[tuple[Rows, Standing, str | None, list[str], list[str]]] = [
         "trial-1",
         [
             "the most accurate at the last rung so far (0.700 mAP50-95",
-            "The last rung is not finished (2 of 3 trained, source-96 missing); the same command goes on with it.",
+            "The rungs are not finished (2 of 3 trained for 1,200 steps, source-96 missing); the same command goes on "
+            "with them.",
             "No gain is claimed before.",
         ],
         ["against", "On val"],
@@ -149,7 +153,7 @@ CASES: list[tuple[Rows, Standing, str | None, list[str], list[str]]] = [
         [("trial-1", 0.5, None, 1.0, True), ("source-96", 0.4, None, 1.0, True)],
         UNDECIDED,
         "trial-1",
-        ["best.yaml is trial-1, the most accurate by proxies. The last rung begins when all trials have ended"],
+        ["best.yaml is trial-1, the most accurate so far. The last rung begins when all trials have ended"],
         ["against", "On val"],
     ),
     (  # nothing could be trained there
@@ -157,8 +161,8 @@ CASES: list[tuple[Rows, Standing, str | None, list[str], list[str]]] = [
         replace(FAILED, promoted=()),
         "trial-1",
         [
-            "No design was trained for 1,200 steps. best.yaml is trial-1, the most accurate by proxies: no gain is "
-            "claimed."
+            "No design was trained for 1,200 steps. best.yaml is trial-1, the most accurate by shorter trainings: no "
+            "gain is claimed."
         ],
         [],
     ),
@@ -168,7 +172,7 @@ CASES: list[tuple[Rows, Standing, str | None, list[str], list[str]]] = [
 
 @pytest.mark.parametrize(("rows", "now", "best", "says", "not_said"), CASES)
 def test_the_winner_and_what_is_said_of_it(
-    task: Task, rows: Rows, now: Standing, best: str | None, says: list[str], not_said: list[str]
+    task: Task, rows: Rows, now: RungStanding, best: str | None, says: list[str], not_said: list[str]
 ) -> None:
     made = [finalist(task, label, proxy, last, ms=ms, meets=meets) for label, proxy, last, ms, meets in rows]
     baselines = [one for one in made if one.record.baseline]
@@ -176,7 +180,7 @@ def test_the_winner_and_what_is_said_of_it(
     found = choose_best([*baselines, *candidates])
     assert (None if found is None else found.record.label) == best
     if found is not None:
-        text = gained_at_last_rung(found, baselines, candidates, now, STEPS, ", which chose nothing")
+        text = gained_at_last_rung(found, baselines, candidates, (now,), ", which chose nothing")
         for part in says:
             assert part in text
         for part in not_said:
@@ -187,9 +191,9 @@ def remeasured(asked: list[tuple[str, bool]]) -> Any:
     """`confirm` by the screenings; notes each label, and whether its weights are of the last rung."""
 
     def confirm(
-        records: Sequence[TrainedRecord], task: Task, on_wait: object, last: Any, **_: object
+        records: Sequence[TrainedRecord], task: Task, weights: Any, on_wait: object, **_: object
     ) -> list[FinalMeasurement]:
-        asked.extend((record.label, record.label in last) for record in records)
+        asked.extend((record.label, weights(record) == f"{record.label}-{STEPS}") for record in records)
         fresh = [replace(record.evaluation.latency, level="finalist") for record in records]
         return [FinalMeasurement(latency, Score(0.2, 0.3), None, 0.0, "digest") for latency in fresh]
 
@@ -211,20 +215,20 @@ def train(study: StoredStudy, space: SearchSpace, task: Task) -> None:
         Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
         budget=BUDGET,
         baselines=BASELINES,
-        last_rung=STEPS,
+        rungs=RUNGS,
     )
 
-    def last(*_: object) -> LastRung:
-        return LastRung(Score(next(scores), 0.5), STEPS, 9.0, 0.006)
+    def promoted(*_: object) -> RungScore:
+        return RungScore(Score(next(scores), 0.5), STEPS, 9.0, 0.006)
 
-    inline.run(scheduler, task, formula, last=last)
+    inline.run(scheduler, task, formula, promoted=promoted)
 
 
 def outcome(study: StoredStudy, task: Task, settings: SearchSettings) -> Outcome:
     found = conclude(study, task)
     return Outcome(
         folder=study.folder,
-        settings=changed(settings, last_rung=STEPS),
+        settings=changed(settings, rungs=[STEPS]),
         budget=BUDGET,
         records=study.records(),
         baseline_records=study.baselines(),
@@ -239,7 +243,8 @@ def outcome(study: StoredStudy, task: Task, settings: SearchSettings) -> Outcome
         front=found.front,
         baselines=found.baselines,
         promoted=found.promoted,
-        standing=standing(study),
+        standing=standing(study, RUNGS),
+        rungs=rung_scores(study),
         fastest_ms=0.5,
         slowest_ms=9.0,
         ended="budget",
@@ -261,13 +266,13 @@ def test_a_final_is_of_the_longest_training_and_the_front_of_the_proxies(
     assert before.promoted == [] and not any(long for _, long in asked)
     asked.clear()
     train(study, space, task)
-    now, promoted = conclude(study, task), standing(study).promoted
+    now, promoted = conclude(study, task), standing(study, RUNGS)[0].promoted
     assert sorted(asked) == sorted((label, True) for label in promoted)  # the others' finals are known already
     assert [f.record.label for f in now.front] == [f.record.label for f in before.front]
-    known = estimates([*study.baselines(), *study.records()], {})
+    known = estimates([*study.baselines(), *study.records()], {}, rung_scores(study))
     every = [*now.front, *now.baselines, *now.promoted]
     assert all(f.accuracy == known.accuracy(f.record.label) for f in every)
-    assert {f.record.label: f.last for f in every if f.last is not None} == last_rungs(study)
+    assert {f.record.label: f.rungs for f in every if f.rungs} == rung_scores(study)
     off = [label for label in promoted if label not in {f.record.label for f in [*now.front, *now.baselines]}]
     assert sorted(f.record.label for f in now.promoted) == sorted(off)
     asked.clear()
@@ -288,37 +293,42 @@ def test_the_results_folder_of_a_search_with_a_last_rung(
     found = outcome(study, task, settings)
     write(found)
     folder, best = study.folder, found.best
-    assert best is not None and best.last is not None and best.last.score.map50_95 == 0.40
+    assert best is not None and best.longest is not None and best.longest.score.map50_95 == 0.40
     text = report(found)
-    promoted = standing(study).promoted
-    rivals = [f for f in found.baselines if f.last is not None]
-    rival = max(rivals, key=lambda f: f.last.score.map50_95 if f.last else 0.0)
+    promoted = standing(study, RUNGS)[0].promoted
+    rival = max(found.baselines, key=lambda f: f.longest.score.map50_95 if f.longest else 0.0)
     assert f"best.yaml is {best.record.label}: 0.400 mAP50-95" in text and f"against {rival.record.label}," in text
-    assert "- last rung: 1,200 steps" in text and "| design | select | 95% | last | val |" in text
-    assert "after the 1,200 steps of the last rung" in text and "`seeds`" not in text
+    assert (
+        "their proxies began, for 1,200 steps" in text and "| design | select | 95% | steps | longest | val |" in text
+    )
+    assert "among the designs of 1,200 steps" in text and "`seeds`" not in text
     assert all((folder / "front" / f"{label}.yaml").is_file() for label in promoted)
     assert (folder / "best.yaml").read_text() == (folder / "front" / f"{best.record.label}.yaml").read_text()
 
-    table = rows(folder / "last_rung.csv")
+    table = rows(folder / "promoted.csv")
     names = [row["trial"] if kind(row["trial"]) else f"trial-{row['trial']}" for row in table]
     assert sorted(names) == sorted(promoted) and names[0] == best.record.label
-    assert {(row["last_rung_steps"], row["last_rung_lr"]) for row in table} == {("1200", "0.006")}
-    scores = [float(row["last_rung_map50_95"]) for row in table]
+    assert {(row["rung_steps"], row["rung_lr"]) for row in table} == {("1200", "0.006")}
+    scores = [float(row["rung_map50_95"]) for row in table]
     assert scores == sorted(scores, reverse=True)
-    trials = {row["trial"]: row["last_rung_map50_95"] for row in rows(folder / "trials.csv")}
+    trials = {row["trial"]: row["rung_map50_95"] for row in rows(folder / "trials.csv")}
     assert trials[best.record.label.removeprefix("trial-")] == "0.4" and trials["source-256"] == ""
     assert sum(bool(value) for value in trials.values()) == len(promoted)
-    told = json.loads((folder / "run.json").read_text())["last_rung"]
-    assert told["promoted"] == list(promoted) and told["missing"] == [] and told["failed"] == {}
+    assert sorted(row["trial"] for row in rows(folder / "rungs.csv")) == sorted(row["trial"] for row in table)
+    assert (folder / "rungs.png").is_file() and "![rungs](rungs.png)" in text
+    (told,) = json.loads((folder / "run.json").read_text())["rungs"]
+    assert (
+        told["steps"] == STEPS and told["promoted"] == list(promoted) and told["missing"] == [] and told["failed"] == {}
+    )
     assert told["scores"][best.record.label]["steps"] == STEPS
 
     design = find_design(str(folder))  # what is taken home, also when it is not on the front
     measured = design.measured()
-    assert measured is not None and measured.fresh and measured.row["last_rung_map50_95"] == "0.4"
+    assert measured is not None and measured.fresh and measured.row["rung_map50_95"] == "0.4"
     assert "- mAP50-95 0.4 after a training of 1200 steps on embedded: good for" in readme(design, ())
     shown = io.StringIO()
     ConsoleReporter(Console(file=shown, width=80, soft_wrap=True)).concluded(found)
     lines = [line.strip() for line in shown.getvalue().splitlines()]
-    assert "after the 1,200 steps of the last rung" in shown.getvalue() and "…" not in shown.getvalue()
+    assert "by the longest training" in shown.getvalue() and "…" not in shown.getvalue()
     assert lines.index("baselines") > max(at for at, line in enumerate(lines) if line.startswith("trial-"))
     study.close()

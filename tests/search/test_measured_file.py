@@ -1,6 +1,6 @@
 """The file that was measured of the best design is at hand, made again, or measured anew."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Exports:
         return None, self.file(weights)
 
     def remeasure(
-        self, records: Sequence[TrainedRecord], task: Task, on_wait: object, last: Collection[str], **_: object
+        self, records: Sequence[TrainedRecord], task: Task, *_: object, **__: object
     ) -> list[FinalMeasurement]:
         finals = []
         for record in records:

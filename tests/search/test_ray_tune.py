@@ -13,18 +13,20 @@ import pytest
 from nas.architecture.architecture import Architecture
 from nas.errors import ProxyError, StorageError
 from nas.proxy import Score
+from nas.search.effort import Rung
 from nas.search.evaluate import Task
 from nas.search.executors import ray_tune
 from nas.search.executors.scratch import own_folder
-from nas.search.last_rung import standing
+from nas.search.pending_trial import Promotion
 from nas.search.progress import Progress
 from nas.search.proposals import Proposer
+from nas.search.rung_state import standing
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import TOP_K
 from nas.study.evaluation import Evaluation
-from nas.study.rung_scores import LastRung, last_rungs
+from nas.study.rungs import RungScore, rung_scores
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy, read_records
 from tests.search.conftest import formula
@@ -100,10 +102,10 @@ def test_tune_carries_out_a_search(
     study.close()
 
 
-def long(architecture: Architecture, task: Task, label: str, baseline: bool) -> LastRung:
+def long(architecture: Architecture, task: Task, label: str, promotion: Promotion, baseline: bool) -> RungScore:
     if label == "narrowed-96":
         raise ProxyError("diverged")
-    return LastRung(Score(0.1, 0.5), 40, 1.0, 0.006 if baseline else 0.012)
+    return RungScore(Score(0.1, 0.5), promotion.steps, 1.0, 0.006 if baseline else 0.012)
 
 
 @pytest.mark.slow
@@ -118,10 +120,10 @@ def test_tune_carries_out_a_last_rung(
         parallel=3,
         baselines={"source-96": yolo11("n", 96), "narrowed-96": yolo11("n", 96, 0.25)},
         replicates=1,
-        last_rung=40,
+        rungs=(Rung(40, 3),),
     )
-    ray_tune.run(scheduler, task, formula, workers=2, again=again, last=long)
-    now, scores = standing(study), last_rungs(study)
+    ray_tune.run(scheduler, task, formula, workers=2, again=again, promoted=long)
+    (now,), scores = standing(study, (Rung(40, 3),)), rung_scores(study)
     assert scheduler.ended == "budget" and now.finished and study.repeats() == {}
     assert now.failed == {"narrowed-96": "ProxyError: diverged"} and set(scores) == set(now.promoted)
     assert {label: last.lr for label, last in scores.items()} == {

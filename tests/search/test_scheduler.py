@@ -14,7 +14,7 @@ from nas.proxy import Score
 from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.pending_trial import NoTrial, PendingTrial, Replicate
-from nas.search.progress import LastPhase, Progress
+from nas.search.progress import OtherSeeds, Progress
 from nas.search.proposals import Proposer
 from nas.search.sampler import FRONT_EVERY, RANDOM_EVERY, Observation
 from nas.search.scheduler import FAILURES_IN_A_ROW, TrialScheduler
@@ -296,7 +296,7 @@ def test_the_best_are_trained_with_more_seeds(
         inline.run(first, task, by_formula, again)
     assert sum(r.status == "trained" for r in study.records()) == 12
     assert sum(len(scores) for scores in study.repeats().values()) == 3
-    assert (phase := first.progress().last_phase) is not None and phase.failed == 1
+    assert (phase := first.progress().other_seeds) is not None and phase.failed == 1
 
     late = scheduler(max_seconds=0.0)
     inline.run(late, task, by_formula, again)
@@ -315,7 +315,7 @@ def test_the_best_are_trained_with_more_seeds(
     assert {label: sorted(scores) for label, scores in repeats.items()} == {r.label: ["1", "2"] for r in chosen}
     assert len(asked) == len(set(asked)) + 2 == 2 * len(chosen) + 2  # the failed and the interrupted one again
     progress = resumed.progress()
-    assert (progress.last_phase, progress.left_s) == (LastPhase("other seeds", 8, 8, 0), 0)
+    assert (progress.other_seeds, progress.left_s) == (OtherSeeds(8, 8, 0), 0)
 
     first_known = estimates([*study.baselines(), *study.records()], {})
     known = estimates([*study.baselines(), *study.records()], repeats)
@@ -351,7 +351,7 @@ def test_whoever_takes_the_place_of_a_lucky_one_is_trained_with_other_seeds_too(
     chosen = [r.label for r in top_candidates(study.records(), study.baselines(), repeats)]
     assert asked[0] not in chosen
     assert len(chosen) == TOP_K and all(sorted(repeats[label]) == ["1", "2"] for label in chosen)
-    phase = scheduler.progress().last_phase
+    phase = scheduler.progress().other_seeds
     assert phase is not None and phase.of == phase.done == sum(map(len, repeats.values()))
     study.close()
 

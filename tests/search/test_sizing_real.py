@@ -10,13 +10,13 @@ from nas.cli.search_progress import ConsoleReporter
 from nas.search.run import run_search
 from nas.search.sizing import AutoSpace
 from nas.study.limits import Limits
-from tests.search.test_last_rung_real import request
+from tests.search.test_rungs_real import request
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_search_chooses_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = replace(request(tmp_path, last_rung=4), space=AutoSpace("ghostv2"), limits=Limits(5.0), last_rung=None)
+    asked = replace(request(tmp_path), space=AutoSpace("ghostv2"), limits=Limits(5.0))
     asked = replace(asked, finalist_seeds=1, name=None)
     said, names = [], set()
     for _ in range(2):

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau
 
 from nas.architecture.architecture import Architecture
 from nas.space.space import load_space
-from nas.surrogate.posterior import LEAST, AccuracyEstimate, ScoredDesign, features, posterior_of
+from nas.surrogate.posterior import LEAST, READ_AT, AccuracyEstimate, ScoredDesign, features, posterior_of
 
 Values = NDArray[np.float64]
 
@@ -114,3 +114,46 @@ def test_two_designs_are_apart_only_when_their_difference_is_sure() -> None:
         found.apart(high, low) and true[low] > true[high] for at, high in enumerate(order) for low in order[:at]
     )
     assert wrong <= 0.025 * 50 * 49 / 2
+
+
+def over_rungs(seed: int, promoted: int) -> tuple[list[ScoredDesign], Values]:
+    """Proxies of 40 designs that wrongly prefer few bins, longer trainings of the best by them, and the truth."""
+    archs, rng = designs(40, seed), np.random.default_rng(seed)
+    true = np.array([truth(arch) + 0.02 * (arch.reg_max > 1) for arch in archs])
+    proxies = true - 0.05 * np.array([arch.reg_max > 1 for arch in archs]) + 0.01 * rng.standard_normal(40)
+    best = list(np.argsort(-proxies)[:promoted])
+    longer = 0.3 + true[best] + 0.005 * rng.standard_normal(promoted)
+    short = scored(archs, proxies)
+    return short + [
+        replace(short[at], score=float(score), rung=1) for at, score in zip(best, longer, strict=True)
+    ], true
+
+
+def test_few_long_trainings_correct_what_short_ones_get_wrong() -> None:
+    alone, together = [], []
+    for seed in range(4):
+        every, true = over_rungs(seed, 12)
+        short, both = posterior_of(every[:40]), posterior_of(every)
+        assert short is not None and both is not None and (short.rung, both.rung) == (0, 1)
+        alone.append(kendalltau([one.mean for one in short.estimates], true)[0])
+        means = [one.mean for one in both.estimates[:40]]
+        together.append(kendalltau(means, true)[0])
+        assert abs(np.mean(means) - 0.3 - true.mean()) < 0.05, "read at the level of the longer trainings"
+        held = [one.low <= value + 0.3 <= one.high for one, value in zip(both.estimates, true, strict=False)]
+        assert np.mean(held) > 0.8
+    assert np.mean(together) > np.mean(alone) + 0.05
+
+
+def test_a_rung_with_few_scores_is_not_read_at() -> None:
+    every, _ = over_rungs(0, READ_AT)
+    assert [posterior_of(every[: 40 + n]).rung for n in range(READ_AT + 1)] == [0] * READ_AT + [1]  # type: ignore[union-attr]
+
+
+def test_the_probabilities_of_being_the_best_follow_the_posterior() -> None:
+    every, true = over_rungs(1, 12)
+    found = posterior_of(every)
+    assert found is not None
+    likely = found.best_of(range(40))
+    assert likely.sum() == pytest.approx(1) and (likely == found.best_of(range(40))).all()
+    assert true[int(likely.argmax())] > np.quantile(true, 0.8)
+    assert likely[int(np.argmin([one.mean for one in found.estimates[:40]]))] < 0.01

@@ -1,6 +1,6 @@
 """Runs trials in this process, one at a time."""
 
-from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, train_again, train_last
+from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainPromoted, train_again, train_promoted
 from nas.search.executors.run_trial import Trainers
 from nas.search.pending_trial import PendingTrial
 from nas.search.scheduler import TrialScheduler
@@ -11,7 +11,7 @@ def run(
     task: Task,
     evaluator: Evaluator,
     again: TrainAgain = train_again,
-    last: TrainLast = train_last,
+    promoted: TrainPromoted = train_promoted,
 ) -> None:
     """Evaluate trials until the scheduler has none.
 
@@ -20,11 +20,11 @@ def run(
         task: How to evaluate.
         evaluator: `nas.search.evaluate.evaluate`, or a stand-in for tests.
         again: What trains a design with another seed.
-        last: What trains a design at the last rung.
+        promoted: What trains a design at a rung.
 
     Raises:
         GhostnasError: The search cannot go on (`TrialScheduler.tell`).
     """
-    trainers = Trainers(evaluator, again, last)
+    trainers = Trainers(evaluator, again, promoted)
     while isinstance(pending := scheduler.ask(), PendingTrial):
         scheduler.tell(pending, trainers.attempt(pending, task))

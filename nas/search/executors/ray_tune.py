@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import GhostnasError
-from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, train_again, train_last
+from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainPromoted, train_again, train_promoted
 from nas.search.executors.run_trial import Trainers
 from nas.search.executors.scratch import own_folder
 from nas.search.scheduler import TrialScheduler
@@ -54,7 +54,7 @@ def run(
     evaluator: Evaluator,
     workers: int,
     again: TrainAgain = train_again,
-    last: TrainLast = train_last,
+    promoted: TrainPromoted = train_promoted,
 ) -> None:
     """Evaluate trials in `workers` processes until the scheduler ends.
 
@@ -64,7 +64,7 @@ def run(
         evaluator: A function that workers can import.
         workers: Worker processes, one core each.
         again: What trains a design with another seed; a function that workers can import.
-        last: What trains a design at the last rung; a function that workers can import.
+        promoted: What trains a design at a rung; a function that workers can import.
 
     Raises:
         GhostnasError: The search cannot go on (`TrialScheduler.tell`).
@@ -76,7 +76,7 @@ def run(
         from nas.search.executors.ray_parts import SchedulerSearcher, Worker
 
         searcher = SchedulerSearcher(scheduler)
-        trainers = Trainers(evaluator, again, last)
+        trainers = Trainers(evaluator, again, promoted)
         # A path that travels to other processes is absolute, but those in data files may be relative to this folder.
         worker = tune.with_parameters(Worker, task=task, trainers=trainers, folder=os.getcwd())
         tuner = tune.Tuner(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
-from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainLast, evaluate, train_again, train_last
+from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainPromoted, evaluate, train_again, train_promoted
 from nas.search.pending_trial import Failure, FailureKind, PendingTrial, Promotion, Replicate, Result
 
 _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
@@ -21,12 +21,12 @@ class Trainers:
     Attributes:
         evaluate: What evaluates a design.
         again: What trains one with another seed.
-        last: What trains one at the last rung.
+        promoted: What trains one at a rung.
     """
 
     evaluate: Evaluator = evaluate
     again: TrainAgain = train_again
-    last: TrainLast = train_last
+    promoted: TrainPromoted = train_promoted
 
     def attempt(self, pending: PendingTrial, task: Task) -> Result:
         """Carry a trial out.
@@ -50,5 +50,5 @@ class Trainers:
                 return self.evaluate(pending.architecture, task, pending.label, pending.baseline)
             case Replicate(number):
                 return self.again(pending.architecture, task, number)
-            case Promotion():
-                return self.last(pending.architecture, task, pending.label, pending.baseline)
+            case Promotion() as promotion:
+                return self.promoted(pending.architecture, task, pending.label, promotion, pending.baseline)

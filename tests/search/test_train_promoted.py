@@ -1,4 +1,4 @@
-"""A training at the last rung, and a baseline's at the best of several learning rates."""
+"""A training at a rung, and a baseline's at the best of several learning rates."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -12,9 +12,10 @@ import nas.proxy
 import nas.search.evaluate
 from nas.errors import ProxyError, StudyError
 from nas.proxy import ProxySettings, Score
-from nas.search.evaluate import Task, begun, evaluate, train_last
+from nas.search.evaluate import Task, begun, evaluate, train_promoted
+from nas.search.pending_trial import Promotion
 from nas.space.reference_designs import yolo11
-from nas.study.rung_scores import LastRung
+from nas.study.rungs import RungScore, weights_name
 from tests.search.conftest import formula
 
 DESIGN = yolo11("n", 96, 0.25)
@@ -67,18 +68,18 @@ def test_a_baseline_keeps_its_best_learning_rate_and_a_candidate_has_one(
     asked: list[float],
     best: float,
 ) -> None:
-    task = replace(task, last_rung=400, baseline_lrs=rates)
+    task = replace(task, baseline_lrs=rates)
     found = evaluate(DESIGN, task, "source-96", baseline)
-    last = train_last(DESIGN, task, "source-96", baseline)
+    last = train_promoted(DESIGN, task, "source-96", Promotion(400), baseline)
     score = Score(0.4 if best == 0.006 else 0.6, 0.7)
     assert found.score == last.score == score and found.inherited == 0.25
-    assert last == LastRung(score, 400, last.seconds, best)
+    assert last == RungScore(score, 400, last.seconds, best)
     assert list(trained) == asked
     assert all([one.steps for one in some] == [task.proxy.steps, 400] for some in trained.values())
     assert all(one.seed == task.proxy.seed for some in trained.values() for one in some)
     models = task.folder / "models"
-    assert sorted(path.name for path in models.iterdir()) == ["source-96-last.pt", "source-96.pt", "source-96.yaml"]
-    for name in ("source-96.pt", "source-96-last.pt"):
+    assert sorted(path.name for path in models.iterdir()) == ["source-96-400.pt", "source-96.pt", "source-96.yaml"]
+    for name in ("source-96.pt", "source-96-400.pt"):
         kept = torch.load(models / name, weights_only=True)
         assert float(kept["weight"]) == pytest.approx(best, rel=1e-3) and kept["weight"].dtype == torch.float16
     told = task.folder / "waiting.txt"
@@ -91,27 +92,33 @@ def test_a_baseline_keeps_its_best_learning_rate_and_a_candidate_has_one(
 def test_without_a_score_at_any_rate_there_is_an_error_and_the_weights_stay_as_they_were(
     task: Task, trained: dict[float, list[ProxySettings]]
 ) -> None:
-    train_last(DESIGN, replace(task, last_rung=400), "a", True)
-    before = (task.folder / "models" / "a-last.pt").read_bytes()
+    train_promoted(DESIGN, task, "a", Promotion(400), True)
+    before = (task.folder / "models" / "a-400.pt").read_bytes()
     with pytest.raises(ProxyError, match="loss became nan"):
-        train_last(DESIGN, replace(task, last_rung=400, baseline_lrs=(0.1, 0.1)), "a", True)
-    assert (task.folder / "models" / "a-last.pt").read_bytes() == before
-    with pytest.raises(ValueError, match="no last rung"):
-        train_last(DESIGN, task, "a")
+        train_promoted(DESIGN, replace(task, baseline_lrs=(0.1, 0.1)), "a", Promotion(400), True)
+    assert (task.folder / "models" / "a-400.pt").read_bytes() == before
 
 
 def test_a_design_begins_with_the_same_weights_at_every_length(task: Task) -> None:
     first, share = begun(DESIGN, task)
-    longer, _ = begun(DESIGN, replace(task, proxy=task.proxy.with_steps(400)))
+    longer, _ = begun(DESIGN, replace(task, proxy=task.proxy.longer(400)))
     pairs = zip(first.parameters(), longer.parameters(), strict=True)
     assert share is None and all(torch.equal(one, other) for one, other in pairs)
 
 
-@pytest.mark.parametrize("last", [(), ("trial-0",)])
-def test_a_finalist_is_exported_from_the_weights_of_its_longest_training(task: Task, last: tuple[str, ...]) -> None:
+def test_a_known_learning_rate_is_the_only_one(task: Task, trained: dict[float, list[ProxySettings]]) -> None:
+    asked = replace(task, baseline_lrs=(0.006, 0.012))
+    last = train_promoted(DESIGN, asked, "source-96", Promotion(1200, 0.006), True)
+    assert list(trained) == [0.006] and last.lr == 0.006
+    (settings,) = trained[0.006]
+    assert settings.course == settings.steps == 1200, "the rate falls to its end"
+
+
+@pytest.mark.parametrize("steps", [None, 400])
+def test_a_finalist_is_exported_from_the_weights_that_are_named(task: Task, steps: int | None) -> None:
     from nas.search.remeasure import remeasure
     from tests.search.test_remeasure import trained as record
 
-    name = r"trial-0-last\.pt" if last else r"trial-0\.pt"
-    with pytest.raises(StudyError, match=rf"weights .*{name} cannot be read"):
-        remeasure([record(DESIGN, task, "trial-0")], task, last=last)
+    name = "trial-0" if steps is None else f"trial-0-{steps}"
+    with pytest.raises(StudyError, match=rf"weights .*{name}\.pt cannot be read"):
+        remeasure([record(DESIGN, task, "trial-0")], task, lambda one: weights_name(one.label, steps))

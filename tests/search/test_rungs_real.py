@@ -1,4 +1,4 @@
-"""A real search with a last rung: real models, trainings and measurements, in this process."""
+"""A real search with a rung: real models, trainings and measurements, in this process."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from nas.errors import UsageError
 from nas.latency import LatencySettings
 from nas.model.checkpoints import load_trained
 from nas.proxy import ProxySettings
+from nas.search.effort import Rung
 from nas.search.request import Request
 from nas.search.run import run_search
 from nas.space.space import load_space
@@ -17,7 +18,7 @@ from nas.study.limits import Limits
 from nas.util.provenance import file_digest
 
 
-def request(out: Path, last_rung: int) -> Request:
+def request(out: Path, *rungs: Rung) -> Request:
     return Request(
         space=load_space("ghostv2-n").with_imgsz([64]),
         data=None,
@@ -35,41 +36,42 @@ def request(out: Path, last_rung: int) -> Request:
         max_seconds=None,
         name="long",
         out=out,
-        last_rung=last_rung,
+        rungs=rungs,
     )
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_search_ends_with_its_last_rung(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_ends_with_its_rung(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for again in (False, True):  # the same command again finds everything done
         with ConsoleReporter() as reporter:
-            outcome = run_search(request(tmp_path, last_rung=4), reporter)
+            outcome = run_search(request(tmp_path, Rung(4, 1)), reporter)
         told = capsys.readouterr().out
-        assert ("last rung 1 of " in told) == (not again)
-        assert outcome.standing is not None and outcome.standing.finished and outcome.repeats == {}
-        promoted = outcome.standing.promoted
+        assert ("4 steps 1/" in told) == (not again)
+        (now,) = outcome.standing
+        assert now.finished and outcome.repeats == {}
+        promoted = now.promoted
         folder = tmp_path / "long"
-        assert sorted(path.name for path in (folder / "models").glob("*-last.pt")) == sorted(
-            f"{label}-last.pt" for label in promoted
+        assert sorted(path.name for path in (folder / "models").glob("*-4.pt")) == sorted(
+            f"{label}-4.pt" for label in promoted
         )
         assert not list((folder / "models").glob("*.part"))
         # One candidate, and YOLO11n or its scaled sister, which are of one kind; the ghost corner is another.
         assert sum("trial" in label for label in promoted) == 1 and len(promoted) in (2, 3)
         report = (folder / "report.md").read_text()
-        assert "- last rung: 4 steps from where the proxies begin" in report
+        assert "where their proxies began, for 4 steps" in report
         assert "at the last rung (" in report or "mAP50-95 on the selection part after 4 steps at rate" in report
-        assert "The last rung is not finished" not in report
+        assert "The rungs are not finished" not in report
         best = outcome.best
         assert best is not None and load_trained(folder / "best.pt").imgsz == 64
         assert file_digest(folder / "best.onnx") == best.final.file
         others = {label for label in promoted if label != best.record.label}
         assert {path.stem for path in (folder / "front").glob("*.pt")} == others
-        scores = json.loads((folder / "run.json").read_text())["last_rung"]["scores"]
+        scores = json.loads((folder / "run.json").read_text())["rungs"][0]["scores"]
         assert set(scores) == set(promoted) and all(one["steps"] == 4 for one in scores.values())
 
 
-def test_a_last_rung_shorter_than_a_proxy_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"last rung must have at least as many steps as a proxy \(2\), got 1"):
-        run_search(request(tmp_path, last_rung=1), ConsoleReporter())
+def test_a_rung_no_longer_than_a_proxy_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"shortest rung must have more steps than a proxy \(2\), got 2"):
+        run_search(request(tmp_path, Rung(2, 1)), ConsoleReporter())
     assert not (tmp_path / "long").exists()

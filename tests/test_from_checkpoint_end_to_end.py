@@ -54,7 +54,7 @@ def test_a_search_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     own = ["--from", "self", "--name", "own", "--budget", "1"]
     itself = ghostnas(tmp_path, *SEARCH, *own)  # typer takes the last of two
     assert itself.returncode == 0, itself.stdout + itself.stderr
-    assert "trained from scratch for 2 steps: mAP50-95" in itself.stdout and "train own --from self" in itself.stdout
+    assert "trained from scratch for 2 steps: mAP50-95" in itself.stdout and "train own epochs=100" in itself.stdout
     assert json.loads((tmp_path / "results" / "own" / "run.json").read_text())["settings"]["source"] == (
         "YOLO11n from scratch"
     )

@@ -159,6 +159,8 @@ def test_a_finished_search_is_written_listed_and_taken_home(
         data_sizes={},
         protocol={},
         data_yaml=name,
+        data_file=name,
+        class_names=tuple("abcdef"),
         findings=Findings(),
     )
     write(outcome)

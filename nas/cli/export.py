@@ -12,7 +12,11 @@ def add_to(app: typer.Typer) -> None:
 
 def export(
     target: str | None = typer.Argument(None, help="A run's name, a results folder, or a model YAML to bundle."),
-    to: Path | None = typer.Option(None, help="Folder to write: the bundle, or the deployable file."),
+    to: Path | None = typer.Option(
+        None,
+        help="Folder to write: the bundle, or the deployable file (by default beside the checkpoint; in a results "
+        "folder its `export`).",
+    ),
     trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
     out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
     format: str | None = typer.Option(None, help="Deployable file instead of a bundle: onnx, openvino, ncnn, ..."),

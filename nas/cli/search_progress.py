@@ -150,7 +150,7 @@ class ConsoleReporter:
         if drawn:
             self._say(f"The limits rejected {rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%).")
         self._say(gain_sentence(outcome))
-        best = ", best.yaml" if outcome.best else ""
+        best = ", best.yaml, best.pt" if outcome.best else ""
         self._say(f"Results: {printable(outcome.folder)} (report.md, front.csv, front.png{best})")
         self._say("Next:")
         for command in next_commands(outcome):

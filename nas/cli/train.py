@@ -23,6 +23,9 @@ def train(
         "inherits its channels.",
         show_default="none",
     ),
+    from_scratch: bool = typer.Option(
+        False, "--from-scratch", help="Begin with fresh weights, not with those that the run's search left."
+    ),
     teacher: Path | None = typer.Option(
         None, help="Ultralytics checkpoint that teaches the design (distill_model=; dis= sets how much)."
     ),
@@ -40,6 +43,12 @@ def train(
     arguments = parse_arguments(context.args)
     if teacher is not None:
         arguments = with_teacher(design, arguments, teacher)
-    best = train_fully(complete(design, arguments, None if source is None else find_source(source)))
+    training = complete(design, arguments, None if source is None else find_source(source), fresh=from_scratch)
+    if training.model == design.weights:
+        typer.echo(
+            f"starts from the search's own weights, {printable(training.model)}; --from-scratch trains from fresh "
+            "weights"
+        )
+    best = train_fully(training)
     typer.echo(f"best checkpoint: {printable(best)}")
     typer.echo(f"deploy it: ghostnas export --format onnx --weights {shell_word(str(best))}")

@@ -6,8 +6,8 @@ from typing import Any
 
 from nas.blocks import MODULE_NAME
 from nas.errors import ModelError, StorageError
-from nas.export.standalone import standalone_module, used_blocks
 from nas.latency import in_words
+from nas.model import standalone_module, used_blocks
 from nas.results import Design, Measured
 from nas.util.paths import writable_dir
 from nas.util.printable import printable

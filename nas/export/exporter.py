@@ -22,6 +22,7 @@ from nas.errors import DataError, GhostnasError, ModelError, StorageError, Usage
 from nas.export.formats import Format, find_format
 from nas.latency import relative_difference
 from nas.model import Checkpoint, load_trained
+from nas.results import MEASURED_ONNX, is_run, run_of
 from nas.util.image_size import RULE, fits
 from nas.util.paths import writable_dir
 
@@ -67,13 +68,14 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
     Args:
         weights: A trained checkpoint.
         format_name: A format of `nas.export.formats`.
-        to: Folder for the file; by default the checkpoint's.
+        to: Folder for the file; by default the checkpoint's, or `export/` of the results folder that it lies in.
         imgsz: Side of the square input; by default the size it was trained at.
         data: Data YAML whose val pictures are compared; by default the checkpoint's own, else the embedded
             set.
 
     Raises:
-        UsageError: The format or the size cannot be used, or a package is missing.
+        UsageError: The format or the size cannot be used, a package is missing, or the file would replace the one
+            that a search measured.
         ModelError: The checkpoint is not trained, or the file differs from torch.
         DataError: The data cannot be used.
         StorageError: The folder cannot be written.
@@ -84,7 +86,7 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
     if not fits(size):
         raise UsageError(f"--imgsz must be {RULE}, got {size}")
     pictures = _pictures(data, checkpoint)
-    folder = writable_dir(to if to is not None else weights.parent)
+    folder = writable_dir(_place(weights, wanted, to))
     noise = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
     batch = [*(letterboxed(path, size) for path in pictures.val.images[:PICTURES]), noise]
     _check_rewriting(checkpoint, size, (batch[0], noise))
@@ -103,6 +105,16 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
             )
         kept = _keep(made, folder / made.name.replace(_plain(weights.stem), weights.stem, 1))
     return Export(kept, wanted.name, size, difference, wanted.tolerance, len(batch) - 1, pictures.name)
+
+
+def _place(weights: Path, wanted: Format, to: Path | None) -> Path:
+    """The folder for the file; never one where it would take the place of the file that a search measured."""
+    run = run_of(weights)
+    if to is None:
+        return weights.parent if run is None else run / "export"
+    if is_run(to) and f"{weights.stem}.{wanted.name}" == MEASURED_ONNX:
+        raise UsageError(f"{to / MEASURED_ONNX} is the place of the file that the search measured; choose another --to")
+    return to
 
 
 def letterboxed(path: Path, imgsz: int) -> Pixels:

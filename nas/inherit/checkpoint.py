@@ -1,14 +1,12 @@
 """The file that a design starts from: an Ultralytics checkpoint of a detector that nobody has trained yet."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nas import __version__
 from nas.errors import UsageError
-from nas.model import named_as_in_a_bundle
-from nas.util.atomic_files import torch_bytes, write_whole
+from nas.model import save_checkpoint
 from nas.util.paths import writable_dir
 
 _MARK = "ghostnas_inherit"
@@ -59,19 +57,6 @@ def write_checkpoint(model: Any, path: Path, imgsz: int, source: str) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    model.args = {}
-    content = {
-        "epoch": -1,
-        "best_fitness": None,
-        "model": model.eval().requires_grad_(True),
-        "ema": None,
-        "updates": None,
-        "optimizer": None,
-        "train_args": {"task": "detect", "imgsz": imgsz},
-        "date": datetime.now(UTC).isoformat(),
-        "license": "AGPL-3.0",
-        _MARK: {"version": __version__, "source": source},
-    }
-    with named_as_in_a_bundle():
-        made = torch_bytes(content)
-    write_whole(path, made, "choose another --out")
+    arguments = {"task": "detect", "imgsz": imgsz}
+    mark = {_MARK: {"version": __version__, "source": source}}
+    save_checkpoint(path, model, arguments, mark, "choose another --out")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nas.latency.artifacts.model_bytes import SizedModel
     from nas.latency.artifacts.model_files import ModelFile, find_model, load_unfused
     from nas.latency.artifacts.onnx_graph import fixed
-    from nas.latency.artifacts.prepare import prepare, prepare_reference
+    from nas.latency.artifacts.prepare import prepare, prepare_reference, prepared_name
     from nas.latency.artifacts.users_onnx import note
     from nas.latency.devices.check import DeviceCheck, check_device
     from nas.latency.devices.profile import resolve_device
@@ -55,6 +55,7 @@ __getattr__ = lazy(
         "artifacts.prepare": (
             "prepare",
             "prepare_reference",
+            "prepared_name",
         ),
         "artifacts.users_onnx": ("note",),
         "devices.check": (

@@ -1,4 +1,4 @@
-"""YAML to torch module, its counts, its losses and its ONNX graph."""
+"""YAML to torch module, its counts, its losses, its checkpoints and its ONNX graph."""
 
 from typing import TYPE_CHECKING
 
@@ -7,12 +7,14 @@ from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
     from nas.model.builder import build, fused, is_nms_free, load_model, register
+    from nas.model.checkpoint_file import save_checkpoint
     from nas.model.checkpoints import Checkpoint, know_bundled_blocks, load_trained, named_as_in_a_bundle, resumable
     from nas.model.complexity import complexity_of, count
     from nas.model.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
     from nas.model.loss_names import Losses
     from nas.model.losses import as_float32, criterion
     from nas.model.onnx import deployable, to_onnx
+    from nas.model.standalone import standalone_module, used_blocks
 
 ultralytics_env.prepare()  # before the first import of Ultralytics
 
@@ -26,6 +28,7 @@ __getattr__ = lazy(
             "load_model",
             "register",
         ),
+        "checkpoint_file": ("save_checkpoint",),
         "checkpoints": (
             "Checkpoint",
             "know_bundled_blocks",
@@ -50,6 +53,10 @@ __getattr__ = lazy(
         "onnx": (
             "deployable",
             "to_onnx",
+        ),
+        "standalone": (
+            "standalone_module",
+            "used_blocks",
         ),
     },
 )

@@ -8,6 +8,7 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,36 +42,45 @@ def know_bundled_blocks() -> None:
     They refer to the bundle's module, `ghost_blocks`; without it Ultralytics would offer to pip install that
     name. The classes here are the ones that the bundle was made from.
     """
+    if MODULE_NAME not in sys.modules and importlib.util.find_spec(MODULE_NAME) is None:
+        sys.modules[MODULE_NAME] = _stand_in()
+
+
+@cache
+def _stand_in() -> types.ModuleType:
+    """A module of the bundle's name that holds our own classes."""
     import nas.blocks
 
-    if MODULE_NAME in sys.modules or importlib.util.find_spec(MODULE_NAME) is not None:
-        return
     module = types.ModuleType(MODULE_NAME, "Stand-in for a bundle's module.")
     for found in pkgutil.iter_modules(nas.blocks.__path__, "nas.blocks."):
         source = importlib.import_module(found.name)
         members = {name: value for name, value in vars(source).items() if isinstance(value, type)}
         module.__dict__.update({name: value for name, value in members.items() if value.__module__ == source.__name__})
     assert set(vars(module)) >= nas.blocks.REGISTERED.keys()
-    sys.modules[MODULE_NAME] = module
+    return module
 
 
 @contextmanager
 def named_as_in_a_bundle() -> Iterator[None]:
     """Inside, what is pickled refers to blocks as those of a bundle do.
 
-    Such a file loads where ghostnas is, and with the bundle where it is not. Blocks keep their own names where another
-    `ghost_blocks` is importable.
+    Such a file loads where ghostnas is, and with the bundle where it is not.
     """
-    know_bundled_blocks()
-    blocks = vars(sys.modules.get(MODULE_NAME, types.ModuleType(MODULE_NAME))).values()
-    ours = [(one, one.__module__) for one in blocks if isinstance(one, type) and one.__module__.startswith("nas.")]
+    stand_in, before = _stand_in(), sys.modules.get(MODULE_NAME)
+    ours = [(one, one.__module__) for one in vars(stand_in).values() if isinstance(one, type)]
     try:
+        # Pickle takes a class for the one that its name leads to, so a bundle that is imported here must give way.
+        sys.modules[MODULE_NAME] = stand_in
         for one, _ in ours:
             one.__module__ = MODULE_NAME
         yield
     finally:
         for one, name in ours:
             one.__module__ = name
+        if before is None:
+            del sys.modules[MODULE_NAME]
+        else:
+            sys.modules[MODULE_NAME] = before
 
 
 def load_trained(path: Path) -> Checkpoint:

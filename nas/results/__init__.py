@@ -7,8 +7,9 @@ from nas.util.lazy import lazy
 if TYPE_CHECKING:
     from nas.results.dashboard import is_loopback, server
     from nas.results.designs import Design, Measured, find_design, find_untrained
-    from nas.results.folder import find_run, latest_run, list_runs
+    from nas.results.folder import MEASURED_ONNX, find_run, is_run, latest_run, list_runs, run_of
     from nas.results.gain_sentences import gain_sentence, next_commands
+    from nas.results.handover import hand_over
     from nas.results.markdown import table
     from nas.results.trial_notes import annotate
     from nas.results.writable import check_name, check_results
@@ -28,14 +29,18 @@ __getattr__ = lazy(
             "find_untrained",
         ),
         "folder": (
+            "MEASURED_ONNX",
             "find_run",
+            "is_run",
             "latest_run",
             "list_runs",
+            "run_of",
         ),
         "gain_sentences": (
             "gain_sentence",
             "next_commands",
         ),
+        "handover": ("hand_over",),
         "markdown": ("table",),
         "trial_notes": ("annotate",),
         "writable": (

@@ -5,7 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import ModelError, UsageError
-from nas.results.folder import RESULTS, design_of, find_run, is_run, list_runs, provenance, table
+from nas.results.folder import (
+    RESULTS,
+    checkpoint_of,
+    design_of,
+    find_run,
+    is_run,
+    list_runs,
+    provenance,
+    run_of,
+    table,
+)
 from nas.space import spaces_folder
 from nas.util.image_size import yaml_imgsz as _imgsz
 from nas.util.suggest import did_you_mean
@@ -34,12 +44,14 @@ class Design:
         label: `trial-7`, a baseline's name, or the file's stem.
         imgsz: Input size that the YAML names; None where it names none.
         run: Its results folder, None for a file elsewhere.
+        weights: The checkpoint in which its search left it trained, where the run was named and not a file of it.
     """
 
     path: Path
     label: str
     imgsz: int | None
     run: Path | None
+    weights: Path | None = None
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -77,13 +89,13 @@ def find_design(target: str, trial: int | None = None, out: Path = RESULTS) -> D
     if path.suffix not in (".yaml", ".yml", ".pt"):
         run = find_run(target, out)
         path = design_of(run, trial)
-        best = str(provenance(run).get("best") or "best")
-        return Design(path, best if trial is None else path.stem, _imgsz(path), run)
+        label = str(provenance(run).get("best") or "best") if trial is None else path.stem
+        return Design(path, label, _imgsz(path), run, checkpoint_of(run, label))
     if trial is not None:
         raise UsageError(f"--trial {trial} needs a run's name or results folder, got the file {target}")
     if not path.is_file():
         raise ModelError(f"there is no model file {target}; give a file that exists, or a run's name")
-    home = next((folder for folder in path.absolute().parents[:2] if is_run(folder)), None)
+    home = run_of(path)
     label = path.stem
     if home is not None and label == "best":
         label = str(provenance(home).get("best") or label)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nas.blocks import MODULE_NAME
 from nas.errors import ModelError, StudyError
 from nas.study import STUDY_FILE
 from nas.util.suggest import did_you_mean
@@ -17,7 +18,12 @@ from nas.util.suggest import did_you_mean
 RESULTS = Path("results")
 RUN_FILE = "run.json"
 BEST_FILE = "best.yaml"
-_MODEL_FOLDERS = ("models", "front")
+CHECKPOINT_FILE = "best.pt"
+MEASURED_ONNX = "best.onnx"
+HANDED_OVER = (CHECKPOINT_FILE, f"{MODULE_NAME}.py", MEASURED_ONNX, "best.ncnn", "best.torch.pt")
+"""What is there of a trained best design: its checkpoint, the blocks, and the measured file of one of the runtimes."""
+FRONT = "front"
+_MODEL_FOLDERS = ("models", FRONT)
 
 
 def is_run(folder: Path) -> bool:
@@ -101,6 +107,23 @@ def design_of(run: Path, trial: int | None = None) -> Path:
         if (path := run / folder / f"trial-{trial}.yaml").is_file():
             return path
     raise ModelError(f"{run} has no model of trial {trial} ({_trials_text(run)})")
+
+
+def checkpoint_of(run: Path, label: str) -> Path | None:
+    """The checkpoint in which a search left a design trained; None where it left none.
+
+    Args:
+        run: Results folder.
+        label: `trial-7`, or a baseline's name.
+    """
+    best = provenance(run).get("best") == label
+    path = run / CHECKPOINT_FILE if best else run / FRONT / f"{label}.pt"
+    return path if path.is_file() else None
+
+
+def run_of(file: Path) -> Path | None:
+    """The results folder in which a file lies, or in a folder of it; None for a file elsewhere."""
+    return next((folder for folder in file.absolute().parents[:2] if is_run(folder)), None)
 
 
 def _trials_text(run: Path) -> str:

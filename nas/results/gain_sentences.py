@@ -97,6 +97,5 @@ def next_commands(outcome: Outcome) -> list[str]:
     name = shell_word(
         folder.name if named else os.path.join(".", folder) if str(folder).startswith("-") else str(folder)
     )
-    begins = "" if outcome.source is None else f" --from {shell_word(outcome.source.source)}"
-    with_the_best = [f"ghostnas train {name}{begins} epochs=100", f"ghostnas export {name} --to bundle"]
+    with_the_best = [f"ghostnas train {name} epochs=100", f"ghostnas export {name} --to bundle"]
     return [*(with_the_best if outcome.best else []), f"ghostnas dashboard {name}"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE
+from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE, prepared_name
 from nas.results import finalists_table
 from nas.results.gain_sentences import gain_sentence, next_commands, val_is
 from nas.results.proxy_quality import quality_sentences
@@ -62,7 +62,7 @@ def report(outcome: Outcome) -> str:
         f"{_processes(s)}; `meets` means that the upper end of the 95% interval is at or under the target and that "
         "every other limit holds; `?` stands "
         "where the device was too disturbed for fresh processes, and the latency is the search's screening."
-        f"{longer}",
+        f"{longer}{_trained_files(outcome)}",
         *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
         "",
@@ -88,6 +88,7 @@ def report(outcome: Outcome) -> str:
         "",
         *(f"    {line}" for line in next_commands(outcome)),
         "",
+        *(["`ghostnas train` goes on from `best.pt`; with `--from-scratch` it does not.", ""] if outcome.best else []),
     ]
     return "\n".join(lines)
 
@@ -102,6 +103,17 @@ def table(outcome: Outcome) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 def _table(outcome: Outcome) -> list[str]:
     header, found = table(outcome)
     return ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *found)]
+
+
+def _trained_files(outcome: Outcome) -> str:
+    """What is there of the best design besides its YAML."""
+    if outcome.best is None:
+        return ""
+    measured = prepared_name("best", outcome.settings.latency)
+    return (
+        f" `best.pt` is the trained best design, a checkpoint of Ultralytics; `{measured}` is the file whose latency "
+        "and `val` stand in the table."
+    )
 
 
 def _precision_notes(outcome: Outcome) -> list[str]:

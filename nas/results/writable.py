@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 from nas.errors import StorageError, UsageError
+from nas.results.folder import BEST_FILE, FRONT, HANDED_OVER
 from nas.results.plot import check_drawing
 from nas.study import check_path
 
 TABLES = ("trials.csv", "front.csv", "baselines.csv", "promoted.csv", "rungs.csv")
-FILES = (*TABLES, "front.png", "rungs.png", "run.json", "report.md", "best.yaml")
-FOLDERS = ("front", "models")
+FILES = (*TABLES, "front.png", "rungs.png", "run.json", "report.md", BEST_FILE, *HANDED_OVER)
+FOLDERS = (FRONT, "models")
 
 
 def check_name(name: str) -> None:

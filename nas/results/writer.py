@@ -1,10 +1,11 @@
-"""What a search leaves in its results folder: tables, picture, report, provenance and the YAMLs."""
+"""What a search leaves in its results folder to be read: tables, picture, report, provenance and the YAMLs."""
 
 import json
 import shutil
 from typing import Any
 
 from nas.architecture import to_yaml
+from nas.results.folder import BEST_FILE, FRONT, HANDED_OVER
 from nas.results.markdown import counting_rule, report
 from nas.results.plot import draw_front
 from nas.results.plot_rungs import draw_rungs
@@ -26,20 +27,22 @@ from nas.util.provenance import command
 
 
 def write(outcome: Outcome) -> None:
-    """Write every file of the results folder except the study itself.
+    """Write the results folder, except the study itself and what is handed over trained (`hand_over`).
 
-    `best.yaml` is absent when nothing meets the target.
+    `best.yaml` is absent when nothing meets the target. What was handed over of an earlier outcome is removed.
     """
     folder, settings = outcome.folder, outcome.settings
-    chosen = folder / "front"
+    for name in HANDED_OVER:
+        (folder / name).unlink(missing_ok=True)
+    chosen = folder / FRONT
     shutil.rmtree(chosen, ignore_errors=True)
     chosen.mkdir()
     for finalist in outcome.finalists:
         (chosen / f"{finalist.record.label}.yaml").write_text(_yaml(outcome, finalist), encoding="utf-8")
     best = outcome.best
-    (folder / "best.yaml").unlink(missing_ok=True)
+    (folder / BEST_FILE).unlink(missing_ok=True)
     if best is not None:
-        (folder / "best.yaml").write_text(_yaml(outcome, best), encoding="utf-8")
+        (folder / BEST_FILE).write_text(_yaml(outcome, best), encoding="utf-8")
     every = [*outcome.baseline_records, *outcome.records]
     known = outcome.known
     write_csv(folder / "trials.csv", trial_rows(every, known, outcome.rungs), TRIALS_HEADER)

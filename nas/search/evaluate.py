@@ -13,7 +13,7 @@ from nas.latency import LatencyDevice, LatencySettings, SizedModel, prepare, ret
 from nas.latency.predictor import remember_features
 from nas.proxy import ProxySettings, Score, Trained, at_best_rate
 from nas.search.pending_trial import Promotion
-from nas.study import RungScore, weights_name, write_text, write_weights
+from nas.study import RungScore, weights_file, weights_name, write_text, write_weights
 from nas.util.machine_lock import MachineLock
 from nas.util.worker_messages import post
 
@@ -124,9 +124,8 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
         return screened
     started = time.monotonic()
     trained = _train(architecture, task, label, baseline=always_train)
-    models = task.folder / "models"
-    write_text(models / f"{label}.yaml", to_yaml(architecture, task.classes))
-    write_weights(models / f"{weights_name(label)}.pt", trained.model)
+    write_text(task.folder / "models" / f"{label}.yaml", to_yaml(architecture, task.classes))
+    write_weights(weights_file(task.folder, weights_name(label)), trained.model)
     seconds = {**screened.seconds, "proxy": time.monotonic() - started}
     return replace(screened, status="trained", score=trained.result.score, seconds=seconds, inherited=trained.inherited)
 
@@ -198,7 +197,7 @@ def train_promoted(
     started = time.monotonic()
     longer = replace(task, proxy=task.proxy.longer(promotion.steps))
     trained = _train(architecture, longer, label, baseline=baseline, taught=True, lr=promotion.lr)
-    write_weights(task.folder / "models" / f"{weights_name(label, promotion.steps)}.pt", trained.model)
+    write_weights(weights_file(task.folder, weights_name(label, promotion.steps)), trained.model)
     return RungScore(trained.result.score, promotion.steps, time.monotonic() - started, trained.lr)
 
 

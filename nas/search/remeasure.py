@@ -7,13 +7,10 @@ unconfirmed.
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
-from nas.architecture import Architecture, to_yaml
 from nas.data import QUANTISED_WITH, sample_pictures
-from nas.errors import StudyError, Unmeasurable
+from nas.errors import Unmeasurable
 from nas.latency import (
     DISTURBED_PAUSES_S,
     Comparison,
@@ -28,7 +25,8 @@ from nas.latency import (
 )
 from nas.proxy import Score
 from nas.search.evaluate import Task, calibration_pictures, data_of
-from nas.study import TrainedRecord
+from nas.study import TrainedRecord, measured_file, trained_model, weights_file
+from nas.util.atomic_files import write_whole
 from nas.util.machine_lock import MachineLock
 
 if TYPE_CHECKING:
@@ -58,6 +56,8 @@ def remeasure(
 ) -> list[FinalMeasurement]:
     """Export, measure and score trained designs; a design's latency and its accuracy are those of one file.
 
+    The file stays in `models/`, under the name of its weights.
+
     Args:
         records: The designs; `TOGETHER` at a time are as many as have been tried.
         task: How the search evaluates.
@@ -70,8 +70,11 @@ def remeasure(
 
     Raises:
         LatencyError: A file could not be measured, for another reason than a disturbed device.
+        StorageError: It cannot be written.
     """
     exported = [exported_model(record, task, weights(record)) for record in records]
+    for record, (_, file) in zip(records, exported, strict=True):
+        keep_file(file, task, weights(record))
     latencies = fresh_latencies(records, [file for _, file in exported], task, on_wait, patient=patient)
     return [
         scored(model, file, found or record.evaluation.latency, task)
@@ -139,9 +142,14 @@ def fresh_latencies(
 
 def exported_model(record: TrainedRecord, task: Task, weights: str) -> "tuple[nn.Module, SizedModel]":
     architecture = record.evaluation.architecture
-    model = _trained(architecture, task.folder / "models" / f"{weights}.pt", task)
+    model = trained_model(architecture, task.classes, weights_file(task.folder, weights))
     pictures = calibration_pictures(task, architecture.imgsz, QUANTISED_WITH)
     return model, SizedModel(prepare(model, architecture.imgsz, task.latency, pictures), architecture.imgsz)
+
+
+def keep_file(file: SizedModel, task: Task, weights: str) -> None:
+    """Write the very file that is measured beside its weights."""
+    write_whole(measured_file(weights_file(task.folder, weights), task.latency), file.model.data)
 
 
 def _together(files: Sequence[SizedModel], task: Task, on_wait: Callable[[str], None]) -> "Sequence[Latency | None]":
@@ -215,22 +223,6 @@ def file_difference(
 
     with opened_for_pictures(file, latency) as predict:
         return difference(predict, expected, pictures)
-
-
-def _trained(architecture: Architecture, weights: Path, task: Task) -> "nn.Module":
-    import torch
-
-    from nas.model import build
-
-    model: nn.Module = build(to_yaml(architecture, task.classes))
-    try:
-        model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
-        raise StudyError(
-            f"the trained weights {weights} cannot be read ({error}), and latency and val are of them; put the file "
-            "back, or search again under another --name"
-        ) from error
-    return model
 
 
 def score_file(file: SizedModel, split: "Split", latency: LatencySettings) -> Score:

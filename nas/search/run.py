@@ -14,13 +14,14 @@ from nas.errors import (
 from nas.inherit import SourceChoice, Tuned
 from nas.latency import Calibration, Latency, LatencyDevice, retry_while_disturbed
 from nas.proxy import BASELINE_RATES
-from nas.results import write
-from nas.search.conclude import conclude, weights_of
+from nas.results import hand_over, write
+from nas.search.conclude import weights_of
 from nas.search.eta import done_in, fitting, seconds_left, timed
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.feasibility import Feasibility, check
 from nas.search.latency_filter import latency_predictor
+from nas.search.measured_file import conclude_with_file
 from nas.search.plan import Plan, planned
 from nas.search.preflight import where_begun
 from nas.search.progress import Reporter
@@ -79,7 +80,7 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         if done < request.budget:
             request = _planned(request, task, found, study, reporter)
         ended = _carry_out(study, plan, request, task, found, reporter, evaluator)
-    finalists = conclude(study, task, reporter.finalists, reporter.waiting)
+    finalists = conclude_with_file(study, task, reporter.finalists, reporter.waiting)
     return Outcome(
         folder=plan.folder,
         settings=plan.settings,
@@ -97,6 +98,8 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         data_sizes={part.name: len(part) for part in (data.train, data.select, data.val)},
         protocol=request.proxy.to_dict(),
         data_yaml=task.data,
+        data_file=str(data.source.absolute()),
+        class_names=data.names,
         findings=data.findings,
         promoted=finalists.promoted,
         source=tuned,
@@ -108,6 +111,7 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
 def _write(outcome: Outcome) -> None:
     try:
         write(outcome)
+        hand_over(outcome)
     except OSError as error:
         raise StorageError(
             f"cannot write in {outcome.folder}: {error.strerror or error}; the study is whole: make room, and the same "

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from nas.study.settings import AUTO, DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
     from nas.study.store import SEARCH, Annotate, StoredStudy, read_kept, read_records
     from nas.study.study_file import STUDY_FILE, check_path, in_use, open_storage
-    from nas.study.weights import write_text, write_weights
+    from nas.study.weights import (
+        finalist_weights,
+        measured_file,
+        trained_model,
+        weights_file,
+        write_text,
+        write_weights,
+    )
 
 __getattr__ = lazy(
     __name__,
@@ -85,6 +92,10 @@ __getattr__ = lazy(
             "open_storage",
         ),
         "weights": (
+            "finalist_weights",
+            "measured_file",
+            "trained_model",
+            "weights_file",
             "write_text",
             "write_weights",
         ),

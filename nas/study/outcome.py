@@ -36,6 +36,8 @@ class Outcome:
         data_sizes: Pictures in train, select and val.
         protocol: How proxies train.
         data_yaml: Absolute path of the data YAML, None for the embedded set.
+        data_file: The same, the embedded set's included.
+        class_names: Names of the classes, in their order.
         findings: What is to be said of the data.
         promoted: The finalists that are candidates of the last rung and not on the front.
         source: What the candidates inherit from, None from scratch.
@@ -59,6 +61,8 @@ class Outcome:
     data_sizes: dict[str, int]
     protocol: dict[str, Any]
     data_yaml: str | None
+    data_file: str
+    class_names: tuple[str, ...]
     findings: Findings
     promoted: Sequence[Finalist] = ()
     source: Tuned | None = None

@@ -86,19 +86,26 @@ def parse_arguments(words: Sequence[str]) -> dict[str, Any]:
     return arguments
 
 
-def complete(design: Design, arguments: Mapping[str, Any], source: SourceChoice | None = None) -> Training:
+def complete(
+    design: Design, arguments: Mapping[str, Any], source: SourceChoice | None = None, *, fresh: bool = False
+) -> Training:
     """A training with defaults filled in: the design's input size, its run's data, a folder for the results.
+
+    It goes on from the weights that the design's search left, where nothing else is said of its beginning.
 
     Args:
         design: What to train.
         arguments: What the user asked for, which always wins.
         source: A checkpoint, or a YOLO11 with fresh weights, whose channels the design begins with.
+        fresh: Whether it begins with fresh weights.
 
     Raises:
         UsageError: There is no data, neither given nor known from a run; other weights were asked for as well; or
             there is no unfinished training to resume.
         ModelError: The source is no checkpoint of a detector, or another checkpoint that was named is not there.
     """
+    if fresh:
+        _check_fresh(design, arguments, source)
     if source is not None:
         _check_source(design, arguments, source)
     for key in _OTHER_CHECKPOINTS:
@@ -120,7 +127,18 @@ def complete(design: Design, arguments: Mapping[str, Any], source: SourceChoice 
     losses = losses_of(design, asked)
     known = {**defaults, **asked}
     start = None if source is None else start_of(source, design, known, losses)
-    return Training(design.path, *_data(design, arguments), known, losses, project, start)
+    own = design.weights if start is None and not fresh and arguments.get("pretrained", True) is True else None
+    return Training(own or design.path, *_data(design, arguments), known, losses, project, start)
+
+
+def _check_fresh(design: Design, arguments: Mapping[str, Any], source: SourceChoice | None) -> None:
+    """Raises UsageError where something else is said of a training's beginning, too."""
+    others = [f"{word}=" for word in ("pretrained", "resume") if arguments.get(word)]
+    if source is not None or others:
+        named = "--from" if source is not None else others[0]
+        raise UsageError(f"--from-scratch and {named} both say what a training begins with; give one of them")
+    if design.path.suffix == ".pt":
+        raise UsageError(f"{design.path} has weights of its own; --from-scratch is for a design, a model YAML or a run")
 
 
 def _check_source(design: Design, arguments: Mapping[str, Any], source: SourceChoice) -> None:

@@ -14,9 +14,9 @@ import torch
 from nas.architecture.ultralytics_yaml import to_yaml
 from nas.errors import ModelError
 from nas.export.bundle import readme, write_bundle
-from nas.export.standalone import standalone_module, used_blocks
 from nas.model.builder import build
 from nas.model.checkpoints import load_trained
+from nas.model.standalone import standalone_module, used_blocks
 from nas.results.designs import find_design
 from tests.trained_run import GHOST, STOCK, Run, environment
 

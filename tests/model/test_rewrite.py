@@ -13,7 +13,6 @@ from ultralytics.nn.tasks import DetectionModel
 
 from nas.architecture.ultralytics_yaml import to_yaml
 from nas.blocks.bottleneck import GhostBottleneckV2
-from nas.export.standalone import standalone_module
 from nas.latency.outputs import relative_difference
 from nas.model import rewrite
 from nas.model.builder import build, fused, load_model
@@ -23,6 +22,7 @@ from nas.model.rewrite.cross_stage import CrossStage
 from nas.model.rewrite.dfl import ExpectedDistance
 from nas.model.rewrite.ghost import HalvedBottleneck
 from nas.model.rewrite.split_convs import JoinedConv
+from nas.model.standalone import standalone_module
 from nas.space.literals import shipped_literals
 from nas.space.reference_designs import yolo11
 from tests.blocks.reference import randomise_batch_norm

@@ -252,6 +252,8 @@ def outcome(study: StoredStudy, task: Task, settings: SearchSettings) -> Outcome
         data_sizes={},
         protocol={},
         data_yaml=None,
+        data_file="data.yaml",
+        class_names=tuple("abcdef"),
         findings=Findings(),
     )
 

@@ -142,6 +142,8 @@ def outcome(study: StoredStudy, settings: SearchSettings) -> MakeOutcome:
             data_sizes={"train": 8, "select": 2, "val": 2},
             protocol={},
             data_yaml=None,
+            data_file="data.yaml",
+            class_names=tuple("abcdef"),
             findings=Findings(),
             promoted=promoted,
         )

@@ -105,6 +105,7 @@ def test_a_finalists_latency_and_accuracy_are_of_one_file(
     (final,) = remeasure.remeasure([record], task)
     assert differed == [file.digest] and final.difference == 0.25
     assert [one.model.digest for one in timed] == [file.digest] == [final.file]
+    assert (task.folder / "models" / "yolo11-scaled.onnx").read_bytes() == file.data  # it stays
     # The file knows the truth, the torch model beside it nothing: the score is the file's.
     assert final.val.map50_95 > 0.9
     if precision == "float32":

@@ -8,12 +8,14 @@ import pytest
 from nas.cli.search_progress import ConsoleReporter
 from nas.errors import UsageError
 from nas.latency import LatencySettings
+from nas.model.checkpoints import load_trained
 from nas.proxy import ProxySettings
 from nas.search.effort import Rung
 from nas.search.request import Request
 from nas.search.run import run_search
 from nas.space.space import load_space
 from nas.study.limits import Limits
+from nas.util.provenance import file_digest
 
 
 def request(out: Path, *rungs: Rung) -> Request:
@@ -60,6 +62,11 @@ def test_a_search_ends_with_its_rung(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert "where their proxies began, for 4 steps" in report
         assert "at the last rung (" in report or "mAP50-95 on the selection part after 4 steps at rate" in report
         assert "The rungs are not finished" not in report
+        best = outcome.best
+        assert best is not None and load_trained(folder / "best.pt").imgsz == 64
+        assert file_digest(folder / "best.onnx") == best.final.file
+        others = {label for label in promoted if label != best.record.label}
+        assert {path.stem for path in (folder / "front").glob("*.pt")} == others
         scores = json.loads((folder / "run.json").read_text())["rungs"][0]["scores"]
         assert set(scores) == set(promoted) and all(one["steps"] == 4 for one in scores.values())
 

@@ -24,7 +24,7 @@ def study(tmp_path: Path, settings: SearchSettings, sizes: dict[str, int]) -> St
 
 def asked(study: StoredStudy, monkeypatch: pytest.MonkeyPatch, gives: Tuned, budget: int = 5) -> Tuned:
     space = SimpleNamespace(choices={"imgsz": (96, 160)})
-    request = SimpleNamespace(proxy=ProxySettings(), source_steps=600, budget=budget)
+    request = SimpleNamespace(proxy=ProxySettings(), source_steps=600, budget=budget, rungs=())
     plan: Any = SimpleNamespace(request=request, space=space, data=SimpleNamespace())
     reporter: Any = SimpleNamespace(tuning=None, tuned=lambda source: None)
     monkeypatch.setattr("nas.inherit.tune", lambda *_: gives)
@@ -44,9 +44,9 @@ def test_the_same_source_again_and_no_other(study: StoredStudy, monkeypatch: pyt
 def test_where_nothing_is_left_to_train_it_is_not_needed(study: StoredStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     asked(study, monkeypatch, FIRST)
     other = replace(FIRST, digest="4567")
-    monkeypatch.setattr(run, "standing", lambda study: SimpleNamespace(finished=True))
+    monkeypatch.setattr(run, "standing", lambda *_: [SimpleNamespace(finished=True)])
     assert asked(study, monkeypatch, other, budget=0) == FIRST
-    monkeypatch.setattr(run, "standing", lambda study: SimpleNamespace(finished=False))
+    monkeypatch.setattr(run, "standing", lambda *_: [SimpleNamespace(finished=False)])
     with pytest.raises(StudyError, match="came out otherwise"):
         asked(study, monkeypatch, other, budget=0)
     study.close()

@@ -31,6 +31,12 @@ TAKES: Mapping[str, Kind] = {
 """The kind of file that each runtime reads."""
 
 
+def prepared_name(stem: str, settings: LatencySettings) -> str:
+    """What a prepared file is called beside a checkpoint `STEM.pt`: `STEM.onnx`, `STEM.ncnn` or `STEM.torch.pt`."""
+    kind = TAKES[settings.runtime]
+    return f"{stem}.torch.pt" if kind == "pt" else f"{stem}.{kind}"
+
+
 Pictures = NDArray[np.float32]
 """(N, 3, imgsz, imgsz), RGB in [0, 1]."""
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from nas.architecture import Architecture
 from nas.latency.predictor import Prediction
 from nas.search.latency_filter import PredictLatency, no_prediction
-from nas.search.sampler import FRONT_EVERY, RANDOM_EVERY, Observation, Proposal, Sampler, propose
+from nas.search.sampler import FRONT_EVERY, NEAR, RANDOM_EVERY, Observation, Proposal, Sampler, propose
 from nas.space import SearchSpace
 from nas.study import Record, RungScores
 
-PASSED_OVER = 5
+PASSED_OVER = 12
 """Random proposals in a row that a prediction may pass over before the next is measured whatever is predicted; of the
 sampler's, which take longer than a measurement, one."""
-NEAR = 0.6
-"""Random proposals beside a sampler's are drawn above this share of the target: there the most accurate designs are."""
 
 # Apart from every trial number, so that attempts of one trial and first attempts of others draw different designs; a
 # multiple of the sampler's cycles, so that all attempts of one trial look for the same.

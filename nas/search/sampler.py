@@ -34,6 +34,8 @@ FRONT_EVERY = 4
 """Of so many proposals one looks for the whole front, the sampler's others for the best design below the target."""
 RANDOM_EVERY = 4
 """Of so many proposals one is drawn at random: from noisy scores a sampler learns late that others are better."""
+NEAR = 0.85
+"""The best design below a target is looked for between this share of it and the target: accuracy grows with latency."""
 CANDIDATES = 200
 """Designs of which the most promising is proposed."""
 MUTATED = 0.3
@@ -208,7 +210,8 @@ def _best_by_expected_improvement(
     fresh = [point for key, point in drawn.items() if key not in taken] or list(drawn.values())
     seen = [MeasuredDesign(space.decode(one.indices), one.latency_ms, one.scores, one.meets) for one in history]
     with threadpool_limits(1):  # small matrices, beside trainings
-        found = constrained_expected_improvement(seen, [space.decode(point) for point in fresh], target_ms)
+        asked = [space.decode(point) for point in fresh]
+        found = constrained_expected_improvement(seen, asked, target_ms, NEAR * target_ms)
     return fresh[int(found.argmax())]
 
 

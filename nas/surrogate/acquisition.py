@@ -37,21 +37,22 @@ class MeasuredDesign:
 
 
 def constrained_expected_improvement(
-    seen: Sequence[MeasuredDesign], designs: Sequence[Architecture], target_ms: float
+    seen: Sequence[MeasuredDesign], designs: Sequence[Architecture], target_ms: float, least_ms: float = 0.0
 ) -> Values:
     """The logarithm of the acquisition value of each design.
 
     The value is the expected gain in accuracy over the best design that meets the target, in mAP, times the probability
-    of meeting the target. As a logarithm it stays apart for designs that are all unlikely to gain (Ament et al. 2023,
-    https://arxiv.org/abs/2310.20708).
+    of a latency between two limits. As a logarithm it stays apart for designs that are all unlikely to gain (Ament et
+    al. 2023, https://arxiv.org/abs/2310.20708).
 
     Args:
         seen: Evaluated designs, at least two of them trained.
         designs: What may be evaluated next.
         target_ms: The latency limit.
+        least_ms: The least latency that is of interest; 0 for any.
 
     Returns:
-        (designs,) values; only logarithms of the probability of meeting the target where no trained design meets it.
+        (designs,) values; only logarithms of the probability of such a latency where none that is trained meets it.
     """
     from scipy.stats import norm
 
@@ -60,6 +61,9 @@ def constrained_expected_improvement(
     latencies = Scores(rows[:known], np.log([one.latency_ms for one in seen]), np.zeros(known, dtype=np.int64))
     latency, deviation = _predicted(latencies, rows[known:])
     likely = norm.logcdf((np.log(target_ms) - latency) / deviation)
+    if least_ms > 0:
+        below = norm.logcdf((np.log(least_ms) - latency) / deviation)
+        likely = likely + np.log(-np.expm1(np.minimum(below - likely, -1e-9)))
     trained = [at for at, one in enumerate(seen) if one.scores]
     meeting = [place for place, at in enumerate(trained) if seen[at].meets]
     if not meeting:

@@ -28,10 +28,13 @@ _NOISES = (0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85)
 _PARTS = ((0.3, 0.2, 0.5), (0.1, 0.4, 0.5), (0.12, 0.08, 0.8))
 _LENGTHS = (0.7, 1.5, 3.0)
 _SELF = 1e-3  # a length that reaches no other design
-_CORRELATIONS = (0.75, 0.95)
-"""Between the scores of neighbouring rungs, without their luck (docs/development/proxy-figures.md)."""
-_QUIETER = 0.4
-"""Luck's variance above the lowest rung, as a share of that of the lowest (docs/development/proxy-figures.md)."""
+# Over several rungs: fewer noises and lengths, which matter less than how rungs are related. What was measured of
+# ghostbench's trainings lies within these (docs/development/proxy-figures.md).
+_FEWER_NOISES = (0.1, 0.35, 0.6)
+_FEWER_LENGTHS = (1.5,)
+_CORRELATIONS = (0.75, 0.95)  # between neighbouring rungs, without luck
+_SPREADS = (0.5, 1.0, 2.0)  # of designs above the lowest rung, in that of the lowest
+_QUIETER = 0.4  # luck's share of the variance above the lowest rung, in that of the lowest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,17 +117,20 @@ def _processes(points: Values, values: Values) -> "Iterator[GaussianProcessRegre
 
     from nas.surrogate.rung_kernel import AcrossRungs
 
-    rungs = points[:, -1] - points[:, -1].min()
+    above = points[:, -1] > points[:, -1].min()
+    grid = (
+        (_FEWER_NOISES, _FEWER_LENGTHS, _CORRELATIONS, _SPREADS) if above.any() else (_NOISES, _LENGTHS, (1.0,), (1.0,))
+    )
     norm = float((points[:, :-1] ** 2).sum(axis=1).mean())
-    correlations = _CORRELATIONS if rungs.any() else (1.0,)
-    for noise, (linear, smooth, own), length, correlation in product(_NOISES, _PARTS, _LENGTHS, correlations):
+    for (linear, smooth, own), noise, length, correlation, spread in product(_PARTS, *grid):
         kernel = (
             ConstantKernel((1 - noise) * linear / norm, "fixed") * DotProduct(0.0, "fixed")
             + ConstantKernel((1 - noise) * smooth, "fixed") * Matern(length * norm**0.5, "fixed", nu=2.5)
             + ConstantKernel((1 - noise) * own, "fixed") * RBF(_SELF, "fixed")
         )
-        luck = noise * np.where(rungs > 0, _QUIETER, 1.0)
-        yield GaussianProcessRegressor(AcrossRungs(kernel, correlation), alpha=luck, optimizer=None).fit(points, values)
+        luck = noise * np.where(above, _QUIETER * spread**2, 1.0)
+        across = AcrossRungs(kernel, correlation, spread)
+        yield GaussianProcessRegressor(across, alpha=luck, optimizer=None).fit(points, values)
 
 
 def _weights(fitted: "list[GaussianProcessRegressor]") -> Values:

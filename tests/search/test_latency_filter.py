@@ -113,7 +113,7 @@ def test_beside_a_sampler_random_draws_are_near_the_target(
 
     def fast_at_first(records: object, design: Architecture) -> Prediction:
         asked.append(design.key)
-        return prediction(settings.limits.target_ms * NEAR * (0.8 if len(asked) == 1 else 1.2))
+        return prediction(settings.limits.target_ms * NEAR * (0.8 if len(asked) == 1 else 1.1))
 
     study = StoredStudy(tmp_path, settings, sizes)
     assignment = TrialScheduler(

@@ -79,3 +79,14 @@ def test_the_logarithm_of_the_gain_is_right_and_does_not_underflow() -> None:
     assert np.exp(log_gain(near)) == pytest.approx(near * norm.cdf(near) + norm.pdf(near), rel=1e-9)
     far = log_gain(np.linspace(-1000, -1, 200))
     assert np.isfinite(far).all() and (np.diff(far) > 0).all()
+
+
+def test_latencies_below_the_least_are_of_no_interest(space: SearchSpace) -> None:
+    known, designs = seen(drawn(space, 40, 3), luck=0.01), drawn(space, 150, 4)
+    anywhere = constrained_expected_improvement(known, designs, TARGET_MS)
+    near = constrained_expected_improvement(known, designs, TARGET_MS, 0.85 * TARGET_MS)
+    assert (near <= anywhere + 1e-9).all()
+    lost = anywhere - near
+    fast = np.array([latency_ms(one) < 0.6 * TARGET_MS for one in designs])
+    inside = np.array([0.87 * TARGET_MS < latency_ms(one) < 0.98 * TARGET_MS for one in designs])
+    assert np.median(lost[fast]) > np.median(lost[inside]) + 1

@@ -1,14 +1,15 @@
 """Policies for picking one design of a band, replayed on the scores of ghostbench: nothing is trained.
 
     python -m benchmarks.search.race
-    python -m benchmarks.search.race --proxy "45 of 90 steps" --posterior --replicates 100
+    python -m benchmarks.search.race --posterior
 
 A policy trains all designs of a pool for 45 steps, the best of them longer or again, and picks one. Its gain is how far
 the truth of the pick lies above the mean of the pool, in points of mAP (0.01), in the mean over every seed of a proxy
 and of a training; the truth of a design is its mean on val over the training seeds that the policy did not look at.
 Costs are steps in units of one proxy each, with trainings that go on where they were and, in brackets, that begin anew.
 Intervals are 95% bootstraps over the designs; those of the two tables of one band are drawn together. A pool that is
-drawn so holds about 10 different designs of 16, of which the best is worse: intervals lie low.
+drawn so holds about 10 different designs of 16, of which the best is worse: intervals lie low. The process over rungs
+takes copies in such a pool for repeated scores, so it has no intervals.
 """
 
 import argparse
@@ -34,17 +35,6 @@ def ordered(pool: Table, scores_by_rung: Scores) -> list[int]:
         for label, seeds in by_label.items()
     }
     return sorted(found, key=lambda label: found[label], reverse=True)
-
-
-def smoothed(pool: Table, scores_by_rung: Scores) -> list[int]:
-    """As `ordered`, with the posterior means of all proxies together in place of their scores."""
-    each = [(label, score) for label, seeds in scores_by_rung.get(FIRST, {}).items() for score in seeds]
-    found = posterior_of([replace(pool.designs[label], score=score) for label, score in each])
-    if found is None:
-        return ordered(pool, scores_by_rung)
-    means = {label: one.mean for (label, _), one in zip(each, found.estimates, strict=True)}
-    proxies = {label: (means[label],) * len(seeds) for label, seeds in scores_by_rung[FIRST].items()}
-    return ordered(pool, {**scores_by_rung, FIRST: proxies})
 
 
 def probable(pool: Table, scores_by_rung: Scores) -> list[int]:
@@ -88,7 +78,7 @@ class Policy:
     @property
     def by(self) -> str:
         """What orders designs, where it is not their scores."""
-        return ", posterior" if self.order is smoothed else ", all rungs" if self.order is probable else ""
+        return ", all rungs" if self.order is probable else ""
 
     def cost(self, proxies: float, anew: bool) -> float:
         """Steps in units of one proxy for every design; `anew`: a longer training begins at step 0."""
@@ -100,15 +90,11 @@ class Policy:
 
 
 def policies(size: int, posterior: bool) -> list[Policy]:
-    """One proxy each; what searches do today; and others, for a pool of so many designs."""
+    """One proxy each, with more seeds of the best, and with longer trainings of the best; for so many designs."""
     each, again = (FIRST, size), (FIRST, 3)
-    some = [((400, 3),), ((400, 4),), ((400, 6),), ((400, 4), (LAST, 2))]
     if posterior:
-        return [
-            Policy((each,)),
-            *(Policy((each, *more), smoothed) for more in ((), *some, (again,))),
-            *(Policy((each, *more), probable) for more in ((), *some, ((400, 8), (LAST, 2)), (again,))),
-        ]
+        some = ((), ((400, 4),), ((400, 8),), ((400, 4), (LAST, 2)), ((400, 8), (LAST, 2)))
+        return [Policy((each, *more), order) for more in some for order in (ordered, probable)]
     two = [((400, n),) for n in (2, 3, 4, 6, 8)] + [((LAST, n),) for n in (2, 4)]
     three = [((400, n), (LAST, m)) for n, m in ((3, 2), (4, 2), (6, 2), (6, 3), (8, 2), (8, 4))]
     raced = [Policy((each, *more)) for more in ((), (again,), (each,), *two, *three)]
@@ -147,7 +133,8 @@ def print_gains(tables: Sequence[Table], all_: Sequence[Policy], replicates: int
     def gains(pools: Sequence[Table]) -> Values:
         return np.array([[*known(one), *(gain(policy, one) for policy in all_)] for one in pools]).T
 
-    found, again = gains(tables), np.array([gains(rungs.resampled(tables, rng)) for _ in range(replicates)])
+    found = gains(tables)
+    again = np.array([gains(rungs.resampled(tables, rng)) for _ in range(replicates)]).reshape(-1, *found.shape)
     steps = [
         "0",
         "all",
@@ -209,13 +196,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--proxy", default="search", help="the proxy of 45 steps, a name in proxies.csv")
     parser.add_argument(
-        "--posterior", action="store_true", help="only policies that order proxies by their posterior means"
+        "--posterior",
+        action="store_true",
+        help="a few policies that order designs by their scores, and by the process over all rungs; no intervals",
     )
     parser.add_argument("--replicates", type=int, default=500, help="of bootstraps and of pools")
     options = parser.parse_args()
     tables = [rungs.table(data, band, options.proxy) for data, band in rungs.BANDS]
     print(f"## Gains over a random design, points; proxy `{options.proxy}`\n")
-    print_gains(tables, policies(len(tables[0].designs), options.posterior), options.replicates)
+    print_gains(
+        tables, policies(len(tables[0].designs), options.posterior), 0 if options.posterior else options.replicates
+    )
     if options.posterior:
         return
     print("\n## At equal steps, in units of one proxy; gains in the mean of the tables\n")

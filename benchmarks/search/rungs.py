@@ -141,7 +141,9 @@ def resampled(tables: Sequence[Table], rng: np.random.Generator) -> list[Table]:
 
 
 def within(values: Values, form: str = ".1f") -> str:
-    """A 95% interval."""
+    """A 95% interval; nothing of no values."""
+    if not len(values):
+        return ""
     low, high = np.nanquantile(values, (0.025, 0.975))
     return f"({low:{form}} to {high:{form}})"
 

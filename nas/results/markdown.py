@@ -41,9 +41,10 @@ def report(outcome: Outcome) -> str:
         *(f"  - {printable(sentence)}" for sentence in outcome.findings.sentences(s.space.imgsz)),
         f"- target {s.limits.target_ms:g} ms{_limits(s)}",
         f"- latency: {s.latency.conditions}",
-        f"- proxy: {s.proxy.steps} steps of {s.proxy.batch} pictures {s.beginning} on {s.proxy.train_device}, "
+        f"- proxy: {outcome.proxy_steps} steps of {s.proxy.batch} pictures {s.beginning} on {s.proxy.train_device}, "
         f"seed {s.proxy.seed}; losses {s.proxy.class_loss} and {s.proxy.box_loss}"
         f"{'; began with the literals' if s.start.seed_literals else ''}",
+        *(f"  - {why}" for why in outcome.lengthened),
         *([] if outcome.source is None else [f"- source: {s.start.source}, {outcome.source.sentence}"]),
         *([asked_line(s.proxy.rungs)] if s.proxy.rungs else []),
         f"- sampler {s.sampler}, seed {s.proxy.seed}",
@@ -74,9 +75,9 @@ def report(outcome: Outcome) -> str:
         "",
         "## How far to trust the order",
         "",
-        *ranking_sentences(outcome.proxy_scores, s.proxy.steps, outcome.rungs),
+        *ranking_sentences(outcome.proxy_scores, outcome.proxy_steps, outcome.rungs),
         *(["", "![rungs](rungs.png)", ""] if outcome.rungs else []),
-        *quality_sentences(s),
+        *quality_sentences(s, outcome.proxy_steps),
         "",
         "## Where the numbers come from",
         "",

@@ -54,14 +54,15 @@ def measured() -> list[Ranking]:
     return [Ranking(**one) for one in json.loads(MEASURED.read_text(encoding="utf-8"))]
 
 
-def quality_sentences(settings: SearchSettings) -> list[str]:
+def quality_sentences(settings: SearchSettings, steps: int) -> list[str]:
     """Sentences on the ranking quality of a search's proxies, measured or not.
 
     Args:
         settings: The search's.
+        steps: Steps of its proxies.
     """
     known = [one for one in measured() if one.space_digest == settings.space.space_digest]
-    same = [one for one in known if one.steps == settings.proxy.steps]
+    same = [one for one in known if one.steps == steps]
     usual = (
         settings.start.source,
         settings.proxy.teacher,
@@ -71,7 +72,7 @@ def quality_sentences(settings: SearchSettings) -> list[str]:
     )
     if not same or usual != (None, None, "bce", "ciou", 1.0):
         return [
-            f"How well proxies of {settings.proxy.steps} steps {settings.beginning} rank designs of this space was not "
+            f"How well proxies of {steps} steps {settings.beginning} rank designs of this space was not "
             "measured: take the order as a hint, and train several of the front fully."
         ]
     sentences = [_sentence(one) for one in same]

@@ -48,7 +48,7 @@ def _arguments(outcome: Outcome, finalist: Finalist) -> dict[str, Any]:
 
 
 def _steps(outcome: Outcome, finalist: Finalist) -> int:
-    return finalist.steps or outcome.settings.proxy.steps
+    return finalist.steps or outcome.proxy_steps
 
 
 def _learning_rate(outcome: Outcome, finalist: Finalist) -> float | None:

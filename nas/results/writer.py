@@ -52,7 +52,7 @@ def write(outcome: Outcome) -> None:
         write_csv(folder / "promoted.csv", promoted_rows(outcome.finalists, steps[-1]), FRONT_HEADER)
         write_csv(folder / "rungs.csv", rung_rows(outcome.rungs), RUNGS_HEADER)
     if outcome.rungs:
-        draw_rungs(folder / "rungs.png", outcome.proxy_scores, settings.proxy.steps, outcome.rungs, best)
+        draw_rungs(folder / "rungs.png", outcome.proxy_scores, outcome.proxy_steps, outcome.rungs, best)
     how = settings.latency
     what = f"{settings.space.space} on {settings.data.data}"
     title = f"{what}: {how.runtime}, {how.threads} thread(s), {how.device}"

@@ -48,6 +48,7 @@ class PendingTrial:
         architecture: The design.
         baseline: Whether it is a baseline, which is trained also when it misses a limit.
         more: How it is trained once more; None to evaluate it.
+        steps: Steps of its proxy, where they are others than were asked for.
     """
 
     number: int
@@ -55,6 +56,7 @@ class PendingTrial:
     architecture: Architecture
     baseline: bool = False
     more: More | None = None
+    steps: int | None = None
 
 
 class NoTrial(Enum):

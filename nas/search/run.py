@@ -105,6 +105,8 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         source=tuned,
         standing=standing(study, request.rungs),
         rungs=rung_scores(study),
+        first_rung=study.proxy_steps,
+        lengthened=tuple((study.attribute("first_rung") or {}).get("why", ())),
     )
 
 
@@ -142,6 +144,7 @@ def _planned(request: Request, task: Task, found: Feasibility, study: StoredStud
     A search does not end because that cannot be estimated.
     """
     rates, done = max(1, len(task.baseline_lrs)), done_in(study)
+    request = replace(request, proxy=request.proxy.with_steps(study.proxy_steps))
     try:
         costs = timed(task, found)
     except (LatencyError, ProxyError) as error:
@@ -236,6 +239,7 @@ def _carry_out(
         replicates=request.finalist_seeds - 1,
         rungs=request.rungs,
         confirm=confirmed,
+        notice=reporter.waiting,
         on_progress=reporter.progress,
     )
     try:

@@ -12,6 +12,7 @@ from nas.architecture import Architecture
 from nas.errors import DataChanged, DeviceLost, GhostnasError, ProxyError, StorageError
 from nas.proxy import Score
 from nas.search.effort import Rung
+from nas.search.first_rung import FirstRung
 from nas.search.pending_trial import Failure, More, NoTrial, PendingTrial, Promotion, Replicate, Result
 from nas.search.progress import Progress
 from nas.search.promotions import Confirm, Promotions
@@ -41,6 +42,7 @@ class TrialScheduler:
         replicates: int = 0,
         rungs: Sequence[Rung] = (),
         confirm: Confirm = lambda records: {},
+        notice: Callable[[str], None] = lambda text: None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,6 +59,7 @@ class TrialScheduler:
                 where there are rungs.
             rungs: The longer trainings that the best candidates and the best baselines are promoted to.
             confirm: Measures in fresh processes who may be promoted to the last rung.
+            notice: Told when proxies are lengthened, because the baselines' scores rank nothing.
             on_progress: Called after every change.
             clock: Seconds, for tests.
         """
@@ -67,8 +70,9 @@ class TrialScheduler:
         self._on_progress, self._clock = on_progress, clock
         self._begun = clock()
         self._retry = study.orphans()
-        done = {r.label for r in study.baselines() if r.status == "trained"}
-        self._baselines = [(label, a) for label, a in (baselines or {}).items() if label not in done]
+        self._first_rung, self._notice = FirstRung(study, rungs), notice
+        self._known = dict(baselines or {})
+        self._baselines = self._untrained()
         self._trained_before = self._trainings()
         self._failures, self._exhausted = 0, False
         self.ended: End | None = None
@@ -80,8 +84,8 @@ class TrialScheduler:
         running = [r for r in records if r.status == "running"]
         busy = len(running) + sum(r.status == "running" for r in self._study.baselines())
         training = busy + self._promotions.running
-        if self._baselines:
-            return NoTrial.WAIT if busy >= self._parallel else self._baseline()
+        if (baseline := self._next_baseline(busy)) is not None:
+            return baseline
         if (end := self._over(records, trained)) is not None:
             return NoTrial.WAIT if busy else self._further(end)
         if training >= self._parallel:
@@ -222,15 +226,34 @@ class TrialScheduler:
         """Trainings done so far, baselines included."""
         return len(self._study.trained()) + len(self._study.trained_baselines())
 
+    def _next_baseline(self, busy: int) -> PendingTrial | NoTrial | None:
+        """The next baseline, again where proxies are lengthened; None where every one has its score."""
+        if self._baselines:
+            return NoTrial.WAIT if busy >= self._parallel else self._baseline()
+        if self._first_rung.longer is None:
+            return None
+        if busy:
+            return NoTrial.WAIT
+        if (why := self._first_rung.lengthened()) is not None:
+            self._notice(why)
+            self._baselines = self._untrained()
+        return self._baseline() if self._baselines else None
+
     def _baseline(self) -> PendingTrial:
         label, architecture = self._baselines.pop(0)
         number = self._study.start_baseline(label, architecture.canonical().key)
-        return PendingTrial(number, label, architecture, baseline=True)
+        return PendingTrial(number, label, architecture, baseline=True, steps=self._study.proxy_steps)
+
+    def _untrained(self) -> list[tuple[str, Architecture]]:
+        """The baselines that have no score of the proxies' length."""
+        done = self._first_rung.trained()
+        return [(label, design) for label, design in self._known.items() if label not in done]
 
     def _retried(self) -> PendingTrial:
         orphan = self._retry.pop(0)
         number = self._study.start(orphan.indices, orphan.key, orphan.origin, retry_of=orphan.number)
-        return PendingTrial(number, f"trial-{number}", self._proposer.space.decode(orphan.indices))
+        design = self._proposer.space.decode(orphan.indices)
+        return PendingTrial(number, f"trial-{number}", design, steps=self._study.proxy_steps)
 
     def _proposed(self, records: Sequence[Record]) -> PendingTrial | None:
         proposal = self._proposer.propose(records, self._study.baselines(), rung_scores(self._study))
@@ -238,7 +261,7 @@ class TrialScheduler:
             return None
         architecture = self._proposer.space.decode(proposal.indices)
         number = self._study.start(proposal.indices, architecture.key, proposal.origin)
-        return PendingTrial(number, f"trial-{number}", architecture)
+        return PendingTrial(number, f"trial-{number}", architecture, steps=self._study.proxy_steps)
 
 
 def _more(record: TrainedRecord, more: More) -> PendingTrial:

@@ -43,6 +43,8 @@ class Outcome:
         source: What the candidates inherit from, None from scratch.
         standing: Where each rung stands, the shortest first; empty where the search has none.
         rungs: Scores at the rungs, by label and steps.
+        first_rung: Steps of a proxy, where they are more than were asked for.
+        lengthened: Why they are more, once for every time.
     """
 
     folder: Path
@@ -68,6 +70,8 @@ class Outcome:
     source: Tuned | None = None
     standing: Sequence[RungStanding] = ()
     rungs: RungScores = field(default_factory=dict)
+    first_rung: int | None = None
+    lengthened: Sequence[str] = ()
 
     @property
     def candidates(self) -> list[Finalist]:
@@ -88,6 +92,11 @@ class Outcome:
     def known(self) -> Estimates:
         """What all scores say of every design."""
         return estimates([*self.baseline_records, *self.records], self.repeats, self.rungs)
+
+    @property
+    def proxy_steps(self) -> int:
+        """Steps of a proxy."""
+        return self.first_rung or self.settings.proxy.steps
 
     @property
     def proxy_scores(self) -> dict[str, float]:

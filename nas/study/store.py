@@ -43,6 +43,7 @@ Kept = Literal[
     "confirmed",
     "feasibility",
     "finals",
+    "first_rung",
     "promotions",
     "repeats",
     "rung_failures",
@@ -82,7 +83,7 @@ class StoredStudy:
         self.folder = writable_dir(folder)
         self._sizes = dict(sizes)
         self._annotate = annotate
-        self.target_ms, self.proxy_steps = settings.limits.target_ms, settings.proxy.steps
+        self.target_ms, self._asked_steps = settings.limits.target_ms, settings.proxy.steps
         self._lock = lock(folder)
         try:
             check_intact(folder / STUDY_FILE)
@@ -144,6 +145,11 @@ class StoredStudy:
         with self._writing():
             self._studies[SEARCH].set_user_attr(name, value)
         self._attributes[name] = json.loads(json.dumps(value))  # as it is read again
+
+    @property
+    def proxy_steps(self) -> int:
+        """Steps of a proxy: as asked for, or longer where those ranked nothing."""
+        return int((self.attribute("first_rung") or {}).get("steps", self._asked_steps))
 
     def repeats(self) -> dict[str, dict[str, float]]:
         """Scores of other seeds, by label and number of the replicate."""

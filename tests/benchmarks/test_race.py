@@ -80,16 +80,18 @@ def test_an_order_of_ones_own_promotes_and_picks() -> None:
     assert pick(Policy(((45, 4), (400, 2)), last), table(*FOUR), 0, 0) == 3
 
 
-def test_posterior_means_order_the_proxies() -> None:
-    from benchmarks.search.race import ordered, smoothed
+def test_a_process_over_rungs_orders_those_that_went_furthest() -> None:
+    from benchmarks.search.race import ordered, probable
 
     sizes = (96, 128, 160)
     designs = [ScoredDesign(yolo11("n", size, width), 1000, 1.0, 0.0) for size in sizes for width in (0.5, 1.0)] * 2
     pool = type("Pool", (), {"designs": designs})
     scores = {45: {at: (0.1 * (at % 6) + (0.01 if at < 6 else 0.0),) for at in range(12)}}
-    assert smoothed(pool, scores)[0] % 6 == 5 and sorted(smoothed(pool, scores)) == list(range(12))
+    assert probable(pool, scores)[0] % 6 == 5 and sorted(probable(pool, scores)) == list(range(12))
+    longer = {**scores, 400: {at: (0.1 * at,) for at in (1, 2, 5)}}
+    assert probable(pool, longer)[0] == 5 and sorted(probable(pool, longer)) == [1, 2, 5]
     few = {45: {at: scores[45][at] for at in range(3)}}
-    assert smoothed(pool, few) == ordered(pool, few)
+    assert probable(pool, few) == ordered(pool, few)
 
 
 def test_luck_and_worth_are_told_apart() -> None:

@@ -25,10 +25,10 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("known")
 def test_what_was_measured_is_told_with_its_conditions(settings: SearchSettings) -> None:
-    (sentence,) = quality_sentences(changed(settings, data_digest="c"))
+    (sentence,) = quality_sentences(changed(settings, data_digest="c"), settings.proxy.steps)
     for text in ("32 designs of ghostv2-n", "cells", "10 steps", "tau 0.41 (95% 0.30 to 0.52)", "0.55", "allows 0.80"):
         assert text in sentence
-    of_the_same_name = quality_sentences(changed(settings, data="cells", data_digest="d"))
+    of_the_same_name = quality_sentences(changed(settings, data="cells", data_digest="d"), settings.proxy.steps)
     assert of_the_same_name == [sentence, "On the data of this search (cells) it was not measured."]
 
 
@@ -45,7 +45,8 @@ def test_what_was_measured_is_told_with_its_conditions(settings: SearchSettings)
     ],
 )
 def test_what_was_not_measured_is_told_too(settings: SearchSettings, change: dict[str, object]) -> None:
-    (sentence,) = quality_sentences(changed(settings, **change))  # type: ignore[arg-type]
+    asked = changed(settings, **change)  # type: ignore[arg-type]
+    (sentence,) = quality_sentences(asked, asked.proxy.steps)
     assert "was not measured" in sentence and "Kendall" not in sentence
 
 

@@ -1,6 +1,6 @@
 """A pending trial carried out, in whatever process; a failure is a result too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
 from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainPromoted, evaluate, train_again, train_promoted
@@ -47,6 +47,8 @@ class Trainers:
     def _carried_out(self, pending: PendingTrial, task: Task) -> Result:
         match pending.more:
             case None:
+                if pending.steps is not None:
+                    task = replace(task, proxy=task.proxy.with_steps(pending.steps))
                 return self.evaluate(pending.architecture, task, pending.label, pending.baseline)
             case Replicate(number):
                 return self.again(pending.architecture, task, number)

@@ -75,7 +75,8 @@ def trained(
     imgsz = from_key(design.key).imgsz
     for steps in lengths:
         row = dict(begin)
-        asked = settings(steps, seed, sources.file("tuned") if arm.teacher else None)
+        teacher = sources.file("tuned") if arm.teacher else None
+        asked = settings(steps, seed, teacher, fresh=arm.source == "none")
         with clocked(row, "train"):
             result, final = train_proxy(deepcopy(model), data, imgsz, asked, MachineLock())
         score = validate(final, data.val, data, imgsz)

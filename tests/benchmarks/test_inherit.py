@@ -98,11 +98,14 @@ def test_a_lead_is_against_the_better_baseline_over_all_seeds() -> None:
         ("12", "candidate"): (0.5, 0.6),
         ("source-96", "source"): (0.4, 0.4),
         ("narrowed-1", "narrowed"): (0.5, 0.5),
+        ("narrowed-2", "narrowed"): (0.9, 0.9),  # misses the target
     }
-    same = {"data": "d", "run": "r", "steps": "9", "lr": "1"} | dict.fromkeys(
+    same = {"data": "d", "run": "r", "steps": "9", "lr": "1", "target_ms": "2"} | dict.fromkeys(
         ("latency_ms", "latency_low_ms", "latency_high_ms"), "2"
     )
     rows = [same | {"label": label, "kind": kind, "val": str(v)} for (label, kind), both in vals.items() for v in both]
+    rows = [row | ({"latency_high_ms": "2.1"} if row["label"] == "narrowed-2" else {}) for row in rows]
     found = {line.split(" | ")[2]: line for line in seeds_table(rows)[2:]}
     assert found["12"].endswith("| 2 | 0.550 (0.500 to 0.600) | +0.050 |")
+    assert found["narrowed-2"].endswith("| +0.400 |")
     assert found["source-96"].endswith("| -0.100 |") and found["narrowed-1"].endswith("| +0.000 |")

@@ -117,7 +117,7 @@ def search(
     from nas.errors import UsageError
     from nas.latency import resolve_device
     from nas.model import Losses
-    from nas.search import parse_rungs, planned
+    from nas.search import asked_for, parse_rungs
     from nas.study import AUTO, Limits
     from nas.util import ultralytics_env, units
 
@@ -135,7 +135,7 @@ def search(
         raise UsageError("--steps and --epochs both set a proxy's length; give one of them")
     if source is None and source_steps is not None:
         raise UsageError("--source-steps belongs to a search that starts from a source; add --from")
-    candidates, promotions = planned(
+    candidates, promotions = asked_for(
         effort,
         budget,
         None if rungs is None else parse_rungs(rungs),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rich.console import Console
 
 
@@ -65,6 +67,8 @@ def _show(folder: Path, console: "Console") -> None:
             console.print(f"  {key:14} {printable(value)}", markup=False)
     summary = ", ".join(f"{counts.count(kind)} {kind}" for kind in ("trained", "rejected", "failed", "running"))
     console.print(f"  candidates     {summary}", markup=False)
+    for line in _rungs(folder, settings.proxy.rungs):
+        console.print(f"  {line}", markup=False)
     for record in baselines:
         found = f"{record.score.map50_95:.3f} mAP50-95" if isinstance(record, TrainedRecord) else record.status
         console.print(f"  baseline       {record.label}: {found}", markup=False)
@@ -74,6 +78,17 @@ def _show(folder: Path, console: "Console") -> None:
             f"{best.evaluation.latency.latency_ms:.2f} ms",
             markup=False,
         )
+
+
+def _rungs(folder: Path, steps: "Sequence[int]") -> "Iterator[str]":
+    """How far each rung is to which a design was promoted."""
+    from nas.search import rungs_of
+    from nas.study import read_kept
+
+    for one in rungs_of(read_kept(folder), steps):
+        done = len(one.promoted) - len(one.missing)
+        failed = f", {len(one.failed)} failed" if one.failed else ""
+        yield f"{one.steps:,} steps".ljust(14) + f" {done} of {len(one.promoted)} promoted designs trained{failed}"
 
 
 def _when(path: Path) -> str:

@@ -63,7 +63,12 @@ class Design:
         if self.run is None:
             return None
         number = self.label.removeprefix("trial-")
-        finalists = (("promoted.csv", "trial"), ("front.csv", "trial"), ("baselines.csv", "baseline"))
+        finalists = (
+            ("promoted.csv", "trial"),
+            ("last_rung.csv", "trial"),
+            ("front.csv", "trial"),
+            ("baselines.csv", "baseline"),
+        )
         for name, column in (*finalists, ("trials.csv", "trial")):
             value = self.label if column == "baseline" else number
             for row in table(self.run, name):

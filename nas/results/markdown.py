@@ -30,7 +30,7 @@ def report(outcome: Outcome) -> str:
         f"# {printable(outcome.folder.name)}",
         "",
         f"Search {asked}. {outcome.count('trained')} of {outcome.budget} candidates trained, "
-        f"{outcome.count('rejected')} rejected by the limits, {outcome.count('failed')} failed.",
+        f"{outcome.count('rejected')} rejected by the limits, {outcome.count('failed')} failed.{_fewer(outcome)}",
         "",
         "## Asked",
         "",
@@ -99,6 +99,12 @@ def table(outcome: Outcome) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     rungs = bool(outcome.standing)
     found = finalists_table.rows(outcome.front, outcome.promoted, outcome.baselines, outcome.best, rungs=rungs)
     return finalists_table.header(rungs=rungs), found
+
+
+def _fewer(outcome: Outcome) -> str:
+    if outcome.asked in (None, outcome.budget):
+        return ""
+    return f" {outcome.asked} were asked for; --max-time left room for {outcome.budget} with their rungs."
 
 
 def _table(outcome: Outcome) -> list[str]:

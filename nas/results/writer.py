@@ -74,6 +74,7 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "settings": outcome.settings.to_dict(),
         "digest": outcome.settings.digest,
         "budget": outcome.budget,
+        "asked": outcome.asked or outcome.budget,
         "ended": outcome.ended,
         "trained": outcome.count("trained"),
         "rejected": outcome.count("rejected"),

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
-    from nas.search.effort import parse_rungs, planned
+    from nas.search.effort import asked_for, parse_rungs
     from nas.search.feasibility import Feasibility
     from nas.search.latency_filter import sample_of
     from nas.search.progress import Progress
     from nas.search.request import Request
     from nas.search.run import run_search
+    from nas.search.rung_state import rungs_of
     from nas.search.sizing import AutoSpace
     from nas.search.source_baselines import scale_of_source
 
@@ -18,14 +19,15 @@ __getattr__ = lazy(
     __name__,
     {
         "effort": (
+            "asked_for",
             "parse_rungs",
-            "planned",
         ),
         "feasibility": ("Feasibility",),
         "latency_filter": ("sample_of",),
         "progress": ("Progress",),
         "request": ("Request",),
         "run": ("run_search",),
+        "rung_state": ("rungs_of",),
         "sizing": ("AutoSpace",),
         "source_baselines": ("scale_of_source",),
     },

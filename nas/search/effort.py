@@ -97,24 +97,22 @@ def granted(rungs: Sequence[Rung], budget: int, trained: int) -> int:
     """Places at the first of several rungs that are given while a search proposes.
 
     They are spread evenly over the search, `TOGETHER` at a time, so that what long trainings say of the designs so far
-    guides the proposals. A single rung names the winner: its places are given when all candidates are trained.
+    guides the proposals. The last `TOGETHER` are given when all candidates are trained, and so are those of a single
+    rung, which names the winner.
 
     Args:
         rungs: The rungs above the proxies.
         budget: Candidates to train.
         trained: Candidates that are trained.
-
-    Returns:
-        The places so far; all that there are once the budget is trained.
     """
     if len(rungs) < 2:
         return 0
     places = rungs[0].places
     every = max(1, TOGETHER * budget // places)
-    return places if trained >= budget else min(places, TOGETHER * (trained // every))
+    return max(0, min(places - TOGETHER, TOGETHER * (trained // every)))
 
 
-def planned(
+def asked_for(
     effort: EffortName | None, budget: int | None, rungs: Sequence[Rung] | None, *, one_length: bool
 ) -> tuple[int, tuple[Rung, ...]]:
     """The budget and the rungs of a search, from what was asked.

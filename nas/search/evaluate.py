@@ -13,7 +13,7 @@ from nas.latency import LatencyDevice, LatencySettings, SizedModel, prepare, ret
 from nas.latency.predictor import remember_features
 from nas.proxy import ProxySettings, Score, Trained, at_best_rate
 from nas.search.pending_trial import Promotion
-from nas.study import RungScore, weights_file, weights_name, write_text, write_weights
+from nas.study import Evaluation, Limits, RungScore, weights_file, weights_name, write_text, write_weights
 from nas.util.machine_lock import MachineLock
 from nas.util.worker_messages import post
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nas.data import DetectionData
-from nas.study import Evaluation, Limits
 
 
 @dataclass(frozen=True, slots=True)

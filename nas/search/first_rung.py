@@ -48,6 +48,7 @@ class FirstRung:
         since = 1 + max(record.number for record in self._study.baselines())
         why = f"after {steps} steps no baseline has more than {max(scores):.3f} mAP50-95, which ranks nothing"
         self._study.keep("first_rung", {"steps": longer, "since": since, "why": [*self._kept.get("why", []), why]})
+        self._study.keep("finals", {})  # of weights that are written anew
         return f"{why}: proxies train for {longer} steps"
 
     @property

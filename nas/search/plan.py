@@ -104,7 +104,7 @@ def settled_space(
     """
     if not isinstance(request.space, AutoSpace):
         return request.space, space_choice(request.space)
-    kept = read_kept(folder, "space")
+    kept = read_kept(folder).get("space")
     if kept is None:
         reporter.choosing()
         space, why = chosen_space(request, request.space, data, device, reporter)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from statistics import mean
 
 from nas.latency import Latency
-from nas.search.effort import Rung, granted
+from nas.search.effort import TOGETHER, Rung, granted
 from nas.search.pending_trial import NoTrial, Promotion
 from nas.search.progress import RungProgress
 from nas.search.rung_state import Decision, RungState, is_spread, standing, trained_by_label
@@ -137,16 +137,21 @@ class Promotions:
 
     def _due(self, rung: Rung, trained: dict[str, TrainedRecord], ended: bool) -> bool:
         """Decide who is promoted, where that is due; whether anybody may be trained at the rung now."""
+        state = RungState.of(self._study)
+        kept = state.lists.get(rung.steps)
+        if not is_spread(rung, self._rungs):
+            if ended and (kept is None or (kept.trained, kept.places) != (len(trained), rung.places)):
+                self._decide(rung, trained, None)
+            return ended
         candidates = sum(not record.baseline for record in trained.values())
-        kept = RungState.of(self._study).lists.get(rung.steps)
-        if is_spread(rung, self._rungs):
-            places = rung.places if ended else granted(self._rungs, self._budget, candidates)
-            if places and (kept is None or kept.places < places):
-                self._decide(replace(rung, places=places), trained, kept)
-            return places > 0
-        if ended and (kept is None or (kept.trained, kept.places) != (len(trained), rung.places)):
-            self._decide(rung, trained, None)
-        return ended
+        taken = sum(not trained[label].baseline for label in state.promoted(rung))
+        places = granted(self._rungs, self._budget, candidates)
+        if ended and (kept is None or kept.trained != len(trained)):
+            # Whoever was trained since the last promotions competes for places too, also in a search that is extended.
+            places = max(rung.places, taken + TOGETHER)
+        if places > taken and (kept is None or kept.trained != len(trained)):
+            self._decide(replace(rung, places=places), trained, kept)
+        return places > 0 or taken > 0
 
     def _decide(self, rung: Rung, trained: dict[str, TrainedRecord], before: Decision | None) -> None:
         """Keep who competes for a rung; those that were promoted to it before keep their places."""
@@ -159,24 +164,26 @@ class Promotions:
         lists = shortlists(records, baselines, known, study.target_ms, rung.places)
         if before is not None:
             stay = [label for one in before.lists for label in one.taken(RungState.of(study).failed(rung))]
-            lists = [
-                Shortlist(one.places, tuple(sorted(one.labels, key=lambda label: label not in stay))) for one in lists
-            ]
+            lists = [one.first(stay) for one in lists]
         if rung.steps == self._rungs[-1].steps:
             lists = self._confirmed(lists, trained)
+        if not lists[0].labels:
+            lists = []  # a baseline is trained longer only to be beaten
         decision = Decision(len(trained), rung.places, tuple(lists))
         study.keep("promotions", {**(study.attribute("promotions") or {}), str(rung.steps): decision.to_dict()})
 
     def _confirmed(self, lists: list[Shortlist], trained: dict[str, TrainedRecord]) -> list[Shortlist]:
-        """The same with those last that miss the target in fresh processes, once all that have a place are measured."""
+        """The same once all that have a place are measured in fresh processes.
+
+        Who misses the target there for certain is left out, who may miss it comes last.
+        """
         study = self._study
         asked: set[str] = set()
         while True:
             fresh = {label: Latency.from_dict(one) for label, one in (study.attribute("confirmed") or {}).items()}
-            misses = [label for label, latency in fresh.items() if not latency.meets(study.target_ms)]
-            lists = [
-                Shortlist(one.places, tuple(sorted(one.labels, key=lambda label: label in misses))) for one in lists
-            ]
+            sure = {label for label, latency in fresh.items() if latency.above(study.target_ms)}
+            may = {label for label, latency in fresh.items() if not latency.meets(study.target_ms)}
+            lists = [one.without(sure).last(may) for one in lists]
             wanted = [label for one in lists for label in one.taken(()) if label not in {*fresh, *asked}]
             if not wanted:
                 return lists

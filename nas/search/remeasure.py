@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nas.data import QUANTISED_WITH, sample_pictures
 from nas.errors import Unmeasurable
 from nas.latency import (
+    COMPARED_ON,
     DISTURBED_PAUSES_S,
     Comparison,
     Latency,
@@ -25,7 +26,7 @@ from nas.latency import (
 )
 from nas.proxy import Score
 from nas.search.evaluate import Task, calibration_pictures, data_of
-from nas.study import TrainedRecord, measured_file, trained_model, weights_file
+from nas.study import FinalMeasurement, TrainedRecord, measured_file, trained_model, weights_file
 from nas.util.atomic_files import write_whole
 from nas.util.machine_lock import MachineLock
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nas.data import Split
-from nas.latency import COMPARED_ON
-from nas.study import FinalMeasurement
 
 TOGETHER = 4
 """Designs that are measured in the same slices."""

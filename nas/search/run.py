@@ -70,21 +70,23 @@ def run_search(
 def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Evaluator, began: float) -> Outcome:
     request, data = plan.request, plan.data
     done = sum(r.status == "trained" for r in study.records())
+    complete = done >= request.budget and _rungs_finished(study, request)
     reporter.opened(plan.folder, plan.settings, data, done)
-    begun = where_begun(study, plan.device, request.proxy, complete=done >= request.budget)
+    begun = where_begun(study, plan.device, request.proxy, complete=complete)
     tuned = None if request.source is None else tuned_source(study, plan, request.source, reporter)
     task = _task(plan, _calibrated(study, plan.device, reporter), tuned)
     with follow(task.folder, reporter.waiting):
         found = _feasibility(study, plan, task)
         reporter.feasible(found)
-        if done < request.budget:
-            request = _planned(request, task, found, study, reporter)
+        if not complete:
+            request = _fitted(request, task, found, study, reporter)
         ended = _carry_out(study, plan, request, task, found, reporter, evaluator)
     finalists = conclude_with_file(study, task, reporter.finalists, reporter.waiting)
     return Outcome(
         folder=plan.folder,
         settings=plan.settings,
         budget=request.budget,
+        asked=plan.request.budget,
         records=study.records(),
         baseline_records=study.baselines(),
         repeats=study.repeats(),
@@ -96,7 +98,7 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         ended=ended,
         seconds=time.monotonic() - began,
         data_sizes={part.name: len(part) for part in (data.train, data.select, data.val)},
-        protocol=request.proxy.to_dict(),
+        protocol=request.proxy.with_steps(study.proxy_steps).to_dict(),
         data_yaml=task.data,
         data_file=str(data.source.absolute()),
         class_names=data.names,
@@ -138,7 +140,7 @@ def _task(plan: Plan, device: LatencyDevice, tuned: Tuned | None) -> Task:
     )
 
 
-def _planned(request: Request, task: Task, found: Feasibility, study: StoredStudy, reporter: Reporter) -> Request:
+def _fitted(request: Request, task: Task, found: Feasibility, study: StoredStudy, reporter: Reporter) -> Request:
     """Report how long the rest takes, and plan what fits into the time that was asked for.
 
     A search does not end because that cannot be estimated.
@@ -150,9 +152,9 @@ def _planned(request: Request, task: Task, found: Feasibility, study: StoredStud
     except (LatencyError, ProxyError) as error:
         reporter.waiting(f"how long the search will take cannot be estimated: {error}")
         return request
-    planned = fitting(request, rates, found, done, costs)
-    reporter.estimated(seconds_left(planned, rates, found, done, costs), planned.budget, request.budget)
-    return planned
+    fitted = fitting(request, rates, found, done, costs)
+    reporter.estimated(seconds_left(fitted, rates, found, done, costs), fitted.budget, request)
+    return fitted
 
 
 def _calibrated(study: StoredStudy, device: LatencyDevice, reporter: Reporter) -> LatencyDevice:
@@ -179,7 +181,7 @@ def tuned_source(study: StoredStudy, plan: Plan, source: SourceChoice, reporter:
     known = study.attribute("source")
     before = None if known is None else Tuned.from_dict(known)
     trained = sum(record.status == "trained" for record in study.records())
-    if before is not None and trained >= request.budget and all(one.finished for one in standing(study, request.rungs)):
+    if before is not None and trained >= request.budget and _rungs_finished(study, request):
         return before
     tuned = tune(source, plan.data, max(plan.space.choices["imgsz"]), how, MachineLock(), reporter.tuning)
     if before is not None and before.digest != tuned.digest:
@@ -190,6 +192,10 @@ def tuned_source(study: StoredStudy, plan: Plan, source: SourceChoice, reporter:
     study.keep("source", tuned.to_dict())
     reporter.tuned(tuned)
     return tuned
+
+
+def _rungs_finished(study: StoredStudy, request: Request) -> bool:
+    return all(one.finished for one in standing(study, request.rungs))
 
 
 def _feasibility(study: StoredStudy, plan: Plan, task: Task) -> Feasibility:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from nas.search.effort import Rung
 from nas.search.shortlists import Shortlist
-from nas.study import RungScores, RungStanding, StoredStudy, TrainedRecord, rung_scores, weights_name
+from nas.study import RungScores, RungStanding, StoredStudy, TrainedRecord, read_rung_scores, weights_name
 
 
 def standing(study: StoredStudy, rungs: Sequence[Rung]) -> tuple[RungStanding, ...]:
@@ -18,7 +18,7 @@ def standing(study: StoredStudy, rungs: Sequence[Rung]) -> tuple[RungStanding, .
         rungs: The rungs above the proxies.
     """
     kept, trained = RungState.of(study), len(trained_by_label(study))
-    return tuple(kept.standing(rung, trained, spread=is_spread(rung, rungs)) for rung in rungs)
+    return tuple(kept.standing(rung, trained) for rung in rungs)
 
 
 def is_spread(rung: Rung, rungs: Sequence[Rung]) -> bool:
@@ -66,9 +66,14 @@ class RungState:
 
     @classmethod
     def of(cls, study: StoredStudy) -> Self:
-        decisions = study.attribute("promotions") or {}
+        return cls.read(study.attributes())
+
+    @classmethod
+    def read(cls, attributes: Mapping[str, Any]) -> Self:
+        """From what is kept with a study."""
+        decisions = attributes.get("promotions", {})
         lists = {int(steps): Decision.from_dict(one) for steps, one in decisions.items()}
-        return cls(rung_scores(study), lists, study.attribute("rung_failures") or {})
+        return cls(read_rung_scores(attributes), lists, attributes.get("rung_failures", {}))
 
     @property
     def count(self) -> int:
@@ -95,12 +100,24 @@ class RungState:
         below = self.scores.get(label, {})
         return below[max(below)].lr if below else None
 
-    def standing(self, rung: Rung, trained: int, *, spread: bool) -> RungStanding:
+    def standing(self, rung: Rung, trained: int) -> RungStanding:
         decided = self.lists.get(rung.steps)
-        whole = decided is not None and decided.places >= rung.places and (spread or decided.trained == trained)
+        whole = decided is not None and decided.places >= rung.places and decided.trained == trained
         return RungStanding(rung.steps, self.promoted(rung), self.missing(rung), self.failed(rung), whole)
 
 
 def trained_by_label(study: StoredStudy) -> dict[str, TrainedRecord]:
     """Every trained design by label, baselines first."""
     return {record.label: record for record in [*study.trained_baselines(), *study.trained()]}
+
+
+def rungs_of(attributes: Mapping[str, Any], steps: Sequence[int]) -> list[RungStanding]:
+    """Where the rungs stand to which a design was promoted, from what is kept with a study.
+
+    Args:
+        attributes: Everything that is kept with it.
+        steps: Steps of its rungs.
+    """
+    state = RungState.read(attributes)
+    found = [state.standing(Rung(one, 0), 0) for one in steps]
+    return [one for one in found if one.promoted]

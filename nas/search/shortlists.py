@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from nas.study import Estimates, Record, TrainedRecord, most_accurate
 
@@ -21,7 +22,19 @@ class Shortlist:
 
     def taken(self, failed: Collection[str]) -> tuple[str, ...]:
         """Who has a place; a design that failed has given its own away."""
-        return tuple([label for label in self.labels if label not in failed][: self.places])
+        return self.without(failed).labels[: self.places]
+
+    def without(self, some: Collection[str]) -> Self:
+        """The same without some designs."""
+        return replace(self, labels=tuple(label for label in self.labels if label not in some))
+
+    def first(self, some: Collection[str]) -> Self:
+        """The same with some designs before all others."""
+        return replace(self, labels=tuple(sorted(self.labels, key=lambda label: label not in some)))
+
+    def last(self, some: Collection[str]) -> Self:
+        """The same with some designs after all others."""
+        return replace(self, labels=tuple(sorted(self.labels, key=lambda label: label in some)))
 
 
 def kind(label: str) -> str:

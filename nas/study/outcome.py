@@ -21,7 +21,7 @@ class Outcome:
     Attributes:
         folder: Results folder.
         settings: What was asked.
-        budget: Candidates asked for.
+        budget: Candidates to train.
         records: Every candidate.
         baseline_records: Every baseline, failed ones included.
         repeats: Scores of more seeds, by label.
@@ -43,7 +43,8 @@ class Outcome:
         source: What the candidates inherit from, None from scratch.
         standing: Where each rung stands, the shortest first; empty where the search has none.
         rungs: Scores at the rungs, by label and steps.
-        first_rung: Steps of a proxy, where they are more than were asked for.
+        first_rung: Steps of a proxy; None for as many as were asked for.
+        asked: Candidates that were asked for, where a time left room for fewer; None for the budget.
         lengthened: Why they are more, once for every time.
     """
 
@@ -71,6 +72,7 @@ class Outcome:
     standing: Sequence[RungStanding] = ()
     rungs: RungScores = field(default_factory=dict)
     first_rung: int | None = None
+    asked: int | None = None
     lengthened: Sequence[str] = ()
 
     @property

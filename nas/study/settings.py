@@ -134,7 +134,7 @@ class SearchSettings:
             KeyError: A setting is missing.
             ValueError: One is not known.
         """
-        values = {**data, "imgsz": tuple(data["imgsz"]), "rungs": tuple(data["rungs"])}
+        values = {**data, "imgsz": tuple(data["imgsz"]), "rungs": tuple(data.get("rungs", ()))}
         groups = (SpaceChoice, DataChoice, Limits, LatencySettings, ProxyChoice, StartChoice)
         known = {field.name for group in groups for field in fields(group)} | {"sampler"}
         if unknown := values.keys() - known:

@@ -277,19 +277,19 @@ def read_records(folder: Path) -> tuple[SearchSettings, list[Record], list[Recor
     return found.settings, found.candidates, _last_of_each(found.baselines)
 
 
-def read_kept(folder: Path, name: Kept) -> Any:
-    """Read a value that is kept with a study, without locking it; None where there is no study or no such value.
+def read_kept(folder: Path) -> dict[str, Any]:
+    """Read the values that are kept with a study, without locking it; none where there is no study.
 
     Raises:
         StudyError: The study cannot be read.
     """
     path = folder / STUDY_FILE
     if not path.is_file():
-        return None
+        return {}
     check_intact(path)
     storage, found = _open(path)
     _close(storage)
-    return found.studies[SEARCH].user_attrs.get(name)
+    return dict(found.studies[SEARCH].user_attrs)
 
 
 def _create(path: Path, settings: SearchSettings) -> None:

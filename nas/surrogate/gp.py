@@ -33,7 +33,7 @@ _SELF = 1e-3  # a length that reaches no other design
 _FEWER_NOISES = (0.1, 0.35, 0.6)
 _FEWER_LENGTHS = (1.5,)
 _CORRELATIONS = (0.75, 0.95)  # between neighbouring rungs, without luck
-_SPREADS = (0.5, 1.0, 2.0)  # of designs above the lowest rung, in that of the lowest
+_SPREADS = (0.5, 1.0, 2.0, 6.0)  # of designs above the lowest rung, in that of the lowest
 _QUIETER = 0.4  # luck's share of the variance above the lowest rung, in that of the lowest
 
 

@@ -14,7 +14,7 @@ from nas.architecture import from_key, to_yaml
 from nas.data import DetectionData, load
 from nas.inherit import TAUGHT_STEPS, SourceChoice, begin, how_to_tune, tune
 from nas.model import Losses, build
-from nas.proxy import BASELINE_RATES, FINE_TUNING, train_proxy, validate
+from nas.proxy import BASELINE_RATES, train_proxy, validate
 from nas.search.shortlists import kind
 from nas.util.machine_lock import MachineLock
 from nas.util.provenance import host_machine, versions
@@ -116,13 +116,11 @@ def trained_again(
         settings: What its `run.json` says.
     """
     losses, lock, imgsz = Losses(settings["class_loss"], settings["box_loss"]), MachineLock(), int(design["imgsz"])
-    how = how_to_tune(source, settings["source_steps"], settings["train_device"], settings["batch"], losses)
+    how = how_to_tune(settings["source_steps"], settings["train_device"], settings["batch"], losses)
     tuned = tune(source, data, max(settings["imgsz"]), how, lock)  # what the search left in the cache folder
     model = build(to_yaml(from_key(design["architecture"]), data.nc), seed=seed)
     begin(model, tuned.file, data, imgsz, TAUGHT_STEPS, lock)
-    asked = replace(
-        FINE_TUNING.longer(settings["rungs"][-1]), batch=how.batch, device=how.device, losses=losses, lr=lr, seed=seed
-    )
+    asked = replace(how.longer(settings["rungs"][-1]), lr=lr, seed=seed)
     result, model = train_proxy(model, data, imgsz, asked, lock)
     val = validate(model, data.val, data, imgsz, lock=lock)
     return {

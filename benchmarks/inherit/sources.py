@@ -29,13 +29,13 @@ TUNED_AT, TUNED_FOR, SELF_FOR = 160, 600, 1200
 
 
 def settings(steps: int, seed: int, teacher: Path | None = None, *, fresh: bool = False) -> ProxySettings:
-    """How everything here trains: what inherits as ghostbench's long trainings, fresh weights as proxies from scratch.
+    """How everything here trains: as ghostbench's long trainings, a design of fresh weights as at a search's rungs.
 
     Args:
         steps: Optimiser steps.
         seed: Seed of the training.
         teacher: Checkpoint that teaches.
-        fresh: Whether it begins with fresh weights.
+        fresh: Whether a design begins with fresh weights.
     """
     if fresh:
         return ProxySettings(seed=seed).longer(steps)
@@ -98,16 +98,15 @@ class Sources:
         """The checkpoint of a source; made where it is not there yet."""
         if kind == "given":
             return self._checkpoint
-        fresh = kind == "self"
-        how = settings(SELF_FOR if fresh else TUNED_FOR, 0, fresh=fresh)
+        steps = TUNED_FOR if kind == "tuned" else SELF_FOR
         digest = hashlib.sha256(self._checkpoint.read_bytes()).hexdigest() if kind == "tuned" else "fresh"
-        asked = [kind, digest, self._data.digest, TUNED_AT, how.to_dict()]
+        asked = [kind, digest, self._data.digest, TUNED_AT, settings(steps, 0).to_dict()]
         name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
         path = self._cache / f"{self._data.name}-{kind}-{name}.pt"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            model = self._fresh() if fresh else self._with_classes(self._checkpoint)
-            _, final = train_proxy(model, self._data, TUNED_AT, how, MachineLock())
+            model = self._fresh() if kind == "self" else self._with_classes(self._checkpoint)
+            _, final = train_proxy(model, self._data, TUNED_AT, settings(steps, 0), MachineLock())
             setattr(final, "names", dict(enumerate(self._data.names)))  # noqa: B010
             write_checkpoint(final, path, TUNED_AT, kind)
         return path

@@ -86,22 +86,16 @@ def tune(
     return Tuned(path, named, steps, Score(**content["score"]), imgsz, content["digest"])
 
 
-def how_to_tune(
-    source: SourceChoice, steps: int, device: str = "cpu", batch: int = 16, losses: Losses | None = None
-) -> ProxySettings:
-    """How a source is trained on the data: a checkpoint as what is fine-tuned, fresh weights as a proxy from scratch.
-
-    Always with the same seed, so that all searches on the same data share it.
+def how_to_tune(steps: int, device: str = "cpu", batch: int = 16, losses: Losses | None = None) -> ProxySettings:
+    """How a source is tuned: always with the same seed, so that all searches on the same data share it.
 
     Args:
-        source: The source.
         steps: Optimiser steps.
         device: `cpu`, `cuda` or `cuda:N`.
         batch: Pictures a step.
         losses: What is penalised; None for Ultralytics' losses.
     """
-    begun = ProxySettings() if isinstance(source, FreshSource) else FINE_TUNING
-    return replace(begun.longer(steps), device=device, batch=batch, losses=losses or Losses())
+    return replace(FINE_TUNING, steps=steps, device=device, batch=batch, losses=losses or Losses())
 
 
 def trained_on(checkpoint: Path, data: DetectionData) -> bool:

@@ -177,7 +177,7 @@ def tuned_source(study: StoredStudy, plan: Plan, source: SourceChoice, reporter:
     from nas.inherit import how_to_tune, tune
 
     request, proxy = plan.request, plan.request.proxy
-    how = how_to_tune(source, request.source_steps, proxy.device, proxy.batch, proxy.losses)
+    how = how_to_tune(request.source_steps, proxy.device, proxy.batch, proxy.losses)
     known = study.attribute("source")
     before = None if known is None else Tuned.from_dict(known)
     trained = sum(record.status == "trained" for record in study.records())

@@ -55,10 +55,10 @@ def start_of(source: SourceChoice, design: Design, arguments: Mapping[str, Any],
     here = "cuda:0" if cuda.is_available() and str(arguments.get("device", "")) != "cpu" else "cpu"
     settings = design.provenance.get("settings", {})
     if not settings.get("source"):
-        return Start(source, size, 1.0, how_to_tune(source, default_steps(source), here, losses=losses))
+        return Start(source, size, 1.0, how_to_tune(default_steps(source), here, losses=losses))
     searched = Losses(settings["class_loss"], settings["box_loss"])
     device = settings["train_device"] if here != "cpu" else "cpu"
-    how = how_to_tune(source, settings["source_steps"], device, settings["batch"], searched)
+    how = how_to_tune(settings["source_steps"], device, settings["batch"], searched)
     return Start(source, max(settings["imgsz"]), settings["fraction"], how)
 
 

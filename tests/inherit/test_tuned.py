@@ -21,7 +21,7 @@ from nas.util.torch_threads import threads
 from tests.proxy.conftest import small_data  # noqa: F401
 
 WIDTH = 0.125
-HOW = how_to_tune(Path(), 3, batch=8)
+HOW = how_to_tune(3, batch=8)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_words_of_fresh_sources(checkpoint: Path) -> None:
 def test_what_changes_the_tuning_has_a_file_of_its_own(small_data: DetectionData, checkpoint: Path) -> None:  # noqa: F811
     names = {
         tuned.identity(checkpoint, small_data, imgsz, how, steps)
-        for imgsz, how, steps in [(64, HOW, 3), (96, HOW, 3), (64, how_to_tune(Path(), 4, batch=8), 4), (64, HOW, 0)]
+        for imgsz, how, steps in [(64, HOW, 3), (96, HOW, 3), (64, how_to_tune(4, batch=8), 4), (64, HOW, 0)]
     }
     content = torch.load(checkpoint, weights_only=False)
     torch.save({**content, "more": 1}, checkpoint)

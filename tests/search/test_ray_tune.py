@@ -126,7 +126,7 @@ def test_tune_carries_out_a_last_rung(
     (now,), scores = standing(study, (Rung(40, 3),)), rung_scores(study)
     assert scheduler.ended == "budget" and now.finished and study.repeats() == {}
     assert now.failed == {"narrowed-96": "ProxyError: diverged"} and set(scores) == set(now.promoted)
-    assert {label: last.lr for label, last in scores.items()} == {
+    assert {label: some[40].lr for label, some in scores.items()} == {
         label: 0.006 if label == "source-96" else 0.012 for label in now.promoted
     }
     assert sum("trial" in label for label in scores) == TOP_K

@@ -96,7 +96,7 @@ def test_a_start_with_our_blocks_trains_where_only_its_bundle_is(
 
     design, source = find_design("small", None, results), tmp_path / "source.pt"
     torch.save({"model": build(to_yaml(STOCK, 6), seed=0), "train_args": {}}, source)
-    made = start(source, design, load(str(data_yaml)), repair=False)
+    made = start(source, design.path, design.imgsz, load(str(data_yaml)), repair=False)
     write_checkpoint(made.model, tmp_path / "start.pt", made.imgsz, source.name)
     assert type(made.model.model[2]).__module__ == "nas.blocks.bottleneck"  # the classes are what they were
     bundle = write_bundle(design, tmp_path / "bundle")

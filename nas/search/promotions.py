@@ -151,7 +151,7 @@ class Promotions:
             places = max(rung.places, taken + TOGETHER)
         if places > taken and (kept is None or kept.trained != len(trained)):
             self._decide(replace(rung, places=places), trained, kept)
-        return places > 0 or taken > 0
+        return ended or places > 0 or taken > 0
 
     def _decide(self, rung: Rung, trained: dict[str, TrainedRecord], before: Decision | None) -> None:
         """Keep who competes for a rung; those that were promoted to it before keep their places."""

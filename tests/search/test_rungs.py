@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.architecture.architecture import Architecture
+from nas.errors import ProxyError
 from nas.latency import Latency
 from nas.proxy import Score
 from nas.search.effort import EFFORTS, Rung, asked_for, granted, in_proportion
@@ -250,6 +251,20 @@ def test_without_a_candidate_no_baseline_is_trained_longer(space: SearchSpace, t
     race = Race(study)
     assert carry_out(race, space, task, max_seconds=0.0).ended == "time"
     assert study.records() == [] and race.asked == [] and all(one.finished for one in standing(study, RUNGS))
+    study.close()
+
+
+def test_a_search_whose_promoted_designs_all_failed_ends(space: SearchSpace, task: Task, made: Make) -> None:
+    study = made("one")
+    few = {"budget": 1, "rungs": (Rung(20, 1), Rung(40, 1))}
+    race = Race(study)
+
+    def fails(*_: object) -> RungScore:
+        raise ProxyError("diverged")
+
+    race.train = fails  # type: ignore[method-assign, assignment]
+    assert carry_out(race, space, task, **few).ended == "budget"
+    assert carry_out(Race(study, confirmed=[]), space, task, **few).ended == "budget"
     study.close()
 
 

@@ -15,7 +15,20 @@ def test_a_relative_data_path_reaches_the_workers(bccd: Path, tmp_path: Path) ->
     text = bccd.read_text()
     assert "path:" not in text
     (tmp_path / "cells" / "data.yaml").write_text(f"path: datasets\n{text}")
-    options = ["--imgsz", "64", "--steps", "2", "--target-latency", "50ms", "--sampler", "random", "--budget", "1"]
+    options = [
+        "--space",
+        "ghostv2-n",
+        "--imgsz",
+        "64",
+        "--steps",
+        "2",
+        "--target-latency",
+        "50ms",
+        "--sampler",
+        "random",
+        "--budget",
+        "1",
+    ]
     done = ghostnas(tmp_path, "search", "--data", "cells/data.yaml", "--name", "cells", "--workers", "1", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     run = json.loads((tmp_path / "results" / "cells" / "run.json").read_text())

@@ -12,7 +12,21 @@ from tests.data.conftest import MakeSet, make_set  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 
-SEARCH = ["search", "--budget", "1", "--steps", "2", "--workers", "1", "--imgsz", "64", "--target-latency", "50ms"]
+SEARCH = [
+    "search",
+    "--budget",
+    "1",
+    "--steps",
+    "2",
+    "--workers",
+    "1",
+    "--space",
+    "ghostv2-n",
+    "--imgsz",
+    "64",
+    "--target-latency",
+    "50ms",
+]
 SEARCH += ["--target-stat", "p50", "--sustained", "0.1s", "--sampler", "random", "--finalist-seeds", "1"]
 
 AROUND = {

@@ -136,7 +136,7 @@ def test_a_finished_search_is_written_listed_and_taken_home(
     baselines = {"yolo11n": yolo11("n", 160)}
     inline.run(
         TrialScheduler(
-            study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=2, baselines=baselines
+            study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=2, baselines=baselines
         ),
         task,
         formula,

@@ -85,9 +85,7 @@ def replay(pool: list[MeasuredDesign], scores: Values, seed: int) -> tuple[float
     taken = [int(at) for at in np.random.default_rng(seed).permutation(len(pool))[:KNOWN]]
     for _ in range(PICKS):
         left = [at for at in range(len(pool)) if at not in taken]
-        found = constrained_expected_improvement(
-            [pool[at] for at in taken], [pool[at].architecture for at in left], TARGET_MS
-        )
+        found = constrained_expected_improvement([pool[at] for at in taken], [pool[at].architecture for at in left])
         taken.append(left[int(found.argmax())])
     return worth(scores, taken[KNOWN:])
 
@@ -110,7 +108,8 @@ def main() -> None:
     rows = Rows(TABLE, COLUMNS, fresh=False).all()
     scores = np.array([float(row["score"]) for row in rows])
     pool = [
-        MeasuredDesign(from_key(row["arch"]), float(row["latency_ms"]), {0: float(row["score"])}, True) for row in rows
+        MeasuredDesign(from_key(row["arch"]), float(row["latency_ms"]) / TARGET_MS, {0: float(row["score"])}, True)
+        for row in rows
     ]
     shuffled = np.random.default_rng(0)
     at_random = [worth(scores, shuffled.permutation(len(pool))[:PICKS]) for _ in range(SHUFFLES)]

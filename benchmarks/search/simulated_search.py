@@ -184,7 +184,7 @@ def simulated(stand_in: StandIn, sampler: sampler.Sampler, seed: int, budget: in
             low_ms, high_ms = (latency_ms * (1 + by * _FORESEEN) for by in (-1, 1))
             return Prediction(latency_ms, low_ms, high_ms, 0.0) if len(records) >= LEAST_SAMPLES else None
 
-        proposer = Proposer(space, sampler, seed, study.target_ms, predict=latency_predictor)
+        proposer = Proposer(space, sampler, seed, study.limits, predict=latency_predictor)
         scheduler = TrialScheduler(study, proposer, budget=budget, baselines=BASELINES)
         inline.run(scheduler, task, evaluate)
         records = study.trained()

@@ -87,7 +87,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sizes = {dimension.name: len(dimension.choices) for dimension in space.dimensions}
         study = StoredStudy(Path(folder) / "study", settings, sizes)
-        proposer = Proposer(space, sampler="random", seed=0, target_ms=TARGET_MS)
+        proposer = Proposer(space, sampler="random", seed=0, limits=settings.limits)
         scheduler = TrialScheduler(study, proposer, budget=10 * max(options.sizes))
         for size in sorted(options.sizes):
             steps(scheduler, size - len(study.records()), rng)

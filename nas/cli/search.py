@@ -6,7 +6,6 @@ from typing import Literal
 import typer
 
 DEFAULT_TARGET = "2.5ms"
-DEFAULT_SPACE = "ghostv2-n"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,9 +17,9 @@ def search(
     space: str | None = typer.Option(
         None,
         help="Shipped space (ghostv2-n, -s, -m, mixed-n, -s, narrowed-n, -s, -m), a space file, or auto. `auto` "
-        "measures YOLO11 first. It takes the scale and the input sizes of which about half of the designs meet the "
-        "target.",
-        show_default="ghostv2-n; with --from, narrowed-n, -s or -m, as the checkpoint is",
+        "measures YOLO11 first. It takes the scale of ghostv2 (with --from of narrowed, as the checkpoint is) and the "
+        "input sizes at which about half of the designs meet the target.",
+        show_default="auto",
     ),
     data: str | None = typer.Option(None, help="Ultralytics data YAML; without it, the embedded synthetic set."),
     budget: int | None = typer.Option(
@@ -47,7 +46,9 @@ def search(
         help="auto (= onnxruntime), onnxruntime, openvino, ncnn, torch, torch-cudagraph or tensorrt.",
         show_default="the device profile's, else auto",
     ),
-    imgsz: str | None = typer.Option(None, help="Input sizes instead of the space's own: 128 or 96,128,160."),
+    imgsz: str | None = typer.Option(
+        None, help="Input sizes instead of the chosen ones or the space's own: 128 or 96,128,160."
+    ),
     precision: str | None = typer.Option(
         None, help="Precision of the measured model.", show_default="the device profile's, else float32"
     ),
@@ -146,8 +147,6 @@ def search(
             "--finalist-seeds belongs to a search without rungs (--steps or --epochs alone): with rungs the best "
             "candidates are trained longer instead"
         )
-    if space == AUTO.space and imgsz is not None:
-        raise UsageError("--space auto chooses the input sizes itself; leave --imgsz out, or name a space")
     max_seconds = None if max_time is None else units.duration_s(max_time)
     if scope == "+nms":
         raise UsageError("a search cannot measure +nms: how long NMS takes depends on trained weights; use compute")
@@ -172,12 +171,15 @@ def search(
     start = None if source is None else find_source(source)
     found: SearchSpace | AutoSpace
     scale = None if start is None else scale_of_source(start)
-    if space == AUTO.space:
-        found = AutoSpace("ghostv2") if scale is None else AutoSpace("narrowed", scale)
+    sizes = () if imgsz is None else tuple(sorted(set(_sizes(imgsz))))
+    if space is None or space == AUTO.space:
+        auto = AutoSpace("ghostv2" if scale is None else "narrowed", scale, sizes)
+        least = auto.least  # refuses wrong sizes
+        found = least if sizes and scale else auto  # with both nothing is left to choose
     else:
-        found = load_space(space or (DEFAULT_SPACE if scale is None else f"narrowed-{scale}"))
-        if imgsz is not None:
-            found = found.with_imgsz(_sizes(imgsz))
+        found = load_space(space, also=(AUTO.space,))
+        if sizes:
+            found = found.with_imgsz(sizes)
     proxy = replace(
         ProxySettings() if source is None else FINE_TUNING,
         seed=seed,

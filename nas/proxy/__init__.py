@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         steps_for_epochs,
     )
     from nas.proxy.train import descend, learning_rate, optimizer_of, set_learning_rate, train_proxy
-    from nas.proxy.validation import score_with, validate
+    from nas.proxy.validation import Matched, matches, score_of, validate
 
 __getattr__ = lazy(
     __name__,
@@ -72,7 +72,9 @@ __getattr__ = lazy(
             "train_proxy",
         ),
         "validation": (
-            "score_with",
+            "Matched",
+            "matches",
+            "score_of",
             "validate",
         ),
     },

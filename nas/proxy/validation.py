@@ -7,7 +7,8 @@ A finished model that finds nothing right scores 0.0: that is a measured value. 
 finite has no score: `ProxyError`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,6 +38,23 @@ _MOST_DETECTIONS = 300
 _THRESHOLDS = SimpleNamespace(iouv=torch.linspace(0.5, 0.95, 10))
 _BATCH = 16
 _HOST = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """One picture's detections, matched with what is in it.
+
+    Attributes:
+        right: (detections, 10), whether a detection is right at IoU 0.5, 0.55, ... 0.95.
+        confidence: (detections,).
+        kinds: (detections,), their classes.
+        truth: (objects,), the true classes.
+    """
+
+    right: NDArray[np.bool_]
+    confidence: NDArray[np.float32]
+    kinds: NDArray[np.float32]
+    truth: NDArray[np.float32]
 
 
 @torch.no_grad()
@@ -77,14 +95,14 @@ def validate(
     float32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
     with enough_memory(f"the score of a model at {imgsz} px", place), float32:
         model.eval().to(place)
-        return score_with(predict, split, imgsz, lock)
+        return score_of(matches(predict, split, imgsz, lock))
 
 
 @torch.no_grad()
-def score_with(
+def matches(
     predict: Callable[[Tensor], Tensor], split: Split, imgsz: int, lock: TrainingLock | None = None
-) -> Score:
-    """Score whatever detects: a module, or an exported file in its runtime.
+) -> list[Matched]:
+    """Match what is detected in every picture of a split with what is there.
 
     Args:
         predict: From pictures (B, 3, imgsz, imgsz), float32 in [0, 1], on the CPU, to raw detections (B, 4 + classes,
@@ -93,11 +111,14 @@ def score_with(
         imgsz: Side of the square input.
         lock: Passed with every batch.
 
+    Returns:
+        One a picture, in the split's order.
+
     Raises:
         ProxyError: The outputs are not finite.
         DataError: The pictures cannot be read.
     """
-    rows: list[tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
+    rows: list[Matched] = []
     for source in batches(split, imgsz, _BATCH):
         with passing(lock, _HOST):
             images = plain_images(source, torch.arange(len(source)), _HOST)
@@ -116,8 +137,21 @@ def score_with(
         labels = split.labels[len(rows) : len(rows) + len(source)]
         pairs = zip(found, labels, strict=True)
         rows += [_match(one, source, index, known) for index, (one, known) in enumerate(pairs)]
-    correct, confidence, kinds, truth = (np.concatenate(column) for column in zip(*rows, strict=True))
-    precision = ap_per_class(correct, confidence, kinds, truth)[5]  # (classes that occur, 10 thresholds)
+    return rows
+
+
+def score_of(pictures: Sequence[Matched]) -> Score:
+    """The score of some pictures together, by Ultralytics' average precision.
+
+    Args:
+        pictures: At least one with an object in it.
+    """
+    precision = ap_per_class(  # (classes that occur, 10 thresholds)
+        np.concatenate([one.right for one in pictures]),
+        np.concatenate([one.confidence for one in pictures]),
+        np.concatenate([one.kinds for one in pictures]),
+        np.concatenate([one.truth for one in pictures]),
+    )[5]
     return Score(map50_95=float(precision.mean()), map50=float(precision[:, 0].mean()))
 
 
@@ -138,10 +172,8 @@ def check_classes(model: nn.Module, data: DetectionData) -> None:
         )
 
 
-def _match(
-    found: Tensor, source: Pixels, index: int, known: Labels
-) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """One picture: which detections are right at each threshold, their confidence and class; true classes.
+def _match(found: Tensor, source: Pixels, index: int, known: Labels) -> Matched:
+    """One picture's detections, matched.
 
     Args:
         found: (detections, 6): two corners in pixels of the letterboxed picture, confidence, class.
@@ -161,4 +193,4 @@ def _match(
         right = BaseValidator.match_predictions(_THRESHOLDS, kinds, classes, box_iou(truth, boxes)).numpy()
     else:
         right = np.zeros((len(found), 10), dtype=bool)
-    return right, found[:, 4].numpy(), kinds.numpy(), classes.numpy()
+    return Matched(right, found[:, 4].numpy(), kinds.numpy(), classes.numpy())

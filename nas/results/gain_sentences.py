@@ -19,7 +19,7 @@ def _gained(outcome: Outcome) -> str:
         return "Nothing that was trained meets the target in a fresh process; there is no best.yaml."
     if outcome.standing:
         now, val = outcome.standing, val_is(outcome)
-        return gained_at_last_rung(best, outcome.baselines, outcome.candidates, now, val)
+        return gained_at_last_rung(best, outcome.baselines, outcome.candidates, now, val, outcome.gain)
     rivals = [b for b in outcome.baselines if b.meets_target]
     if best.record.baseline:
         return (

@@ -6,7 +6,7 @@ from typing import Any
 
 from scipy.stats import kendalltau
 
-from nas.study import Finalist, RungScore, RungScores, RungStanding, choose_best
+from nas.study import Finalist, Gain, RungScore, RungScores, RungStanding, choose_best
 from nas.util.printable import printable
 
 LEAST_RANKED = 4
@@ -40,6 +40,7 @@ def gained_at_last_rung(
     candidates: Sequence[Finalist],
     now: Sequence[RungStanding],
     val: str,
+    gain: Gain | None = None,
 ) -> str:
     """What the search gained, by the longest trainings only.
 
@@ -49,8 +50,9 @@ def gained_at_last_rung(
         candidates: The other finalists.
         now: Where the rungs stand.
         val: What is to be said of val, after a comma.
+        gain: The gain on val, with its interval.
     """
-    return f"{_gained(best, baselines, candidates, now, val)}{_failures(now)}"
+    return f"{_gained(best, baselines, candidates, now, val, gain)}{_failures(now)}"
 
 
 def rung_provenance(now: Sequence[RungStanding], scores: RungScores) -> list[dict[str, Any]]:
@@ -99,6 +101,7 @@ def _gained(
     candidates: Sequence[Finalist],
     now: Sequence[RungStanding],
     val: str,
+    gain: Gain | None,
 ) -> str:
     label, last, steps = best.record.label, _at(best, now[-1].steps), now[-1].steps
     if not all(one.finished for one in now):
@@ -124,8 +127,7 @@ def _gained(
     return (
         f"best.yaml is {label}: {_score(last)}, {gained:+.3f} against {rival.record.label}, the best baseline that "
         f"meets the target ({_score(theirs)}), at {best.final.latency.latency_ms:.2f} ms against "
-        f"{rival.final.latency.latency_ms:.2f} ms. {_on_val(best, rival, val)} Each is one training: differences of "
-        "one or two points are noise."
+        f"{rival.final.latency.latency_ms:.2f} ms. {_on_val(best, rival, val)}{_interval(gain)}"
     )
 
 
@@ -142,6 +144,17 @@ def _on_val(best: Finalist, rival: Finalist, val: str) -> str:
         else f"the baseline is level or ahead ({ours - theirs:+.3f}), and the gain is not confirmed."
     )
     return f"On val{val}, it has {ours:.3f} and the baseline {theirs:.3f}: {verdict}"
+
+
+def _interval(gain: Gain | None) -> str:
+    if gain is None:
+        return " Each is one training: differences of one or two points are noise."
+    low, high = gain.interval
+    certain = "holds zero: the gain is not certain" if low <= 0 <= high else "is off zero"
+    return (
+        f" With other pictures in val and other seeds of these trainings it would lie between {low:+.3f} and "
+        f"{high:+.3f} (95%), which {certain}."
+    )
 
 
 def _score(last: RungScore) -> str:

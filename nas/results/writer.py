@@ -92,6 +92,7 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "source": None if outcome.source is None else outcome.source.to_dict(),
         "repeats": outcome.repeats,
         "rungs": rung_provenance(outcome.standing, outcome.rungs),
+        "gain": None if outcome.gain is None else outcome.gain.to_dict(),
         "counting_rule": counting_rule(outcome),
         **outcome.begun,
         "command": command(),

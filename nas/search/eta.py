@@ -1,15 +1,16 @@
 """How long the rest of a search takes, about, and how many candidates fit into a time."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from nas.search.effort import in_proportion
+from nas.search.effort import Rung, in_proportion
 from nas.search.evaluate import Task, begun, data_of, measure_only
 from nas.search.feasibility import Feasibility
 from nas.search.request import Request
-from nas.search.shortlists import kind
-from nas.study import TOP_K, StoredStudy, rung_scores
+from nas.search.rung_state import standing
+from nas.search.shortlists import is_candidate, kind
+from nas.study import TOP_K, RungStanding, StoredStudy
 from nas.util.machine_lock import MachineLock
 
 # Rough share of candidates that the limits reject, for the estimate before anything is known.
@@ -17,6 +18,9 @@ _EXPECTED_REJECTED = 0.5
 
 
 _CALIBRATION_STEPS = (2, 8)
+
+_TRUSTED = 0.1
+"""Share of a search after which the pace so far counts as much as what its parts were timed to take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,38 @@ class Done:
     Attributes:
         candidates: Candidates that are trained.
         baselines: Baselines that are trained.
-        promoted: By steps of a rung, designs that are trained at it.
+        rungs: Where its rungs stand.
+        repeats: Trainings with other seeds.
     """
 
     candidates: int
     baselines: int
-    promoted: Mapping[int, int]
+    rungs: tuple[RungStanding, ...] = ()
+    repeats: int = 0
+
+
+class TimeLeft:
+    """The seconds that a search still takes: what its parts were timed to take, at the pace of those that are done."""
+
+    def __init__(self, expected: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin.
+
+        Args:
+            expected: Seconds that what is left takes by the timing of its parts.
+            clock: Seconds, for tests.
+        """
+        self._expected, self._clock, self._began = expected, clock, clock()
+        self._before = expected()
+        self._whole, self._done = self._before, 0.0
+
+    def __call__(self) -> float:
+        """Seconds to the end, about."""
+        now = self._expected()
+        self._done += max(self._before - now, 0.0)  # proxies that are lengthened add work
+        self._before = now
+        trusted = _TRUSTED * self._whole
+        passed = self._clock() - self._began
+        return now * (passed + trusted) / (self._done + trusted) if now else 0.0
 
 
 def timed(task: Task, found: Feasibility) -> Costs:
@@ -79,11 +109,15 @@ def timed(task: Task, found: Feasibility) -> Costs:
     return Costs(screening, times[1], max(times[2] - times[1], 0.0) / (more - few))
 
 
-def done_in(study: StoredStudy) -> Done:
-    """What a study has already."""
-    scores = rung_scores(study).values()
-    promoted = {steps: sum(steps in some for some in scores) for steps in {one for some in scores for one in some}}
-    return Done(len(study.trained()), len(study.trained_baselines()), promoted)
+def done_in(study: StoredStudy, rungs: tuple[Rung, ...]) -> Done:
+    """What a study has already.
+
+    Args:
+        study: The stored study.
+        rungs: The rungs of the search.
+    """
+    repeats = sum(map(len, study.repeats().values()))
+    return Done(len(study.trained()), len(study.trained_baselines()), standing(study, rungs), repeats)
 
 
 def seconds_left(request: Request, rates: int, found: Feasibility, done: Done, costs: Costs) -> float:
@@ -126,11 +160,25 @@ def fitting(request: Request, rates: int, found: Feasibility, done: Done, costs:
 def _after_proxies(request: Request, rates: int, found: Feasibility, done: Done, costs: Costs) -> float:
     """Seconds of one core that the trainings take which follow the proxies."""
     if not request.rungs:
-        return (request.finalist_seeds - 1) * (TOP_K + 1) * costs.training(request.proxy.steps)
+        repeats = (request.finalist_seeds - 1) * (TOP_K + 1) - done.repeats
+        return max(repeats, 0) * costs.training(request.proxy.steps)
     kinds = len({kind(label) for label in found.baselines})
-    seconds = 0.0
-    for at, rung in enumerate(request.rungs):
-        # A baseline trains at every rate at its first rung, at the better one from then on.
-        trainings = rung.places + kinds * (1 if at else rates) - done.promoted.get(rung.steps, 0)
-        seconds += max(trainings, 0) * costs.training(rung.steps)
-    return seconds
+    known = {one.steps: one for one in done.rungs}
+    # A baseline trains at every rate at its first rung, at the better one from then on.
+    return sum(
+        _trainings_left(rung, known.get(rung.steps), kinds, 1 if at else rates) * costs.training(rung.steps)
+        for at, rung in enumerate(request.rungs)
+    )
+
+
+def _trainings_left(rung: Rung, now: RungStanding | None, kinds: int, rates: int) -> int:
+    """Trainings that a rung still needs."""
+    if now is None:
+        return rung.places + kinds * rates
+    candidates, baselines = (
+        [label for label in now.promoted if is_candidate(label) == wanted] for wanted in (True, False)
+    )
+    missing = sum(1 if is_candidate(label) else rates for label in now.missing)
+    if now.decided:
+        return missing
+    return max(rung.places - len(candidates), 0) + max(kinds - len(baselines), 0) * rates + missing

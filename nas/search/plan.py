@@ -16,9 +16,9 @@ from nas.search.progress import Reporter
 from nas.search.request import Request, search_settings, space_choice, with_steps
 from nas.search.sizing import AutoSpace, sized
 from nas.space import SearchSpace, load_space
-from nas.study import STUDY_FILE, SearchSettings, SpaceChoice, read_kept
+from nas.study import STUDY_FILE, SearchSettings, SpaceChoice, StoredStudy, read_kept
 from nas.util.machine_lock import MachineLock
-from nas.util.paths import writable_dir
+from nas.util.paths import check_writable, writable_dir
 from nas.util.worker_messages import follow
 
 ENLARGED = 1.5
@@ -80,15 +80,17 @@ def planned(request: Request, reporter: Reporter) -> Plan:
     MachineLock()
     device = LatencyDevice(request.latency)
     new = not os.path.exists(folder / STUDY_FILE)  # no error where the name is too long: the study says that below
-    if new and isinstance(request.space, AutoSpace):
-        check_latency_device(device)
-    space, chosen = settled_space(request, data, folder, device, reporter)
     if new:
-        check_heads(request, space)
-        check_checkpoints(request, space)
-        check_memory(data.train, max(space.choices["imgsz"]))
-        if not isinstance(request.space, AutoSpace):
-            check_latency_device(device)
+        some = request.space.least if isinstance(request.space, AutoSpace) else request.space
+        check_heads(request, some)
+        check_checkpoints(request, some)
+        check_memory(data.train, max(some.choices["imgsz"]))
+        check_latency_device(device)
+        check_writable(folder)
+    else:
+        StoredStudy(folder, asked, {}).close()  # refuses other settings before anything is measured
+    space, chosen = settled_space(request, data, folder, device, reporter)
+    check_memory(data.train, max(space.choices["imgsz"]))
     writable_dir(folder)
     return Plan(request, data, space, asked, replace(asked, space=chosen), folder, device)
 

@@ -56,7 +56,7 @@ class Progress:
         best: The most accurate trained candidate so far.
         last: The trial that finished last.
         seconds: Seconds since the search (re)started.
-        left_s: Estimated seconds to the end, None before the first training is done.
+        left_s: Estimated seconds to the end; None where the parts of the search could not be timed.
         other_seeds: The trainings that follow the trials; None before they have ended.
         rungs: Every rung to which a design was promoted.
     """

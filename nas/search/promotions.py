@@ -9,7 +9,6 @@ that fails gives its place to the next of its list. All decisions and scores are
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from statistics import mean
 
 from nas.latency import Latency
 from nas.search.effort import TOGETHER, Rung, granted
@@ -17,7 +16,7 @@ from nas.search.pending_trial import NoTrial, Promotion
 from nas.search.progress import RungProgress
 from nas.search.rung_state import Decision, RungState, is_spread, standing, trained_by_label
 from nas.search.shortlists import Shortlist, shortlists
-from nas.study import RungScore, RungStanding, StoredStudy, TrainedRecord, estimates, rung_scores, weights_name
+from nas.study import RungScore, StoredStudy, TrainedRecord, estimates, rung_scores, weights_name
 
 Confirm = Callable[[Sequence[TrainedRecord]], Mapping[str, Latency]]
 """From designs to their latencies in fresh processes, by label; without those that the device did not give."""
@@ -31,7 +30,6 @@ class Promotions:
         study: StoredStudy,
         rungs: Sequence[Rung],
         budget: int,
-        kinds: int = 0,
         confirm: Confirm = lambda records: {},
     ) -> None:
         """Begin.
@@ -40,13 +38,11 @@ class Promotions:
             study: The stored study.
             rungs: The rungs above the proxies, the shortest first.
             budget: Candidates to train.
-            kinds: Kinds of baselines that there are, for estimates.
             confirm: Measures in fresh processes who may be promoted to the last rung.
         """
-        self._study, self._rungs, self._budget, self._kinds = study, tuple(rungs), budget, kinds
+        self._study, self._rungs, self._budget = study, tuple(rungs), budget
         self._confirm = confirm
         self._running: set[tuple[int, str]] = set()
-        self._seconds_here = 0.0
         # A failure is a design's own once another training has succeeded after it. Until then it may be the machine's
         # fault, such as of a full memory, and this process tries the design again.
         kept = RungState.of(study)
@@ -87,7 +83,6 @@ class Promotions:
         self._study.keep("rungs", {**kept, label: mine})
         self._study.annotate(trained_by_label(self._study)[label])
         self._running.discard((score.steps, label))
-        self._seconds_here += score.seconds
 
     def fail(self, label: str, steps: int, reason: str) -> None:
         """Keep why a training gave nothing; the next of its list takes the place."""
@@ -109,31 +104,6 @@ class Promotions:
             for one in standing(self._study, self._rungs)
             if one.promoted
         )
-
-    @property
-    def work(self) -> tuple[float, float]:
-        """What was trained since the search (re)started, and what is still to be trained, in evaluations of proxies."""
-        if not self._rungs:
-            return 0, 0
-        trained = [record.evaluation.seconds for record in trained_by_label(self._study).values()]
-        each = mean([sum(one.values()) for one in trained] or [0.0])
-        if not each:
-            return 0, sum(rung.steps * (rung.places + self._kinds) for rung in self._rungs) / self._study.proxy_steps
-        scores = [one for some in rung_scores(self._study).values() for one in some.values()]
-        # An evaluation also builds and measures, which no further step repeats.
-        per_step = sum(one["proxy"] for one in trained) / len(trained) / self._study.proxy_steps
-        if scores:
-            per_step = sum(one.seconds for one in scores) / sum(one.steps for one in scores)
-        left = sum(one.steps * self._left(rung, one) for rung, one in self._standing())
-        return self._seconds_here / each, left * per_step / each
-
-    def _standing(self) -> list[tuple[Rung, RungStanding]]:
-        return list(zip(self._rungs, standing(self._study, self._rungs), strict=True))
-
-    def _left(self, rung: Rung, now: RungStanding) -> int:
-        """Trainings that a rung still needs."""
-        expected = len(now.promoted) if now.decided else max(rung.places + self._kinds, len(now.promoted))
-        return expected - len(now.promoted) + len(now.missing)
 
     def _due(self, rung: Rung, trained: dict[str, TrainedRecord], ended: bool) -> bool:
         """Decide who is promoted, where that is due; whether anybody may be trained at the rung now."""
@@ -161,7 +131,7 @@ class Promotions:
         some = [one for one in trained.values() if not below or below[-1] in scores.get(one.label, {})]
         known = estimates(list(trained.values()), study.repeats(), scores)
         records, baselines = [one for one in some if not one.baseline], [one for one in some if one.baseline]
-        lists = shortlists(records, baselines, known, study.target_ms, rung.places)
+        lists = shortlists(records, baselines, known, study.limits.target_ms, rung.places)
         if before is not None:
             stay = [label for one in before.lists for label in one.taken(RungState.of(study).failed(rung))]
             lists = [one.first(stay) for one in lists]
@@ -181,8 +151,8 @@ class Promotions:
         asked: set[str] = set()
         while True:
             fresh = {label: Latency.from_dict(one) for label, one in (study.attribute("confirmed") or {}).items()}
-            sure = {label for label, latency in fresh.items() if latency.above(study.target_ms)}
-            may = {label for label, latency in fresh.items() if not latency.meets(study.target_ms)}
+            sure = {label for label, latency in fresh.items() if latency.above(study.limits.target_ms)}
+            may = {label for label, latency in fresh.items() if not latency.meets(study.limits.target_ms)}
             lists = [one.without(sure).last(may) for one in lists]
             wanted = [label for one in lists for label in one.taken(()) if label not in {*fresh, *asked}]
             if not wanted:

@@ -24,7 +24,6 @@ from nas.latency import (
     repeat_until_precise,
     retry_while_disturbed,
 )
-from nas.proxy import Score
 from nas.search.evaluate import Task, calibration_pictures, data_of
 from nas.study import FinalMeasurement, TrainedRecord, measured_file, trained_model, weights_file
 from nas.util.atomic_files import write_whole
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nas.data import Split
+    from nas.proxy import Matched
 
 TOGETHER = 4
 """Designs that are measured in the same slices."""
@@ -193,10 +193,10 @@ def _decided(one: Latency, task: Task) -> bool:
 
 
 def scored(model: "nn.Module", file: SizedModel, latency: Latency, task: Task) -> FinalMeasurement:
-    from nas.proxy import validate
+    from nas.proxy import score_of, validate
 
     data = data_of(task)
-    val = score_file(file, data.val, task.latency)
+    val = score_of(matched_by_file(file, data.val, task.latency))
     val_float = None
     if task.latency.precision != "float32":
         val_float = validate(model, data.val, data, file.imgsz, device=task.proxy.device, lock=MachineLock())
@@ -224,8 +224,8 @@ def file_difference(
         return difference(predict, expected, pictures)
 
 
-def score_file(file: SizedModel, split: "Split", latency: LatencySettings) -> Score:
-    """Score a file in the runtime and precision in which it is timed.
+def matched_by_file(file: SizedModel, split: "Split", latency: LatencySettings) -> "list[Matched]":
+    """What a file detects in every picture, in the runtime and precision in which it is timed.
 
     Raises:
         RuntimeMissing: The runtime is not installed on this machine.
@@ -233,7 +233,7 @@ def score_file(file: SizedModel, split: "Split", latency: LatencySettings) -> Sc
     """
     import torch
 
-    from nas.proxy import score_with
+    from nas.proxy import matches
 
     with opened_for_pictures(file, latency) as predict:
-        return score_with(lambda images: torch.from_numpy(predict(images.numpy())), split, file.imgsz, MachineLock())
+        return matches(lambda images: torch.from_numpy(predict(images.numpy())), split, file.imgsz, MachineLock())

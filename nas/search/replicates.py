@@ -7,7 +7,7 @@ interrupted or failed is tried again by the next search that opens it.
 
 from nas.search.pending_trial import NoTrial, Replicate
 from nas.search.progress import OtherSeeds
-from nas.study import TOP_K, StoredStudy, TrainedRecord, top_candidates
+from nas.study import StoredStudy, TrainedRecord, top_candidates
 
 
 class Replicates:
@@ -24,7 +24,6 @@ class Replicates:
         self._top: tuple[int, list[TrainedRecord]] | None = None
         self._running: set[tuple[str, int]] = set()
         self._failed: set[tuple[str, int]] = set()
-        self._before = self._finished()
 
     def next(self, parallel: int) -> tuple[TrainedRecord, Replicate] | NoTrial:
         """The next design and its replicate, or why there is none now.
@@ -65,12 +64,6 @@ class Replicates:
             return None
         done, failed = self._finished(), len(self._failed)
         return OtherSeeds(done, done + failed + self._left(), failed)
-
-    @property
-    def work(self) -> tuple[int, int]:
-        """Replicates done since the search (re)started, and those that are still to be done."""
-        left = self._number * (TOP_K + 1) if self._top is None else self._left()
-        return self._finished() - self._before, left
 
     def _left(self) -> int:
         return len(self._running) + len(self._missing(self._now()))

@@ -65,7 +65,11 @@ def search_settings(request: Request, data: DetectionData) -> SearchSettings:
     """Everything of a request that changes a number."""
     proxy, source = request.proxy, request.source
     return SearchSettings(
-        space=AUTO if isinstance(request.space, AutoSpace) else space_choice(request.space),
+        space=(
+            replace(AUTO, imgsz=request.space.imgsz)
+            if isinstance(request.space, AutoSpace)
+            else space_choice(request.space)
+        ),
         data=DataChoice(data.name, data.digest, data.nc, request.fraction),
         limits=request.limits,
         latency=replace(request.latency, place=_place(request.latency.place)),

@@ -16,10 +16,11 @@ from nas.latency import Calibration, Latency, LatencyDevice, retry_while_disturb
 from nas.proxy import BASELINE_RATES
 from nas.results import hand_over, write
 from nas.search.conclude import weights_of
-from nas.search.eta import done_in, fitting, seconds_left, timed
+from nas.search.eta import Costs, TimeLeft, done_in, fitting, seconds_left, timed
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.feasibility import Feasibility, check
+from nas.search.gain import gain_of
 from nas.search.latency_filter import latency_predictor
 from nas.search.measured_file import conclude_with_file
 from nas.search.plan import Plan, planned
@@ -30,6 +31,7 @@ from nas.search.remeasure import confirm
 from nas.search.request import Request
 from nas.search.rung_state import standing
 from nas.search.scheduler import TrialScheduler
+from nas.search.size_share import size_share
 from nas.search.source_baselines import scale_of
 from nas.space import points, shipped_literals
 from nas.study import Annotate, Outcome, StoredStudy, TrainedRecord, rung_scores
@@ -78,10 +80,14 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
     with follow(task.folder, reporter.waiting):
         found = _feasibility(study, plan, task)
         reporter.feasible(found)
-        if not complete:
-            request = _fitted(request, task, found, study, reporter)
-        ended = _carry_out(study, plan, request, task, found, reporter, evaluator)
+        left = None
+        if not complete and (costs := _timed(task, found, reporter)) is not None:
+            request = _fitted(request, task, found, study, costs, reporter)
+            left = _time_left(request, task, found, study, costs)
+        ended = _carry_out(study, plan, request, task, found, left, reporter, evaluator)
     finalists = conclude_with_file(study, task, reporter.finalists, reporter.waiting)
+    rungs = standing(study, request.rungs)
+    whole = bool(rungs) and all(one.finished for one in rungs)
     return Outcome(
         folder=plan.folder,
         settings=plan.settings,
@@ -105,10 +111,11 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         findings=data.findings,
         promoted=finalists.promoted,
         source=tuned,
-        standing=standing(study, request.rungs),
+        standing=rungs,
         rungs=rung_scores(study),
         first_rung=study.proxy_steps,
         lengthened=tuple((study.attribute("first_rung") or {}).get("why", ())),
+        gain=gain_of(study, task, finalists) if whole else None,
     )
 
 
@@ -140,21 +147,34 @@ def _task(plan: Plan, device: LatencyDevice, tuned: Tuned | None) -> Task:
     )
 
 
-def _fitted(request: Request, task: Task, found: Feasibility, study: StoredStudy, reporter: Reporter) -> Request:
-    """Report how long the rest takes, and plan what fits into the time that was asked for.
-
-    A search does not end because that cannot be estimated.
-    """
-    rates, done = max(1, len(task.baseline_lrs)), done_in(study)
-    request = replace(request, proxy=request.proxy.with_steps(study.proxy_steps))
+def _timed(task: Task, found: Feasibility, reporter: Reporter) -> Costs | None:
+    """What the parts of the search take; None where that cannot be measured, for which no search ends."""
     try:
-        costs = timed(task, found)
+        return timed(task, found)
     except (LatencyError, ProxyError) as error:
         reporter.waiting(f"how long the search will take cannot be estimated: {error}")
-        return request
+        return None
+
+
+def _fitted(
+    request: Request, task: Task, found: Feasibility, study: StoredStudy, costs: Costs, reporter: Reporter
+) -> Request:
+    """Plan what fits into the time that was asked for, and report how long it takes."""
+    rates, done = max(1, len(task.baseline_lrs)), done_in(study, request.rungs)
+    request = replace(request, proxy=request.proxy.with_steps(study.proxy_steps))
     fitted = fitting(request, rates, found, done, costs)
     reporter.estimated(seconds_left(fitted, rates, found, done, costs), fitted.budget, request)
     return fitted
+
+
+def _time_left(request: Request, task: Task, found: Feasibility, study: StoredStudy, costs: Costs) -> TimeLeft:
+    """What estimates, after each trial, how long the search still takes."""
+
+    def expected() -> float:
+        now = replace(request, proxy=request.proxy.with_steps(study.proxy_steps))
+        return seconds_left(now, max(1, len(task.baseline_lrs)), found, done_in(study, request.rungs), costs)
+
+    return TimeLeft(expected)
 
 
 def _calibrated(study: StoredStudy, device: LatencyDevice, reporter: Reporter) -> LatencyDevice:
@@ -219,6 +239,7 @@ def _carry_out(
     request: Request,
     task: Task,
     found: Feasibility,
+    left: TimeLeft | None,
     reporter: Reporter,
     evaluator: Evaluator,
 ) -> str:
@@ -232,10 +253,11 @@ def _carry_out(
             plan.space,
             sampler=request.sampler,
             seed=request.proxy.seed,
-            target_ms=task.limits.target_ms,
+            limits=task.limits,
             seeds=tuple(found.seeds),
             near=() if task.source is None else tuple(found.baselines.values()),
             predict=latency_predictor(task),
+            size_used=size_share(task),
         ),
         budget=request.budget,
         # One more than the workers is under way, so that no worker waits for the sampler.
@@ -245,6 +267,7 @@ def _carry_out(
         replicates=request.finalist_seeds - 1,
         rungs=request.rungs,
         confirm=confirmed,
+        left=left,
         notice=reporter.waiting,
         on_progress=reporter.progress,
     )

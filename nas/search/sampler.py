@@ -4,11 +4,10 @@ The history is replayed into an in-memory Optuna study and its sampler is asked 
 the same seed and the same recorded history propose the same candidate, in this process or after a restart.
 
 Whoever names a target latency wants the most accurate design that meets it. So half of the proposals look for accuracy
-alone, under the constraint that the latency is at most the target: with `gp` the most promising of many random designs
-(`expected-improvement`), with `tpe`, and where a limit on size is missed, Optuna's (Watanabe and Hutter 2023,
-https://arxiv.org/abs/2211.14411). A quarter looks for the whole Pareto front, and a quarter is drawn at random. A
-sampler that looks for the front alone spends most of its budget far below the target, and one without random draws may
-stay where it began (docs/development/log.md).
+alone, under the constraint that no limit is missed: with `gp` the most promising of many random designs
+(`expected-improvement`), with `tpe` Optuna's (Watanabe and Hutter 2023, https://arxiv.org/abs/2211.14411). A quarter
+looks for the whole Pareto front, and a quarter is drawn at random. A sampler that looks for the front alone spends most
+of its budget far below the target, and one without random draws may stay where it began (docs/development/log.md).
 
 A search that starts from a checkpoint knows good designs before it begins: the checkpoint's own, narrowed. It begins
 with mutations of them, and half of the designs among which the most promising is chosen are mutations of the best.
@@ -35,7 +34,8 @@ FRONT_EVERY = 4
 RANDOM_EVERY = 4
 """Of so many proposals one is drawn at random: from noisy scores a sampler learns late that others are better."""
 NEAR = 0.85
-"""The best design below a target is looked for between this share of it and the target: accuracy grows with latency."""
+"""The best design is looked for between this share of the limit that binds first and the limit: accuracy grows with
+latency, and with size."""
 CANDIDATES = 200
 """Designs of which the most promising is proposed."""
 MUTATED = 0.3
@@ -59,6 +59,7 @@ class Observation:
         accuracy: mAP50-95 of the proxy, None when the point was not trained.
         meets: Whether it meets every limit; a baseline is trained also when it does not.
         promoted: By rung, 1 for the lowest above the proxies: mAP50-95 of its longer trainings.
+        size: The largest share that it takes of a limit on size: parameters, GFLOPs or bytes. 0 without such a limit.
     """
 
     indices: Mapping[str, int]
@@ -66,6 +67,11 @@ class Observation:
     accuracy: float | None
     meets: bool
     promoted: Mapping[int, float] = field(default_factory=dict)
+    size: float = 0.0
+
+    def used(self, target_ms: float) -> float:
+        """The share that it takes of the limit that binds first; above one where it misses."""
+        return max(self.latency_ms / target_ms, self.size)
 
     @property
     def scores(self) -> dict[int, float]:
@@ -80,10 +86,12 @@ class Proposal:
     Attributes:
         indices: By dimension, the index of the choice.
         origin: Where it came from: `seed`, `random`, `mutation`, `expected-improvement`, `gp` or `tpe`.
+        next_best: Further points in the order of their acquisition value, where it has one.
     """
 
     indices: dict[str, int]
     origin: str
+    next_best: tuple[dict[str, int], ...] = ()
 
 
 def propose(
@@ -134,13 +142,11 @@ def propose(
         point, origin = space.sample(rng), "random"
     else:
         front = role(number) == "front"
-        # A limit on size is learnt by Optuna's sampler: its constraint is by how much a design misses.
-        by_latency = all(one.meets or one.latency_ms > target_ms for one in history)
-        if sampler == "gp" and by_latency and not front:
-            point, origin = (
-                _best_by_expected_improvement(space, history, target_ms, taken, rng, mutated=bool(parents)),
-                "expected-improvement",
-            )
+        if sampler == "gp" and not front:
+            ranked = _by_expected_improvement(space, history, target_ms, taken, rng, mutated=bool(parents))
+            if ranked:
+                return Proposal(ranked[0], "expected-improvement", tuple(ranked[1:]))
+            point, origin = space.sample(rng), "random"
         else:
             asked = _ask(space, history, pending, sampler, target_ms, rng.randrange(2**31), front=front)
             point, origin = asked, sampler
@@ -192,7 +198,7 @@ def candidates(
             yield space.sample(rng)
 
 
-def _best_by_expected_improvement(
+def _by_expected_improvement(
     space: SearchSpace,
     history: Sequence[Observation],
     target_ms: float,
@@ -200,19 +206,20 @@ def _best_by_expected_improvement(
     rng: random.Random,
     *,
     mutated: bool,
-) -> dict[str, int]:
-    """The most promising of random designs that are not known."""
+) -> list[dict[str, int]]:
+    """Random designs that are not known, the most promising first."""
     from threadpoolctl import threadpool_limits
 
     from nas.surrogate import MeasuredDesign, constrained_expected_improvement
 
     drawn = {space.decode(point).key: point for point in candidates(space, history, rng, mutated)}
-    fresh = [point for key, point in drawn.items() if key not in taken] or list(drawn.values())
-    seen = [MeasuredDesign(space.decode(one.indices), one.latency_ms, one.scores, one.meets) for one in history]
+    fresh = [point for key, point in drawn.items() if key not in taken]
+    if not fresh:
+        return []
+    seen = [MeasuredDesign(space.decode(one.indices), one.used(target_ms), one.scores, one.meets) for one in history]
     with threadpool_limits(1):  # small matrices, beside trainings
-        asked = [space.decode(point) for point in fresh]
-        found = constrained_expected_improvement(seen, asked, target_ms, NEAR * target_ms)
-    return fresh[int(found.argmax())]
+        found = constrained_expected_improvement(seen, [space.decode(point) for point in fresh], NEAR)
+    return [fresh[int(at)] for at in (-found).argsort(kind="stable")]
 
 
 def _ask(
@@ -239,7 +246,7 @@ def _ask(
             # A point that was never trained gets the worst accuracy seen, and misses: as a pruned one
             # its latency would be hidden from the sampler.
             values = [worst if point.accuracy is None else point.accuracy, point.latency_ms][: len(directions)]
-            missed_by = math.log(point.latency_ms / target_ms)
+            missed_by = math.log(point.used(target_ms))
             study.add_trial(
                 create_trial(
                     params={name: point.indices[name] for name in distributions},

@@ -18,7 +18,6 @@ from nas.search.progress import Progress
 from nas.search.promotions import Confirm, Promotions
 from nas.search.proposals import Proposer
 from nas.search.replicates import Replicates
-from nas.search.shortlists import kind
 from nas.study import INTERRUPTED, Evaluation, Record, RungScore, StoredStudy, TrainedRecord, rung_scores
 
 REJECTED_A_TRAINED = 30
@@ -42,6 +41,7 @@ class TrialScheduler:
         replicates: int = 0,
         rungs: Sequence[Rung] = (),
         confirm: Confirm = lambda records: {},
+        left: Callable[[], float] | None = None,
         notice: Callable[[str], None] = lambda text: None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
@@ -59,6 +59,7 @@ class TrialScheduler:
                 where there are rungs.
             rungs: The longer trainings that the best candidates and the best baselines are promoted to.
             confirm: Measures in fresh processes who may be promoted to the last rung.
+            left: Estimates the seconds to the end.
             notice: Told when proxies are lengthened, because the baselines' scores rank nothing.
             on_progress: Called after every change.
             clock: Seconds, for tests.
@@ -66,14 +67,13 @@ class TrialScheduler:
         self._study, self._proposer = study, proposer
         self._budget, self._parallel, self._max_seconds = budget, parallel, max_seconds
         self._replicates = Replicates(study, 0 if rungs else replicates)
-        self._promotions = Promotions(study, rungs, budget, len({kind(label) for label in baselines or {}}), confirm)
-        self._on_progress, self._clock = on_progress, clock
+        self._promotions = Promotions(study, rungs, budget, confirm)
+        self._left, self._on_progress, self._clock = left, on_progress, clock
         self._begun = clock()
         self._retry = study.orphans()
         self._first_rung, self._notice = FirstRung(study, rungs), notice
         self._known = dict(baselines or {})
         self._baselines = self._untrained()
-        self._trained_before = self._trainings()
         self._failures, self._exhausted = 0, False
         self.ended: End | None = None
 
@@ -179,21 +179,16 @@ class TrialScheduler:
         """How far the search has come."""
         records = self._study.records()
         status = [r.status for r in records]
-        trained = status.count("trained")
-        seconds = self._clock() - self._begun
-        seeds, rungs = self._replicates.work, self._promotions.work
-        here = self._trainings() - self._trained_before + seeds[0] + rungs[0]
-        left = max(self._budget - trained, 0) + len(self._baselines) + seeds[1] + rungs[1]
         return Progress(
             budget=self._budget,
-            trained=trained,
+            trained=status.count("trained"),
             rejected=status.count("rejected"),
             failed=status.count("failed"),
             running=status.count("running"),
             best=max(self._study.trained(), key=lambda r: r.score.map50_95, default=None),
             last=last,
-            seconds=seconds,
-            left_s=seconds / here * left if here else None,
+            seconds=self._clock() - self._begun,
+            left_s=None if self._left is None else self._left(),
             other_seeds=self._replicates.progress,
             rungs=self._promotions.progress,
         )
@@ -221,10 +216,6 @@ class TrialScheduler:
         if found is NoTrial.DONE:
             self.ended = end
         return found if isinstance(found, NoTrial) else _more(*found)
-
-    def _trainings(self) -> int:
-        """Trainings done so far, baselines included."""
-        return len(self._study.trained()) + len(self._study.trained_baselines())
 
     def _next_baseline(self, busy: int) -> PendingTrial | NoTrial | None:
         """The next baseline, again where proxies are lengthened; None where every one has its score."""

@@ -42,6 +42,11 @@ def kind(label: str) -> str:
     return re.split(r"[-\d]", label, maxsplit=1)[0]
 
 
+def is_candidate(label: str) -> bool:
+    """Whether a label is a candidate's: `trial-7`."""
+    return kind(label) == "trial"
+
+
 def shortlists(
     records: Sequence[Record], baselines: Sequence[Record], known: Estimates, target_ms: float, places: int
 ) -> list[Shortlist]:

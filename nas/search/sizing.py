@@ -1,11 +1,12 @@
-"""`--space auto`: the shipped space and the input sizes around which designs cross the target on this device.
+"""The default space: the shipped one and the input sizes around which designs cross the target on this device.
 
 A target is a live limit where some designs of a space miss it and others meet it. The faster the device, the larger
-the inputs at which that is so. So YOLO11 is measured at a few sizes.
+the inputs at which that is so, and the larger the nets where the inputs are given. So
+YOLO11 is measured at a few sizes.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nas.architecture import Architecture
@@ -19,6 +20,9 @@ MIDDLE, APART = 1.5, 0.25
 target. Random designs are narrower than YOLO11 and meet it at larger sizes; with these, 30 to 60% of ten missed it at
 three speeds of the device (`python -m benchmarks.search.rejection_share --space auto`, docs/development/log.md)."""
 
+TAKEN = 2.0
+"""What YOLO11 takes at the middle of the sizes that are chosen, in units of the target."""
+
 _FIRST_PX = 128
 
 MeasureMs = Callable[[Architecture], float]
@@ -31,17 +35,29 @@ class AutoSpace:
     Attributes:
         family: The spaces' name without the scale: `ghostv2`, `narrowed`.
         scale: The only scale that may be taken; None for any.
+        imgsz: The input sizes, of which none is chosen then; empty for those that follow from the target.
     """
 
     family: str
     scale: Scale | None = None
+    imgsz: tuple[int, ...] = ()
+
+    @property
+    def least(self) -> SearchSpace:
+        """The smallest that may be chosen, for what can be checked before anything is measured.
+
+        Raises:
+            SpaceError: The input sizes are none of the family's.
+        """
+        space = load_space(f"{self.family}-{self.scale or SCALES[0]}")
+        return space.with_imgsz(self.imgsz) if self.imgsz else space
 
 
 def sized(auto: AutoSpace, target_ms: float, largest_px: int, measure: MeasureMs) -> tuple[SearchSpace, str]:
     """Choose a space and its input sizes.
 
     The smallest scale is taken whose sizes are at most `largest_px`: a larger picture tells more than a larger net, as
-    long as it has so many pixels.
+    long as it has so many pixels. Where the sizes are given, it is the scale that takes the target at them.
 
     Args:
         auto: What may be chosen.
@@ -55,8 +71,11 @@ def sized(auto: AutoSpace, target_ms: float, largest_px: int, measure: MeasureMs
     Raises:
         LatencyError: A latency could not be measured.
     """
+    scales = SCALES if auto.scale is None else (auto.scale,)
+    if auto.imgsz:
+        return _at_given_sizes(auto, scales, target_ms, measure)
     largest = _multiple(min(LARGEST_PX, largest_px))
-    for scale in SCALES if auto.scale is None else (auto.scale,):
+    for scale in scales:
         known: dict[int, float] = {}
         crossing = _crossing(lambda px, scale=scale: measure(yolo11(scale, px)), target_ms, largest, known)  # type: ignore[misc]
         sizes = _around(crossing)
@@ -66,6 +85,21 @@ def sized(auto: AutoSpace, target_ms: float, largest_px: int, measure: MeasureMs
         sizes = tuple(px for px in _around(largest / (MIDDLE + APART)) if px <= largest)
     each = ", ".join(f"{known[px]:.2f} ms at {px} px" for px in sorted(known))
     return load_space(f"{auto.family}-{scale}").with_imgsz(sizes), f"YOLO11{scale} takes {each}"
+
+
+def _at_given_sizes(
+    auto: AutoSpace, scales: Sequence[Scale], target_ms: float, measure: MeasureMs
+) -> tuple[SearchSpace, str]:
+    """The scale at whose middle size YOLO11 takes most nearly as much of the target as at a size that is chosen."""
+    middle = sorted(auto.imgsz)[len(auto.imgsz) // 2]
+    known: dict[Scale, float] = {}
+    for scale in scales:
+        known[scale] = measure(yolo11(scale, middle))
+        if known[scale] >= TAKEN * target_ms:
+            break  # larger scales only take more
+    nearest = min(known, key=lambda scale: abs(math.log(known[scale] / (TAKEN * target_ms))))
+    each = ", ".join(f"YOLO11{scale} takes {ms:.2f} ms at {middle} px" for scale, ms in known.items())
+    return load_space(f"{auto.family}-{nearest}").with_imgsz(auto.imgsz), each
 
 
 def _around(crossing_px: float) -> tuple[int, ...]:

@@ -191,7 +191,7 @@ def shipped_spaces() -> dict[str, Path]:
     return {path.stem: path for path in sorted(spaces_folder().glob("*.yaml"))}
 
 
-def _find(name_or_path: str) -> Path:
+def _find(name_or_path: str, also: Sequence[str]) -> Path:
     shipped = shipped_spaces()
     if name_or_path in shipped:
         return shipped[name_or_path]
@@ -200,19 +200,24 @@ def _find(name_or_path: str) -> Path:
     with suppress(OSError, ValueError, RuntimeError):
         if path.expanduser().is_file():
             return path.expanduser()
-    hint = did_you_mean(path.stem, shipped) or "; give a path to a YAML file or a shipped name"
+    known = [*shipped, *also]
+    hint = did_you_mean(path.stem, known) or "; give a path to a YAML file or a shipped name"
     raise SpaceError(
-        f"{name_or_path!r} is neither a search-space file nor the name of a shipped space ({', '.join(shipped)}){hint}"
+        f"{name_or_path!r} is neither a search-space file nor the name of a shipped space ({', '.join(known)}){hint}"
     )
 
 
-def load_space(name_or_path: str) -> SearchSpace:
+def load_space(name_or_path: str, also: Sequence[str] = ()) -> SearchSpace:
     """Load a search space by the name of a shipped one, or from a file.
+
+    Args:
+        name_or_path: The name or the file.
+        also: Other words that the caller takes, for the error.
 
     Raises:
         SpaceError: There is no such space, or its file breaks a rule (every broken rule, one line each).
     """
-    path = _find(name_or_path)
+    path = _find(name_or_path, also)
     file = read_space_file(path)
     found = tuple(Dimension(name, choices, ordered=trait(name).ordered) for name, choices in dimensions(file).items())
     return SearchSpace(file.name or path.stem, path, found, file.description)

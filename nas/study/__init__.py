@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from nas.study.accuracy import TOP_K, Estimates, estimates, most_accurate, top_candidates
     from nas.study.evaluation import Evaluation
     from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
+    from nas.study.gain import Gain
     from nas.study.limits import Limits, Violation
     from nas.study.outcome import Outcome
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
@@ -49,6 +50,7 @@ __getattr__ = lazy(
             "FinalMeasurement",
             "choose_best",
         ),
+        "gain": ("Gain",),
         "limits": (
             "Limits",
             "Violation",

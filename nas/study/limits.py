@@ -42,3 +42,16 @@ class Limits:
             text = f"the ONNX file of {onnx_bytes} bytes is above the limit {self.max_bytes} bytes"
             broken.append(Violation("size", text))
         return tuple(broken)
+
+    def size_used(self, params: int, gflops: float, onnx_bytes: int) -> float:
+        """The largest share that a design takes of a limit on its size; 0 where there is none."""
+        shares = [
+            value / limit
+            for value, limit in (
+                (params, self.max_params),
+                (gflops, self.max_gflops),
+                (onnx_bytes, self.max_bytes),
+            )
+            if limit is not None
+        ]
+        return max(shares, default=0.0)

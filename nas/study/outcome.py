@@ -9,6 +9,7 @@ from nas.data import Findings
 from nas.inherit import Tuned
 from nas.study.accuracy import Estimates, Repeats, estimates
 from nas.study.finalists import Finalist, choose_best
+from nas.study.gain import Gain
 from nas.study.record import Record, trained
 from nas.study.rungs import RungScores, RungStanding
 from nas.study.settings import SearchSettings
@@ -46,6 +47,7 @@ class Outcome:
         first_rung: Steps of a proxy; None for as many as were asked for.
         asked: Candidates that were asked for, where a time left room for fewer; None for the budget.
         lengthened: Why they are more, once for every time.
+        gain: The best design's gain over the best baseline on val; None where the rungs do not give one.
     """
 
     folder: Path
@@ -74,6 +76,7 @@ class Outcome:
     first_rung: int | None = None
     asked: int | None = None
     lengthened: Sequence[str] = ()
+    gain: Gain | None = None
 
     @property
     def candidates(self) -> list[Finalist]:

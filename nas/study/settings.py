@@ -36,7 +36,7 @@ class SpaceChoice:
 
 
 AUTO = SpaceChoice("auto", "", ())
-"""The space that fits the device and the target."""
+"""The space that fits the device and the target; with input sizes where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

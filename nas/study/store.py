@@ -44,6 +44,7 @@ Kept = Literal[
     "feasibility",
     "finals",
     "first_rung",
+    "gain",
     "promotions",
     "repeats",
     "rung_failures",
@@ -83,7 +84,7 @@ class StoredStudy:
         self.folder = writable_dir(folder)
         self._sizes = dict(sizes)
         self._annotate = annotate
-        self.target_ms, self._asked_steps = settings.limits.target_ms, settings.proxy.steps
+        self.limits, self._asked_steps = settings.limits, settings.proxy.steps
         self._lock = lock(folder)
         try:
             check_intact(folder / STUDY_FILE)
@@ -178,7 +179,7 @@ class StoredStudy:
             if evaluation.violations:
                 texts = [one.text for one in evaluation.violations]
                 self._storage.set_trial_user_attr(trial_id, "violations", texts)
-            mark_feasible(self._storage, trial_id, over_target(evaluation, self.target_ms))
+            mark_feasible(self._storage, trial_id, over_target(evaluation, self.limits.target_ms))
             if evaluation.score is None:
                 self._storage.set_trial_user_attr(trial_id, "map_imputed", True)
             # The status comes last: a trial that has one is complete, even when it is killed before `tell`.

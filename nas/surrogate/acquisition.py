@@ -1,6 +1,6 @@
-"""The acquisition function: expected improvement in accuracy times the probability of meeting the target.
+"""The acquisition function: expected improvement in accuracy times the probability of meeting the limits.
 
-Learnt by Gaussian processes over what designs are chosen by, without sizes that would have to be counted.
+Learnt by Gaussian processes over what designs are chosen by, so that nothing has to be built of them.
 Method: Jones et al. 1998, https://doi.org/10.1023/A:1008306431147; with constraints Gelbart et al. 2014,
 https://arxiv.org/abs/1403.5607.
 """
@@ -25,44 +25,43 @@ class MeasuredDesign:
 
     Attributes:
         architecture: The design.
-        latency_ms: Its measured latency.
+        used: The share that it takes of the limit that binds first, such as measured latency over target latency.
         scores: By rung, 0 for the lowest; empty when it was not trained.
-        meets: Whether it meets the target.
+        meets: Whether it meets every limit.
     """
 
     architecture: Architecture
-    latency_ms: float
+    used: float
     scores: Mapping[int, float]
     meets: bool
 
 
 def constrained_expected_improvement(
-    seen: Sequence[MeasuredDesign], designs: Sequence[Architecture], target_ms: float, least_ms: float = 0.0
+    seen: Sequence[MeasuredDesign], designs: Sequence[Architecture], least: float = 0.0
 ) -> Values:
     """The logarithm of the acquisition value of each design.
 
-    The value is the expected gain in accuracy over the best design that meets the target, in mAP, times the probability
-    of a latency between two limits. As a logarithm it stays apart for designs that are all unlikely to gain (Ament et
-    al. 2023, https://arxiv.org/abs/2310.20708).
+    The value is the expected gain in accuracy over the best design that meets every limit, in mAP, times the
+    probability that the limit which binds first is used, but for no less than a share of it. As a logarithm it stays
+    apart for designs that are all unlikely to gain (Ament et al. 2023, https://arxiv.org/abs/2310.20708).
 
     Args:
         seen: Evaluated designs, at least two of them trained.
         designs: What may be evaluated next.
-        target_ms: The latency limit.
-        least_ms: The least latency that is of interest; 0 for any.
+        least: The least share of the limit that is of interest; 0 for any.
 
     Returns:
-        (designs,) values; only logarithms of the probability of such a latency where none that is trained meets it.
+        (designs,) values; only logarithms of that probability where nothing that is trained meets every limit.
     """
     from scipy.stats import norm
 
     known = len(seen)
     rows = encode([choices_of(one) for one in (*(one.architecture for one in seen), *designs)])
-    latencies = Scores(rows[:known], np.log([one.latency_ms for one in seen]), np.zeros(known, dtype=np.int64))
-    latency, deviation = _predicted(latencies, rows[known:])
-    likely = norm.logcdf((np.log(target_ms) - latency) / deviation)
-    if least_ms > 0:
-        below = norm.logcdf((np.log(least_ms) - latency) / deviation)
+    shares = Scores(rows[:known], np.log([one.used for one in seen]), np.zeros(known, dtype=np.int64))
+    used, deviation = _predicted(shares, rows[known:])
+    likely = norm.logcdf(-used / deviation)
+    if least > 0:
+        below = norm.logcdf((np.log(least) - used) / deviation)
         likely = likely + np.log(-np.expm1(np.minimum(below - likely, -1e-9)))
     trained = [at for at, one in enumerate(seen) if one.scores]
     meeting = [place for place, at in enumerate(trained) if seen[at].meets]

@@ -83,6 +83,18 @@ def writable_dir(path: Path, advice: str = "choose another folder") -> Path:
     return path
 
 
+def check_writable(path: Path) -> None:
+    """Prove that a folder can be made and written, and leave things as they are.
+
+    Raises:
+        StorageError: It cannot.
+    """
+    new = [one for one in (path, *path.parents) if not os.path.lexists(one)]
+    writable_dir(path)
+    for one in new:
+        one.rmdir()
+
+
 def cache_subdir(name: str, needed_bytes: int = _NEEDED_BYTES) -> Path:
     """A writable folder inside the cache with at least `needed_bytes` free on its disk.
 

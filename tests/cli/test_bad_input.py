@@ -68,6 +68,8 @@ def space_with(folder: Path, old: str, new: str) -> Path:
         (["--source-steps", "10"], "add --from"),
         (["--teacher", "nowhere.pt"], "there is no checkpoint"),
         (["--space", "ghostv2-k"], "ghostv2-"),
+        (["--space", "auot"], "did you mean 'auto'"),
+        (["--space", "auto", "--imgsz", "100"], "32"),
         (["--runtime", "onnxruntim"], "did you mean 'onnxruntime'"),
         (["--precision", "float8"], "float8"),
         (["--threads", "0"], "threads must be at least 1"),
@@ -133,7 +135,8 @@ def test_after_an_unreachable_target_the_name_is_free(
     monkeypatch.setattr("nas.search.run.check", check)
     for target in ("0.1ms", "0.2ms"):
         code, message = ghostnas(
-            "search", "--name", "mine", "--workers", "0", "--target-latency", target, "--target-stat", "p50"
+            *("search", "--space", "ghostv2-n", "--name", "mine", "--workers", "0"),
+            *("--target-latency", target, "--target-stat", "p50"),
         )
         assert code == 2 and "no model meets the limits" in message
         assert not (tmp_path / "results" / "mine").exists()
@@ -219,7 +222,7 @@ def test_a_name_of_another_search(ghostnas: Run, tmp_path: Path) -> None:
     )
     settings: SearchSettings = search_settings(request, data)
     StoredStudy(tmp_path / "results" / "mine", changed(settings, target_ms=9.0), {}).close()
-    code, message = ghostnas("search", "--workers", "0", "--budget", "1", "--name", "mine")
+    code, message = ghostnas("search", "--space", "ghostv2-n", "--workers", "0", "--budget", "1", "--name", "mine")
     assert code == 2
     assert "target_ms: 9.0 there, 2.5 asked" in message and "space" not in message.split("(")[1].split(")")[0]
 

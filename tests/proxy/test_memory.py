@@ -22,7 +22,7 @@ WHERE = [
     (train, "AveragedWeights", "a training at batch 4 and 32 px"),
     (train, "descend", "a training at batch 4 and 32 px"),
     (train, "recalibrate", "a training at batch 4 and 32 px"),
-    (validation, "score_with", "the score of a model at 32 px"),
+    (validation, "matches", "the score of a model at 32 px"),
 ]
 SAID = [
     CUDA,

@@ -31,6 +31,7 @@ from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
 from nas.study.accuracy import estimates
 from nas.study.finalists import Finalist, choose_best
+from nas.study.gain import Gain
 from nas.study.outcome import Outcome
 from nas.study.record import Record, TrainedRecord, as_trained
 from nas.study.rungs import RungScore, RungStanding, rung_scores
@@ -187,6 +188,17 @@ def test_the_winner_and_what_is_said_of_it(
             assert part not in text
 
 
+@pytest.mark.parametrize(
+    ("pictures_sd", "says"),
+    [(0.01, "between +0.026 and +0.074 (95%), which is off zero."), (0.03, "holds zero: the gain is not certain.")],
+)
+def test_a_gain_is_claimed_with_its_interval(task: Task, pictures_sd: float, says: str) -> None:
+    best, rival = finalist(task, "trial-1", 0.5, 0.6), finalist(task, "source-96", 0.5, 0.55)
+    gain = Gain("trial-1", "source-96", ("a", "b"), 0.05, pictures_sd, 0.007)
+    text = gained_at_last_rung(best, [rival], [best], (ALL,), ", which chose nothing", gain)
+    assert says in text and "are noise" not in text
+
+
 def remeasured(asked: list[tuple[str, bool]]) -> Any:
     """`confirm` by the screenings; notes each label, and whether its weights are of the last rung."""
 
@@ -212,7 +224,7 @@ def train(study: StoredStudy, space: SearchSpace, task: Task) -> None:
     scores = iter((0.30, 0.35, 0.36, 0.31, 0.40))
     scheduler = TrialScheduler(
         study,
-        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        Proposer(space, sampler="random", seed=0, limits=study.limits),
         budget=BUDGET,
         baselines=BASELINES,
         rungs=RUNGS,

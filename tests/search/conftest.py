@@ -136,7 +136,7 @@ def opened(
         made = StoredStudy(searched, settings, sizes)
         scheduler = TrialScheduler(
             made,
-            Proposer(space, sampler="random", seed=0, target_ms=made.target_ms),
+            Proposer(space, sampler="random", seed=0, limits=made.limits),
             budget=BUDGET,
             baselines=BASELINES,
         )

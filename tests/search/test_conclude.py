@@ -61,7 +61,7 @@ def study(
         inline.run(
             TrialScheduler(
                 made,
-                Proposer(space, sampler="random", seed=0, target_ms=made.target_ms),
+                Proposer(space, sampler="random", seed=0, limits=made.limits),
                 budget=12,
                 baselines=baselines,
             ),

@@ -56,7 +56,7 @@ def searched(
 ) -> list[str]:
     told: list[str] = []
     task = replace(task, proxy=task.proxy.with_steps(10))
-    proposer = Proposer(space, sampler="random", seed=0, target_ms=study.target_ms)
+    proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
     scheduler = TrialScheduler(study, proposer, budget=2, baselines=BASELINES, rungs=rungs, notice=told.append)
 
     def promoted(design: Architecture, task: Task, label: str, promotion: Promotion, baseline: bool) -> RungScore:

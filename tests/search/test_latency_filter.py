@@ -16,10 +16,12 @@ from nas.search.executors import inline
 from nas.search.latency_filter import latency_predictor
 from nas.search.pending_trial import PendingTrial
 from nas.search.proposals import NEAR, PASSED_OVER, Proposer
-from nas.search.sampler import Sampler
+from nas.search.sampler import Proposal, Sampler
 from nas.search.scheduler import TrialScheduler
+from nas.search.size_share import no_size_limit, size_share
 from nas.space.space import SearchSpace
 from nas.study.evaluation import Evaluation
+from nas.study.limits import Limits
 from nas.study.record import Record
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
@@ -90,7 +92,7 @@ def test_a_search_passes_over_and_then_measures_all_the_same(
 
     study = StoredStudy(tmp_path, settings, sizes)
     scheduler = TrialScheduler(
-        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms, predict=never), budget=2
+        study, Proposer(space, sampler="random", seed=0, limits=study.limits, predict=never), budget=2
     )
     assignment = scheduler.ask()
     assert isinstance(assignment, PendingTrial)
@@ -117,11 +119,87 @@ def test_beside_a_sampler_random_draws_are_near_the_target(
 
     study = StoredStudy(tmp_path, settings, sizes)
     assignment = TrialScheduler(
-        study, Proposer(space, sampler=sampler, seed=0, target_ms=study.target_ms, predict=fast_at_first), budget=2
+        study, Proposer(space, sampler=sampler, seed=0, limits=study.limits, predict=fast_at_first), budget=2
     ).ask()
     assert isinstance(assignment, PendingTrial)
     assert assignment.architecture.key == asked[1 if passed_over else 0] == asked[-1]
     study.close()
+
+
+@pytest.mark.parametrize(
+    ("shares", "chosen"),
+    [
+        ((0.9,), 0),
+        ((1.4, 0.7, 0.86), 2),  # too slow, too fast
+        ((1.4, 0.7, 1.1, *[2.0] * 12), 2),  # none is near: the nearest of so many
+        ((None,), 0),
+    ],
+)
+def test_of_the_most_promising_the_first_near_the_limit_is_proposed(
+    shares: tuple[float | None, ...], chosen: int, space: SearchSpace, settings: SearchSettings
+) -> None:
+    rng, asked = random.Random(0), list[str]()
+    points = [space.sample(rng) for _ in range(30)]
+    target_ms = settings.limits.target_ms
+
+    def predict(records: object, design: Architecture) -> Prediction | None:
+        asked.append(design.key)
+        share = shares[len(asked) - 1]
+        return None if share is None else prediction(share * target_ms)
+
+    proposer = Proposer(space, sampler="gp", seed=0, limits=settings.limits, predict=predict)
+    found = proposer._nearest(Proposal(points[0], "expected-improvement", tuple(points[1:])), [])
+    assert (found.indices, found.next_best) == (points[chosen], ())
+    assert len(asked) == min(len(shares), PASSED_OVER + 1)
+
+
+@pytest.mark.parametrize(
+    ("latency", "used", "proposed"),
+    [
+        (0.5, (0.5, 0.9), 1),  # far below every limit, then near the one on size
+        (0.5, (0.9,), 0),
+        (0.95, (0.5,), 0),
+        (0.95, (1.2, 0.5), 1),  # it misses the limit on size
+    ],
+)
+def test_random_draws_are_near_the_limit_that_binds_first(
+    latency: float,
+    used: tuple[float, ...],
+    proposed: int,
+    tmp_path: Path,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    space: SearchSpace,
+) -> None:
+    asked: list[str] = []
+
+    def size_used(design: Architecture) -> float:
+        asked.append(design.key)
+        return used[len(asked) - 1]
+
+    proposer = Proposer(
+        space,
+        sampler="gp",
+        seed=0,
+        limits=settings.limits,
+        predict=lambda records, design: prediction(latency * settings.limits.target_ms),
+        size_used=size_used,
+    )
+    study = StoredStudy(tmp_path, settings, sizes)
+    assignment = TrialScheduler(study, proposer, budget=2).ask()
+    assert isinstance(assignment, PendingTrial)
+    assert assignment.architecture.key == asked[proposed] == asked[-1]
+    study.close()
+
+
+def test_a_limit_on_size_is_used_by_what_is_counted(space: SearchSpace, task: Task) -> None:
+    design = space.smallest()[0]
+    params, gflops = 164_179, 0.0101  # of six classes, about
+    for limits in (Limits(9.0, max_params=params), Limits(9.0, max_gflops=gflops), Limits(9.0, max_bytes=4 * params)):
+        assert size_share(replace(task, limits=limits))(design) == pytest.approx(1, rel=0.1)
+    both = replace(task, limits=Limits(9.0, max_params=10 * params, max_gflops=2 * gflops))
+    assert size_share(both)(design) == pytest.approx(0.5, rel=0.1)
+    assert size_share(replace(task, limits=Limits(9.0))) is no_size_limit
 
 
 @pytest.mark.slow
@@ -144,7 +222,7 @@ def test_a_search_measures_what_it_passed_over_before_it_gives_up(
         return Prediction(9.0, 8.0, 10.0, 0.0)
 
     scheduler = TrialScheduler(
-        study, Proposer(small, sampler="random", seed=0, target_ms=study.target_ms, predict=never), budget=100
+        study, Proposer(small, sampler="random", seed=0, limits=study.limits, predict=never), budget=100
     )
     inline.run(scheduler, task, by_formula)
     measured = {r.key for r in study.records()}

@@ -71,7 +71,7 @@ def never(*_: object) -> Score:
 
 def carry_out(study: StoredStudy, space: SearchSpace, task: Task, trainer: Trainer, **more: Any) -> TrialScheduler:
     asked = {"budget": BUDGET, "baselines": BASELINES, "rungs": RUNGS, **more}
-    proposer = Proposer(space, sampler="random", seed=0, target_ms=study.target_ms)
+    proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
     scheduler = TrialScheduler(study, proposer, replicates=2, **asked)
     inline.run(scheduler, task, formula, never, trainer)
     return scheduler
@@ -139,7 +139,7 @@ def test_the_last_rung_follows_the_budget_in_place_of_other_seeds(
 ) -> None:
     study, trainer, seen = opened("one"), Trainer(), list[Progress]()
     monkeypatch.setattr(study, "_annotate", annotate)
-    scheduler = carry_out(study, space, task, trainer, on_progress=seen.append, clock=lambda: 10.0 * len(seen))
+    scheduler = carry_out(study, space, task, trainer, on_progress=seen.append)
     assert scheduler.ended == "budget"
     now = stands(study)
     assert now.finished and trainer.asked == list(now.promoted)
@@ -150,7 +150,6 @@ def test_the_last_rung_follows_the_budget_in_place_of_other_seeds(
         label: len(label) / 100 for label in now.promoted
     }
     assert [one.rungs for one in seen] == [(RungProgress(STEPS, done, 5, 0),) for done in range(1, 6)]
-    assert seen[1].left_s == pytest.approx(3 * 10.0 / 2) and seen[-1].left_s == 0  # 10 s for two, three are left
     assert "40 steps 2/5" in progress_line(seen[1]) and "other seeds" not in progress_line(seen[1])
     trial_id = study.trial_id("search", int(first.removeprefix("trial-")))
     kept = study._storage.get_study_system_attrs(study._studies["search"]._study_id)
@@ -159,36 +158,12 @@ def test_the_last_rung_follows_the_budget_in_place_of_other_seeds(
     study.close()
 
 
-def test_the_time_left_counts_the_last_rung_before_it_begins(
-    opened: Open, space: SearchSpace, task: Task, settings: SearchSettings
-) -> None:
-    study, now = opened("one"), [0.0]
-    scheduler = TrialScheduler(
-        study,
-        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
-        budget=BUDGET + 1,
-        baselines=BASELINES,
-        rungs=RUNGS,
-        clock=lambda: now[0],
-    )
-    while sum(r.status == "trained" for r in study.records()) <= BUDGET:
-        assignment = scheduler.ask()
-        assert isinstance(assignment, PendingTrial)
-        now[0] += 1.0
-        scheduler.tell(assignment, formula(assignment.architecture, task, assignment.label))
-    found = scheduler.progress()
-    proxies = (PLACES + 2) * STEPS / settings.proxy.steps  # two kinds of baselines
-    share = 0.2 / 0.4  # of an evaluation is its training
-    assert found.rungs == () and found.left_s == pytest.approx(now[0] * share * proxies)
-    study.close()
-
-
 def test_a_kill_at_any_point_changes_nothing_and_loses_no_finished_training(
     opened: Open, space: SearchSpace, task: Task
 ) -> None:
     study, asked = opened("one"), list[str]()
     known = estimates([*study.records(), *study.baselines()], {})
-    first = shortlists(study.records(), study.baselines(), known, study.target_ms, PLACES)[0]
+    first = shortlists(study.records(), study.baselines(), known, study.limits.target_ms, PLACES)[0]
     fails = {first.labels[0]: ProxyError("diverged")}
     for done in range(4):  # each process trains one, and the first one a second that fails
         trainer = Trainer(fails, killed_after=1 if done else 2)
@@ -261,7 +236,7 @@ def test_who_is_promoted_does_not_change_until_more_designs_are_trained(
 def test_a_failed_one_gives_its_place_to_the_next_of_its_list(opened: Open, space: SearchSpace, task: Task) -> None:
     study = opened("one")
     known = estimates([*study.records(), *study.baselines()], {})
-    lists = shortlists(study.records(), study.baselines(), known, study.target_ms, PLACES)
+    lists = shortlists(study.records(), study.baselines(), known, study.limits.target_ms, PLACES)
     failed = [lists[0].labels[0], next(one for one in lists if "source-96" in one.labels).labels[0]]
     fails = dict(zip(failed, (RuntimeError("no memory"), ProxyError("diverged")), strict=True))
     scheduler = carry_out(study, space, task, Trainer(fails))
@@ -291,7 +266,7 @@ def test_a_fault_that_is_not_the_designs_stops_the_search_and_costs_none_its_pla
     known = estimates([*study.records(), *study.baselines()], {})
     best = [
         one.labels[: one.places]
-        for one in shortlists(study.records(), study.baselines(), known, study.target_ms, PLACES)
+        for one in shortlists(study.records(), study.baselines(), known, study.limits.target_ms, PLACES)
     ]
     assert sorted(stands(study).promoted) == sorted(label for labels in best for label in labels)
     assert stands(study).failed == {} and stands(study).finished
@@ -315,7 +290,7 @@ def test_workers_train_beside_each_other(opened: Open, space: SearchSpace, task:
     study = opened("one")
     scheduler = TrialScheduler(
         study,
-        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        Proposer(space, sampler="random", seed=0, limits=study.limits),
         budget=BUDGET,
         baselines=BASELINES,
         rungs=RUNGS,

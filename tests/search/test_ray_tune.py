@@ -58,7 +58,7 @@ folder, budget = Path(sys.argv[1]), int(sys.argv[2])
 settings = SearchSettings.from_dict(json.loads(sys.argv[3]))
 space = load_space("ghostv2-n")
 study = StoredStudy(folder, settings, {d.name: len(d.choices) for d in space.dimensions})
-proposer = Proposer(space, sampler="random", seed=0, target_ms=study.target_ms)
+proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
 scheduler = TrialScheduler(study, proposer, budget=budget, parallel=3)
 task = Task(Limits(2.5), LatencyDevice(LatencySettings(), conftest.CALIBRATION), ProxySettings(), None, 1.0, 6, folder)
 ray_tune.run(scheduler, task, slow, workers=2)
@@ -83,7 +83,7 @@ def test_tune_carries_out_a_search(
     study = StoredStudy(tmp_path, settings, sizes)
     scheduler = TrialScheduler(
         study,
-        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        Proposer(space, sampler="random", seed=0, limits=study.limits),
         budget=5,
         parallel=3,
         baselines={"yolo11n": yolo11("n", 160)},
@@ -115,7 +115,7 @@ def test_tune_carries_out_a_last_rung(
     study = StoredStudy(tmp_path, settings, sizes)
     scheduler = TrialScheduler(
         study,
-        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        Proposer(space, sampler="random", seed=0, limits=study.limits),
         budget=4,
         parallel=3,
         baselines={"source-96": yolo11("n", 96), "narrowed-96": yolo11("n", 96, 0.25)},
@@ -198,7 +198,7 @@ def test_what_cannot_be_stored_ends_a_search(
                 connection.exec_driver_sql("PRAGMA max_page_count=1")
 
     scheduler = TrialScheduler(
-        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=20, on_progress=full
+        study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=20, on_progress=full
     )
     with pytest.raises(StorageError, match=r"study.db cannot be written: database or disk is full; what is finished"):
         ray_tune.run(scheduler, task, formula, workers=1)

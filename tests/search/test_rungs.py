@@ -10,8 +10,8 @@ from nas.architecture.architecture import Architecture
 from nas.errors import ProxyError
 from nas.latency import Latency
 from nas.proxy import Score
-from nas.search.effort import EFFORTS, Rung, asked_for, granted, in_proportion
-from nas.search.eta import Costs, Done, fitting, seconds_left
+from nas.search.effort import EFFORTS, Rung, asked_for, granted
+from nas.search.eta import Costs, done_in, seconds_left
 from nas.search.evaluate import Task
 from nas.search.executors import inline
 from nas.search.feasibility import Feasibility
@@ -114,7 +114,7 @@ def never(*_: object) -> Score:
 
 def carry_out(race: Race, space: SearchSpace, task: Task, **more: object) -> TrialScheduler:
     asked = {"budget": BUDGET, "baselines": BASELINES, "rungs": RUNGS, "confirm": race.confirm, **more}
-    proposer = Proposer(space, sampler="random", seed=0, target_ms=race.study.target_ms)
+    proposer = Proposer(space, sampler="random", seed=0, limits=race.study.limits)
     scheduler = TrialScheduler(race.study, proposer, **asked)  # type: ignore[arg-type]
     inline.run(scheduler, task, formula, never, race.train)
     return scheduler
@@ -148,7 +148,7 @@ def test_candidates_are_promoted_while_the_search_proposes(space: SearchSpace, t
     assert race.rates[: len(short)] == [(label, None) for label in short]
     assert race.rates[len(short) :] == [(label, 0.002) for label in long]  # the better rate of the rung below
     assert all(one.finished for one in standing(study, RUNGS))
-    assert [rung.done for rung in seen[-1].rungs] == [6, 3] and seen[-1].left_s == 0
+    assert [rung.done for rung in seen[-1].rungs] == [6, 3]
     best = max(trials, key=lambda label: rung_scores(study)[label][20].score.map50_95)
     assert best in long
     study.close()
@@ -268,27 +268,18 @@ def test_a_search_whose_promoted_designs_all_failed_ends(space: SearchSpace, tas
     study.close()
 
 
-COSTS = Costs(screening=2.0, first=3.0, step=0.1)
-FOUND = Feasibility(0.5, 9.0, BASELINES, ())
+def test_nothing_is_left_of_a_search_that_ended(space: SearchSpace, task: Task, made: Make, tmp_path: Path) -> None:
+    study, seen = made("one"), list[Progress]()
+    asked = replace(request(tmp_path, *RUNGS), budget=BUDGET)
 
+    def expected() -> float:
+        found = Feasibility(0.5, 9.0, BASELINES, ())
+        return seconds_left(asked, 1, found, done_in(study, RUNGS), Costs(screening=2.0, first=3.0, step=0.1))
 
-@pytest.mark.parametrize("done", [Done(0, 0, {}), Done(10, 2, {20: 4})])
-def test_what_is_planned_fits_into_the_time_and_one_more_does_not(done: Done, tmp_path: Path) -> None:
-    whole = replace(request(tmp_path, Rung(400, 8), Rung(1200, 2)), budget=50, workers=2)
-    seconds = [seconds_left(whole, 2, FOUND, done, COSTS) * share for share in (0.6, 0.75, 0.9)]
-    for most in seconds:
-        planned = fitting(replace(whole, max_seconds=most), 2, FOUND, done, COSTS)
-        assert done.candidates < planned.budget < 50 and planned.rungs[0].places <= 8
-        assert [rung.steps for rung in planned.rungs] == [400, 1200] and planned.rungs[1].places >= 1
-        assert seconds_left(planned, 2, FOUND, done, COSTS) <= most
-        more = replace(
-            planned, budget=planned.budget + 1, rungs=in_proportion(whole.rungs, whole.budget, planned.budget + 1)
-        )
-        assert seconds_left(more, 2, FOUND, done, COSTS) > most
-    assert fitting(replace(whole, max_seconds=1.0), 2, FOUND, done, COSTS).budget == done.candidates + 1
-    assert fitting(replace(whole, max_seconds=1e9), 2, FOUND, done, COSTS).budget == 50
-    for unplanned in (replace(whole, max_seconds=None), replace(whole, rungs=(), max_seconds=1.0)):
-        assert fitting(unplanned, 2, FOUND, done, COSTS) == unplanned
+    carry_out(Race(study), space, task, left=expected, on_progress=seen.append)
+    left = [one.left_s for one in seen if one.left_s is not None]
+    assert len(left) == len(seen) and left[-1] == 0 and left == sorted(left, reverse=True)
+    study.close()
 
 
 @pytest.mark.slow
@@ -297,7 +288,7 @@ def test_two_workers_train_what_is_promoted_beside_candidates(space: SearchSpace
     race = Race(study)
     scheduler = TrialScheduler(
         study,
-        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        Proposer(space, sampler="random", seed=0, limits=study.limits),
         budget=BUDGET,
         baselines=BASELINES,
         rungs=RUNGS,

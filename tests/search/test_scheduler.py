@@ -44,7 +44,7 @@ def test_a_budget_counts_trained_candidates_only(
     seen: list[Progress] = []
     scheduler = TrialScheduler(
         study,
-        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        Proposer(space, sampler="random", seed=0, limits=study.limits),
         budget=8,
         baselines={"yolo11n": yolo11("n", 160)},
         on_progress=seen.append,
@@ -58,7 +58,7 @@ def test_a_budget_counts_trained_candidates_only(
     (baseline,) = study.baselines()
     assert baseline.status == "trained" and baseline.evaluation and baseline.evaluation.violations
     assert len({r.key for r in records}) == len(records)
-    assert seen[-1].trained == 8 and seen[-1].left_s == 0
+    assert seen[-1].trained == 8
     study.close()
 
 
@@ -75,7 +75,7 @@ def test_a_resumed_search_proposes_what_an_uninterrupted_one_does(
         for budget in budgets:
             study = open_study(folder, settings, sizes)
             inline.run(
-                TrialScheduler(study, Proposer(space, sampler="gp", seed=3, target_ms=study.target_ms), budget=budget),
+                TrialScheduler(study, Proposer(space, sampler="gp", seed=3, limits=study.limits), budget=budget),
                 task,
                 by_formula,
             )
@@ -95,14 +95,14 @@ def test_an_orphan_is_tried_again_and_counted_once(
     by_formula: Evaluate,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    scheduler = TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=3)
+    scheduler = TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=3)
     first = scheduler.ask()
     assert isinstance(first, PendingTrial)
     study.close()  # the process died while the first trial ran
 
     study = open_study(tmp_path, settings, sizes)
     inline.run(
-        TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=3),
+        TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=3),
         task,
         by_formula,
     )
@@ -124,9 +124,7 @@ def test_a_trial_killed_before_it_was_told_is_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
-    assignment = TrialScheduler(
-        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=1
-    ).ask()
+    assignment = TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=1).ask()
     assert isinstance(assignment, PendingTrial)
 
     def killed(*_: object) -> None:
@@ -151,7 +149,7 @@ def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
     study = open_study(tmp_path, settings, sizes)
     with pytest.raises(ProxyError, match=r"5 trials failed in a row.*no memory left"):
         inline.run(
-            TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=9),
+            TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=9),
             task,
             broken,
         )
@@ -179,7 +177,7 @@ def test_a_disturbed_device_does_not_cost_a_candidate(
 
     study = open_study(tmp_path, settings, sizes)
     inline.run(
-        TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=4),
+        TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=4),
         task,
         disturbed,
     )
@@ -201,7 +199,7 @@ def test_a_device_that_stays_disturbed_stops_a_search(
     study = open_study(tmp_path, settings, sizes)
     with pytest.raises(ProxyError, match=r"5 trials failed in a row, the last with: unmeasurable: for now"):
         inline.run(
-            TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=9),
+            TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=9),
             task,
             disturbed,
         )
@@ -214,7 +212,7 @@ def test_a_space_of_one_architecture_is_searched_to_its_end(
 ) -> None:
     single = replace(space, dimensions=tuple(replace(one, choices=one.choices[:1]) for one in space.dimensions))
     study = open_study(tmp_path, settings, {dimension.name: 1 for dimension in single.dimensions})
-    scheduler = TrialScheduler(study, Proposer(single, sampler="gp", seed=0, target_ms=study.target_ms), budget=2)
+    scheduler = TrialScheduler(study, Proposer(single, sampler="gp", seed=0, limits=study.limits), budget=2)
     inline.run(scheduler, task, by_formula)
     assert scheduler.ended == "exhausted" and [r.status for r in study.records()] == ["trained"]
     study.close()
@@ -232,7 +230,7 @@ def test_time_ends_a_search(
     study = open_study(tmp_path, settings, sizes)
     scheduler = TrialScheduler(
         study,
-        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        Proposer(space, sampler="random", seed=0, limits=study.limits),
         budget=500,
         max_seconds=200,
         clock=lambda: float(next(ticks)),
@@ -254,7 +252,7 @@ def test_a_target_that_rejects_nearly_all_ends_with_a_reason(
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     strict = replace(task, limits=replace(task.limits, target_ms=0.01))
-    scheduler = TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=1)
+    scheduler = TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=1)
     inline.run(scheduler, strict, by_formula)
     assert scheduler.ended == "rejections"
     study.close()
@@ -284,7 +282,7 @@ def test_the_best_are_trained_with_more_seeds(
         baselines = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 96, 0.25)}
         return TrialScheduler(
             study,
-            Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+            Proposer(space, sampler="random", seed=0, limits=study.limits),
             budget=12,
             baselines=baselines,
             replicates=2,
@@ -314,8 +312,7 @@ def test_the_best_are_trained_with_more_seeds(
     repeats = study.repeats()
     assert {label: sorted(scores) for label, scores in repeats.items()} == {r.label: ["1", "2"] for r in chosen}
     assert len(asked) == len(set(asked)) + 2 == 2 * len(chosen) + 2  # the failed and the interrupted one again
-    progress = resumed.progress()
-    assert (progress.other_seeds, progress.left_s) == (OtherSeeds(8, 8, 0), 0)
+    assert resumed.progress().other_seeds == OtherSeeds(8, 8, 0)
 
     first_known = estimates([*study.baselines(), *study.records()], {})
     known = estimates([*study.baselines(), *study.records()], repeats)
@@ -336,7 +333,7 @@ def test_whoever_takes_the_place_of_a_lucky_one_is_trained_with_other_seeds_too(
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     scheduler = TrialScheduler(
-        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=12, replicates=2
+        study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=12, replicates=2
     )
     asked: list[str] = []
 
@@ -371,7 +368,7 @@ def test_repetitions_that_all_fail_stop_the_search(
         raise MemoryError("no memory")
 
     scheduler = TrialScheduler(
-        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=8, replicates=2
+        study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=8, replicates=2
     )
     with pytest.raises(ProxyError, match="in a row, the last with: MemoryError: no memory"):
         inline.run(scheduler, task, by_formula, broken)
@@ -389,7 +386,7 @@ def test_without_enough_scores_a_design_counts_by_the_mean_of_its_own(
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     inline.run(
-        TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=2),
+        TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=2),
         task,
         by_formula,
     )
@@ -412,7 +409,7 @@ def test_the_sampler_looks_for_accuracy_below_the_target_and_now_and_then_for_th
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     inline.run(
-        TrialScheduler(study, Proposer(space, sampler="tpe", seed=0, target_ms=study.target_ms), budget=50),
+        TrialScheduler(study, Proposer(space, sampler="tpe", seed=0, limits=study.limits), budget=50),
         task,
         by_formula,
     )
@@ -449,7 +446,7 @@ def test_a_baseline_that_breaks_another_limit_is_no_feasible_one_for_the_sampler
     monkeypatch.setattr("nas.search.proposals.propose", proposed)
     scheduler = TrialScheduler(
         study,
-        Proposer(space, sampler="gp", seed=0, target_ms=study.target_ms),
+        Proposer(space, sampler="gp", seed=0, limits=study.limits),
         budget=2,
         baselines={"yolo11n": yolo11("n", 96)},
     )
@@ -470,14 +467,14 @@ def test_time_that_runs_out_beside_the_last_repetition_is_no_early_end(
 ) -> None:
     study = open_study(tmp_path, settings, sizes)
     inline.run(
-        TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=1),
+        TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=1),
         task,
         by_formula,
     )
     now = [0.0]
     scheduler = TrialScheduler(
         study,
-        Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+        Proposer(space, sampler="random", seed=0, limits=study.limits),
         budget=1,
         replicates=1,
         max_seconds=9.0,
@@ -504,7 +501,7 @@ def test_candidates_begin_near_the_designs_that_are_known_to_be_good(
     study = open_study(tmp_path, settings, sizes)
     near = [yolo11("n", 96, 0.5)]
     inline.run(
-        TrialScheduler(study, Proposer(space, sampler="gp", seed=0, target_ms=study.target_ms, near=near), budget=3),
+        TrialScheduler(study, Proposer(space, sampler="gp", seed=0, limits=study.limits, near=near), budget=3),
         task,
         by_formula,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nas.architecture import Architecture
-from nas.errors import StudyError
+from nas.errors import SpaceError, StudyError
 from nas.search import plan
 from nas.search.request import space_choice
 from nas.search.sizing import LARGEST_PX, SMALLEST_PX, AutoSpace, sized
@@ -62,6 +62,32 @@ def test_only_the_scale_of_the_source_is_taken() -> None:
     assert (found.name, found.choices["imgsz"]) == ("narrowed-s", (64, 96, 128))
     found, _ = sized(AutoSpace("narrowed", "n"), 500.0, 640, device(OURS))
     assert (found.name, found.choices["imgsz"]) == ("narrowed-n", (448, 544, 640))
+
+
+@pytest.mark.parametrize(
+    ("target_ms", "imgsz", "space", "measured"),
+    [
+        (2.5, (96, 128, 160), "ghostv2-n", 2),
+        (1.0, (128,), "ghostv2-n", 1),
+        (5.0, (160,), "ghostv2-s", 2),
+        (30.0, (160,), "ghostv2-m", 3),
+        (30.0, (512, 640), "ghostv2-n", 1),
+    ],
+)
+def test_where_the_sizes_are_given_the_scale_follows_from_the_target(
+    target_ms: float, imgsz: tuple[int, ...], space: str, measured: int
+) -> None:
+    seen: list[Architecture] = []
+    auto = AutoSpace("ghostv2", imgsz=imgsz)
+    found, why = sized(auto, target_ms, 640, device(OURS, seen))
+    assert (found.name, found.choices["imgsz"], len(seen)) == (space, imgsz, measured)
+    assert f"YOLO11{space[-1]} takes " in why
+    assert auto.least.name == "ghostv2-n" and auto.least.choices["imgsz"] == imgsz
+
+
+def test_sizes_that_no_space_has_are_refused_before_anything_is_measured() -> None:
+    with pytest.raises(SpaceError, match="multiple of 32; got 100"):
+        AutoSpace("ghostv2", imgsz=(100,)).least  # noqa: B018
 
 
 @pytest.mark.parametrize("slower", [0.25, 0.5, 1, 2, 4])

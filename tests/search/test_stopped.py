@@ -80,7 +80,7 @@ def test_the_search_stops_and_goes_on_with_the_same_trial(
     sizes: dict[str, int],
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
-    scheduler = TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=9)
+    scheduler = TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=9)
     with pytest.raises(type(error), match=message):
         inline.run(scheduler, task, Stopped(3, error))
     assert [r.status for r in study.records()][3] == "running"
@@ -89,7 +89,7 @@ def test_the_search_stops_and_goes_on_with_the_same_trial(
     study.close()
 
     study = StoredStudy(tmp_path, settings, sizes)
-    again = TrialScheduler(study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=9)
+    again = TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=9)
     first = again.ask()
     assert isinstance(first, PendingTrial) and first.architecture.key == lost
     again.tell(first, formula(first.architecture, task, first.label))
@@ -107,7 +107,7 @@ def test_a_baseline_is_repeated_too(
         study = StoredStudy(tmp_path, settings, sizes)
         scheduler = TrialScheduler(
             study,
-            Proposer(space, sampler="random", seed=0, target_ms=study.target_ms),
+            Proposer(space, sampler="random", seed=0, limits=study.limits),
             budget=1,
             baselines={"yolo11n": yolo11("n", 160)},
         )
@@ -135,7 +135,7 @@ def test_workers_stop_it_too(
 ) -> None:
     study = StoredStudy(tmp_path, settings, sizes)
     scheduler = TrialScheduler(
-        study, Proposer(space, sampler="random", seed=0, target_ms=study.target_ms), budget=5, parallel=3
+        study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=5, parallel=3
     )
     with pytest.raises(type(error), match=str(error)):
         ray_tune.run(scheduler, task, evaluator, workers=2)

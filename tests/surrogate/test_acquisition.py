@@ -33,7 +33,7 @@ def seen(designs: list[Architecture], luck: float) -> list[MeasuredDesign]:
     for design in designs:
         meets = latency_ms(design) <= TARGET_MS
         scores = {0: accuracy(design) + luck * float(rng.standard_normal())} if meets else {}
-        found.append(MeasuredDesign(design, latency_ms(design), scores, meets))
+        found.append(MeasuredDesign(design, latency_ms(design) / TARGET_MS, scores, meets))
     return found
 
 
@@ -42,7 +42,7 @@ def test_the_promising_are_better_than_the_others_and_meet_the_target(space: Sea
     chosen, all_ = [], []
     for seed in range(5):
         designs = drawn(space, 200, 100 + seed)
-        found = constrained_expected_improvement(seen(drawn(space, 40, seed), luck=0.01), designs, TARGET_MS)
+        found = constrained_expected_improvement(seen(drawn(space, 40, seed), luck=0.01), designs)
         assert found.shape == (200,) and np.isfinite(found).all()
         chosen += [designs[at] for at in np.argsort(-found)[:5]]
         all_ += [design for design in designs if latency_ms(design) <= TARGET_MS]
@@ -54,11 +54,11 @@ def test_the_promising_are_better_than_the_others_and_meet_the_target(space: Sea
 
 def test_where_nothing_meets_the_limits_the_likeliest_comes_first(space: SearchSpace) -> None:
     known = [
-        MeasuredDesign(one, 2 * TARGET_MS + latency_ms(one), {0: 0.1 + 0.01 * at}, False)
+        MeasuredDesign(one, 2 + latency_ms(one) / TARGET_MS, {0: 0.1 + 0.01 * at}, False)
         for at, one in enumerate(drawn(space, 20, 1))
     ]
     designs = drawn(space, 50, 2)
-    found = constrained_expected_improvement(known, designs, TARGET_MS)
+    found = constrained_expected_improvement(known, designs)
     assert (found <= 0).all()
     assert latency_ms(designs[int(found.argmax())]) < np.median([latency_ms(one) for one in designs])
 
@@ -66,9 +66,10 @@ def test_where_nothing_meets_the_limits_the_likeliest_comes_first(space: SearchS
 @pytest.mark.parametrize("equal", [0.0, 0.1])
 def test_equal_scores_promise_nothing_but_are_no_error(space: SearchSpace, equal: float) -> None:
     known = [
-        MeasuredDesign(one, latency_ms(one), {0: equal}, latency_ms(one) <= TARGET_MS) for one in drawn(space, 20, 1)
+        MeasuredDesign(one, latency_ms(one) / TARGET_MS, {0: equal}, latency_ms(one) <= TARGET_MS)
+        for one in drawn(space, 20, 1)
     ]
-    found = constrained_expected_improvement(known, drawn(space, 30, 2), TARGET_MS)
+    found = constrained_expected_improvement(known, drawn(space, 30, 2))
     assert np.isfinite(found).all()
 
 
@@ -83,8 +84,8 @@ def test_the_logarithm_of_the_gain_is_right_and_does_not_underflow() -> None:
 
 def test_latencies_below_the_least_are_of_no_interest(space: SearchSpace) -> None:
     known, designs = seen(drawn(space, 40, 3), luck=0.01), drawn(space, 150, 4)
-    anywhere = constrained_expected_improvement(known, designs, TARGET_MS)
-    near = constrained_expected_improvement(known, designs, TARGET_MS, 0.85 * TARGET_MS)
+    anywhere = constrained_expected_improvement(known, designs)
+    near = constrained_expected_improvement(known, designs, 0.85)
     assert (near <= anywhere + 1e-9).all()
     lost = anywhere - near
     fast = np.array([latency_ms(one) < 0.6 * TARGET_MS for one in designs])

@@ -31,7 +31,7 @@ from nas.latency.types import RUNTIMES
 from nas.model.builder import build, fused, load_model
 from nas.model.onnx import graph_of, to_onnx
 from nas.proxy import ProxySettings, Score, train_proxy, validate
-from nas.proxy.validation import score_with
+from nas.proxy.validation import matches, score_of
 from tests.latency.conftest import IMGSZ
 
 SIZE = 96
@@ -87,7 +87,7 @@ def pictures(small_data: DetectionData) -> NDArray[np.float32]:
 
 def _scored(file: ModelBytes, settings: LatencySettings, data: DetectionData) -> Score:
     with opened_for_pictures(SizedModel(file, SIZE), settings) as predict:
-        return score_with(lambda images: torch.from_numpy(predict(images.numpy())), data.select, SIZE)
+        return score_of(matches(lambda images: torch.from_numpy(predict(images.numpy())), data.select, SIZE))
 
 
 @pytest.mark.slow

@@ -1,0 +1,93 @@
+"""The gain of a search on val, with what other pictures and other seeds of training might have made of it.
+
+The pictures' part is a jackknife: the difference of the two designs is computed again without each of some groups of
+pictures (Quenouille 1956; Efron and Stein 1981, https://doi.org/10.1214/aos/1176345462). Both designs are scored on the
+same pictures, so what makes a picture hard for both cancels out. The seeds' part cannot be seen from one training of
+each: it is what was found on ghostbench.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from nas.proxy import Matched, score_of
+from nas.search.evaluate import Task, data_of
+from nas.search.remeasure import exported_model, matched_by_file
+from nas.study import Finalist, Finalists, Gain, StoredStudy, choose_best, finalist_weights
+
+GROUPS = 40
+"""Groups of pictures at most, each left out once."""
+
+SEED_SD = {1200: 0.012, 400: 0.024}
+"""By steps, the standard deviation of one training's mAP50-95 between seeds: the larger one of two data sets
+(`results/reference/ghostbench/trainings.csv`, docs/development/proxy-figures.md)."""
+
+
+def gain_of(study: StoredStudy, task: Task, finalists: Finalists) -> Gain | None:
+    """The gain of the best design over the best baseline that meets the target, kept with the study.
+
+    Args:
+        study: The stored study.
+        task: How the search evaluates.
+        finalists: Its finalists.
+
+    Returns:
+        None where there is no such pair of one length of training, a baseline is the best, or val has fewer than two
+        pictures with an object.
+
+    Raises:
+        LatencyError: A file does not run here.
+        StudyError: Weights cannot be read.
+    """
+    best = choose_best([*finalists.baselines, *finalists.front, *finalists.promoted])
+    rival = choose_best(finalists.baselines)
+    if best is None or rival is None or best.record.baseline or not best.steps or best.steps != rival.steps:
+        return None
+    files = (best.final.file, rival.final.file)
+    kept = study.attribute("gain")
+    if kept is not None and (known := Gain.from_dict(kept)).files == files:
+        return known
+    first, second = (_matched(one, task) for one in (best, rival))
+    if sum(len(one.truth) > 0 for one in first) < 2:
+        return None
+    difference, sd = paired_difference(first, second)
+    found = Gain(best.record.label, rival.record.label, files, difference, sd, math.sqrt(2) * seed_sd(best.steps))
+    study.keep("gain", found.to_dict())
+    return found
+
+
+def seed_sd(steps: int) -> float:
+    """Standard deviation of mAP50-95 between seeds after so many steps; for fewer than were looked at, of the fewest.
+
+    Args:
+        steps: Steps of a training.
+    """
+    return SEED_SD[max((known for known in SEED_SD if known <= steps), default=min(SEED_SD))]
+
+
+def paired_difference(first: Sequence[Matched], second: Sequence[Matched]) -> tuple[float, float]:
+    """The difference of two designs' mAP50-95 on the same pictures, and its jackknife standard deviation.
+
+    Args:
+        first: One a picture, at least two with an object.
+        second: The same pictures.
+    """
+    order = np.random.default_rng(0).permutation(len(first))
+    # Dealt out one by one, those with an object first, so that no group has all of these.
+    dealt = sorted(order.tolist(), key=lambda at: len(first[at].truth) == 0)
+    number = min(GROUPS, sum(len(one.truth) > 0 for one in first))
+
+    def without(group: int | None) -> float:
+        kept = [at for place, at in enumerate(dealt) if place % number != group]
+        ours, theirs = (score_of([some[at] for at in kept]).map50_95 for some in (first, second))
+        return ours - theirs
+
+    parts = np.array([without(group) for group in range(number)])
+    spread = (number - 1) / number * np.square(parts - parts.mean()).sum()
+    return without(None), math.sqrt(spread)
+
+
+def _matched(one: Finalist, task: Task) -> list[Matched]:
+    _, file = exported_model(one.record, task, finalist_weights(task.folder, one).stem)
+    return matched_by_file(file, data_of(task).val, task.latency)

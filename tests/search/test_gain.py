@@ -1,0 +1,63 @@
+"""The gain on val and its interval: what other pictures and other seeds might have made of it."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.random import Generator
+
+from nas.proxy.validation import Matched, score_of
+from nas.search.gain import SEED_SD, paired_difference, seed_sd
+from nas.study.gain import Gain
+
+GAIN = Gain("trial-3", "source-96", ("a", "b"), 0.04, 0.012, 0.016)
+
+
+def picture(random: Generator, objects: int, skills: tuple[float, float]) -> tuple[Matched, Matched]:
+    """What a better and a worse design detect in the same picture, of which some are hard for both."""
+    truth, hard = random.integers(0, 2, objects).astype(np.float32), random.uniform(0.6, 1.0)
+
+    def seen(skill: float) -> Matched:
+        reached = random.random(objects) * skill * hard * 2  # the IoU goes up with the skill
+        right = np.clip(reached, 0, 1)[:, None] > np.linspace(0.5, 0.95, 10)
+        return Matched(right, random.random(objects).astype(np.float32), truth, truth)
+
+    better, worse = skills
+    return seen(better), seen(worse)
+
+
+def val(random: Generator, pictures: int) -> tuple[list[Matched], list[Matched]]:
+    found = [picture(random, int(random.integers(1, 5)), (0.9, 0.7)) for _ in range(pictures)]
+    return [ours for ours, _ in found], [theirs for _, theirs in found]
+
+
+def test_the_interval_is_as_wide_as_other_pictures_differ() -> None:
+    random = np.random.default_rng(0)
+    sets = [val(random, 60) for _ in range(60)]
+    differences = [score_of(ours).map50_95 - score_of(theirs).map50_95 for ours, theirs in sets]
+    found = [paired_difference(*one) for one in sets[:8]]
+    assert [difference for difference, _ in found] == pytest.approx(differences[:8])
+    assert np.mean([sd for _, sd in found]) == pytest.approx(np.std(differences), rel=0.3)
+
+
+def test_the_same_design_differs_from_itself_by_nothing() -> None:
+    ours, _ = val(np.random.default_rng(1), 10)
+    assert paired_difference(ours, ours) == (0.0, 0.0)
+
+
+def test_pictures_without_an_object_leave_no_group_without_one() -> None:
+    random = np.random.default_rng(2)
+    nothing = Matched(np.zeros((0, 10), bool), *(np.zeros(0, np.float32),) * 3)
+    ours, theirs = val(random, 2)
+    difference, sd = paired_difference([nothing] * 20 + ours, [nothing] * 20 + theirs)
+    assert math.isfinite(difference) and math.isfinite(sd)
+
+
+@pytest.mark.parametrize(("steps", "known"), [(100, 400), (400, 400), (1199, 400), (1200, 1200), (9000, 1200)])
+def test_seeds_differ_as_they_did_after_so_many_steps(steps: int, known: int) -> None:
+    assert seed_sd(steps) == SEED_SD[known]
+
+
+def test_a_gain_is_read_as_it_was_kept() -> None:
+    assert Gain.from_dict(GAIN.to_dict()) == GAIN
+    assert GAIN.interval == pytest.approx((0.04 - 1.96 * 0.02, 0.04 + 1.96 * 0.02))

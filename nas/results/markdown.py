@@ -1,6 +1,7 @@
 """The report of a search as Markdown."""
 
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE, prepared_name
@@ -52,7 +53,7 @@ def report(outcome: Outcome) -> str:
         "## Found",
         "",
         f"The space reaches from {outcome.fastest_ms:.2f} ms to {outcome.slowest_ms:.2f} ms. "
-        f"The limits rejected {share}.",
+        f"The limits rejected {share}.{_limit_used(outcome)}",
         "",
         *_table(outcome),
         "",
@@ -105,6 +106,16 @@ def _fewer(outcome: Outcome) -> str:
     if outcome.asked in (None, outcome.budget):
         return ""
     return f" {outcome.asked} were asked for; --max-time left room for {outcome.budget} with their rungs."
+
+
+def _limit_used(outcome: Outcome) -> str:
+    used = outcome.limit_used()
+    if not used:
+        return ""
+    return (
+        f" The {len(used)} trained candidates that were proposed for accuracy take {median(used):.2f} of the limit "
+        f"that binds first in the median ({min(used):.2f} to {max(used):.2f})."
+    )
 
 
 def _table(outcome: Outcome) -> list[str]:

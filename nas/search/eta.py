@@ -19,6 +19,9 @@ _EXPECTED_REJECTED = 0.5
 
 _CALIBRATION_STEPS = (2, 8)
 
+_FINALISTS_S = 60.0
+"""What the finalists take, about."""
+
 _TRUSTED = 0.1
 """Share of a search after which the pace so far counts as much as what its parts were timed to take."""
 
@@ -135,6 +138,18 @@ def seconds_left(request: Request, rates: int, found: Feasibility, done: Done, c
     evaluations = (candidates + baselines * rates) * costs.training(request.proxy.steps)
     screenings = (candidates / (1 - _EXPECTED_REJECTED) + baselines) * costs.screening
     return (evaluations + screenings + _after_proxies(request, rates, found, done, costs)) / max(1, request.workers)
+
+
+def from_now(request: Request, seconds: float) -> Request:
+    """The same request with what is left of its time for candidates and rungs; at least a second.
+
+    Args:
+        request: What is asked.
+        seconds: What has passed since the search began.
+    """
+    if request.max_seconds is None:
+        return request
+    return replace(request, max_seconds=max(request.max_seconds - seconds - _FINALISTS_S, 1.0))
 
 
 def fitting(request: Request, rates: int, found: Feasibility, done: Done, costs: Costs) -> Request:

@@ -32,7 +32,7 @@ class Request:
         seed_literals: Whether the candidates begin with the shipped literals that lie in the space.
         finalist_seeds: Without rungs: seeds with which the best candidates and the best baseline are trained.
         workers: Worker processes; 0 runs in this process without Ray.
-        max_seconds: No candidate begins after this many seconds.
+        max_seconds: Seconds for the whole search; None for as many as it takes.
         name: Name of the search, or None for a digest of the settings.
         out: Folder of all results.
         source: What candidates begin with: a checkpoint's channels, or those of a YOLO11 that is trained on the data

@@ -16,7 +16,7 @@ from nas.latency import Calibration, Latency, LatencyDevice, retry_while_disturb
 from nas.proxy import BASELINE_RATES
 from nas.results import hand_over, write
 from nas.search.conclude import weights_of
-from nas.search.eta import Costs, TimeLeft, done_in, fitting, seconds_left, timed
+from nas.search.eta import Costs, TimeLeft, done_in, fitting, from_now, seconds_left, timed
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.feasibility import Feasibility, check
@@ -80,7 +80,7 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
     with follow(task.folder, reporter.waiting):
         found = _feasibility(study, plan, task)
         reporter.feasible(found)
-        left = None
+        left, request = None, from_now(request, time.monotonic() - began)
         if not complete and (costs := _timed(task, found, reporter)) is not None:
             request = _fitted(request, task, found, study, costs, reporter)
             left = _time_left(request, task, found, study, costs)

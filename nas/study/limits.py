@@ -55,3 +55,7 @@ class Limits:
             if limit is not None
         ]
         return max(shares, default=0.0)
+
+    def used(self, latency: Latency, params: int, gflops: float, onnx_bytes: int) -> float:
+        """The share that a design takes of the limit that binds first; more than one where it is above it."""
+        return max(latency.latency_ms / self.target_ms, self.size_used(params, gflops, onnx_bytes))

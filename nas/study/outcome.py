@@ -116,3 +116,15 @@ class Outcome:
         """(rejected, all) of the candidates that were drawn at random."""
         drawn = [r for r in self.records if r.origin == "random" and r.status in ("trained", "rejected")]
         return sum(r.status == "rejected" for r in drawn), len(drawn)
+
+    def limit_used(self) -> list[float]:
+        """Of each trained candidate that was proposed for accuracy, the share of the limit that binds first.
+
+        Those are the proposals by expected improvement.
+        """
+        limits = self.settings.limits
+        return [
+            limits.used(one.evaluation.latency, one.evaluation.params, one.evaluation.gflops, one.evaluation.onnx_bytes)
+            for one in trained(self.records)
+            if one.origin == "expected-improvement"
+        ]

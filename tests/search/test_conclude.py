@@ -245,6 +245,26 @@ def test_what_cannot_be_told_apart_is_named(
     study.close()
 
 
+def test_the_report_says_how_much_of_the_limit_is_used(
+    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
+    found = outcome(*conclude(study, task))
+    assert found.limit_used() == [] and "proposed for accuracy" not in report(found)
+    some = [one for one in found.records if one.status == "trained"][:3]
+    proposed = [replace(one, origin="expected-improvement") for one in some]
+    target_ms = found.settings.limits.target_ms
+    shares = [one.evaluation.latency.latency_ms / target_ms for one in some if one.evaluation]
+    there = replace(found, records=[*proposed, *(one for one in found.records if one not in some)])
+    assert there.limit_used() == pytest.approx(shares)
+    low, middle, high = sorted(shares)
+    assert (
+        f"3 trained candidates that were proposed for accuracy take {middle:.2f} of the limit that binds first in the "
+        f"median ({low:.2f} to {high:.2f})"
+    ) in report(there)
+    study.close()
+
+
 def test_the_report_tells_where_a_search_began_and_what_is_other_now(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

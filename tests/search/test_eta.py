@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nas.search.effort import Rung, in_proportion
-from nas.search.eta import Costs, Done, TimeLeft, fitting, seconds_left
+from nas.search.eta import Costs, Done, TimeLeft, fitting, from_now, seconds_left
 from nas.search.feasibility import Feasibility
 from nas.study.rungs import RungStanding
 from tests.search.test_rungs import BASELINES
@@ -51,6 +51,12 @@ def test_the_time_left_follows_the_pace(pace: float) -> None:
     assert estimates[-1] == 0
     assert all(0.7 < one < 1.43 for one in estimates[4:-1])
     assert abs(estimates[0] - 1) >= abs(estimates[-2] - 1)
+
+
+def test_what_has_passed_and_the_finalists_are_taken_from_the_time(tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    left = [from_now(replace(asked, max_seconds=most), 300.0).max_seconds for most in (1800.0, 361.0, 60.0)]
+    assert left == [1440.0, 1.0, 1.0] and from_now(asked, 300.0) == asked
 
 
 def test_work_that_is_added_slows_no_pace() -> None:

@@ -41,3 +41,18 @@ def test_every_broken_limit_is_told(task: Task) -> None:
         Violation("size", "the ONNX file of 4000 bytes is above the limit 3999 bytes"),
     )
     assert limits.check(replace(measured, low_ms=2.0), 999, 0.05, 3999) == ()
+
+
+@pytest.mark.parametrize(
+    ("limits", "used"),
+    [
+        (Limits(2.0), 0.5),
+        (Limits(0.5), 2.0),
+        (Limits(2.0, max_params=1250), 0.8),
+        (Limits(2.0, max_params=1250, max_gflops=0.11, max_bytes=8000), 0.1 / 0.11),
+        (Limits(2.0, max_bytes=2000), 2.0),
+    ],
+)
+def test_the_limit_that_binds_first_is_the_one_that_is_used_most(task: Task, limits: Limits, used: float) -> None:
+    measured = replace(formula_latency(yolo11("n", 96), task), latency_ms=1.0)
+    assert limits.used(measured, 1000, 0.1, 4000) == pytest.approx(used)

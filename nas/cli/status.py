@@ -82,10 +82,10 @@ def _show(folder: Path, console: "Console") -> None:
 
 def _rungs(folder: Path, steps: "Sequence[int]") -> "Iterator[str]":
     """How far each rung is to which a design was promoted."""
-    from nas.search import rungs_of
+    from nas.search import promoted_rungs
     from nas.study import read_kept
 
-    for one in rungs_of(read_kept(folder), steps):
+    for one in promoted_rungs(read_kept(folder), steps):
         done = len(one.promoted) - len(one.missing)
         failed = f", {len(one.failed)} failed" if one.failed else ""
         yield f"{one.steps:,} steps".ljust(14) + f" {done} of {len(one.promoted)} promoted designs trained{failed}"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nas.search.progress import Progress
     from nas.search.request import Request
     from nas.search.run import run_search
-    from nas.search.rung_state import rungs_of
+    from nas.search.rung_state import promoted_rungs
     from nas.search.sizing import AutoSpace
     from nas.search.source_baselines import scale_of_source
 
@@ -27,7 +27,7 @@ __getattr__ = lazy(
         "progress": ("Progress",),
         "request": ("Request",),
         "run": ("run_search",),
-        "rung_state": ("rungs_of",),
+        "rung_state": ("promoted_rungs",),
         "sizing": ("AutoSpace",),
         "source_baselines": ("scale_of_source",),
     },

@@ -111,7 +111,7 @@ def trained_by_label(study: StoredStudy) -> dict[str, TrainedRecord]:
     return {record.label: record for record in [*study.trained_baselines(), *study.trained()]}
 
 
-def rungs_of(attributes: Mapping[str, Any], steps: Sequence[int]) -> list[RungStanding]:
+def promoted_rungs(attributes: Mapping[str, Any], steps: Sequence[int]) -> list[RungStanding]:
     """Where the rungs stand to which a design was promoted, from what is kept with a study.
 
     Args:

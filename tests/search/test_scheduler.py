@@ -1,6 +1,5 @@
 """Whole searches by formula: budget, gate, baselines, resume, failures, limits."""
 
-import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from nas.search.executors import inline
 from nas.search.pending_trial import NoTrial, PendingTrial, Replicate
 from nas.search.progress import OtherSeeds, Progress
 from nas.search.proposals import Proposer
-from nas.search.sampler import FRONT_EVERY, RANDOM_EVERY, Observation
 from nas.search.scheduler import FAILURES_IN_A_ROW, TrialScheduler
 from nas.space.reference_designs import yolo11
 from nas.space.space import SearchSpace
@@ -398,65 +396,6 @@ def test_without_enough_scores_a_design_counts_by_the_mean_of_its_own(
     study.close()
 
 
-@pytest.mark.slow
-def test_the_sampler_looks_for_accuracy_below_the_target_and_now_and_then_for_the_front(
-    tmp_path: Path,
-    space: SearchSpace,
-    task: Task,
-    settings: SearchSettings,
-    sizes: dict[str, int],
-    by_formula: Evaluate,
-) -> None:
-    study = open_study(tmp_path, settings, sizes)
-    inline.run(
-        TrialScheduler(study, Proposer(space, sampler="tpe", seed=0, limits=study.limits), budget=50),
-        task,
-        by_formula,
-    )
-    near, front = [], []
-    started = min(record.number for record in study.records() if record.origin == "tpe")
-    drawn = [record.number for record in study.records() if record.origin == "random" and record.number > started]
-    for record in study.records():
-        if record.origin == "tpe" and record.evaluation is not None:
-            aim = front if record.number % FRONT_EVERY == FRONT_EVERY - 1 else near
-            aim.append(record.evaluation.latency.latency_ms)
-    study.close()
-    assert len(near) >= 2 * len(front) > 10
-    assert len(drawn) > 5 and all(number % RANDOM_EVERY == 1 for number in drawn)
-    assert min(near) > 0.5 * 2.5 and 0.75 * 2.5 < statistics.median(near) <= 2.5
-    assert min(front) < min(near)
-
-
-def test_a_baseline_that_breaks_another_limit_is_no_feasible_one_for_the_sampler(
-    tmp_path: Path,
-    space: SearchSpace,
-    task: Task,
-    settings: SearchSettings,
-    sizes: dict[str, int],
-    by_formula: Evaluate,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    study = open_study(tmp_path, settings, sizes)
-    few = replace(task, limits=replace(task.limits, max_params=999))
-    seen: list[Observation] = []
-
-    def proposed(space: SearchSpace, history: list[Observation], *_: object, **__: object) -> None:
-        seen.extend(history)
-
-    monkeypatch.setattr("nas.search.proposals.propose", proposed)
-    scheduler = TrialScheduler(
-        study,
-        Proposer(space, sampler="gp", seed=0, limits=study.limits),
-        budget=2,
-        baselines={"yolo11n": yolo11("n", 96)},
-    )
-    inline.run(scheduler, few, by_formula)
-    study.close()
-    (baseline,) = seen
-    assert baseline.latency_ms < 2.5 and baseline.accuracy is not None
-    assert not baseline.meets
-
-
 def test_time_that_runs_out_beside_the_last_repetition_is_no_early_end(
     tmp_path: Path,
     space: SearchSpace,
@@ -487,23 +426,4 @@ def test_time_that_runs_out_beside_the_last_repetition_is_no_early_end(
     assert scheduler.ask() is NoTrial.WAIT
     scheduler.tell(last, Score(0.5, 0.6))
     assert scheduler.ask() is NoTrial.DONE and scheduler.ended == "budget"
-    study.close()
-
-
-def test_candidates_begin_near_the_designs_that_are_known_to_be_good(
-    tmp_path: Path,
-    space: SearchSpace,
-    task: Task,
-    settings: SearchSettings,
-    sizes: dict[str, int],
-    by_formula: Evaluate,
-) -> None:
-    study = open_study(tmp_path, settings, sizes)
-    near = [yolo11("n", 96, 0.5)]
-    inline.run(
-        TrialScheduler(study, Proposer(space, sampler="gp", seed=0, limits=study.limits, near=near), budget=3),
-        task,
-        by_formula,
-    )
-    assert {record.origin for record in study.records()} == {"mutation"}
     study.close()

@@ -38,8 +38,11 @@ def search(
         show_default="by the effort",
     ),
     target_latency: str = typer.Option(DEFAULT_TARGET, help="Latency limit with its unit, such as 2.5ms."),
-    device: str = typer.Option(
-        "local", help="Where latency is measured: local (= cpu), cuda:N, ssh://user@host, or a device profile."
+    device: list[str] = typer.Option(
+        ["local"],
+        help="Where latency is measured: local (= cpu), cuda:N, ssh://user@host, or a device profile. Several times: a "
+        "pool of boards of one kind.",
+        show_default="local",
     ),
     runtime: str | None = typer.Option(
         None,
@@ -116,7 +119,7 @@ def search(
     from dataclasses import replace
 
     from nas.errors import UsageError
-    from nas.latency import resolve_device
+    from nas.latency import pooled, resolve_device
     from nas.model import Losses
     from nas.search import asked_for, parse_rungs
     from nas.study import AUTO, Limits
@@ -150,7 +153,7 @@ def search(
     max_seconds = None if max_time is None else units.duration_s(max_time)
     if scope == "+nms":
         raise UsageError("a search cannot measure +nms: how long NMS takes depends on trained weights; use compute")
-    latency = resolve_device(device).settings(
+    latency = pooled([resolve_device(one) for one in device]).settings(
         runtime=runtime,
         precision=precision,
         threads=threads,

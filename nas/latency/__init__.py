@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from nas.latency.artifacts.onnx_graph import fixed
     from nas.latency.artifacts.prepare import prepare, prepare_reference, prepared_name
     from nas.latency.artifacts.users_onnx import note
+    from nas.latency.device_pool import BOARDS, SPREAD, open_device
     from nas.latency.devices.check import DeviceCheck, check_device
-    from nas.latency.devices.profile import resolve_device
-    from nas.latency.measure import Comparison, LatencyDevice
+    from nas.latency.devices.profile import pooled, resolve_device
+    from nas.latency.measure import Comparison, Device, LatencyDevice
     from nas.latency.measurement_retry import DISTURBED_PAUSES_S, repeat_until_precise, retry_while_disturbed
     from nas.latency.model_latencies import Answer, choose_imgsz, latencies_of
     from nas.latency.outputs import COMPARED_ON, FLOAT32_TOLERANCE, difference, opened_for_pictures, relative_difference
@@ -62,9 +63,11 @@ __getattr__ = lazy(
             "DeviceCheck",
             "check_device",
         ),
-        "devices.profile": ("resolve_device",),
+        "device_pool": ("BOARDS", "SPREAD", "open_device"),
+        "devices.profile": ("pooled", "resolve_device"),
         "measure": (
             "Comparison",
+            "Device",
             "LatencyDevice",
         ),
         "measurement_retry": (

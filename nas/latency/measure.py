@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,30 @@ class Comparison:
         return statistics.median((one.high_ms - one.low_ms) / 2 / one.latency_ms for one in self.latencies)
 
 
+class Device(Protocol):
+    """Where a search measures: one device, or a pool of boards; what each does stands with `LatencyDevice`."""
+
+    @property
+    def settings(self) -> LatencySettings: ...
+
+    @property
+    def calibration_kept(self) -> dict[str, Any] | None: ...
+
+    def with_calibration(self, kept: dict[str, Any]) -> "Device": ...
+
+    def key(self, digest: str = "", imgsz: int = 0) -> dict[str, Any]: ...
+
+    def kind(self) -> dict[str, str]: ...
+
+    def run_once(self, model: SizedModel) -> str: ...
+
+    def calibrated(self) -> "Device": ...
+
+    def screen(self, model: SizedModel, target_ms: float | None) -> Latency: ...
+
+    def compare(self, models: Sequence[SizedModel]) -> Comparison: ...
+
+
 @dataclass(frozen=True)
 class LatencyDevice:
     """A device, and how latency is measured on it.
@@ -70,6 +94,15 @@ class LatencyDevice:
     def __reduce__(self) -> tuple[type[Self], tuple[LatencySettings, Calibration | None]]:
         """A copy without the connection."""
         return type(self), (self.settings, self.calibration)
+
+    @property
+    def calibration_kept(self) -> dict[str, Any] | None:
+        """The calibration as plain values, to be kept with a study; None while it is not known."""
+        return None if self.calibration is None else self.calibration.to_dict()
+
+    def with_calibration(self, kept: dict[str, Any]) -> Self:
+        """The same device with what `calibration_kept` gave."""
+        return replace(self, calibration=Calibration.from_dict(kept))
 
     def key(self, digest: str = "", imgsz: int = 0) -> dict[str, Any]:
         """Everything that a latency there hangs on.

@@ -112,7 +112,8 @@ class LatencySettings:
         scope: One of `SCOPES`.
         statistic: One of `STATISTICS`.
         sustained_s: How long to run for a percentile; None is the statistic's own length.
-        place: Where the device is: `local`, or an ssh:// address.
+        place: Where the device is: `local`, or an ssh:// address; several addresses, with spaces between them, for
+            boards that are one pool.
     """
 
     runtime: str = DEFAULT_RUNTIME
@@ -144,9 +145,14 @@ class LatencySettings:
             raise UsageError(f"--sustained must be longer than nothing, got {self.sustained_s:g} s")
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Every place, one a device."""
+        return tuple(self.place.split())
+
+    @property
     def where(self) -> str:
         """Place and device, as reports name them: `ssh://pi@board cpu`, without the paths of the place's owner."""
-        return f"{self.place.partition('?')[0]} {self.device}"
+        return f"{', '.join(place.partition('?')[0] for place in self.places)} {self.device}"
 
     @property
     def conditions(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from nas.latency import COMPARED_ON, FLOAT32_TOLERANCE, prepared_name
+from nas.latency import BOARDS, COMPARED_ON, FLOAT32_TOLERANCE, SPREAD, prepared_name
 from nas.results import finalists_table
 from nas.results.gain_sentences import gain_sentence, next_commands, val_is
 from nas.results.proxy_quality import quality_sentences
@@ -12,6 +12,9 @@ from nas.results.rung_sentences import asked_line, longest_column, ranking_sente
 from nas.study import Outcome, SearchSettings
 from nas.util.printable import printable
 from nas.util.provenance import command, host_machine, versions
+
+BOARDS_APART = 0.03
+"""Share by which boards may be apart before the report flags it."""
 
 WORST_LOSS = 0.01
 """mAP50-95 that a precision may cost before the report flags it."""
@@ -64,7 +67,7 @@ def report(outcome: Outcome) -> str:
         f"{_processes(s)}; `meets` means that the upper end of the 95% interval is at or under the target and that "
         "every other limit holds; `?` stands "
         "where the device was too disturbed for fresh processes, and the latency is the search's screening."
-        f"{longer}{_trained_files(outcome)}",
+        f"{_boards(outcome)}{longer}{_trained_files(outcome)}",
         *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
         "",
@@ -131,6 +134,21 @@ def _trained_files(outcome: Outcome) -> str:
     return (
         f" `best.pt` is the trained best design, a checkpoint of Ultralytics; `{measured}` is the file whose latency "
         "and `val` stand in the table."
+    )
+
+
+def _boards(outcome: Outcome) -> str:
+    """On how many boards the finalists were measured, and how far these are apart."""
+    found = [f.final.latency.conditions for f in outcome.finalists if BOARDS in f.final.latency.conditions]
+    if not found:
+        return ""
+    least, asked = min(one[BOARDS] for one in found), len(outcome.settings.latency.places)
+    lost = f"; **one of the finalists on {least:.0f} only, the others were lost**" if least < asked else ""
+    apart = max(one[SPREAD] for one in found) - 1
+    told = "**" if apart > BOARDS_APART else ""
+    return (
+        f" Every finalist was measured on {asked} boards, and the slowest decides{lost}. They are up to "
+        f"{told}{100 * apart:.1f}% apart{told}."
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nas.architecture import Architecture, to_yaml
 from nas.data import ROUGHLY_QUANTISED_WITH, sample_pictures
 from nas.errors import DataChanged
-from nas.latency import LatencyDevice, LatencySettings, SizedModel, prepare, retry_while_disturbed
+from nas.latency import Device, LatencySettings, SizedModel, prepare, retry_while_disturbed
 from nas.latency.predictor import remember_features
 from nas.proxy import ProxySettings, Score, Trained, at_best_rate
 from nas.search.pending_trial import Promotion
@@ -43,7 +43,7 @@ class Task:
     """
 
     limits: Limits
-    device: LatencyDevice
+    device: Device
     proxy: ProxySettings
     data: str | None
     fraction: float

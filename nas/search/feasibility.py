@@ -7,7 +7,7 @@ from itertools import product
 
 from nas.architecture import Architecture
 from nas.errors import GhostnasError, TargetUnreachable
-from nas.latency import LatencyDevice
+from nas.latency import open_device
 from nas.search.evaluate import Task, measure_only
 from nas.search.source_baselines import source_baselines
 from nas.space import Scale, SearchSpace, ghost_corner, scaled_yolo11, yolo11
@@ -167,7 +167,7 @@ def _largest_imgsz(space: SearchSpace) -> int:
 def _measured_with(task: Task, runtime: str) -> Task | GhostnasError:
     """The task with another runtime; why not, where that does not work here."""
     try:
-        return replace(task, device=LatencyDevice(replace(task.latency, runtime=runtime)).calibrated())
+        return replace(task, device=open_device(replace(task.latency, runtime=runtime)).calibrated())
     except GhostnasError as error:
         return error
 

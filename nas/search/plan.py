@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from nas.data import DetectionData, check_memory, load, split_that_holds
 from nas.errors import StudyError, UsageError
-from nas.latency import LatencyDevice, retry_while_disturbed
+from nas.latency import Device, open_device, retry_while_disturbed
 from nas.results import check_name, check_results
 from nas.search.evaluate import Task, measure_only
 from nas.search.executors import ray_tune
@@ -45,7 +45,7 @@ class Plan:
     asked: SearchSettings
     settings: SearchSettings
     folder: Path
-    device: LatencyDevice
+    device: Device
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -78,7 +78,7 @@ def planned(request: Request, reporter: Reporter) -> Plan:
     if request.workers:
         ray_tune.home()
     MachineLock()
-    device = LatencyDevice(request.latency)
+    device = open_device(request.latency)
     new = not os.path.exists(folder / STUDY_FILE)  # no error where the name is too long: the study says that below
     if new:
         some = request.space.least if isinstance(request.space, AutoSpace) else request.space
@@ -96,7 +96,7 @@ def planned(request: Request, reporter: Reporter) -> Plan:
 
 
 def settled_space(
-    request: Request, data: DetectionData, folder: Path, device: LatencyDevice, reporter: Reporter
+    request: Request, data: DetectionData, folder: Path, device: Device, reporter: Reporter
 ) -> tuple[SearchSpace, SpaceChoice]:
     """The space that was asked for, that the study was begun with, or that is chosen now by measurement.
 
@@ -121,7 +121,7 @@ def settled_space(
 
 
 def chosen_space(
-    request: Request, auto: AutoSpace, data: DetectionData, device: LatencyDevice, reporter: Reporter
+    request: Request, auto: AutoSpace, data: DetectionData, device: Device, reporter: Reporter
 ) -> tuple[SearchSpace, str]:
     """Choose a space by the latencies of YOLO11; nothing is left in a folder."""
     with TemporaryDirectory() as folder, follow(Path(folder), reporter.waiting):

@@ -12,7 +12,7 @@ from nas.errors import (
 from nas.latency import (
     COMPUTE,
     LOCAL,
-    LatencyDevice,
+    Device,
     SizedModel,
     opened_for_pictures,
     prepare_reference,
@@ -25,7 +25,7 @@ from nas.study import StoredStudy
 from nas.util.provenance import host_machine, versions
 
 
-def check_latency_device(device: LatencyDevice) -> None:
+def check_latency_device(device: Device) -> None:
     """What a new search cannot do without is checked before anything is written: the device, and the runtime on it.
 
     Raises:
@@ -77,7 +77,7 @@ def check_checkpoints(request: Request, space: SearchSpace) -> None:
             check_strides(teacher, build(to_yaml(design, 1), seed=0), request.proxy.teacher)
 
 
-def where_begun(study: StoredStudy, device: LatencyDevice, proxy: ProxySettings, *, complete: bool) -> dict[str, Any]:
+def where_begun(study: StoredStudy, device: Device, proxy: ProxySettings, *, complete: bool) -> dict[str, Any]:
     """Where and with which versions a search began: what is measured later belongs beside it only if it is there, too.
 
     Args:

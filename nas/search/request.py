@@ -109,7 +109,7 @@ def _identity(path: Path) -> str:
 
 def _place(place: str) -> str:
     """A device as reports name it, without the paths of its owner's machine."""
-    return place if place == LOCAL else parse_address(place).label
+    return " ".join(one if one == LOCAL else parse_address(one).label for one in place.split())
 
 
 def with_steps(request: Request, data: DetectionData) -> Request:

@@ -12,7 +12,7 @@ from nas.errors import (
     TargetUnreachable,
 )
 from nas.inherit import SourceChoice, Tuned
-from nas.latency import Calibration, Latency, LatencyDevice, retry_while_disturbed
+from nas.latency import Device, Latency, retry_while_disturbed
 from nas.proxy import BASELINE_RATES
 from nas.results import hand_over, write
 from nas.search.conclude import weights_of
@@ -130,7 +130,7 @@ def _write(outcome: Outcome) -> None:
         ) from error
 
 
-def _task(plan: Plan, device: LatencyDevice, tuned: Tuned | None) -> Task:
+def _task(plan: Plan, device: Device, tuned: Tuned | None) -> Task:
     """What travels to the workers; its paths are absolute, whatever folder they run in."""
     request, data = plan.request, plan.data
     return Task(
@@ -177,14 +177,14 @@ def _time_left(request: Request, task: Task, found: Feasibility, study: StoredSt
     return TimeLeft(expected)
 
 
-def _calibrated(study: StoredStudy, device: LatencyDevice, reporter: Reporter) -> LatencyDevice:
+def _calibrated(study: StoredStudy, device: Device, reporter: Reporter) -> Device:
     """The device with the one calibration of a search: resumed later, its latencies still compare with each other."""
     kept = study.attribute("calibration")
     if kept is not None:
-        return replace(device, calibration=Calibration.from_dict(kept))
-    made = retry_while_disturbed(device.calibrated, notice=reporter.waiting)
-    if made.calibration is not None:
-        study.keep("calibration", made.calibration.to_dict())
+        return device.with_calibration(kept)
+    made: Device = retry_while_disturbed(device.calibrated, notice=reporter.waiting)
+    if made.calibration_kept is not None:
+        study.keep("calibration", made.calibration_kept)
     return made
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from nas.architecture.ultralytics_yaml import to_yaml
 from nas.cli.search_progress import ConsoleReporter
 from nas.data.findings import Findings, Overlap
-from nas.latency import LatencySettings
+from nas.latency import BOARDS, SPREAD, LatencySettings
 from nas.proxy import Score
 from nas.results.folder import table
 from nas.results.gain_sentences import gain_sentence, next_commands
@@ -262,6 +262,25 @@ def test_the_report_says_how_much_of_the_limit_is_used(
         f"3 trained candidates that were proposed for accuracy take {middle:.2f} of the limit that binds first in the "
         f"median ({low:.2f} to {high:.2f})"
     ) in report(there)
+    study.close()
+
+
+def test_the_report_says_how_far_boards_are_apart_and_which_was_lost(
+    study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.search.conclude.remeasure", slower(1.0))
+    found = outcome(*conclude(study, task))
+    assert "boards" not in report(found)
+
+    def on_boards(finalist: Finalist, number: float, spread: float) -> Finalist:
+        latency = replace(finalist.final.latency, conditions={BOARDS: number, SPREAD: spread})
+        return replace(finalist, final=replace(finalist.final, latency=latency))
+
+    settings = changed(found.settings, place="ssh://pi@a ssh://pi@b")
+    whole = replace(found, settings=settings, front=[on_boards(one, 2, 1.02) for one in found.front])
+    assert "measured on 2 boards, and the slowest decides. They are up to 2.0% apart." in report(whole)
+    lost = replace(whole, front=[on_boards(found.front[0], 1, 1.0), on_boards(found.front[-1], 2, 1.045)])
+    assert "**one of the finalists on 1 only, the others were lost**. They are up to **4.5% apart**." in report(lost)
     study.close()
 
 

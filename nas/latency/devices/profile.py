@@ -1,5 +1,6 @@
 """Which device `--device` names: this machine, an ssh:// address, or a profile file with its defaults."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,28 @@ def resolve_device(text: str) -> DevicePlace:
         return DevicePlace(address.label, address.url)
     path = _find(text)
     return _place(path, read_profile(path))
+
+
+def pooled(places: Sequence[DevicePlace]) -> DevicePlace:
+    """Several boards as one place, with the defaults of the first.
+
+    Args:
+        places: At least one.
+
+    Raises:
+        UsageError: One is named twice, or what of them is measured is not the same.
+    """
+    first = places[0]
+    if len({one.place for one in places}) < len(places):
+        raise UsageError(
+            f"several --device make a pool of boards, each named once; got {', '.join(one.name for one in places)}"
+        )
+    for one in places:
+        if one.unit != first.unit:
+            raise UsageError(
+                f"the devices of a pool must be measured alike: {first.name} on {first.unit}, {one.name} on {one.unit}"
+            )
+    return replace(first, name=", ".join(one.name for one in places), place=" ".join(one.place for one in places))
 
 
 def shipped_profiles() -> dict[str, Path]:

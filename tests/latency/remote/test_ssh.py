@@ -12,8 +12,11 @@ import psutil
 import pytest
 
 from nas.errors import DeviceLost, LatencyError, UsageError
+from nas.latency import BOARDS, SPREAD, LatencySettings, open_device, prepare_reference
 from nas.latency.agent.package import agent_package
+from nas.latency.artifacts.model_bytes import SizedModel
 from nas.latency.measurement_retry import retry_while_disturbed
+from nas.latency.protocol.reference_nets import COMPUTE
 from nas.latency.remote.connection import connect
 from nas.latency.remote.ssh import Address, parse_address, ssh_command
 from tests.latency.sshd import Server, end, freeze, serving
@@ -224,3 +227,19 @@ def test_the_command_is_strict_and_ends_with_a_constant() -> None:
 def test_a_cache_folder_too_long_for_a_socket_shares_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GHOSTNAS_CACHE", "/" + "x" * 100)
     assert not any("ControlMaster" in word for word in ssh_command(Address("board")))
+
+
+@pytest.mark.slow
+def test_two_boards_are_measured_as_one_pool(server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with serving(tmp_path_factory.mktemp("other")) as other:  # this machine, as if it were two
+        places = (server.url(sys.executable), other.url(sys.executable))
+        settings = LatencySettings(statistic="p50", sustained_s=0.1, place=" ".join(places))
+        boards = open_device(settings)
+        model = SizedModel(prepare_reference(COMPUTE, settings), COMPUTE.imgsz)
+        boards.run_once(model)
+        assert boards.kind()["runtime"] == "onnxruntime"
+        assert boards.screen(model, None).settings.place in places
+        (found,) = boards.compare([model]).latencies
+        assert found.conditions[BOARDS] == 2 and found.conditions[SPREAD] >= 1
+        boards.close()  # type: ignore[attr-defined]
+        other.drop_connections()

@@ -51,8 +51,8 @@ PROPOSED = {
     "P5=c3k2192x1-dghost neck16 box16 cls48 reg16 c3k-deep",
     ("ghostv2-n", "tpe", 14): "i128 silu stem16 P2=c3k264x1-dconv P3=c3k232x2-dghost P4=c3k232x1-dghost "
     "P5=c3k2128x1-dghost neck32 box32 cls48 reg16 c3k-deep",
-    ("narrowed-n", "gp", 14): "i160 silu stem8 P2=c3k240x1-dconv P3=c3k240x1-dconv P4=c3k2112x1-dconv "
-    "P5=c3k2128x1-dconv neck16 box48 cls56 reg16 c3k-deep",
+    ("narrowed-n", "gp", 14): "i160 silu stem8 P2=c3k264x1-dconv P3=c3k288x1-dconv P4=c3k296x1-dconv "
+    "P5=c3k280x1-dconv neck16 box64 cls16 reg16 c3k-deep",
     ("narrowed-n", "tpe", 14): "i160 silu stem16 P2=c3k248x1-dconv P3=c3k248x1-dconv P4=c3k2128x1-dconv "
     "P5=c3k296x1-dconv neck32 box48 cls48 reg16 c3k-deep",
     ("narrowed-n", "random", 3): "i160 silu stem8 P2=c3k240x1-dconv P3=c3k2112x1-dconv P4=c3k2112x1-dconv "

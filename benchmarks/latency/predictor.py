@@ -36,6 +36,7 @@ from nas.proxy import ProxySettings
 from nas.search.evaluate import Task, measure_only
 from nas.space import SearchSpace, load_space
 from nas.study import Evaluation, Limits
+from nas.surrogate.acquisition import limit_used
 
 HEADER: tuple[str, ...] = (
     "number",
@@ -201,6 +202,14 @@ def by_gp(train: Sequence[Design], test: Sequence[Design]) -> list[Prediction]:
     return [_around(mean + scale * one, scale * s) for one, s in zip(middle, sd, strict=True)]
 
 
+def around_work(train: Sequence[Design], test: Sequence[Design]) -> list[Prediction]:
+    """What a search's acquisition function takes: a Gaussian process over the choices around rough work."""
+    space = load_space(SPACE)
+    seen, asked = ([space.decode(one.point) for one in some] for some in (train, test))
+    middle, sd = limit_used(seen, [_latency(one) for one in train], asked)
+    return [_around(float(one), float(s)) for one, s in zip(middle, sd, strict=True)]
+
+
 def _gflops(one: Design) -> float:
     return one.gflops
 
@@ -252,6 +261,8 @@ def report(options: argparse.Namespace) -> None:
     for count in (8, 16, 32):
         _row("predictor", count, tried(designs, count, ours, options))
     _row("GFLOPs alone", 32, tried(designs, 32, by_gflops, options))
+    for count in (12, 32):
+        _row("GP over the choices around rough work", count, tried(designs, count, around_work, options))
     _row("GP on the encoding", 32, tried(designs, 32, by_gp, options))
     for name in options.carry:
         others = read(FOLDER / f"predictor-{name}.csv", options.seed)

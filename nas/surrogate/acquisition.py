@@ -15,6 +15,7 @@ from nas.architecture import Architecture
 from nas.surrogate.encoding import choices_of, encode
 from nas.surrogate.gp import Scores, marginals
 from nas.surrogate.posterior import read_at
+from nas.surrogate.work import rough_work
 
 Values = NDArray[np.float64]
 
@@ -57,8 +58,7 @@ def constrained_expected_improvement(
 
     known = len(seen)
     rows = encode([choices_of(one) for one in (*(one.architecture for one in seen), *designs)])
-    shares = Scores(rows[:known], np.log([one.used for one in seen]), np.zeros(known, dtype=np.int64))
-    used, deviation = _predicted(shares, rows[known:])
+    used, deviation = limit_used([one.architecture for one in seen], [one.used for one in seen], designs)
     likely = norm.logcdf(-used / deviation)
     if least > 0:
         below = norm.logcdf((np.log(least) - used) / deviation)
@@ -83,6 +83,28 @@ def log_gain(z: Values) -> Values:
     ratio = np.log(erfcx(-far / 2**0.5) * -far) + np.log(np.pi / 2) / 2
     below = -(far**2) / 2 - np.log(2 * np.pi) / 2 + np.log(-np.expm1(np.minimum(ratio, -1e-12)))
     return np.asarray(np.where(z > -1, np.log(near * norm.cdf(near) + norm.pdf(near)), below))
+
+
+def limit_used(
+    seen: Sequence[Architecture], shares: Sequence[float], designs: Sequence[Architecture]
+) -> tuple[Values, Values]:
+    """The share of a limit that designs use, from that of others: a process over the choices around the rough work.
+
+    Args:
+        seen: Designs whose share is known.
+        shares: These shares; milliseconds will do.
+        designs: The designs.
+
+    Returns:
+        Mean and standard deviation of the share's logarithm, (designs,) each.
+    """
+    number, known = len(seen), np.log(shares)
+    rows = encode([choices_of(one) for one in (*seen, *designs)])
+    work = np.log([rough_work(one) for one in (*seen, *designs)])
+    slope, offset = np.polyfit(work[:number], known, 1) if np.ptp(work[:number]) > 0 else (0.0, known.mean())
+    around = Scores(rows[:number], known - slope * work[:number] - offset, np.zeros(number, dtype=np.int64))
+    mean, deviation = _predicted(around, rows[number:])
+    return mean + slope * work[number:] + offset, deviation
 
 
 def _predicted(known: Scores, asked: Values) -> tuple[Values, Values]:

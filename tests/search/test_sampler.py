@@ -1,15 +1,20 @@
 """What to try next depends on the space, the history and the seed, and on nothing else."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from nas.architecture import Architecture
 from nas.search import sampler
 from nas.search.sampler import MUTATED, STARTUP_TRAINED, Observation, propose
 from nas.search.source_baselines import can_be_built
 from nas.space.reference_designs import UNIFORM_WIDTHS, ghost_corner, scaled_yolo11, yolo11
 from nas.space.space import SearchSpace, load_space
+from nas.surrogate import MeasuredDesign
 
 
 def history(space: SearchSpace, n: int, rejected: int = 0) -> list[Observation]:
@@ -35,14 +40,20 @@ def test_same_history_and_seed_propose_the_same(space: SearchSpace, sampler: str
     assert ask(1) != first
 
 
-@pytest.mark.slow
-def test_a_limit_on_size_is_left_to_optunas_sampler(space: SearchSpace) -> None:
-    seen = history(space, STARTUP_TRAINED, rejected=1)
-    too_large = replace(seen[-1], latency_ms=1.0)
-    for last, origin in ((seen[-1], "expected-improvement"), (too_large, "gp")):
-        known = [*seen[:-1], last]
-        proposal = propose(space, known, [], sampler="gp", target_ms=2.5, seed=0, number=14)
-        assert proposal is not None and proposal.origin == origin
+def test_the_limit_that_binds_first_is_what_is_learnt(space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt: list[float] = []
+
+    def noted(seen: Sequence[MeasuredDesign], designs: Sequence[Architecture], least: float) -> NDArray[np.float64]:
+        learnt.extend(one.used for one in seen)
+        return np.arange(len(designs), dtype=np.float64)
+
+    monkeypatch.setattr("nas.surrogate.constrained_expected_improvement", noted)
+    seen = [
+        replace(one, latency_ms=2.0, size=size) for one, size in zip(history(space, 12), [0.5, 1.5] * 6, strict=True)
+    ]
+    proposal = propose(space, seen, [], sampler="gp", target_ms=2.5, seed=0, number=14)
+    assert proposal is not None and proposal.origin == "expected-improvement" and len(proposal.next_best) > 100
+    assert learnt == [0.8, 1.5] * 6
 
 
 def test_start_up_is_random_until_enough_are_trained(space: SearchSpace) -> None:

@@ -8,6 +8,7 @@ import pytest
 from nas.architecture.architecture import Architecture
 from nas.space.space import SearchSpace
 from nas.surrogate.acquisition import MeasuredDesign, constrained_expected_improvement, log_gain
+from nas.surrogate.work import rough_work
 
 TARGET_MS = 2.5
 
@@ -91,3 +92,16 @@ def test_latencies_below_the_least_are_of_no_interest(space: SearchSpace) -> Non
     fast = np.array([latency_ms(one) < 0.6 * TARGET_MS for one in designs])
     inside = np.array([0.87 * TARGET_MS < latency_ms(one) < 0.98 * TARGET_MS for one in designs])
     assert np.median(lost[fast]) > np.median(lost[inside]) + 1
+
+
+def test_what_is_near_the_limit_is_known_from_few_designs(space: SearchSpace) -> None:
+    """Latencies as measured ones: rough work to some power, and what the choices do."""
+    known, designs = drawn(space, 24, 5), drawn(space, 200, 6)
+
+    def used(design: Architecture) -> float:
+        return float((rough_work(design) / 2e8) ** 0.8 * (1.1 if design.activation == "silu" else 1.0))
+
+    seen = [MeasuredDesign(one, used(one), {0: 0.2} if used(one) <= 1 else {}, used(one) <= 1) for one in known]
+    found = constrained_expected_improvement(seen, designs, 0.85)
+    best = [used(designs[at]) for at in np.argsort(-found)[:10]]
+    assert sum(0.8 <= one <= 1.05 for one in best) >= 8

@@ -1,0 +1,99 @@
+"""A search whose objective is a formula: only its machinery is on trial.
+
+Latency and accuracy follow from the rough work of a design, without luck, so that every run that ends has the same
+scores. Each call sleeps a little, as a training takes its time, and leaves a line in `calls.txt` of the results folder.
+"""
+
+import math
+import os
+import random
+import time
+from pathlib import Path
+
+from nas.architecture import Architecture
+from nas.latency import Latency, LatencyDevice, LatencySettings
+from nas.proxy import ProxySettings, Score
+from nas.search.effort import Rung
+from nas.search.evaluate import Task
+from nas.search.pending_trial import Promotion
+from nas.search.proposals import Proposer
+from nas.search.scheduler import TrialScheduler
+from nas.space import load_space, yolo11
+from nas.study import (
+    DataChoice,
+    Evaluation,
+    Limits,
+    ProxyChoice,
+    RungScore,
+    SearchSettings,
+    SpaceChoice,
+    StartChoice,
+    StoredStudy,
+)
+from nas.study.evaluation import Verdict
+from nas.surrogate.work import rough_work
+
+TARGET_MS = 2.5
+RUNGS = (Rung(20, 4), Rung(40, 2))
+CALLS = "calls.txt"
+_WORK_A_MS = 1.2e8
+_BASELINES = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 160, 0.5), "ghostnetv2": yolo11("n", 96, 0.25)}
+
+
+def evaluate(design: Architecture, task: Task, label: str = "", always_train: bool = False) -> Evaluation:
+    """What is "measured" and "trained" of a design."""
+    _called(task, f"evaluate {label}")
+    ms = rough_work(design) / _WORK_A_MS
+    latency = Latency(
+        ms, 0.98 * ms, 1.02 * ms, 0.1, 1, (), (), {}, {}, "", task.latency, design.imgsz, "screening", {"model": label}
+    )
+    violations = task.limits.check(latency, 1000, 0.1, 4000)
+    trained = always_train or not violations
+    score = Score(accuracy(design), 0.5) if trained else None
+    seconds = {"build": 0.1, "latency": 0.1, "proxy": 0.2}
+    status: Verdict = "trained" if trained else "rejected"
+    return Evaluation(design, status, violations, 1000, 0.1, "formula", 4000, latency, score, seconds)
+
+
+def train_promoted(design: Architecture, task: Task, label: str, promotion: Promotion, baseline: bool) -> RungScore:
+    """What a longer training gives."""
+    _called(task, f"promoted {label} {promotion.steps}")
+    return RungScore(Score(accuracy(design, promotion.steps), 0.5), promotion.steps, 0.5, 0.01)
+
+
+def opened(folder: Path, budget: int, parallel: int) -> tuple[StoredStudy, TrialScheduler, Task]:
+    """The search of a folder, begun or gone on with.
+
+    Args:
+        folder: Results folder.
+        budget: Candidates to train.
+        parallel: Trials under way at once.
+    """
+    space = load_space("ghostv2-n")
+    settings = SearchSettings(
+        SpaceChoice(space.name, space.digest, space.choices["imgsz"]),
+        DataChoice("formula", "0", 6),
+        Limits(TARGET_MS),
+        LatencySettings(),
+        ProxyChoice("cpu", 10, 16, 0, rungs=tuple(rung.steps for rung in RUNGS)),
+        "random",
+        StartChoice(),
+    )
+    study = StoredStudy(folder, settings, {one.name: len(one.choices) for one in space.dimensions})
+    task = Task(settings.limits, LatencyDevice(LatencySettings()), ProxySettings(), None, 1.0, 6, folder)
+    proposer = Proposer(space, sampler="random", seed=0, limits=settings.limits)
+    scheduler = TrialScheduler(
+        study, proposer, budget=budget, parallel=parallel, baselines=_BASELINES, rungs=RUNGS, confirm=lambda _: {}
+    )
+    return study, scheduler, task
+
+
+def accuracy(design: Architecture, steps: int = 0) -> float:
+    """What a design scores after its proxy, or after so many steps of a rung."""
+    return min(0.9, 0.1 + 0.1 * math.sqrt(rough_work(design) / 1e8) + 0.001 * steps)
+
+
+def _called(task: Task, what: str) -> None:
+    with (task.folder / CALLS).open("a", encoding="utf-8") as file:
+        file.write(f"{time.time():.3f} {os.getpid()} {what}\n")
+    time.sleep(random.uniform(0.05, 0.4))

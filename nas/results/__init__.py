@@ -7,7 +7,7 @@ from nas.util.lazy import lazy
 if TYPE_CHECKING:
     from nas.results.dashboard import is_loopback, server
     from nas.results.designs import Design, Measured, find_design, find_untrained
-    from nas.results.folder import MEASURED_ONNX, find_run, is_run, latest_run, list_runs, run_of
+    from nas.results.folder import MEASURED_ONNX, find_run, is_run, last_change, latest_run, list_runs, run_of
     from nas.results.gain_sentences import gain_sentence, next_commands
     from nas.results.handover import hand_over
     from nas.results.markdown import table
@@ -32,6 +32,7 @@ __getattr__ = lazy(
             "MEASURED_ONNX",
             "find_run",
             "is_run",
+            "last_change",
             "latest_run",
             "list_runs",
             "run_of",

@@ -55,7 +55,7 @@ def run_search(
     """
     began = time.monotonic()
     plan = planned(request, reporter)
-    study = StoredStudy(plan.folder, plan.asked, plan.sizes, annotate)
+    study = StoredStudy(plan.folder, plan.asked, plan.sizes, annotate, plan.storage, reporter.waiting)
     try:
         if plan.settings != plan.asked:
             study.keep("space", asdict(plan.settings.space))

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
     from nas.study.gain import Gain
     from nas.study.limits import Limits, Violation
+    from nas.study.location import STUDY_FILES, storage_of
     from nas.study.outcome import Outcome
+    from nas.study.postgres_connection import check_url
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
     from nas.study.rungs import (
         RungScore,
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
         weights_name,
     )
     from nas.study.settings import AUTO, DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
-    from nas.study.store import SEARCH, Annotate, StoredStudy, read_kept, read_records
-    from nas.study.study_file import STUDY_FILE, check_path, in_use, open_storage
+    from nas.study.storage import SEARCH, StudyStorage, close_storage
+    from nas.study.store import Annotate, StoredStudy, read_kept, read_records
     from nas.study.weights import (
         finalist_weights,
         measured_file,
@@ -55,7 +57,12 @@ __getattr__ = lazy(
             "Limits",
             "Violation",
         ),
+        "location": (
+            "STUDY_FILES",
+            "storage_of",
+        ),
         "outcome": ("Outcome",),
+        "postgres_connection": ("check_url",),
         "record": (
             "INTERRUPTED",
             "Record",
@@ -80,18 +87,16 @@ __getattr__ = lazy(
             "SpaceChoice",
             "StartChoice",
         ),
-        "store": (
+        "storage": (
             "SEARCH",
+            "StudyStorage",
+            "close_storage",
+        ),
+        "store": (
             "Annotate",
             "StoredStudy",
             "read_kept",
             "read_records",
-        ),
-        "study_file": (
-            "STUDY_FILE",
-            "check_path",
-            "in_use",
-            "open_storage",
         ),
         "weights": (
             "finalist_weights",

@@ -6,12 +6,14 @@ from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
     from nas.study.accuracy import TOP_K, Estimates, estimates, most_accurate, top_candidates
+    from nas.study.copying import Copied, copy_study
     from nas.study.evaluation import Evaluation
     from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
     from nas.study.gain import Gain
     from nas.study.limits import Limits, Violation
-    from nas.study.location import STUDY_FILES, storage_of
+    from nas.study.location import STUDY_FILES, forget, remember, remembered, storage_of
     from nas.study.outcome import Outcome
+    from nas.study.postgres import PostgresDatabase
     from nas.study.postgres_connection import check_url
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
     from nas.study.rungs import (
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from nas.study.settings import AUTO, DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
     from nas.study.storage import SEARCH, StudyStorage, close_storage
     from nas.study.store import Annotate, StoredStudy, read_kept, read_records
+    from nas.study.study_file import StudyFile, check_path
     from nas.study.weights import (
         finalist_weights,
         measured_file,
@@ -45,6 +48,10 @@ __getattr__ = lazy(
             "most_accurate",
             "top_candidates",
         ),
+        "copying": (
+            "Copied",
+            "copy_study",
+        ),
         "evaluation": ("Evaluation",),
         "finalists": (
             "Finalist",
@@ -59,9 +66,13 @@ __getattr__ = lazy(
         ),
         "location": (
             "STUDY_FILES",
+            "forget",
+            "remember",
+            "remembered",
             "storage_of",
         ),
         "outcome": ("Outcome",),
+        "postgres": ("PostgresDatabase",),
         "postgres_connection": ("check_url",),
         "record": (
             "INTERRUPTED",
@@ -97,6 +108,10 @@ __getattr__ = lazy(
             "StoredStudy",
             "read_kept",
             "read_records",
+        ),
+        "study_file": (
+            "StudyFile",
+            "check_path",
         ),
         "weights": (
             "finalist_weights",

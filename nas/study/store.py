@@ -359,6 +359,16 @@ class _Found:
     baselines: list[Record]
 
 
+def opened_storage(place: StudyStorage) -> "tuple[optuna.storages.RDBStorage, dict[Part, optuna.Study]]":
+    """Open a study that can be read as one: its storage, which `close_storage` closes, and its two parts.
+
+    Raises:
+        StudyError: It is no study, or one of another version.
+    """
+    storage, found = _open(place)
+    return storage, found.studies
+
+
 def _open(place: StudyStorage) -> "tuple[optuna.storages.RDBStorage, _Found]":
     """Open a study and read all of it once, so that what cannot be read is an error before anything is done.
 

@@ -95,9 +95,8 @@ class StudyFile:
                 (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             finally:
                 connection.close()
-        except (
-            sqlite3.OperationalError
-        ) as error:  # locked by another program, or not to be opened: sound, for all we know
+        except sqlite3.OperationalError as error:
+            # Locked by another program, or not to be opened: sound, for all we know.
             raise StudyError(
                 f"{path} cannot be opened: {error}; close what uses it, and run the same command again"
             ) from error

@@ -355,3 +355,19 @@ def test_without_psycopg_the_url_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(UsageError, match=r'needs psycopg .*; pip install "psycopg\[binary\]"'):
         check_url("postgresql://me@host/db")
+
+
+def test_the_command_in_reports_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.util.provenance import command
+
+    for words in (
+        ["--storage", "postgresql://me:hush@host:5432/db"],
+        ["--storage=postgresql://me:hush@host/db?sslmode=require"],
+        ["--storage", "postgresql://me@host/db?password=hush&sslmode=require"],
+        ["--storage", "postgresql://host/db?user=me&sslpassword=hush"],
+        ["--storage", "postgresql://me:hu/sh@hush@host/db"],
+    ):
+        monkeypatch.setattr("sys.argv", ["/usr/bin/ghostnas", "search", *words, "--device", "ssh://pi@board:22"])
+        said = command()
+        assert "hush" not in said and "sh@" not in said and "***" in said and "host" in said
+        assert said.startswith("ghostnas search ") and said.endswith("--device ssh://pi@board:22")

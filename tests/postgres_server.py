@@ -125,14 +125,15 @@ class PostgresServer:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A running server; skips where there is no PostgreSQL or no psycopg."""
+    """A running server; skips where there is no PostgreSQL or no psycopg, unless GHOSTNAS_TEST_POSTGRES=required."""
+    absent = pytest.fail if os.environ.get("GHOSTNAS_TEST_POSTGRES") == "required" else pytest.skip
     programs, account = _programs(), _account()
     if find_spec("psycopg") is None:
-        pytest.skip('psycopg is not installed (pip install "psycopg[binary]")')
+        absent('psycopg is not installed (pip install "psycopg[binary]")')
     if programs is None:
-        pytest.skip("there is no PostgreSQL server here (apt-get install postgresql)")
+        absent("there is no PostgreSQL server here (apt-get install postgresql)")
     if account is None:
-        pytest.skip("PostgreSQL does not run as root, and there is no user postgres or nobody")
+        absent("PostgreSQL does not run as root, and there is no user postgres or nobody")
     server = PostgresServer(programs, account)
     try:
         yield server

@@ -49,7 +49,7 @@ class AdvisoryLock:
         import psycopg
 
         self._url, self._key, self._label = url, lock_key(name), label
-        self._word = secrets.token_hex(8)
+        self.word = secrets.token_hex(8)
         self._own = True  # whether it is known that nobody else wrote since this process did
         try:
             session = self._session()
@@ -62,8 +62,13 @@ class AdvisoryLock:
         self._held = session
 
     def claim(self, study: "optuna.Study") -> None:
-        """Leave the word of this process in the study."""
-        set_system_attribute(study, _WRITER, self._word)
+        """Leave the word of this process in a study."""
+        set_system_attribute(study, _WRITER, self.word)
+
+    def last_word(self, study: "optuna.Study") -> str | None:
+        """The word that the last writer left in a study."""
+        found: str | None = system_attributes(study).get(_WRITER)
+        return found
 
     def check(self, study: "optuna.Study") -> None:
         """Make sure that the lock is held; take it again where the session has ended.
@@ -87,7 +92,7 @@ class AdvisoryLock:
                 raise ConnectionLost("its lock is held by another session") from None
             self._held = session
         if not self._own:
-            if system_attributes(study).get(_WRITER) != self._word:
+            if self.last_word(study) != self.word:
                 raise StudyError(
                     f"the connection to {self._label} was lost, and another ghostnas search went on with it meanwhile; "
                     "what was finished before is kept"

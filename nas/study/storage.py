@@ -21,8 +21,15 @@ class ConnectionLost(Exception):
 class StudyLock(Protocol):
     """What its one writer holds of a study; free when it is closed, or when its process ends, however it ends."""
 
+    @property
+    def word(self) -> str | None:
+        """A random word for this writer, where the lock can be lost; else None."""
+
+    def last_word(self, study: "optuna.Study") -> str | None:
+        """The word that the last writer left in an opened study."""
+
     def claim(self, study: "optuna.Study") -> None:
-        """Leave a mark of this process in an opened study, where a lock can be lost."""
+        """Leave the word in an opened study."""
 
     def check(self, study: "optuna.Study") -> None:
         """Make sure, before a write, that the lock is held.

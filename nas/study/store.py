@@ -26,6 +26,7 @@ from nas.study.record import INTERRUPTED, Record, TrainedRecord, record_of, trai
 from nas.study.settings import SearchSettings
 from nas.study.storage import BASELINES, PARTS, SEARCH, Part, StudyStorage, close_storage
 from nas.study.study_file import LOCK_FILE
+from nas.study.unwritten import Unwritten, delete_unwritten, read_unwritten
 from nas.util.paths import writable_dir
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class StoredStudy:
         self._place = storage_of(folder) if storage is None else storage
         self.folder = writable_dir(folder)
         self._sizes = dict(sizes)
+        self._unwritten: Unwritten | None = None
+        self._waited = False
         self._annotate, self._notice = annotate, notice
         self.limits, self._asked_steps = settings.limits, settings.proxy.steps
         self._lock = self._place.lock()
@@ -107,6 +110,7 @@ class StoredStudy:
         try:
             if isinstance(self._place, PostgresDatabase):
                 remember(folder, self._place)
+            self._take_up_unwritten()
             carried_out(lambda: self._lock.claim(self._studies[SEARCH]), self._place, patience_s=0)
         except BaseException:
             self.close()
@@ -152,8 +156,16 @@ class StoredStudy:
 
     def keep(self, name: Kept, value: Any) -> None:
         """Keep a JSON value with the study."""
-        self._stored(lambda: self._studies[SEARCH].set_user_attr(name, value))
         self._attributes[name] = json.loads(json.dumps(value))  # as it is read again
+        try:
+            self._stored(lambda: self._studies[SEARCH].set_user_attr(name, value))
+        except StorageError:
+            if (unwritten := self._not_written()) is not None:
+                unwritten.kept[name] = value
+                unwritten.write(self.folder)
+            raise
+        if self._unwritten is not None and self._unwritten.kept.pop(name, None) is not None:
+            self._unwritten.write(self.folder)  # the database answers again, and has a later value
 
     @property
     def proxy_steps(self) -> int:
@@ -181,6 +193,18 @@ class StoredStudy:
     def finish(self, number: int, evaluation: Evaluation, baseline: bool = False) -> Record:
         """Store the evaluation of a running trial; returns it as a record."""
         name = BASELINES if baseline else SEARCH
+        try:
+            record = self._settled(name, number, self._writer_of(name, number, evaluation))
+        except StorageError:
+            if (unwritten := self._not_written()) is not None:
+                unwritten.evaluations.setdefault(name, {})[str(number)] = evaluation.to_dict()
+                unwritten.write(self.folder)
+            raise
+        self.annotate(record)
+        return record
+
+    def _writer_of(self, name: Part, number: int, evaluation: Evaluation) -> Callable[[int], None]:
+        """What writes the evaluation of a running trial, by its id."""
 
         def write(trial_id: int) -> None:
             self._storage.set_trial_user_attr(trial_id, "evaluation", evaluation.to_dict())
@@ -194,9 +218,7 @@ class StoredStudy:
             self._storage.set_trial_user_attr(trial_id, "status", evaluation.status)
             self._tell(name, number, evaluation)
 
-        record = self._settled(name, number, write)
-        self.annotate(record)
-        return record
+        return write
 
     def annotate(self, record: Record) -> None:
         """Note a finished record for the dashboard, as it stands now."""
@@ -248,7 +270,31 @@ class StoredStudy:
             self._lock.check(self._studies[SEARCH])
             return write()
 
-        return carried_out(locked, self._place, self._notice)
+        try:
+            return carried_out(locked, self._place, self._notice, patience_s=0 if self._waited else None)
+        except StorageError:
+            self._waited = True  # in vain; the trials that end after this one do not wait as long again
+            raise
+
+    def _not_written(self) -> Unwritten | None:
+        """Where to put what could not be written; None where the results folder would be as full as the study's."""
+        if self._unwritten is None and self._lock.word is not None:
+            self._unwritten = Unwritten(self._lock.word)
+        return self._unwritten
+
+    def _take_up_unwritten(self) -> None:
+        """Write what an earlier process could not, unless another one opened the study since."""
+        if (unwritten := read_unwritten(self.folder)) is None:
+            return
+        if self._lock.last_word(self._studies[SEARCH]) == unwritten.writer:
+            for name, evaluations in unwritten.evaluations.items():
+                for number, values in evaluations.items():
+                    found = Evaluation.from_dict(values)
+                    self.annotate(self._settled(name, int(number), self._writer_of(name, int(number), found)))
+            for key, value in unwritten.kept.items():
+                self._stored(lambda key=key, value=value: self._studies[SEARCH].set_user_attr(key, value))  # type: ignore[misc]
+                self._attributes[key] = value
+        delete_unwritten(self.folder)
 
     def trial_id(self, name: Part, number: int) -> int:
         return trial_id_of(self._studies[name], number)

@@ -163,6 +163,17 @@ def test_what_cannot_be_copied_is_said_in_one_line(
     assert code == 2 and "choose another folder" in errors
 
 
+def test_a_search_without_an_answer_from_the_database_writes_nothing(ghostnas: Run, tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    code, _, errors = ghostnas(
+        *("search", "--workers", "0", "--space", "ghostv2-n", "--name", "mine"),
+        *("--storage", "postgresql://me:hush@127.0.0.1:1/db"),
+    )
+    assert code == 2 and "the study in postgresql://me@127.0.0.1:1/db cannot be reached" in errors
+    assert "hush" not in errors and "Traceback" not in errors and errors.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_copy_that_fails_leaves_all_as_it_was(
     ghostnas: Run, small: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

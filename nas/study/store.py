@@ -13,6 +13,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -159,7 +160,7 @@ class StoredStudy:
         self._attributes[name] = json.loads(json.dumps(value))  # as it is read again
         try:
             self._stored(lambda: self._studies[SEARCH].set_user_attr(name, value))
-        except StorageError:
+        except (StorageError, KeyboardInterrupt):
             if (unwritten := self._not_written()) is not None:
                 unwritten.kept[name] = value
                 unwritten.write(self.folder)
@@ -195,9 +196,9 @@ class StoredStudy:
         name = BASELINES if baseline else SEARCH
         try:
             record = self._settled(name, number, self._writer_of(name, number, evaluation))
-        except StorageError:
+        except (StorageError, KeyboardInterrupt):
             if (unwritten := self._not_written()) is not None:
-                unwritten.evaluations.setdefault(name, {})[str(number)] = evaluation.to_dict()
+                unwritten.evaluations.setdefault(name, {})[number] = evaluation
                 unwritten.write(self.folder)
             raise
         self.annotate(record)
@@ -286,14 +287,19 @@ class StoredStudy:
         """Write what an earlier process could not, unless another one opened the study since."""
         if (unwritten := read_unwritten(self.folder)) is None:
             return
-        if self._lock.last_word(self._studies[SEARCH]) == unwritten.writer:
+        search = self._studies[SEARCH]
+        if self._stored(lambda: self._lock.last_word(search)) == unwritten.writer:
             for name, evaluations in unwritten.evaluations.items():
-                for number, values in evaluations.items():
-                    found = Evaluation.from_dict(values)
-                    self.annotate(self._settled(name, int(number), self._writer_of(name, int(number), found)))
+                for number, found in evaluations.items():
+                    self.annotate(self._settled(name, number, self._writer_of(name, number, found)))
             for key, value in unwritten.kept.items():
-                self._stored(lambda key=key, value=value: self._studies[SEARCH].set_user_attr(key, value))  # type: ignore[misc]
+                self._stored(partial(search.set_user_attr, key, value))
                 self._attributes[key] = value
+        else:
+            self._notice(
+                f"another process opened {self._place.label} since results were left in {self.folder}: they are "
+                "dropped, and their trials repeated"
+            )
         delete_unwritten(self.folder)
 
     def trial_id(self, name: Part, number: int) -> int:

@@ -5,11 +5,12 @@ trials were repeated there.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nas.errors import StudyError
+from nas.study.evaluation import Evaluation
 from nas.study.storage import Part
 from nas.util.atomic_files import write_whole
 
@@ -22,12 +23,12 @@ class Unwritten:
 
     Attributes:
         writer: The word by which the study knows the process that made them.
-        evaluations: By part and trial number, evaluations as plain values.
+        evaluations: By part and trial number.
         kept: Values that are kept with the study, by name.
     """
 
     writer: str
-    evaluations: dict[Part, dict[str, Any]] = field(default_factory=dict)
+    evaluations: dict[Part, dict[int, Evaluation]] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
@@ -36,7 +37,11 @@ class Unwritten:
         Raises:
             StorageError: It cannot be written.
         """
-        write_whole(folder / UNWRITTEN_FILE, json.dumps(asdict(self)).encode())
+        plain = {
+            part: {number: one.to_dict() for number, one in some.items()} for part, some in self.evaluations.items()
+        }
+        values = {"writer": self.writer, "evaluations": plain, "kept": self.kept}
+        write_whole(folder / UNWRITTEN_FILE, json.dumps(values).encode())
 
 
 def read_unwritten(folder: Path) -> Unwritten | None:
@@ -49,11 +54,17 @@ def read_unwritten(folder: Path) -> Unwritten | None:
     if not path.is_file():
         return None
     try:
-        return Unwritten(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        evaluations: dict[Part, dict[int, Evaluation]] = {
+            part: {int(number): Evaluation.from_dict(one) for number, one in some.items()}
+            for part, some in found["evaluations"].items()
+        }
+        return Unwritten(str(found["writer"]), evaluations, dict(found["kept"]))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
         raise StudyError(
-            f"{path}, what a search could not write to its database, cannot be read: {error}; without it these trials "
-            "are repeated"
+            f"{path}, which holds what a search could not write to its database, cannot be read: {why}; where you "
+            "delete it, these trials are repeated"
         ) from error
 
 

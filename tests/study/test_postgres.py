@@ -250,6 +250,18 @@ def test_a_server_that_stays_away_ends_the_search_and_loses_nothing(
     again.close()
 
 
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"writer": "a", "evaluations": {"search": {"0": {}}}, "kept": {}}']
+)
+def test_unwritten_results_that_cannot_be_read_are_said_so(opened: Open, folder: Path, content: str) -> None:
+    opened().close()
+    (folder / "unwritten.json").write_text(content)
+    with pytest.raises(StudyError, match=r"unwritten\.json, which holds .* cannot be read: .*; where you delete it"):
+        opened()
+    (folder / "unwritten.json").unlink()
+    opened().close()
+
+
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_results_that_could_not_be_written_are_written_when_the_search_goes_on(
     opened: Open,
@@ -289,7 +301,9 @@ def test_results_that_could_not_be_written_are_written_when_the_search_goes_on(
     study.close()
     if elsewhere:
         opened(tmp_path / "elsewhere" / "parts").close()
-    again = opened()
+    told.clear()
+    again = opened(notice=told.append)
+    assert len(told) == elsewhere and all("they are dropped" in one for one in told)
     assert not (folder / "unwritten.json").exists() and again.attribute("gain") == {"of": "now"}
     if elsewhere:  # where these trials are repeated
         assert [record.status for record in again.records()] == ["running"] * 3

@@ -32,7 +32,7 @@ setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable ".[openvino,ncnn,dashboard,dev]"
+	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable ".[openvino,ncnn,dashboard,postgres,dev]"
 	touch $(READY)
 
 clean:

@@ -16,7 +16,7 @@ from nas.util import ultralytics_env
 
 ultralytics_env.prepare()
 
-pytest_plugins = ["tests.trained_run"]
+pytest_plugins = ["tests.postgres_server", "tests.trained_run"]
 
 MEASURING = Path(__file__).parent / "latency"
 """Where the tests are that measure."""

@@ -37,7 +37,7 @@ from nas.space.space import SearchSpace
 from nas.study.outcome import Outcome
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy, read_records
-from nas.study.study_file import in_use
+from nas.study.study_file import StudyFile
 from nas.util.paths import cache_dir, cache_subdir, writable_dir
 from nas.util.plain_path import plainly
 from nas.util.printable import printable, shell_line, shell_word
@@ -100,11 +100,11 @@ def test_a_study_lies_where_it_was_asked_for(
     study, design = begun(folder), yolo11("n", 96)
     study.finish(study.start({}, design.key, "random"), formula(design, task))
     kept = study.records()
-    assert in_use(folder)
+    assert StudyFile(folder).in_use()
     study.close()
     assert {path.name for path in folder.iterdir()} == {"study.db", ".lock"}
     assert set(tmp_path.iterdir()) == {tmp_path / name}
-    assert read_records(folder)[1] == kept and not in_use(folder)
+    assert read_records(folder)[1] == kept and not StudyFile(folder).in_use()
     again = begun(folder)
     assert again.records() == kept
     again.close()

@@ -26,7 +26,7 @@ import psutil
 
 from benchmarks.common.rows import Rows
 from benchmarks.faults.objective import CALLS, RUNGS, accuracy
-from nas.study import STUDY_FILE, read_kept, read_records, trained
+from nas.study import STUDY_FILE, read_kept, read_records, storage_of, trained
 
 HEADER = ("search", "kill", "who", "after_s", "stored", "lost", "doubled", "exit", "complete")
 FOLDER = Path("results/reference/faults")
@@ -49,7 +49,7 @@ def stored(folder: Path) -> Stored:
     for record in read_records(folder)[1]:
         if record.evaluation is not None:
             found[f"evaluate {record.label}"] = record.evaluation.to_dict()
-    for label, some in read_kept(folder).get("rungs", {}).items():
+    for label, some in read_kept(storage_of(folder)).get("rungs", {}).items():
         found |= {f"promoted {label} {steps}": score for steps, score in some.items()}
     return found
 
@@ -106,7 +106,7 @@ def log_of(folder: Path) -> str:
 def complete(folder: Path) -> bool:
     """Whether a search ended as it should: with its budget, full rungs, and the score of each design its own."""
     records = read_records(folder)[1]
-    rungs = read_kept(folder).get("rungs", {})
+    rungs = read_kept(storage_of(folder)).get("rungs", {})
     done = trained(records)
     full = all(sum(str(rung.steps) in some for some in rungs.values()) >= rung.places for rung in RUNGS)
     right = all(math.isclose(one.score.map50_95, accuracy(one.evaluation.architecture)) for one in done)

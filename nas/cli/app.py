@@ -7,6 +7,7 @@ import typer
 _COMMANDS = (
     "search",
     "status",
+    "study",
     "latency",
     "devices",
     "space",

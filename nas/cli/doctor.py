@@ -24,6 +24,7 @@ _REQUIRED = (
 _OPTIONAL = {
     "openvino": "pip install openvino",
     "optuna-dashboard": "pip install optuna-dashboard",
+    "psycopg": 'pip install "psycopg[binary]"',
 }
 _IMGSZ = 64
 _SMALL = "yolo11n.yaml"

@@ -111,6 +111,12 @@ def search(
     seed: int = typer.Option(0, min=0, max=2**32 - 1, help="Seed of the sampler and the proxies."),
     name: str | None = typer.Option(None, help="Name of the results folder.", show_default="a digest of the request"),
     out: Path = typer.Option(Path("results"), help="Folder of all results."),
+    storage: str | None = typer.Option(
+        None,
+        help="PostgreSQL database that holds the study: postgresql://USER@HOST/DATABASE. The password comes from "
+        "PGPASSWORD or ~/.pgpass.",
+        show_default="a file of the results folder; where a search was begun",
+    ),
 ) -> None:
     """Search for detectors that meet a latency target.
 
@@ -122,9 +128,11 @@ def search(
     from nas.latency import pooled, resolve_device
     from nas.model import Losses
     from nas.search import asked_for, parse_rungs
-    from nas.study import AUTO, Limits
+    from nas.study import AUTO, Limits, check_url
     from nas.util import ultralytics_env, units
 
+    if storage is not None:
+        check_url(storage)
     target_ms = units.latency_ms(target_latency)
     limits = Limits(
         target_ms=target_ms,
@@ -209,6 +217,7 @@ def search(
         max_seconds=max_seconds,
         name=name,
         out=out,
+        storage=storage,
     )
     if source is None and (at_hand := checkpoint_at_hand()) is not None:
         typer.echo(hint(at_hand))

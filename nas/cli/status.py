@@ -23,8 +23,8 @@ def status(
     """Show the state of a search; without a name, list all searches."""
     from rich.console import Console
 
-    from nas.errors import StudyError
-    from nas.results import find_run, list_runs
+    from nas.errors import GhostnasError
+    from nas.results import find_run, last_change, list_runs
     from nas.study import read_records, trained
     from nas.util.printable import printable
 
@@ -40,14 +40,14 @@ def status(
     for folder in runs:
         try:
             settings, records, _ = read_records(folder)
-        except StudyError as error:
+        except GhostnasError as error:
             console.print(f"{printable(folder.name)}\n  {printable(error)}", markup=False)
             continue
         counts = [r.status for r in records]
         scores = [record.score.map50_95 for record in trained(records)]
         found = ", ".join(f"{counts.count(kind)} {kind}" for kind in ("trained", "rejected", "failed"))
         best = f", highest score {max(scores):.3f} mAP50-95" if scores else ""
-        changed = _when(folder / "study.db")
+        changed = _when(last_change(folder))
         console.print(
             f"{printable(folder.name)}\n  target {settings.limits.target_ms:g} ms: {found}{best} "
             f"(last change {changed})",
@@ -56,12 +56,14 @@ def status(
 
 
 def _show(folder: Path, console: "Console") -> None:
-    from nas.study import TrainedRecord, in_use, read_records, trained
+    from nas.study import TrainedRecord, read_records, storage_of, trained
     from nas.util.printable import printable
 
+    place = storage_of(folder)
     settings, records, baselines = read_records(folder)
     counts = [r.status for r in records]
-    console.print(f"{printable(folder)}: {'running' if in_use(folder) else 'not running'}", markup=False)
+    console.print(f"{printable(folder)}: {'running' if place.in_use() else 'not running'}", markup=False)
+    console.print(f"  study          {printable(place.label)}", markup=False)
     for key, value in settings.to_dict().items():
         if value is not None:
             console.print(f"  {key:14} {printable(value)}", markup=False)
@@ -83,15 +85,15 @@ def _show(folder: Path, console: "Console") -> None:
 def _rungs(folder: Path, steps: "Sequence[int]") -> "Iterator[str]":
     """How far each rung is to which a design was promoted."""
     from nas.search import promoted_rungs
-    from nas.study import read_kept
+    from nas.study import read_kept, storage_of
 
-    for one in promoted_rungs(read_kept(folder), steps):
+    for one in promoted_rungs(read_kept(storage_of(folder)), steps):
         done = len(one.promoted) - len(one.missing)
         failed = f", {len(one.failed)} failed" if one.failed else ""
         yield f"{one.steps:,} steps".ljust(14) + f" {done} of {len(one.promoted)} promoted designs trained{failed}"
 
 
-def _when(path: Path) -> str:
+def _when(seconds: float) -> str:
     import time
 
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -7,10 +7,11 @@ from nas.util.lazy import lazy
 if TYPE_CHECKING:
     from nas.results.dashboard import is_loopback, server
     from nas.results.designs import Design, Measured, find_design, find_untrained
-    from nas.results.folder import MEASURED_ONNX, find_run, is_run, latest_run, list_runs, run_of
+    from nas.results.folder import MEASURED_ONNX, find_run, is_run, last_change, latest_run, list_runs, run_of
     from nas.results.gain_sentences import gain_sentence, next_commands
     from nas.results.handover import hand_over
     from nas.results.markdown import table
+    from nas.results.study_copy import move_study
     from nas.results.trial_notes import annotate
     from nas.results.writable import check_name, check_results
     from nas.results.writer import write
@@ -32,6 +33,7 @@ __getattr__ = lazy(
             "MEASURED_ONNX",
             "find_run",
             "is_run",
+            "last_change",
             "latest_run",
             "list_runs",
             "run_of",
@@ -42,6 +44,7 @@ __getattr__ = lazy(
         ),
         "handover": ("hand_over",),
         "markdown": ("table",),
+        "study_copy": ("move_study",),
         "trial_notes": ("annotate",),
         "writable": (
             "check_name",

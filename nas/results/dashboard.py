@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from nas.errors import StudyError, UsageError
-from nas.study import STUDY_FILE, open_storage
+from nas.study import close_storage, storage_of
 
 if TYPE_CHECKING:
     import optuna
@@ -37,7 +37,7 @@ def read_only(app: "WSGIApplication") -> "WSGIApplication":
     def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return app(environ, start_response)
-        reason = "ghostnas serves the study read-only; to change it, run optuna-dashboard on study.db yourself"
+        reason = "ghostnas serves the study read-only; to change it, run optuna-dashboard on its storage yourself"
         start_response("403 Forbidden", [("Content-Type", "application/json")])
         return [json.dumps({"reason": reason}).encode()]
 
@@ -87,19 +87,18 @@ def server(run: Path, host: str, port: int) -> "Iterator[WSGIServer]":
             bound.set_app(read_only(wsgi(storage)))
             yield bound
     finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        close_storage(storage)
 
 
 def _open_study(run: Path) -> "optuna.storages.RDBStorage":
-    path = run / STUDY_FILE
-    if not path.is_file():
-        raise StudyError(f"{run} has no {STUDY_FILE} yet, so there is nothing to show; start or finish its search")
+    place = storage_of(run)
+    if not place.exists():
+        raise StudyError(f"{run} has no study yet, so there is nothing to show; start or finish its search")
     try:
-        storage = open_storage(path)
+        storage = place.open()
         storage.get_all_studies()
     except Exception as error:
-        raise StudyError(f"{path} cannot be read as an Optuna study: {error}; put a good copy back") from error
+        raise StudyError(f"{place.label} cannot be read as an Optuna study: {error}; put a good copy back") from error
     return storage
 
 

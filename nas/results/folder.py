@@ -1,7 +1,7 @@
 """Results folders: which runs there are, the one that was meant, and the files inside it.
 
-A run is a folder that holds a `study.db` or a `run.json`; by default runs lie under `results/` of the current
-folder.
+A run is a folder that holds a `study.db`, a `storage.json` or a `run.json`; by default runs lie under `results/` of the
+current folder.
 """
 
 import csv
@@ -12,7 +12,7 @@ from typing import Any
 
 from nas.blocks import MODULE_NAME
 from nas.errors import ModelError, StudyError
-from nas.study import STUDY_FILE
+from nas.study import STUDY_FILES
 from nas.util.suggest import did_you_mean
 
 RESULTS = Path("results")
@@ -24,16 +24,17 @@ HANDED_OVER = (CHECKPOINT_FILE, f"{MODULE_NAME}.py", MEASURED_ONNX, "best.ncnn",
 """What is there of a trained best design: its checkpoint, the blocks, and the measured file of one of the runtimes."""
 FRONT = "front"
 _MODEL_FOLDERS = ("models", FRONT)
+_SAY_SO = (*STUDY_FILES, RUN_FILE)
 
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is a results folder."""
-    return (folder / STUDY_FILE).is_file() or (folder / RUN_FILE).is_file()
+    return any((folder / name).is_file() for name in _SAY_SO)
 
 
-def _changed(run: Path) -> float:
-    files = (run / STUDY_FILE, run / RUN_FILE)
-    return max(file.stat().st_mtime for file in files if file.is_file())
+def last_change(run: Path) -> float:
+    """When a run's study or its report was last written, in seconds since 1970, as far as its folder says."""
+    return max(file.stat().st_mtime for name in _SAY_SO if (file := run / name).is_file())
 
 
 def list_runs(out: Path = RESULTS) -> list[Path]:
@@ -41,7 +42,7 @@ def list_runs(out: Path = RESULTS) -> list[Path]:
     if not out.is_dir():
         return []
     runs = (folder for folder in out.iterdir() if folder.is_dir() and is_run(folder))
-    return sorted(runs, key=lambda run: (-_changed(run), run.name))
+    return sorted(runs, key=lambda run: (-last_change(run), run.name))
 
 
 def find_run(name_or_path: str, out: Path = RESULTS) -> Path:
@@ -59,7 +60,7 @@ def find_run(name_or_path: str, out: Path = RESULTS) -> Path:
             return folder
     if name_or_path and Path(name_or_path).is_dir():
         raise StudyError(
-            f"{name_or_path} is not a results folder: it holds neither {STUDY_FILE} nor {RUN_FILE}. {_known(out)}"
+            f"{name_or_path} is not a results folder: it holds none of {', '.join(_SAY_SO)}. {_known(out)}"
         )
     raise StudyError(
         f"there is no run {name_or_path!r} under {out}{did_you_mean(name_or_path, _names(out))}. {_known(out)}"

@@ -1,6 +1,6 @@
 """The report of a search as Markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -86,6 +86,7 @@ def report(outcome: Outcome) -> str:
         "## Where the numbers come from",
         "",
         *_origin(outcome.begun),
+        *_retrained(outcome.retrained),
         f"- {counting_rule(outcome)}",
         f"- this part of the search took {outcome.seconds / 60:.1f} min; command: `{command()}`",
         "",
@@ -198,6 +199,16 @@ def _origin(begun: Mapping[str, Any]) -> list[str]:
     if (here := host_machine()) != begun["machine"]:
         lines.append(f"- this part of the search: {_machine(here)}")
     return lines
+
+
+def _retrained(names: Sequence[str]) -> list[str]:
+    """What was trained twice, because its weights had stayed elsewhere."""
+    if not names:
+        return []
+    return [
+        f"- weights that were not in the results folder and were trained again: {', '.join(names)}. Their scores on "
+        "`select` are of the first training; latency, `val` and checkpoints are of the second"
+    ]
 
 
 def _machine(found: Mapping[str, Any]) -> str:

@@ -8,12 +8,12 @@ back with the dashboard's own code).
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.architecture import CHOICES_OF, LEVELS, Architecture, Stage, to_yaml
 from nas.latency import in_words
-from nas.study import SEARCH, Record, RungScore, read_rung_scores
-from nas.study.optuna_compat import attributes_of, set_system_attribute, system_attributes, trial_id_of
+from nas.study import Record, RungScore, read_rung_scores
+from nas.study.optuna_compat import set_system_attribute, system_attributes, trial_id_of
 
 if TYPE_CHECKING:
     import optuna
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 _PIECE = 2045  # optuna_dashboard._note.SYSTEM_ATTR_MAX_LENGTH: what a database column of theirs holds
 
 
-def annotate(study: "optuna.Study", record: Record) -> None:
+def annotate(study: "optuna.Study", record: Record, kept: Mapping[str, Any]) -> None:
     """Note a finished trial in its study: the hook that a stored study calls after every trial.
 
     Args:
         study: The study that holds the trial.
         record: The trial as stored.
+        kept: What is kept with the search: its `settings`, and the scores of `rungs`.
     """
     if record.evaluation is None:
         return
-    kept = attributes_of(study, SEARCH)
     yaml_text = to_yaml(record.evaluation.architecture, kept["settings"]["classes"])
     write_note(study, record.number, note(record, yaml_text, read_rung_scores(kept).get(record.label, {})))
 

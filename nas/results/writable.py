@@ -6,7 +6,6 @@ from pathlib import Path
 from nas.errors import StorageError, UsageError
 from nas.results.folder import BEST_FILE, FRONT, HANDED_OVER
 from nas.results.plot import check_drawing
-from nas.study import check_path
 
 TABLES = ("trials.csv", "front.csv", "baselines.csv", "promoted.csv", "rungs.csv")
 FILES = (*TABLES, "front.png", "rungs.png", "run.json", "report.md", BEST_FILE, *HANDED_OVER)
@@ -35,7 +34,6 @@ def check_results(folder: Path) -> None:
     Raises:
         GhostnasError: One of them cannot be written; says which and why.
     """
-    check_path(folder)
     check_drawing()
     for name, wanted in [*((name, "file") for name in FILES), *((name, "folder") for name in FOLDERS)]:
         place = folder / name

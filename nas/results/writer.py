@@ -91,6 +91,7 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "proxy": outcome.protocol,
         "source": None if outcome.source is None else outcome.source.to_dict(),
         "repeats": outcome.repeats,
+        "retrained": list(outcome.retrained),
         "rungs": rung_provenance(outcome.standing, outcome.rungs),
         "gain": None if outcome.gain is None else outcome.gain.to_dict(),
         "counting_rule": counting_rule(outcome),

@@ -32,6 +32,7 @@ def conclude(
     task: Task,
     on_step: Callable[[str], None] = lambda label: None,
     on_wait: Callable[[str], None] = lambda text: None,
+    need: Callable[[Sequence[TrainedRecord]], object] = lambda records: None,
 ) -> Finalists:
     """Finish a search: the front of the trained candidates, the baselines, and the designs of the last rung.
 
@@ -43,6 +44,7 @@ def conclude(
         task: How the search evaluates.
         on_step: Called with the labels of finalists before they are measured together.
         on_wait: Called with why a finalist's latency has to wait, or stays unconfirmed.
+        need: Called with the finalists whose weights are about to be needed (`missing_weights.py`).
 
     Raises:
         LatencyError: A finalist could not be measured, for another reason than a disturbed device.
@@ -56,6 +58,7 @@ def conclude(
 
     def settle(records: Sequence[TrainedRecord]) -> None:
         for some in (records[start : start + TOGETHER] for start in range(0, len(records), TOGETHER)):
+            need(some)
             on_step(", ".join(record.label for record in some))
             steady = all(final.remeasured for final in finals.values())
             found = remeasure(some, task, on_wait, weights=weights, patient=steady)

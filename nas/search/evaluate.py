@@ -174,6 +174,24 @@ def train_again(architecture: Architecture, task: Task, number: int) -> Score:
     return _train(architecture, seeded, f"replicate {number}").result.score
 
 
+def train_weights(architecture: Architecture, task: Task, label: str, baseline: bool = False) -> None:
+    """Train another proxy of a design whose weights are gone, from where the first began; `models/<label>.pt` has it.
+
+    Args:
+        architecture: The design.
+        task: How to evaluate.
+        label: File stem, such as `trial-7`.
+        baseline: Whether it is a baseline, which trains at each of `baseline_lrs`.
+
+    Raises:
+        ProxyError: The training gave no usable score.
+        DataChanged: The data set is not the one with which the search began.
+        StorageError: The results folder cannot be written, or its disk is full.
+    """
+    trained = _train(architecture, task, label, baseline=baseline)
+    write_weights(weights_file(task.folder, weights_name(label)), trained.model)
+
+
 def train_promoted(
     architecture: Architecture, task: Task, label: str, promotion: Promotion, baseline: bool = False
 ) -> RungScore:

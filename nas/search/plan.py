@@ -1,6 +1,5 @@
 """What a search has settled before its study is opened."""
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +15,7 @@ from nas.search.progress import Reporter
 from nas.search.request import Request, search_settings, space_choice, with_steps
 from nas.search.sizing import AutoSpace, sized
 from nas.space import SearchSpace, load_space
-from nas.study import STUDY_FILE, SearchSettings, SpaceChoice, StoredStudy, read_kept
+from nas.study import SearchSettings, SpaceChoice, StoredStudy, StudyStorage, read_kept, storage_of
 from nas.util.machine_lock import MachineLock
 from nas.util.paths import check_writable, writable_dir
 from nas.util.worker_messages import follow
@@ -36,6 +35,7 @@ class Plan:
         asked: Everything that changes a number, as it is asked for.
         settings: The same with the space that was chosen.
         folder: The results folder; it is there and can be written.
+        storage: Where the study lies.
         device: Where latencies are measured, without calibration.
     """
 
@@ -45,6 +45,7 @@ class Plan:
     asked: SearchSettings
     settings: SearchSettings
     folder: Path
+    storage: StudyStorage
     device: Device
 
     @property
@@ -75,12 +76,12 @@ def planned(request: Request, reporter: Reporter) -> Plan:
             f"the picture of {folder} would become one of `{key}:`, in whose folder it lies; choose another --out"
         )
     check_results(folder)
+    storage = storage_of(folder, request.storage)
     if request.workers:
         ray_tune.home()
     MachineLock()
     device = open_device(request.latency)
-    new = not os.path.exists(folder / STUDY_FILE)  # no error where the name is too long: the study says that below
-    if new:
+    if not storage.exists():
         some = request.space.least if isinstance(request.space, AutoSpace) else request.space
         check_heads(request, some)
         check_checkpoints(request, some)
@@ -88,15 +89,15 @@ def planned(request: Request, reporter: Reporter) -> Plan:
         check_latency_device(device)
         check_writable(folder)
     else:
-        StoredStudy(folder, asked, {}).close()  # refuses other settings before anything is measured
-    space, chosen = settled_space(request, data, folder, device, reporter)
+        StoredStudy(folder, asked, {}, storage=storage).close()  # refuses other settings before anything is measured
+    space, chosen = settled_space(request, data, storage, device, reporter)
     check_memory(data.train, max(space.choices["imgsz"]))
     writable_dir(folder)
-    return Plan(request, data, space, asked, replace(asked, space=chosen), folder, device)
+    return Plan(request, data, space, asked, replace(asked, space=chosen), folder, storage, device)
 
 
 def settled_space(
-    request: Request, data: DetectionData, folder: Path, device: Device, reporter: Reporter
+    request: Request, data: DetectionData, storage: StudyStorage, device: Device, reporter: Reporter
 ) -> tuple[SearchSpace, SpaceChoice]:
     """The space that was asked for, that the study was begun with, or that is chosen now by measurement.
 
@@ -106,7 +107,7 @@ def settled_space(
     """
     if not isinstance(request.space, AutoSpace):
         return request.space, space_choice(request.space)
-    kept = read_kept(folder).get("space")
+    kept = read_kept(storage).get("space")
     if kept is None:
         reporter.choosing()
         space, why = chosen_space(request, request.space, data, device, reporter)
@@ -115,7 +116,8 @@ def settled_space(
     space = load_space(known.space).with_imgsz(known.imgsz)
     if space.digest != known.space_digest:
         raise StudyError(
-            f"{folder} was begun with the space {known.space} of another version; give this search a --name of its own"
+            f"{storage.label} was begun with the space {known.space} of another version; give this search a --name of "
+            "its own"
         )
     return space, known
 

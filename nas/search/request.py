@@ -1,6 +1,6 @@
 """What a user asks of a search, and the settings that follow from it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nas.data import DetectionData
@@ -39,6 +39,7 @@ class Request:
             from fresh weights first; None where candidates themselves begin with fresh weights.
         source_steps: Steps for which the source is trained on the data first.
         rungs: Longer trainings that the best candidates are promoted to, the shortest first; none for proxies alone.
+        storage: URL of the database that holds the study; None for where the results folder has it.
     """
 
     space: SearchSpace | AutoSpace
@@ -59,6 +60,7 @@ class Request:
     source: SourceChoice | None = None
     source_steps: int = SOURCE_STEPS
     rungs: tuple[Rung, ...] = ()
+    storage: str | None = field(default=None, repr=False)
 
 
 def search_settings(request: Request, data: DetectionData) -> SearchSettings:

@@ -23,6 +23,7 @@ from nas.search.feasibility import Feasibility, check
 from nas.search.gain import gain_of
 from nas.search.latency_filter import latency_predictor
 from nas.search.measured_file import conclude_with_file
+from nas.search.missing_weights import train_missing, write_missing_designs
 from nas.search.plan import Plan, planned
 from nas.search.preflight import where_begun
 from nas.search.progress import Reporter
@@ -55,7 +56,7 @@ def run_search(
     """
     began = time.monotonic()
     plan = planned(request, reporter)
-    study = StoredStudy(plan.folder, plan.asked, plan.sizes, annotate)
+    study = StoredStudy(plan.folder, plan.asked, plan.sizes, annotate, plan.storage, reporter.waiting)
     try:
         if plan.settings != plan.asked:
             study.keep("space", asdict(plan.settings.space))
@@ -85,6 +86,7 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
             request = _fitted(request, task, found, study, costs, reporter)
             left = _time_left(request, task, found, study, costs)
         ended = _carry_out(study, plan, request, task, found, left, reporter, evaluator)
+    write_missing_designs(study, task)
     finalists = conclude_with_file(study, task, reporter.finalists, reporter.waiting)
     rungs = standing(study, request.rungs)
     whole = bool(rungs) and all(one.finished for one in rungs)
@@ -116,6 +118,7 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         first_rung=study.proxy_steps,
         lengthened=tuple((study.attribute("first_rung") or {}).get("why", ())),
         gain=gain_of(study, task, finalists) if whole else None,
+        retrained=tuple(study.attribute("retrained") or ()),
     )
 
 
@@ -244,6 +247,7 @@ def _carry_out(
     evaluator: Evaluator,
 ) -> str:
     def confirmed(records: Sequence[TrainedRecord]) -> dict[str, Latency]:
+        train_missing(records, study, task, reporter.waiting)
         reporter.confirming(", ".join(record.label for record in records))
         return confirm(records, task, weights_of(rung_scores(study)), reporter.waiting)
 

@@ -6,11 +6,15 @@ from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
     from nas.study.accuracy import TOP_K, Estimates, estimates, most_accurate, top_candidates
+    from nas.study.copying import Copied, copy_study
     from nas.study.evaluation import Evaluation
     from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
     from nas.study.gain import Gain
     from nas.study.limits import Limits, Violation
+    from nas.study.location import STUDY_FILES, forget, remember, remembered, storage_of
     from nas.study.outcome import Outcome
+    from nas.study.postgres import PostgresDatabase
+    from nas.study.postgres_connection import check_url
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
     from nas.study.rungs import (
         RungScore,
@@ -22,8 +26,9 @@ if TYPE_CHECKING:
         weights_name,
     )
     from nas.study.settings import AUTO, DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
-    from nas.study.store import SEARCH, Annotate, StoredStudy, read_kept, read_records
-    from nas.study.study_file import STUDY_FILE, check_path, in_use, open_storage
+    from nas.study.storage import SEARCH, StudyStorage, close_storage
+    from nas.study.store import Annotate, StoredStudy, read_kept, read_records
+    from nas.study.study_file import StudyFile, check_path
     from nas.study.weights import (
         finalist_weights,
         measured_file,
@@ -43,6 +48,10 @@ __getattr__ = lazy(
             "most_accurate",
             "top_candidates",
         ),
+        "copying": (
+            "Copied",
+            "copy_study",
+        ),
         "evaluation": ("Evaluation",),
         "finalists": (
             "Finalist",
@@ -55,7 +64,16 @@ __getattr__ = lazy(
             "Limits",
             "Violation",
         ),
+        "location": (
+            "STUDY_FILES",
+            "forget",
+            "remember",
+            "remembered",
+            "storage_of",
+        ),
         "outcome": ("Outcome",),
+        "postgres": ("PostgresDatabase",),
+        "postgres_connection": ("check_url",),
         "record": (
             "INTERRUPTED",
             "Record",
@@ -80,18 +98,20 @@ __getattr__ = lazy(
             "SpaceChoice",
             "StartChoice",
         ),
-        "store": (
+        "storage": (
             "SEARCH",
+            "StudyStorage",
+            "close_storage",
+        ),
+        "store": (
             "Annotate",
             "StoredStudy",
             "read_kept",
             "read_records",
         ),
         "study_file": (
-            "STUDY_FILE",
+            "StudyFile",
             "check_path",
-            "in_use",
-            "open_storage",
         ),
         "weights": (
             "finalist_weights",

@@ -19,6 +19,15 @@ def trial_id_of(study: "optuna.Study", number: int) -> int:
     return study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
 
 
+def has_trial(study: "optuna.Study", number: int) -> bool:
+    """Whether a trial of that number is stored."""
+    try:
+        trial_id_of(study, number)
+    except KeyError:
+        return False
+    return True
+
+
 def mark_feasible(storage: "optuna.storages.RDBStorage", trial_id: int, violation: float) -> None:
     """Store what the dashboard and Optuna's samplers read as a trial's constraint.
 
@@ -28,17 +37,6 @@ def mark_feasible(storage: "optuna.storages.RDBStorage", trial_id: int, violatio
         violation: Above zero for an infeasible trial.
     """
     storage.set_trial_system_attr(trial_id, "constraints", [violation])
-
-
-def attributes_of(study: "optuna.Study", name: str) -> dict[str, Any]:
-    """The user attributes of another study in the same storage.
-
-    Args:
-        study: A stored study.
-        name: Name of the other.
-    """
-    storage = study._storage
-    return storage.get_study_user_attrs(storage.get_study_id_from_name(name))
 
 
 def system_attributes(study: "optuna.Study") -> dict[str, Any]:

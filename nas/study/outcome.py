@@ -48,6 +48,7 @@ class Outcome:
         asked: Candidates that were asked for, where a time left room for fewer; None for the budget.
         lengthened: Why they are more, once for every time.
         gain: The best design's gain over the best baseline on val; None where the rungs do not give one.
+        retrained: File stems of weights that were not in the results folder and were trained again.
     """
 
     folder: Path
@@ -77,6 +78,7 @@ class Outcome:
     asked: int | None = None
     lengthened: Sequence[str] = ()
     gain: Gain | None = None
+    retrained: Sequence[str] = ()
 
     @property
     def candidates(self) -> list[Finalist]:

@@ -1,41 +1,39 @@
 """The stored study: the only state of a search.
 
-One SQLite file `study.db` holds two Optuna studies: `search` (the candidates; one integer index a dimension as
-parameters) and `baselines` (known designs, trained in the same way, outside the budget). Every finished trial is on
-disk before the next begins. A trial found running when a study is opened was orphaned by a kill: it becomes a failed
+A file or a database (`location.py`) holds two Optuna studies: `search` (the candidates; one integer index a dimension
+as parameters) and `baselines` (known designs, trained in the same way, outside the budget). Every finished trial is
+stored before the next begins. A trial found running when a study is opened was orphaned by a kill: it becomes a failed
 trial, and its point is tried again.
+
+A write may be done again where its answer was lost (`outage.py`), so each can be done twice.
 """
 
 import json
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from nas.errors import StudyError
+from nas.errors import StorageError, StudyError
 from nas.study.evaluation import Evaluation
-from nas.study.optuna_compat import mark_feasible, trial_id_of
+from nas.study.location import forget, remember, storage_of
+from nas.study.optuna_compat import has_trial, mark_feasible, trial_id_of
+from nas.study.outage import carried_out
+from nas.study.postgres import PostgresDatabase
 from nas.study.record import INTERRUPTED, Record, TrainedRecord, record_of, trained
 from nas.study.settings import SearchSettings
-from nas.study.study_file import (
-    DRAFT_FILE,
-    LOCK_FILE,
-    STUDY_FILE,
-    check_intact,
-    check_path,
-    lock,
-    open_storage,
-    writing,
-)
+from nas.study.storage import BASELINES, PARTS, SEARCH, Part, StudyStorage, close_storage
+from nas.study.study_file import LOCK_FILE
+from nas.study.unwritten import Unwritten, delete_unwritten, read_unwritten
 from nas.util.paths import writable_dir
 
 if TYPE_CHECKING:
     import optuna
 
-SEARCH, BASELINES = "search", "baselines"
+T = TypeVar("T")
 
 Kept = Literal[
     "begun",
@@ -47,6 +45,7 @@ Kept = Literal[
     "gain",
     "promotions",
     "repeats",
+    "retrained",
     "rung_failures",
     "rungs",
     "source",
@@ -55,11 +54,11 @@ Kept = Literal[
 """What is kept with a study besides its trials: JSON values, each of whoever makes it."""
 
 
-Annotate = Callable[["optuna.Study", Record], None]
+Annotate = Callable[["optuna.Study", Record, Mapping[str, Any]], None]
 
 
 class StoredStudy:
-    """A search's study on disk, opened for writing by one process at a time."""
+    """A search's study in its storage, opened for writing by one process at a time."""
 
     def __init__(
         self,
@@ -67,6 +66,8 @@ class StoredStudy:
         settings: SearchSettings,
         sizes: Mapping[str, int],
         annotate: Annotate | None = None,
+        storage: StudyStorage | None = None,
+        notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         """Open the study of a results folder, or create it.
 
@@ -74,24 +75,28 @@ class StoredStudy:
             folder: Results folder, created when missing.
             settings: What is asked; must equal what is stored.
             sizes: Number of choices of each dimension.
-            annotate: Called with the study and each finished record, to note it for the dashboard.
+            annotate: Called with the study, each finished record and what is kept, to note it for the dashboard.
+            storage: Where the study lies; None for where the folder has it.
+            notice: Told when the storage does not answer, and when it answers again.
 
         Raises:
-            StorageError: The folder cannot be written, or its path is too long.
+            StorageError: The folder or the storage cannot be written, or the folder's path is too long.
             StudyError: The study is in use, corrupt, or belongs to a search with other settings.
         """
-        check_path(folder)
+        self._place = storage_of(folder) if storage is None else storage
         self.folder = writable_dir(folder)
         self._sizes = dict(sizes)
-        self._annotate = annotate
+        self._unwritten: Unwritten | None = None
+        self._waited = False
+        self._annotate, self._notice = annotate, notice
         self.limits, self._asked_steps = settings.limits, settings.proxy.steps
-        self._lock = lock(folder)
+        self._lock = self._place.lock()
         try:
-            check_intact(folder / STUDY_FILE)
-            if not (folder / STUDY_FILE).exists():
-                with self._writing():
-                    _create(folder / STUDY_FILE, settings)
-            self._storage, found = _open(folder / STUDY_FILE)
+            self._place.check_intact()
+            if not self._place.exists():
+                place = self._place
+                carried_out(lambda: place.create(lambda made: _fill(made, place, settings)), place, patience_s=0)
+            self._storage, found = _open(self._place)
         except BaseException:
             self._lock.close()
             raise
@@ -103,18 +108,27 @@ class StoredStudy:
             raise StudyError(
                 f"{folder} holds another search ({'; '.join(different)}); choose another --name, or ask for the same"
             )
+        try:
+            if isinstance(self._place, PostgresDatabase):
+                remember(folder, self._place)
+            self._take_up_unwritten()
+            carried_out(lambda: self._lock.claim(self._studies[SEARCH]), self._place, patience_s=0)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Release the study for other processes."""
-        _close(self._storage)
+        close_storage(self._storage)
         self._lock.close()
 
     def discard(self) -> None:
         """Remove a study in which no trial was begun, and its folder when nothing else is in it."""
         if any(self._records.values()):
             return
-        (self.folder / STUDY_FILE).unlink()
-        if {path.name for path in self.folder.iterdir()} == {LOCK_FILE}:
+        self._stored(self._place.remove)
+        forget(self.folder)
+        if {path.name for path in self.folder.iterdir()} <= {LOCK_FILE}:
             shutil.rmtree(self.folder)
 
     def records(self) -> list[Record]:
@@ -143,9 +157,16 @@ class StoredStudy:
 
     def keep(self, name: Kept, value: Any) -> None:
         """Keep a JSON value with the study."""
-        with self._writing():
-            self._studies[SEARCH].set_user_attr(name, value)
         self._attributes[name] = json.loads(json.dumps(value))  # as it is read again
+        try:
+            self._stored(lambda: self._studies[SEARCH].set_user_attr(name, value))
+        except (StorageError, KeyboardInterrupt):
+            if (unwritten := self._not_written()) is not None:
+                unwritten.kept[name] = value
+                unwritten.write(self.folder)
+            raise
+        if self._unwritten is not None and self._unwritten.kept.pop(name, None) is not None:
+            self._unwritten.write(self.folder)  # the database answers again, and has a later value
 
     @property
     def proxy_steps(self) -> int:
@@ -173,8 +194,20 @@ class StoredStudy:
     def finish(self, number: int, evaluation: Evaluation, baseline: bool = False) -> Record:
         """Store the evaluation of a running trial; returns it as a record."""
         name = BASELINES if baseline else SEARCH
-        trial_id = self.trial_id(name, number)
-        with self._writing():
+        try:
+            record = self._settled(name, number, self._writer_of(name, number, evaluation))
+        except (StorageError, KeyboardInterrupt):
+            if (unwritten := self._not_written()) is not None:
+                unwritten.evaluations.setdefault(name, {})[number] = evaluation
+                unwritten.write(self.folder)
+            raise
+        self.annotate(record)
+        return record
+
+    def _writer_of(self, name: Part, number: int, evaluation: Evaluation) -> Callable[[int], None]:
+        """What writes the evaluation of a running trial, by its id."""
+
+        def write(trial_id: int) -> None:
             self._storage.set_trial_user_attr(trial_id, "evaluation", evaluation.to_dict())
             if evaluation.violations:
                 texts = [one.text for one in evaluation.violations]
@@ -185,25 +218,26 @@ class StoredStudy:
             # The status comes last: a trial that has one is complete, even when it is killed before `tell`.
             self._storage.set_trial_user_attr(trial_id, "status", evaluation.status)
             self._tell(name, number, evaluation)
-        record = self._read_again(name, number)
-        self.annotate(record)
-        return record
+
+        return write
 
     def annotate(self, record: Record) -> None:
         """Note a finished record for the dashboard, as it stands now."""
-        if self._annotate is not None:
-            with self._writing():
-                self._annotate(self._studies[BASELINES if record.baseline else SEARCH], record)
+        if (annotate := self._annotate) is not None:
+            study = self._studies[BASELINES if record.baseline else SEARCH]
+            self._stored(lambda: annotate(study, record, self._attributes))
 
     def fail(self, number: int, reason: str, baseline: bool = False) -> Record:
         """Store that a running trial failed, and why; returns it as a record."""
         from optuna.trial import TrialState
 
         name = BASELINES if baseline else SEARCH
-        with self._writing():
-            self._storage.set_trial_user_attr(self.trial_id(name, number), "reason", reason)
+
+        def write(trial_id: int) -> None:
+            self._storage.set_trial_user_attr(trial_id, "reason", reason)
             self._studies[name].tell(number, state=TrialState.FAIL)
-        return self._read_again(name, number)
+
+        return self._settled(name, number, write)
 
     def orphans(self) -> list[Record]:
         """Settle every running trial; returns the interrupted candidates that are still to be tried again.
@@ -211,44 +245,101 @@ class StoredStudy:
         A trial whose evaluation is stored already was killed just before `tell`, which is made up for; the others
         fail by interruption.
         """
-        for name, records in self._records.items():
-            for record in [one for one in records if one.status == "running"]:
-                attributes = self._storage.get_trial(self.trial_id(name, record.number)).user_attrs
-                if "status" in attributes:
-                    with self._writing():
-                        self._tell(name, record.number, Evaluation.from_dict(attributes["evaluation"]))
-                    self._read_again(name, record.number)
-                else:
-                    self.fail(record.number, INTERRUPTED, baseline=name == BASELINES)
+        for name in PARTS:
+            for record in [one for one in self._records[name] if one.status == "running"]:
+                self._settle_orphan(name, record.number)
         repeated = {record.retried for record in self._records[SEARCH]}
         return [r for r in self._records[SEARCH] if r.status == "interrupted" and r.number not in repeated]
 
-    def _writing(self) -> AbstractContextManager[None]:
-        return writing(self.folder / STUDY_FILE)
+    def _settle_orphan(self, name: Part, number: int) -> None:
+        from optuna.trial import TrialState
 
-    def trial_id(self, name: str, number: int) -> int:
+        def write(trial_id: int) -> None:
+            attributes = self._storage.get_trial(trial_id).user_attrs
+            if "status" in attributes:
+                self._tell(name, number, Evaluation.from_dict(attributes["evaluation"]))
+            else:
+                self._storage.set_trial_user_attr(trial_id, "reason", INTERRUPTED)
+                self._studies[name].tell(number, state=TrialState.FAIL)
+
+        self._settled(name, number, write)
+
+    def _stored(self, write: Callable[[], T]) -> T:
+        """What a write to the study returns, which may be done more than once; the lock is held meanwhile."""
+
+        def locked() -> T:
+            self._lock.check(self._studies[SEARCH])
+            return write()
+
+        try:
+            return carried_out(locked, self._place, self._notice, patience_s=0 if self._waited else None)
+        except StorageError:
+            self._waited = True  # in vain; the trials that end after this one do not wait as long again
+            raise
+
+    def _not_written(self) -> Unwritten | None:
+        """Where to put what could not be written; None where the results folder would be as full as the study's."""
+        if self._unwritten is None and self._lock.word is not None:
+            self._unwritten = Unwritten(self._lock.word)
+        return self._unwritten
+
+    def _take_up_unwritten(self) -> None:
+        """Write what an earlier process could not, unless another one opened the study since."""
+        if (unwritten := read_unwritten(self.folder)) is None:
+            return
+        search = self._studies[SEARCH]
+        if self._stored(lambda: self._lock.last_word(search)) == unwritten.writer:
+            for name, evaluations in unwritten.evaluations.items():
+                for number, found in evaluations.items():
+                    self.annotate(self._settled(name, number, self._writer_of(name, number, found)))
+            for key, value in unwritten.kept.items():
+                self._stored(partial(search.set_user_attr, key, value))
+                self._attributes[key] = value
+        else:
+            self._notice(
+                f"another process opened {self._place.label} since results were left in {self.folder}: they are "
+                "dropped, and their trials repeated"
+            )
+        delete_unwritten(self.folder)
+
+    def trial_id(self, name: Part, number: int) -> int:
         return trial_id_of(self._studies[name], number)
 
-    def _read_again(self, name: str, number: int) -> Record:
-        """A trial as it is stored now; every other one is known already."""
-        record = record_of(self._storage.get_trial(self.trial_id(name, number)), baseline=name == BASELINES)
-        self._records[name][number] = record
+    def _settled(self, name: Part, number: int, write: Callable[[int], None]) -> Record:
+        """A trial as it is stored after its end was written; every other one is known already."""
+
+        def stored() -> Record:
+            trial_id = self.trial_id(name, number)
+            if not self._storage.get_trial(trial_id).state.is_finished():  # by an attempt whose answer was lost
+                write(trial_id)
+            return record_of(self._storage.get_trial(trial_id), baseline=name == BASELINES)
+
+        record = self._records[name][number] = self._stored(stored)
         return record
 
-    def _add(self, name: str, attributes: dict[str, Any], params: dict[str, Any], distributions: Any) -> int:
+    def _add(self, name: Part, attributes: dict[str, Any], params: dict[str, Any], distributions: Any) -> int:
         from optuna.trial import TrialState, create_trial
 
         trial = create_trial(
             state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=attributes
         )
-        number = len(self._records[name])
-        with self._writing():
-            self._studies[name].add_trial(trial)
+        study, number = self._studies[name], len(self._records[name])
+
+        def added() -> None:
+            if not has_trial(study, number):
+                study.add_trial(trial)
+            if has_trial(study, number + 1):  # Optuna itself tries again where an answer was lost
+                raise StorageError(
+                    f"{self._place.label}: trial {number} was stored twice, as the storage did not answer; what is "
+                    "finished is kept, and the same command goes on"
+                )
+
+        self._stored(added)
         trial.number = number
         self._records[name].append(record_of(trial, baseline=name == BASELINES))
         return number
 
-    def _tell(self, name: str, number: int, evaluation: Evaluation) -> None:
+    def _tell(self, name: Part, number: int, evaluation: Evaluation) -> None:
         known = [record.score.map50_95 for record in trained(self._records[SEARCH])]
         self._studies[name].tell(number, [told_accuracy(evaluation, known), evaluation.latency.latency_ms])
 
@@ -270,60 +361,68 @@ def read_records(folder: Path) -> tuple[SearchSettings, list[Record], list[Recor
     Raises:
         StudyError: There is no study, or it cannot be read.
     """
-    path = folder / STUDY_FILE
-    if not path.is_file():
-        raise StudyError(f"{folder} holds no study ({STUDY_FILE} is missing)")
-    storage, found = _open(path)
-    _close(storage)
+    place = storage_of(folder)
+    if not place.exists():
+        raise StudyError(f"{folder} holds no study ({place.label} is missing)")
+    storage, found = _open(place)
+    close_storage(storage)
     return found.settings, found.candidates, _last_of_each(found.baselines)
 
 
-def read_kept(folder: Path) -> dict[str, Any]:
+def read_kept(place: StudyStorage) -> dict[str, Any]:
     """Read the values that are kept with a study, without locking it; none where there is no study.
 
     Raises:
         StudyError: The study cannot be read.
     """
-    path = folder / STUDY_FILE
-    if not path.is_file():
+    if not place.exists():
         return {}
-    check_intact(path)
-    storage, found = _open(path)
-    _close(storage)
-    return dict(found.studies[SEARCH].user_attrs)
+    place.check_intact()
+    storage, found = _open(place)
+    kept = dict(found.studies[SEARCH].user_attrs)
+    close_storage(storage)
+    return kept
 
 
-def _create(path: Path, settings: SearchSettings) -> None:
-    """Write an empty study; the file appears whole, so that whoever reads it never sees half of one."""
+def _fill(storage: "optuna.storages.RDBStorage", place: StudyStorage, settings: SearchSettings) -> None:
+    """Write an empty study."""
     import optuna
 
-    draft = path.with_name(DRAFT_FILE)
-    draft.unlink(missing_ok=True)
-    storage = open_storage(draft)
-    for name in (SEARCH, BASELINES):
-        study = optuna.create_study(study_name=name, storage=storage, directions=["maximize", "minimize"])
+    for part in PARTS:
+        study = optuna.create_study(
+            study_name=place.study_name(part), storage=storage, directions=["maximize", "minimize"]
+        )
         with warnings.catch_warnings():
             # Naming the objectives is marked experimental; the dashboard shows the names.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(["mAP50-95", "latency_ms"])
-        if name == SEARCH:
-            study.set_user_attr("settings", settings.to_dict())
-    _close(storage)
-    draft.replace(path)
+        if part == SEARCH:
+            search = study
+    search.set_user_attr("settings", settings.to_dict())  # last: it says that the study is whole
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What a study file holds."""
 
-    studies: "dict[str, optuna.Study]"
+    studies: "dict[Part, optuna.Study]"
     settings: SearchSettings
     candidates: list[Record]
     baselines: list[Record]
 
 
-def _open(path: Path) -> "tuple[optuna.storages.RDBStorage, _Found]":
-    """Open a study file and read all of it once, so that what cannot be read is an error before anything is done.
+def opened_storage(place: StudyStorage) -> "tuple[optuna.storages.RDBStorage, dict[Part, optuna.Study]]":
+    """Open a study that can be read as one: its storage, which `close_storage` closes, and its two parts.
+
+    Raises:
+        StudyError: It is no study, or one of another version.
+    """
+    storage, found = _open(place)
+    return storage, found.studies
+
+
+def _open(place: StudyStorage) -> "tuple[optuna.storages.RDBStorage, _Found]":
+    """Open a study and read all of it once, so that what cannot be read is an error before anything is done.
 
     Raises:
         StudyError: It is no study, or one of another version.
@@ -332,25 +431,20 @@ def _open(path: Path) -> "tuple[optuna.storages.RDBStorage, _Found]":
 
     storage = None
     try:
-        storage = open_storage(path)
-        studies = {name: optuna.load_study(study_name=name, storage=storage) for name in (SEARCH, BASELINES)}
+        storage = place.open()
+        studies = {part: optuna.load_study(study_name=place.study_name(part), storage=storage) for part in PARTS}
         settings = SearchSettings.from_dict(studies[SEARCH].user_attrs["settings"])
         records = {
-            name: [record_of(trial, baseline=name == BASELINES) for trial in study.get_trials(deepcopy=False)]
-            for name, study in studies.items()
+            part: [record_of(trial, baseline=part == BASELINES) for trial in study.get_trials(deepcopy=False)]
+            for part, study in studies.items()
         }
         return storage, _Found(studies, settings, records[SEARCH], records[BASELINES])
     except Exception as error:
         if storage is not None:
-            _close(storage)
+            close_storage(storage)
         says = (str(error) or type(error).__name__).splitlines()[0]
         why = "it holds no search" if isinstance(error, KeyError) else f"{says} (made by another version?)"
-        raise StudyError(f"{path} cannot be read as a ghostnas study: {why}") from error
-
-
-def _close(storage: "optuna.storages.RDBStorage") -> None:
-    storage.remove_session()
-    storage.engine.dispose()
+        raise StudyError(f"{place.label} cannot be read as a ghostnas study: {why}") from error
 
 
 def _last_of_each(baselines: Sequence[Record]) -> list[Record]:

@@ -1,15 +1,16 @@
-"""The file behind a study: one lock, one SQLite database, and what to do when it is corrupt."""
+"""A study in a results folder: one SQLite file, one lock file, and what to do when the first is corrupt."""
 
 import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from nas.errors import StorageError, StudyError
+from nas.study.storage import Part, close_storage
 from nas.util.locks import try_lock
 
 if TYPE_CHECKING:
@@ -21,18 +22,150 @@ _LONGEST_PATH = 504
 """SQLite's own limit of 512 bytes, links followed, without the `-journal` that it adds."""
 
 
-def lock(folder: Path) -> IO[str]:
-    """Lock a results folder for this process; the lock is freed when the process ends, however it ends.
+class FileLock:
+    """The lock of a results folder; as long as its process lives, nothing takes it away."""
 
-    Raises:
-        StudyError: Another process holds it.
+    def __init__(self, handle: IO[str]) -> None:
+        """Keep a locked file."""
+        self._handle = handle
+
+    @property
+    def word(self) -> None:
+        """None: it cannot be lost."""
+
+    def last_word(self, study: "optuna.Study") -> None:
+        """None: nobody leaves one."""
+
+    def claim(self, study: "optuna.Study") -> None:
+        """Nothing: it cannot be lost."""
+
+    def check(self, study: "optuna.Study") -> None:
+        """Nothing: it cannot be lost."""
+
+    def close(self) -> None:
+        """Free it."""
+        self._handle.close()
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFile:
+    """A study in the SQLite file `study.db` of a results folder.
+
+    Attributes:
+        folder: The results folder.
     """
-    handle = try_lock(folder / LOCK_FILE)
-    if handle is None:
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / STUDY_FILE
+
+    @property
+    def label(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    @property
+    def patience_s(self) -> float:
+        """None: what a file meets, such as a full disk, does not pass."""
+        return 0.0
+
+    @property
+    def mend(self) -> str:
+        """What to do where it cannot be written."""
+        return "make room"
+
+    def study_name(self, part: Part) -> str:
+        """Just so: the file holds one search."""
+        return part
+
+    def exists(self) -> bool:
+        """Whether the file is there; it appears whole."""
+        return os.path.isfile(self.path)  # no error where the name is too long: whoever makes the folder says that
+
+    def check_intact(self) -> None:
+        """Make sure that the file, when there is one, is a sound SQLite database.
+
+        A corrupt file is renamed, never deleted or overwritten.
+
+        Raises:
+            StudyError: The file is corrupt; says where it was put.
+        """
+        path = self.path
+        if not path.exists():
+            return
+        try:
+            connection = sqlite3.connect(path, timeout=30)
+            try:
+                (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            finally:
+                connection.close()
+        except sqlite3.OperationalError as error:
+            # Locked by another program, or not to be opened: sound, for all we know.
+            raise StudyError(
+                f"{path} cannot be opened: {error}; close what uses it, and run the same command again"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            verdict = str(error)
+        if verdict == "ok":
+            return
+        aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
+        path.rename(aside)
         raise StudyError(
-            f"{folder} is in use by another ghostnas search; wait for it, or give this search a --name of its own"
+            f"{path} is corrupt ({verdict}); it was kept aside as {aside.name}. "
+            "Run the same command again to start the search afresh, or put a good copy back first"
         )
-    return handle
+
+    def lock(self) -> FileLock:
+        """Lock the results folder for this process; the lock is freed when the process ends, however it ends.
+
+        Raises:
+            StudyError: Another process holds it.
+        """
+        handle = try_lock(self.folder / LOCK_FILE)
+        if handle is None:
+            raise StudyError(
+                f"{self.folder} is in use by another ghostnas search; wait for it, or give this search a --name of "
+                "its own"
+            )
+        return FileLock(handle)
+
+    def in_use(self) -> bool:
+        """Whether a search holds the results folder's lock now."""
+        path = self.folder / LOCK_FILE
+        if not path.exists():
+            return False
+        with path.open("rb") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def open(self) -> "optuna.storages.RDBStorage":
+        """Open (or create) the SQLite storage."""
+        return _open(self.path)
+
+    def create(self, fill: "Callable[[optuna.storages.RDBStorage], None]") -> None:
+        """Make the file beside its place, and rename it."""
+        draft = self.folder / DRAFT_FILE
+        draft.unlink(missing_ok=True)
+        storage = _open(draft)
+        try:
+            fill(storage)
+        finally:
+            close_storage(storage)
+        draft.replace(self.path)
+
+    def remove(self) -> None:
+        """Delete the file."""
+        self.path.unlink()
+
+    def passes(self, error: BaseException) -> bool:
+        """No: see `patience_s`."""
+        return False
 
 
 def check_path(folder: Path) -> None:
@@ -49,73 +182,7 @@ def check_path(folder: Path) -> None:
         )
 
 
-def in_use(folder: Path) -> bool:
-    """Whether a search holds the results folder's lock now."""
-    path = folder / LOCK_FILE
-    if not path.exists():
-        return False
-    with path.open("rb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def check_intact(path: Path) -> None:
-    """Make sure that a study file, when there is one, is a sound SQLite database.
-
-    A corrupt file is renamed, never deleted or overwritten.
-
-    Raises:
-        StudyError: The file is corrupt; says where it was put.
-    """
-    if not path.exists():
-        return
-    try:
-        connection = sqlite3.connect(path, timeout=30)
-        try:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.OperationalError as error:  # locked by another program, or not to be opened: sound, for all we know
-        raise StudyError(
-            f"{path} cannot be opened: {error}; close what uses it, and run the same command again"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        verdict = str(error)
-    if verdict == "ok":
-        return
-    aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
-    path.rename(aside)
-    raise StudyError(
-        f"{path} is corrupt ({verdict}); it was kept aside as {aside.name}. "
-        "Run the same command again to start the search afresh, or put a good copy back first"
-    )
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """What fails while a study file is written, a full disk above all, in a message of ours.
-
-    Raises:
-        StorageError: The file could not be written.
-    """
-    import optuna
-    from sqlalchemy.exc import SQLAlchemyError  # what Optuna itself does not catch while it makes the tables
-
-    try:
-        yield
-    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
-        met = error if isinstance(error, SQLAlchemyError) else error.__cause__
-        cause = getattr(met, "orig", None) or met or error
-        raise StorageError(
-            f"{path} cannot be written: {cause}; what is finished is kept: make room, and the same command goes on"
-        ) from error
-
-
-def open_storage(path: Path) -> "optuna.storages.RDBStorage":
-    """Open (or create) the SQLite storage of a study file."""
+def _open(path: Path) -> "optuna.storages.RDBStorage":
     import optuna
     from sqlalchemy.pool import QueuePool
 

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import nas
+from nas.util.passwords import masked
 from nas.util.printable import shell_line
 from nas.util.processor import processor
 
@@ -51,8 +52,8 @@ def host_machine() -> dict[str, str | int]:
 
 
 def command() -> str:
-    """The command line of this process, ready for a shell, without the folder of the program."""
-    return shell_line([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command line of this process, ready for a shell, without the folder of the program and without passwords."""
+    return shell_line([Path(sys.argv[0]).name, *map(masked, sys.argv[1:])])
 
 
 def file_digest(path: Path) -> str:

@@ -92,6 +92,8 @@ def space_with(folder: Path, old: str, new: str) -> Path:
         (["--max-time", "20"], "no unit"),
         (["--sampler", "cmaes"], "is not one of 'gp', 'tpe', 'random'"),
         (["--class-loss", "l1"], "is not one of 'bce', 'focal'"),
+        (["--storage", "sqlite:///study.db"], "or in postgresql://USER@HOST/DATABASE; 'sqlite:///study.db' is no such"),
+        (["--storage", "mysql://me:hush@host/db"], "'mysql://me:***@host/db' is no such address"),
         (["--workers", "-1"], "'--workers': Input should be greater than or equal to 0"),
         (["--seed", "-1"], "--seed': Input should be greater than or equal to 0"),
         (["--seed", "100000000000000000000"], "less than or equal to 4294967295"),

@@ -18,7 +18,7 @@ from nas.errors import StudyError, UsageError
 from nas.latency import LatencySettings
 from nas.results.dashboard import is_loopback, server
 from nas.results.trial_notes import note, write_note
-from nas.study.study_file import open_storage
+from nas.study.study_file import StudyFile
 from tests.trained_run import Run, environment
 
 pytest.importorskip("optuna_dashboard", reason="the extra `dashboard` is not installed")
@@ -107,7 +107,7 @@ def test_a_note_is_read_back_by_the_dashboards_own_code(tmp_path: Path) -> None:
     import optuna
     from optuna_dashboard import _note as theirs
 
-    storage = open_storage(tmp_path / "study.db")
+    storage = StudyFile(tmp_path).open()
     study = optuna.create_study(storage=storage)
     for _ in range(2):
         study.tell(study.ask(), 1.0)

@@ -1,0 +1,91 @@
+"""The study of a results folder, moved between its file and a database."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.errors import StudyError, UsageError
+from nas.results.folder import find_run
+from nas.study import (
+    Copied,
+    PostgresDatabase,
+    StudyFile,
+    StudyStorage,
+    check_path,
+    check_url,
+    copy_study,
+    forget,
+    remember,
+    remembered,
+    storage_of,
+)
+from nas.util.passwords import masked
+from nas.util.paths import writable_dir
+from nas.util.printable import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What was copied, and where the study of a results folder lies now.
+
+    Attributes:
+        copied: How much was copied.
+        source: Where it lay.
+        target: Where it lies now.
+        left: What became of the source.
+    """
+
+    copied: Copied
+    source: str
+    target: str
+    left: str
+
+
+def move_study(source: str, target: str, name: str | None, out: Path) -> Moved:
+    """Copy a study; its results folder uses the copy from now on.
+
+    Args:
+        source: A run's name or results folder, or the URL of a database.
+        target: The other of the two.
+        name: The study's name in the database; None for the folder's.
+        out: Folder that holds the runs.
+
+    Raises:
+        UsageError: Neither or both are databases, or one is none of PostgreSQL.
+        StudyError: There is no such study, one is at the target already, or either is in use.
+        StorageError: The target cannot be written.
+    """
+    if ("://" in source) == ("://" in target):
+        raise UsageError(
+            "one of FROM and TO is a run's name or results folder, and the other a database "
+            f"postgresql://USER@HOST/DATABASE; got {masked(source)!r} and {masked(target)!r}"
+        )
+    if "://" in target:
+        return _to_database(find_run(source, out), check_url(target), name)
+    return _to_folder(check_url(source), out / target if Path(target).name == target else Path(target), name)
+
+
+def _to_database(folder: Path, url: str, name: str | None) -> Moved:
+    place = storage_of(folder)
+    database = PostgresDatabase(url, name or printable(folder.name))
+    copied = copy_study(place, database)
+    remember(folder, database)
+    if not isinstance(place, StudyFile):
+        return Moved(copied, place.label, database.label, "the study that it was copied from stays there")
+    aside = place.path.with_name(f"{place.path.name}.copied-{time.strftime('%Y%m%d-%H%M%S')}")
+    place.path.rename(aside)
+    return Moved(copied, place.label, database.label, f"{place.path.name} is kept as {aside.name}")
+
+
+def _to_folder(url: str, folder: Path, name: str | None) -> Moved:
+    check_path(folder)
+    known = remembered(folder)
+    source: StudyStorage = PostgresDatabase(url, name or (known.name if known else printable(folder.name)))
+    if known is not None and known.label != source.label:
+        raise StudyError(f"the study of {folder} is {known.label}, not {source.label}; choose another folder")
+    if not source.exists():
+        raise StudyError(f"there is no study {source.label}; --name says which one of the database is meant")
+    file = StudyFile(writable_dir(folder))
+    copied = copy_study(source, file)
+    forget(folder)
+    return Moved(copied, source.label, file.label, "the study in the database stays there")

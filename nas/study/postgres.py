@@ -1,0 +1,148 @@
+"""A study in a PostgreSQL database, which holds those of many searches: scores and settings, no weights."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nas.study.advisory_lock import AdvisoryLock, lock_held
+from nas.study.postgres_connection import connect, unreachable
+from nas.study.storage import PARTS, SEARCH, ConnectionLost, Part, close_storage
+from nas.util.passwords import without_password
+
+if TYPE_CHECKING:
+    import optuna
+    import psycopg
+
+T = TypeVar("T")
+
+PATIENCE_S = 300.0
+"""How long a write is tried again: longer than a database takes to restart, or to move to another host."""
+
+_WHOLE = """
+SELECT 1 FROM studies JOIN study_user_attributes USING (study_id) WHERE study_name = %s AND key = 'settings'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    """A study in a PostgreSQL database.
+
+    Attributes:
+        url: Of the database, as `check_url` takes it; a password in it is shown nowhere.
+        name: Of the study in the database.
+    """
+
+    url: str = field(repr=False)
+    name: str
+
+    @property
+    def label(self) -> str:
+        """The study's name and the database, without a password."""
+        return f"{self.name} in {without_password(self.url)}"
+
+    @property
+    def patience_s(self) -> float:
+        """Some minutes."""
+        return PATIENCE_S
+
+    @property
+    def mend(self) -> str:
+        """What to do where it cannot be written."""
+        return "when the database can be written again"
+
+    def study_name(self, part: Part) -> str:
+        """The search's name and the part's: a name is there once in a database."""
+        return f"{self.name}/{part}"
+
+    def exists(self) -> bool:
+        """Whether the study is there, with its settings, which are written last.
+
+        Raises:
+            StudyError: The database does not answer, or does not let this user read.
+        """
+        from psycopg.errors import UndefinedTable
+
+        def found(session: "psycopg.Connection[Any]") -> bool:
+            try:
+                return session.execute(_WHOLE, (self.study_name(SEARCH),)).fetchone() is not None
+            except UndefinedTable:
+                return False  # nothing of Optuna has been stored yet
+
+        return self._asked(found)
+
+    def check_intact(self) -> None:
+        """Make sure that the database answers; that its files are sound is the server's business.
+
+        Raises:
+            StudyError: It does not answer.
+        """
+        self._asked(lambda session: session.execute("SELECT 1"))
+
+    def lock(self) -> AdvisoryLock:
+        """Lock the study; a session of its own holds the lock.
+
+        Raises:
+            StudyError: Another process holds it, or the database does not answer.
+        """
+        return AdvisoryLock(self.url, self.name, self.label)
+
+    def in_use(self) -> bool:
+        """Whether a session holds the study's lock now.
+
+        Raises:
+            StudyError: The database does not answer.
+        """
+        return self._asked(lambda session: lock_held(session, self.name))
+
+    def open(self) -> "optuna.storages.RDBStorage":
+        """Open Optuna's storage. An idle connection may be dropped on its way, so each is tried before it is used."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        # The URL says only what kind of database it is: Optuna keeps it, and its password would be kept too.
+        return optuna.storages.RDBStorage(
+            "postgresql+psycopg://", engine_kwargs={"creator": lambda: connect(self.url), "pool_pre_ping": True}
+        )
+
+    def create(self, fill: "Callable[[optuna.storages.RDBStorage], None]") -> None:
+        """Make the study; what a killed process left of an earlier attempt is deleted first."""
+        storage = self.open()
+        try:
+            self._delete(storage)
+            fill(storage)
+        finally:
+            close_storage(storage)
+
+    def remove(self) -> None:
+        """Delete the study from the database."""
+        storage = self.open()
+        try:
+            self._delete(storage)
+        finally:
+            close_storage(storage)
+
+    def passes(self, error: BaseException) -> bool:
+        """Whether the database does not answer, restarts, is full or has too many connections."""
+        from psycopg import InterfaceError, OperationalError
+
+        return isinstance(error, OperationalError | InterfaceError | ConnectionLost)
+
+    def _delete(self, storage: "optuna.storages.RDBStorage") -> None:
+        for part in PARTS:
+            with suppress(KeyError):
+                storage.delete_study(storage.get_study_id_from_name(self.study_name(part)))
+
+    def _asked(self, question: "Callable[[psycopg.Connection[Any]], T]") -> T:
+        """The answer to a question that is asked on a connection of its own.
+
+        Raises:
+            StudyError: There is none.
+        """
+        import psycopg
+
+        try:
+            with connect(self.url) as session:
+                return question(session)
+        except psycopg.Error as error:
+            raise unreachable(self.url, error) from error

@@ -18,9 +18,9 @@ def main() -> None:
     output = streams.sound()
     try:
         environment.settle()
-        from nas.cli.app import build_app  # Typer, too, only where the module path is in order
+        from nas.cli.app import run  # Typer, too, only where the module path is in order
 
-        build_app()()
+        sys.exit(run())
     except GhostnasError as error:
         print("ghostnas:", "\n".join(map(printable, error.args)), file=sys.stderr)
         sys.exit(2)

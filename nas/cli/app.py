@@ -1,8 +1,11 @@
 """The command tree: every command's file adds itself here."""
 
 from importlib import import_module
+from typing import Any
 
 import typer
+
+from nas.errors import UsageError
 
 _COMMANDS = (
     "search",
@@ -19,6 +22,9 @@ _COMMANDS = (
     "data",
     "doctor",
 )
+
+_WORDS_ERROR: Any = typer.BadParameter.__base__
+"""What Typer raises of words that it cannot read. Its module changes with Typer's versions."""
 
 
 def _version(show: bool) -> None:
@@ -49,3 +55,23 @@ def build_app() -> typer.Typer:
     for name in _COMMANDS:
         import_module(f"nas.cli.{name}").add_to(app)
     return app
+
+
+def run() -> int:
+    """Carry out the command line of this process; returns its exit code.
+
+    Raises:
+        UsageError: A command, an option or a value that is not known, in one line.
+    """
+    try:
+        return int(build_app()(prog_name="ghostnas", standalone_mode=False) or 0)
+    except _WORDS_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message(), err=True)
+            return 2
+        raise UsageError(_in_one_line(error)) from error
+
+
+def _in_one_line(error: Any) -> str:
+    text = " ".join(error.format_message().split()).rstrip(".")
+    return f"{text}; see `{'ghostnas' if error.ctx is None else error.ctx.command_path} --help`"

@@ -20,13 +20,13 @@ def add_to(app: typer.Typer) -> None:
         from nas.util.printable import printable
 
         run = latest_run(out) if name is None else find_run(name, out)
-        if not is_loopback(host):
-            typer.echo(
-                f"warning: {host} is not the loopback address, and the dashboard asks for no password: "
-                "anyone who reaches this port sees the study",
-                err=True,
-            )
         with server(run, host, port) as bound:
+            if not is_loopback(host):
+                typer.echo(
+                    f"warning: {host} is not the loopback address, and the dashboard asks for no password: "
+                    "anyone who reaches this port sees the study",
+                    err=True,
+                )
             shown = f"[{host}]" if ":" in host else host
             typer.echo(f"{printable(run)}: http://{shown}:{bound.server_port}/ (Ctrl-C ends)")
             try:

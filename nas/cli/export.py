@@ -4,6 +4,9 @@ from pathlib import Path
 
 import typer
 
+from nas.cli.trust import TRUST
+from nas.util.checkpoint_trust import trust_checkpoints
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -23,10 +26,12 @@ def export(
     weights: Path | None = typer.Option(None, help="Trained checkpoint (best.pt) for --format."),
     imgsz: int | None = typer.Option(None, help="Input size of the file; by default the one trained at."),
     data: str | None = typer.Option(None, help="Data YAML whose val pictures check the file."),
+    trust: bool = TRUST,
 ) -> None:
     """Write a bundle that plain Ultralytics trains, or (--format, --weights) a checked deployable file."""
     from nas.errors import UsageError
 
+    trust_checkpoints(trust)
     if format is None and weights is None:
         unused = [name for name, value in (("--imgsz", imgsz), ("--data", data)) if value is not None]
         if unused:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from nas.cli.trust import TRUST
+from nas.util.checkpoint_trust import trust_checkpoints
+
 if TYPE_CHECKING:
     from nas.inherit import Start
 
@@ -24,11 +27,13 @@ def inherit(
         None, help="With --data: fit the design's convolutions to the source's outputs (default), or copy only."
     ),
     trial: int | None = typer.Option(None, help="Trial of the run; by default its best design."),
+    trust: bool = TRUST,
 ) -> None:
     """Write a checkpoint of a design that begins with the weights of a trained detector of another size."""
     from nas.errors import UsageError
     from nas.results import find_untrained
 
+    trust_checkpoints(trust)
     design = find_untrained(target, trial)
     from nas.inherit import check_place, start, write_checkpoint
     from nas.model import find_checkpoint

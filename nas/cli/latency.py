@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from nas.cli.trust import TRUST
+from nas.util.checkpoint_trust import trust_checkpoints
+
 if TYPE_CHECKING:
     from nas.latency import Answer, Latency, Ratio
 
@@ -76,6 +79,7 @@ def measure(
     fresh: bool = typer.Option(False, "--fresh", help="Measure again what was measured before."),
     recalibrate: bool = typer.Option(False, "--recalibrate", help="Measure the device's references again."),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON list instead of a table."),
+    trust: bool = TRUST,
 ) -> None:
     """Measure how long models take, side by side: fused, batch 1, in fresh processes."""
     from rich.console import Console
@@ -93,6 +97,7 @@ def measure(
     )
     from nas.util import units
 
+    trust_checkpoints(trust)
     # Everything that can be wrong with the request is found before anything is measured.
     if preset is not None and target_stat != "quiet":
         raise UsageError("--preset and --target-stat both say which statistic to take; give one of them")

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nas.cli.trust import TRUST
+from nas.util.checkpoint_trust import trust_checkpoints
+
 if TYPE_CHECKING:
     from nas.latency import ModelFile
     from nas.latency.predictor import Features, Prediction, Predictor, Sample
@@ -28,12 +31,14 @@ def predict(
     most: int = typer.Option(32, "--most", min=1, help="Use at most this many measurements of a run: the first ones."),
     out: Path = typer.Option(Path("results"), "--out", help="Folder that holds the runs."),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON object instead of a table."),
+    trust: bool = TRUST,
 ) -> None:
     """Predict how long models take, with an interval, from what a search has measured. It certifies nothing."""
     from rich.console import Console
 
     from nas.latency import choose_imgsz, find_model
 
+    trust_checkpoints(trust)
     files = [find_model(name) for name in models]
     sizes = [choose_imgsz(file, imgsz, "onnxruntime") for file in files]
     with Console(stderr=True).status("Reading measurements and graphs"):

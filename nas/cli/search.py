@@ -1,9 +1,13 @@
 """`ghostnas search`: find detectors that meet a measured latency target."""
 
+import math
 from pathlib import Path
 from typing import Literal
 
 import typer
+
+from nas.cli.trust import TRUST
+from nas.util.checkpoint_trust import trust_checkpoints
 
 DEFAULT_TARGET = "2.5ms"
 
@@ -117,6 +121,7 @@ def search(
         "PGPASSWORD or ~/.pgpass.",
         show_default="a file of the results folder; where a search was begun",
     ),
+    trust: bool = TRUST,
 ) -> None:
     """Search for detectors that meet a latency target.
 
@@ -131,6 +136,7 @@ def search(
     from nas.study import AUTO, Limits, check_url
     from nas.util import ultralytics_env, units
 
+    trust_checkpoints(trust)
     if storage is not None:
         check_url(storage)
     target_ms = units.latency_ms(target_latency)
@@ -140,8 +146,8 @@ def search(
         max_gflops=max_gflops,
         max_bytes=None if max_size is None else units.size_bytes(max_size),
     )
-    if max_gflops is not None and not max_gflops > 0:
-        raise UsageError(f"--max-gflops must be above zero, got {max_gflops:g}")
+    if max_gflops is not None and not 0 < max_gflops < math.inf:
+        raise UsageError(f"--max-gflops must be above zero and finite, got {max_gflops:g}; leave it out for no limit")
     losses = Losses(class_loss, box_loss)
     if steps is not None and epochs is not None:
         raise UsageError("--steps and --epochs both set a proxy's length; give one of them")

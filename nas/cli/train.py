@@ -4,6 +4,9 @@ from pathlib import Path
 
 import typer
 
+from nas.cli.trust import TRUST
+from nas.util.checkpoint_trust import trust_checkpoints
+
 _ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -30,10 +33,12 @@ def train(
         None, help="Ultralytics checkpoint that teaches the design (distill_model=; dis= sets how much)."
     ),
     out: Path = typer.Option(Path("results"), help="Folder that holds the runs."),
+    trust: bool = TRUST,
 ) -> None:
     """Train a design fully; every key=value of `yolo train` may follow, such as epochs=100 data=DATA.yaml."""
     from nas.results import find_design
 
+    trust_checkpoints(trust)
     design = find_design(target, trial, out)
     from nas.inherit import find_source
     from nas.train import complete, parse_arguments, with_teacher

@@ -11,10 +11,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def yolo(context: typer.Context) -> None:
-    """The `yolo` command of Ultralytics, which here knows the blocks of ghostnas."""
+    """The `yolo` command of Ultralytics, which here knows the blocks of ghostnas; it takes --trust, too."""
     import sys
 
-    sys.argv = ["yolo", *context.args]  # Ultralytics shows it in its help
+    from nas.util.checkpoint_trust import trust_checkpoints
+
+    trust_checkpoints("--trust" in context.args)
+    words = [word for word in context.args if word != "--trust"]
+    sys.argv = ["yolo", *words]  # Ultralytics shows it in its help
     from nas.train import run
 
-    run(context.args)
+    run(words)

@@ -103,6 +103,10 @@ def read_labels(path: Path, nc: int, key_points: KeyPoints | None = None) -> Lab
             (io.BytesIO(_picture()), str(path), "", False, nc, count, values, False)
         )
     _, rows, _, _, _, missing, *_, corrupt, message = read
+    if missing and has_labels(path):
+        raise DataError(
+            f"{path} has a label file's name and is no file, but a folder or a pipe; rename it, or remove it"
+        )
     if missing:
         return LabelFile(np.zeros((0, 5), dtype=np.float32), found=False)
     words = _words(path)

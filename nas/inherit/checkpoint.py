@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from nas import __version__
-from nas.errors import UsageError
-from nas.model import save_checkpoint
+from nas.errors import ModelError, UsageError
+from nas.model import load_file, save_checkpoint
 from nas.util.paths import writable_dir
 
 _MARK = "ghostnas_inherit"
@@ -32,15 +32,12 @@ def check_place(path: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    from ultralytics.nn.tasks import torch_safe_load
-
     if not path.is_file():
         return False
     try:
-        content, _ = torch_safe_load(path)
-    except Exception:  # whatever it is, it is not ours
+        return _MARK in load_file(path)
+    except ModelError:  # whatever it is, it is not ours
         return False
-    return isinstance(content, dict) and _MARK in content
 
 
 def write_checkpoint(model: Any, path: Path, imgsz: int, source: str) -> None:

@@ -11,19 +11,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from nas.architecture import to_yaml
 from nas.data import DetectionData
-from nas.errors import StorageError
+from nas.errors import ModelError, StorageError
 from nas.inherit.child import describe_file
 from nas.inherit.from_checkpoint import load_source
 from nas.inherit.on_data import calibrate, sample_of, take_classes
 from nas.inherit.roles import describe
 from nas.inherit.taylor import CPU, taylor
 from nas.inherit.values import FreshSource, SourceChoice, Tuned
-from nas.model import Losses, build, know_bundled_blocks, register
+from nas.model import Losses, build, know_bundled_blocks, load_file, register
 from nas.proxy import (
     FINE_TUNING,
     ProxySettings,
@@ -193,10 +192,8 @@ def read_tuned(path: Path) -> dict[str, Any]:
     register()
     know_bundled_blocks()
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)  # a file of our own
-    except Exception as error:  # a pickle of modules may fail in any way
+        return load_file(path)
+    except ModelError as error:
         raise StorageError(
-            f"the tuned source {path} cannot be read ({type(error).__name__}: {error}); delete it, and the same "
-            "command tunes the source again"
+            f"the tuned source {path} cannot be read ({error}); delete it, and the same command tunes the source again"
         ) from error
-    return content

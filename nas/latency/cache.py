@@ -44,6 +44,16 @@ def find(keys: Keys, level: Level, calibration: str) -> tuple[Comparison, float]
     return (Comparison(latencies, ratios), age_s) if same else None
 
 
+def known(keys: Keys, level: Level) -> bool:
+    """Whether latencies of these keys are stored, of any calibration.
+
+    Args:
+        keys: One a model, in order.
+        level: `screening` or `finalist`.
+    """
+    return any((cache_dir() / _ROOM).glob(f"{_of_keys(keys, level)}-*.json"))
+
+
 def keep(found: Comparison) -> Path:
     """Store latencies under their keys; older ones of the same keys are replaced.
 
@@ -68,5 +78,9 @@ def keep(found: Comparison) -> Path:
 
 
 def _name(keys: Keys, level: Level, calibration: str) -> str:
-    text = json.dumps([[dict(key) for key in keys], level, calibration, PROTOCOL], sort_keys=True)
-    return f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+    return f"{_of_keys(keys, level)}-{hashlib.sha256(calibration.encode()).hexdigest()[:8]}.json"
+
+
+def _of_keys(keys: Keys, level: Level) -> str:
+    text = json.dumps([[dict(key) for key in keys], level, PROTOCOL], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

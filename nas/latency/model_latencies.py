@@ -97,19 +97,25 @@ def latencies_of(
         {**device.key(model.digest, size), **pictures_key([with_, *seen[place : place + 1]])}
         for place, (model, size, with_) in enumerate(zip(models, sizes, quantising, strict=True))
     ]
+
+    def files_of() -> list[SizedModel]:
+        with MachineLock().training():  # building and quantising keep a core busy
+            files = [
+                SizedModel(_prepared(model, size, settings, pictures), size)
+                for model, size, pictures in zip(models, sizes, quantising, strict=True)
+            ]
+            _check_that_they_run(models, files, device)
+        return files
+
+    # A model that cannot be built is said before the device is calibrated, which takes seconds.
+    new = files_of() if fresh or not cache.known(keys, level) else None
     calibrated = device.calibrated()
-    if not fresh:
+    if new is None:
         identity = "" if calibrated.calibration is None else calibrated.calibration.identity
         kept = cache.find(keys, level, identity)
         if kept is not None:
             return Answer(*kept)
-    with MachineLock().training():  # building and quantising keep a core busy
-        files = [
-            SizedModel(_prepared(model, size, settings, pictures), size)
-            for model, size, pictures in zip(models, sizes, quantising, strict=True)
-        ]
-        _check_that_they_run(models, files, device)
-
+    files = files_of() if new is None else new
     device.close()  # fresh processes measure
 
     def measure() -> Comparison:

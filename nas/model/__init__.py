@@ -7,8 +7,10 @@ from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
     from nas.model.builder import build, fused, is_nms_free, load_model, register
+    from nas.model.bundled_blocks import know_bundled_blocks, named_as_in_a_bundle
     from nas.model.checkpoint_file import save_checkpoint
-    from nas.model.checkpoints import Checkpoint, know_bundled_blocks, load_trained, named_as_in_a_bundle, resumable
+    from nas.model.checkpoint_loading import load_file, refusal, refused_class
+    from nas.model.checkpoints import Checkpoint, load_trained, resumable
     from nas.model.complexity import complexity_of, count
     from nas.model.known_checkpoints import checkpoint_at_hand, find_checkpoint, hint
     from nas.model.loss_names import Losses
@@ -28,12 +30,19 @@ __getattr__ = lazy(
             "load_model",
             "register",
         ),
+        "bundled_blocks": (
+            "know_bundled_blocks",
+            "named_as_in_a_bundle",
+        ),
         "checkpoint_file": ("save_checkpoint",),
+        "checkpoint_loading": (
+            "load_file",
+            "refusal",
+            "refused_class",
+        ),
         "checkpoints": (
             "Checkpoint",
-            "know_bundled_blocks",
             "load_trained",
-            "named_as_in_a_bundle",
             "resumable",
         ),
         "complexity": (

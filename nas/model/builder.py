@@ -23,6 +23,7 @@ from ultralytics.nn.tasks import DetectionModel
 
 from nas.blocks import REGISTERED
 from nas.errors import ModelError
+from nas.model.checkpoint_loading import load_detector, settle_loading
 from nas.util.plain_path import plainly
 
 # `parse_model` keeps the activation in a class attribute, seeding uses torch's global generator, and the ONNX
@@ -31,7 +32,8 @@ BUILD_LOCK = threading.RLock()
 
 
 def register() -> None:
-    """Make our blocks known to Ultralytics' parser (idempotent)."""
+    """Make our blocks known to Ultralytics' parser and to its loading of checkpoints (idempotent)."""
+    settle_loading()
     for name, module in REGISTERED.items():
         setattr(tasks, name, getattr(import_module(module), name))
 
@@ -48,6 +50,16 @@ def _seeded(seed: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_rng_state(state)
+
+
+@contextmanager
+def _without_eval() -> Iterator[None]:
+    """Ultralytics' parser takes known layers alone and evaluates no text, whether or not checkpoints are trusted."""
+    before, tasks.SAFE_LOAD = tasks.SAFE_LOAD, True
+    try:
+        yield
+    finally:
+        tasks.SAFE_LOAD = before
 
 
 def build(yaml_text: str, nc: int | None = None, seed: int | None = None) -> DetectionModel:
@@ -81,12 +93,13 @@ def _construct(config: dict[str, Any], nc: int | None, seed: int | None, what: s
     register()
     if nc is not None:
         config = {**config, "nc": nc}
-    with BUILD_LOCK, _seeded(seed):
+    with BUILD_LOCK, _seeded(seed), _without_eval():
         activation = Conv.default_act
         try:
             model = DetectionModel(config, verbose=False)
         except Exception as error:  # whatever a layer's constructor or the first forward raises
-            raise ModelError(f"{what} cannot be built: {type(error).__name__}: {error}") from error
+            why = " ".join(str(error).split())
+            raise ModelError(f"{what} cannot be built: {type(error).__name__}: {why}") from error
         finally:
             # Ultralytics puts it back only when parsing succeeds; the next model would inherit it.
             Conv.default_act = activation
@@ -128,8 +141,9 @@ def load_model(path_or_name: str | Path, nc: int | None = None) -> DetectionMode
             config = {**tasks.yaml_model_load(file), "scale": tasks.guess_model_scale(path), "yaml_file": str(path)}
     except FileNotFoundError as error:
         raise ModelError(f"no model file {str(path)!r}, and Ultralytics ships none of that name") from error
-    except (yaml.YAMLError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not a model YAML: {error}") from error
+    except (yaml.YAMLError, TypeError, AttributeError, ValueError) as error:
+        why = " ".join(str(error).partition("Verify YAML")[0].split())  # Ultralytics adds the address of a web page
+        raise ModelError(f"{path} is not a model YAML: {why}") from error
     _check_config(config, str(path))
     if config["scale"] and not config.get("scales"):
         raise ModelError(
@@ -143,11 +157,7 @@ def _load_checkpoint(path: Path) -> DetectionModel:
     if not path.is_file():
         raise ModelError(f"no checkpoint {str(path)!r} (nothing is downloaded)")
     register()
-    try:
-        with plainly(path) as file:
-            model, _ = tasks.load_checkpoint(file)
-    except Exception as error:  # a file of another kind, or one that names classes that are not here
-        raise ModelError(f"{path} is not a readable checkpoint: {type(error).__name__}: {error}") from error
+    model = load_detector(path)
     model = getattr(model, "student_model", model)  # of an interrupted distillation
     _check_detector(model, str(path))
     return model

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nas.model.checkpoints import named_as_in_a_bundle
+from nas.model.bundled_blocks import named_as_in_a_bundle
 from nas.util.atomic_files import torch_bytes, write_whole
 
 LICENSE = "AGPL-3.0"

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
-    from nas.results.dashboard import is_loopback, server
+    from nas.results.dashboard import server
+    from nas.results.dashboard_guard import is_loopback
     from nas.results.designs import Design, Measured, find_design, find_untrained
     from nas.results.folder import MEASURED_ONNX, find_run, is_run, last_change, latest_run, list_runs, run_of
     from nas.results.gain_sentences import gain_sentence, next_commands
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
 __getattr__ = lazy(
     __name__,
     {
-        "dashboard": (
-            "is_loopback",
-            "server",
-        ),
+        "dashboard": ("server",),
+        "dashboard_guard": ("is_loopback",),
         "designs": (
             "Design",
             "Measured",

@@ -1,14 +1,14 @@
 """Serves a run's study with optuna-dashboard, for looking only.
 
 The dashboard has no authentication and could delete the study of a search in progress, so it listens on the
-loopback address unless another is given, and every request that would change the study is refused.
+loopback address unless another is given, and every request that would change the study or is foreign is refused
+(`dashboard_guard.py`).
 """
 
 import errno
 import importlib.util
-import json
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
@@ -16,32 +16,13 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from nas.errors import StudyError, UsageError
+from nas.results.dashboard_guard import guarded
 from nas.study import close_storage, storage_of
 
 if TYPE_CHECKING:
     import optuna
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PIP_COMMAND = "pip install optuna-dashboard"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    return host in _LOOPBACK or host.startswith("127.")
-
-
-def read_only(app: "WSGIApplication") -> "WSGIApplication":
-    """The same web application with every request that could change something refused."""
-
-    def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-            return app(environ, start_response)
-        reason = "ghostnas serves the study read-only; to change it, run optuna-dashboard on its storage yourself"
-        start_response("403 Forbidden", [("Content-Type", "application/json")])
-        return [json.dumps({"reason": reason}).encode()]
-
-    return guarded
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -84,7 +65,7 @@ def server(run: Path, host: str, port: int) -> "Iterator[WSGIServer]":
     try:
         bound = _bind(host, port)
         with bound:
-            bound.set_app(read_only(wsgi(storage)))
+            bound.set_app(guarded(wsgi(storage), host))
             yield bound
     finally:
         close_storage(storage)

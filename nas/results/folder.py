@@ -137,7 +137,7 @@ def provenance(run: Path) -> dict[str, Any]:
     """The contents of `run.json`; empty while a search has not written it.
 
     Raises:
-        StudyError: The file is not a JSON object.
+        StudyError: The file is not a JSON object, or its settings are none.
     """
     path = run / RUN_FILE
     if not path.is_file():
@@ -148,6 +148,8 @@ def provenance(run: Path) -> dict[str, Any]:
         raise StudyError(f"{path} is not valid JSON ({error}); restore it, or run the search again") from error
     if not isinstance(content, dict):
         raise StudyError(f"{path} must hold a JSON object, got {type(content).__name__}")
+    if not isinstance(content.get("settings", {}), dict):
+        raise StudyError(f"{path}: `settings` must be a JSON object, got {content['settings']!r:.60}; restore the file")
     return content
 
 

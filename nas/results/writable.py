@@ -16,9 +16,9 @@ def check_name(name: str) -> None:
     """A search's name is that of one folder, so that it can be found by it.
 
     Raises:
-        UsageError: It is a path, or empty.
+        UsageError: It is a path, empty, or holds a zero byte.
     """
-    if name in ("", ".", "..") or os.sep in name:
+    if name in ("", ".", "..") or os.sep in name or "\0" in name:
         raise UsageError(
             f"--name must be the name of one folder, got {name!r}; --out says where that lies, such as "
             f"--out {os.path.dirname(name) or '.'}"

@@ -6,8 +6,12 @@ and the time limit are not here, because they only say how much of the search is
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from functools import cache
+from typing import Any, Self, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from nas.latency import LatencySettings
 from nas.study.limits import Limits
@@ -132,13 +136,16 @@ class SearchSettings:
 
         Raises:
             KeyError: A setting is missing.
-            ValueError: One is not known.
+            ValueError: One is not known, or its value is of another type.
         """
-        values = {**data, "imgsz": tuple(data["imgsz"]), "rungs": tuple(data.get("rungs", ()))}
+        values = {**data, **{name: _as_tuple(data, name) for name in ("imgsz", "rungs")}}
         groups = (SpaceChoice, DataChoice, Limits, LatencySettings, ProxyChoice, StartChoice)
         known = {field.name for group in groups for field in fields(group)} | {"sampler"}
         if unknown := values.keys() - known:
             raise ValueError(f"it has settings that are not known: {', '.join(sorted(unknown))}")
+        for group in groups:
+            _check_types(group, values)
+        _check_type("sampler", str, values["sampler"])
         space, of, limits, latency, proxy, start = (
             group(**{field.name: values[field.name] for field in fields(group)}) for group in groups
         )
@@ -166,3 +173,27 @@ class SearchSettings:
         """One line a setting in which two searches differ: `target_ms: 2.5 there, 3.0 asked`."""
         here, there = other.to_dict(), self.to_dict()
         return [f"{name}: {there[name]} there, {here[name]} asked" for name in there if there[name] != here[name]]
+
+
+def _as_tuple(data: Mapping[str, Any], name: str) -> Any:
+    """A list of JSON as the tuple that it was; anything else as it is, for the check of its type."""
+    value = data["imgsz"] if name == "imgsz" else data.get(name, [])
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_types(group: type, values: Mapping[str, Any]) -> None:
+    for name, kind in get_type_hints(group).items():
+        _check_type(name, kind, values[name])
+
+
+def _check_type(name: str, kind: Any, value: Any) -> None:
+    """Raises ValueError where a value is not of its type."""
+    try:
+        _checker(kind).validate_python(value, strict=True)
+    except ValidationError as error:
+        raise ValueError(f"the setting `{name}` cannot be {value!r:.60}: {error.errors()[0]['msg']}") from error
+
+
+@cache
+def _checker(kind: Any) -> "TypeAdapter[Any]":
+    return TypeAdapter(kind)

@@ -145,7 +145,13 @@ class StudyFile:
         return False
 
     def open(self) -> "optuna.storages.RDBStorage":
-        """Open (or create) the SQLite storage."""
+        """Open the SQLite storage.
+
+        Raises:
+            NoStudies: The file is no database of Optuna's.
+        """
+        if not _holds_studies(self.path):
+            raise NoStudies
         return _open(self.path)
 
     def create(self, fill: "Callable[[optuna.storages.RDBStorage], None]") -> None:
@@ -168,6 +174,14 @@ class StudyFile:
         return False
 
 
+class NoStudies(KeyError):
+    """A file that is no database of Optuna's."""
+
+    def __str__(self) -> str:
+        """In words."""
+        return "it holds no studies"
+
+
 def check_path(folder: Path) -> None:
     """Refuse a results folder whose path SQLite cannot open; nothing is written.
 
@@ -180,6 +194,20 @@ def check_path(folder: Path) -> None:
             f"the path of {folder / STUDY_FILE} is {length - _LONGEST_PATH} bytes too long: SQLite opens none of more "
             f"than {_LONGEST_PATH}; choose a shorter --out or --name"
         )
+
+
+def _holds_studies(path: Path) -> bool:
+    """Whether a file is a database of Optuna's; it is only looked at, where Optuna would make its tables in any.
+
+    Raises:
+        sqlite3.Error: It is no database, or cannot be opened.
+    """
+    connection = sqlite3.connect(path, timeout=30)
+    try:
+        found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'studies'").fetchone()
+    finally:
+        connection.close()
+    return found is not None
 
 
 def _open(path: Path) -> "optuna.storages.RDBStorage":

@@ -10,7 +10,7 @@ import yaml
 from nas.data import SOURCES_FILE, DetectionData, load
 from nas.errors import DataError, ModelError, UsageError
 from nas.inherit import SourceChoice
-from nas.model import Losses, is_nms_free, know_bundled_blocks, load_model, resumable
+from nas.model import Losses, is_nms_free, know_bundled_blocks, load_file, load_model, resumable
 from nas.proxy import check_strides, load_known
 from nas.results import Design
 from nas.train.callbacks import (
@@ -111,6 +111,8 @@ def complete(
     for key in _OTHER_CHECKPOINTS:
         if isinstance(arguments.get(key), str) and not Path(arguments[key]).is_file():
             raise ModelError(f"{key}={arguments[key]}: there is no such checkpoint, and nothing is downloaded")
+        if str(arguments.get(key)).endswith(".pt"):
+            load_file(Path(arguments[key]))  # refuses what needs more than known classes
     if arguments.get("resume"):
         return _resumed(design, arguments)
     defaults: dict[str, Any] = {"name": plain_name(design.label)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from nas.errors import UsageError
-from nas.model import know_bundled_blocks, register
+from nas.model import know_bundled_blocks, refusal, refused_class, register
 from nas.util.ultralytics_env import use_current_folder
 
 _HELP = ("help", "-h", "-help", "--help")
@@ -37,6 +37,8 @@ def run(words: Sequence[str]) -> None:
         cfg.entrypoint()
     except Exception as error:
         asked_wrongly = isinstance(error, SyntaxError | FileNotFoundError | ConnectionError)
+        if name := refused_class(error):
+            raise UsageError(f"yolo: {refusal('the checkpoint', name)}") from error
         if asked_wrongly or _from_parser(error.__traceback__):
             message = str(error).replace(cfg.CLI_HELP_MSG, "").strip()
             raise UsageError(f"yolo: {message}") from error

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from nas.util.checkpoint_trust import tell_ultralytics
 from nas.util.paths import cache_dir, cache_subdir
 
 USERS_CONFIG = "GHOSTNAS_USERS_YOLO_CONFIG_DIR"
@@ -23,6 +24,7 @@ def prepare() -> None:
     """
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    tell_ultralytics()
     ours, given = str(cache_subdir("ultralytics", needed_bytes=2**20)), os.environ.get("YOLO_CONFIG_DIR")
     if given not in (None, ours):
         os.environ[USERS_CONFIG] = given

@@ -6,6 +6,7 @@ or raises `UsageError` with the rule and the value.
 
 import math
 import re
+from collections.abc import Mapping
 
 from nas.errors import UsageError
 
@@ -17,8 +18,9 @@ _COUNT = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 _QUANTITY = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-zµ]*)\s*")
 
 
-def _parse(text: str, units: dict[str, float] | dict[str, int], what: str, example: str) -> float:
-    match = _QUANTITY.fullmatch(text)
+def _parse(text: str, normal: str, units: Mapping[str, float] | Mapping[str, int], what: str, example: str) -> float:
+    """The quantity that a user typed, read from its normal spelling; a message shows what was typed."""
+    match = _QUANTITY.fullmatch(normal)
     if match is None:
         raise UsageError(f"{what} must be a positive number with a unit, such as {example}; got {text!r}")
     number, unit = float(match.group(1)), match.group(2)
@@ -48,7 +50,7 @@ def latency_ms(text: str) -> float:
         UsageError: The text has no unit, an unknown unit, or is not above zero.
     """
     normal = text.strip().lower().replace("µ", "u")
-    return _parse(normal, {"ms": 1.0, **_LATENCY_MS}, "latency", "2.5ms")
+    return _parse(text, normal, {"ms": 1.0, **_LATENCY_MS}, "latency", "2.5ms")
 
 
 def duration_s(text: str) -> float:
@@ -57,7 +59,7 @@ def duration_s(text: str) -> float:
     Raises:
         UsageError: The text has no unit, an unknown unit, or is not above zero.
     """
-    return _parse(text.strip().lower(), {"m": 60.0, **_SECONDS}, "duration", "20m")
+    return _parse(text, text.strip().lower(), {"m": 60.0, **_SECONDS}, "duration", "20m")
 
 
 def size_bytes(text: str) -> int:
@@ -66,7 +68,7 @@ def size_bytes(text: str) -> int:
     Raises:
         UsageError: The text has no unit, an unknown unit, or is not above zero.
     """
-    return _whole(_parse(text.strip().upper(), {"MB": 10**6, **_BYTES}, "size", "4MB"), "size", text)
+    return _whole(_parse(text, text.strip().upper(), {"MB": 10**6, **_BYTES}, "size", "4MB"), "size", text)
 
 
 def count(text: str) -> int:
@@ -75,4 +77,4 @@ def count(text: str) -> int:
     Raises:
         UsageError: The text has an unknown suffix or is not above zero.
     """
-    return _whole(_parse(text.strip().upper(), _COUNT, "count", "2.5M"), "count", text)
+    return _whole(_parse(text, text.strip().upper(), _COUNT, "count", "2.5M"), "count", text)

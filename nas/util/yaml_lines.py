@@ -16,6 +16,8 @@ Location = tuple[str | int, ...]
 # A search-space file is four levels deep (stages, P3, width, choice); more is a mistake or an alias bomb.
 _MAX_DEPTH = 6
 
+_PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -77,12 +79,19 @@ class _Reader:
         self.lines.setdefault(location, line)
         if len(location) > _MAX_DEPTH:
             raise NotYaml(line, "is nested deeper than any search space")
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
+            raise NotYaml(
+                line, f"has the tag {node.tag!r:.60}, and only plain lists and mappings are read; leave it out"
+            )
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*location, index)) for index, child in enumerate(node.value)]
         self.texts[location] = str(node.value)
-        return self._loader.construct_object(node, deep=True)
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except ValueError as error:  # a date that is none, or a number of too many digits
+            raise NotYaml(line, f"is not YAML: {' '.join(str(error).split())}") from error
 
     def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
         seen: dict[str, int] = {}

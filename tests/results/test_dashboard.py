@@ -16,7 +16,8 @@ import pytest
 
 from nas.errors import StudyError, UsageError
 from nas.latency import LatencySettings
-from nas.results.dashboard import is_loopback, server
+from nas.results.dashboard import server
+from nas.results.dashboard_guard import is_loopback, refused
 from nas.results.trial_notes import note, write_note
 from nas.study.study_file import StudyFile
 from tests.trained_run import Run, environment
@@ -103,6 +104,51 @@ def test_nothing_can_be_changed(address: str, method: str) -> None:
     assert len(_trials(address, "search")) == 2
 
 
+def _status(address: str, method: str = "GET", **headers: str) -> int:
+    request = urllib.request.Request(f"{address}/api/studies", method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "192.0.2.1", "127.evil.example", "[::1", ""])
+def test_a_foreign_host_is_refused(address: str, host: str) -> None:
+    assert _status(address) == 200
+    assert _status(address, Host=host) == 403
+
+
+def test_a_request_from_another_origin_is_refused(address: str) -> None:
+    own = {"Content-Type": "application/json"}
+    assert _status(address, Origin=address) == 200
+    for origin in ("https://evil.example", "null", "http://127.0.0.1.evil.example:80"):
+        assert _status(address, Origin=origin) == 403
+        assert _status(address, "POST", Origin=origin, **own) == 403
+    assert len(_trials(address, "search")) == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "asked", "answered"),
+    [
+        ("127.0.0.1", "127.0.0.1:8080", True),
+        ("127.0.0.1", "LOCALHOST:9000", True),
+        ("127.0.0.1", "[::1]:8080", True),
+        ("127.0.0.1", socket.gethostname(), False),
+        ("0.0.0.0", "192.0.2.1:8080", True),
+        ("0.0.0.0", socket.gethostname(), True),
+        ("0.0.0.0", "evil.example", False),
+        ("board.local", "board.local:8080", True),
+        ("board.local", "evil.example", False),
+    ],
+)
+def test_which_names_lead_to_a_dashboard(host: str, asked: str, answered: bool) -> None:
+    assert (refused("GET", asked, None, host) is None) == answered
+    assert (refused("GET", asked, f"http://{asked}", host) is None) == answered
+    assert refused("POST", asked, f"http://{asked}", host) is not None
+
+
 def test_a_note_is_read_back_by_the_dashboards_own_code(tmp_path: Path) -> None:
     import optuna
     from optuna_dashboard import _note as theirs
@@ -142,7 +188,8 @@ def test_addresses_and_ports_that_cannot_be_used(results: Path, tmp_path: Path) 
     with pytest.raises(StudyError, match="cannot be read"), server(tmp_path, "127.0.0.1", 0):
         pass
     assert (tmp_path / "study.db").exists()
-    assert is_loopback("localhost") and not is_loopback("0.0.0.0")
+    assert is_loopback("localhost") and is_loopback("::1") and not is_loopback("0.0.0.0")
+    assert not is_loopback("127.evil.example")
 
 
 def test_the_missing_extra_is_named(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:

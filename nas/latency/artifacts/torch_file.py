@@ -5,6 +5,8 @@ module itself, so that the device runs what was trained and needs no YAML.
 """
 
 import io
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import LatencyError, ModelError, RuntimeMissing
@@ -37,19 +39,19 @@ def to_pt(model: "DetectionModel") -> bytes:
 
 
 def from_pt(data: bytes) -> "nn.Module":
-    """The module that `to_pt` stored. Unpickles: for files of this machine or of whoever may log in to it.
+    """The module that `to_pt` stored; as every checkpoint, it is loaded without running code of its own.
 
     Raises:
         RuntimeMissing: A package that the module's classes come from is not installed.
         LatencyError: It cannot be loaded here.
     """
-    import torch
-
     try:
-        from nas.model import register
+        from nas.model import load_file
 
-        register()
-        module: nn.Module = torch.load(io.BytesIO(data), map_location="cpu", weights_only=False)["model"]
+        with tempfile.TemporaryDirectory(prefix="ghostnas-") as folder:
+            path = Path(folder) / "model.pt"
+            path.write_bytes(data)
+            module: nn.Module = load_file(path)["model"]
     except ModuleNotFoundError as error:
         raise RuntimeMissing(
             f"the torch runtimes need the Python package {error.name} where they measure; pip install {error.name} "

@@ -91,7 +91,7 @@ def read_profile(path: Path) -> ProfileFile:
         wrong = sorted(
             (document.line(problem.location), f"`{problem.location[0]}` {problem.text}") for problem in problems
         )
-        raise UsageError("\n".join(f"{path}:{line}: {text}" for line, text in wrong))
+        raise UsageError(*(f"{path}:{line}: {text}" for line, text in wrong))
     return file
 
 

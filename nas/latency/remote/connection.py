@@ -219,9 +219,10 @@ def _reply(line: bytes) -> dict[str, Any] | None:
     """A reply, or None for any other line."""
     try:
         reply = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return reply if isinstance(reply, dict) and ("ok" in reply or "error" in reply) else None
+    known = isinstance(reply, dict) and (isinstance(reply.get("ok"), dict) or isinstance(reply.get("error"), str))
+    return reply if known else None
 
 
 def _named(kind: str) -> type[GhostnasError]:

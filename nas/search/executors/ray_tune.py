@@ -34,6 +34,8 @@ _VARIABLES = {
     # By default `uv run` packs the current folder and sends it to the workers, without what git ignores.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_AUTH_MODE": "token",
+    # One machine, as Ray has it on macOS and Windows: every socket listens on the loopback address alone.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -70,7 +72,7 @@ def run(
         GhostnasError: The search cannot go on (`TrialScheduler.tell`).
         KeyboardInterrupt: The user interrupted the search; the workers are stopped, running trials stay to be repeated.
     """
-    with _ray(workers) as folder:
+    with started(workers) as folder:
         from ray import tune
 
         from nas.search.executors.ray_parts import SchedulerSearcher, Worker
@@ -106,7 +108,7 @@ def home() -> Path:
 
 
 @contextmanager
-def _ray(workers: int) -> Iterator[Path]:
+def started(workers: int) -> Iterator[Path]:
     """A local Ray with one core a worker, offline and quiet; yields a scratch folder that is deleted afterwards."""
     on_terminate = signal.getsignal(signal.SIGTERM)
     with own_folder(home()) as session, worker_environment():
@@ -156,7 +158,9 @@ def _start(workers: int, session: Path) -> None:
 def _read_variables_again() -> None:
     """Ray keeps what it read of its variables when it was imported, and of the token when it first ran."""
     import ray
+    from ray._private import ray_constants
 
+    ray_constants.ENABLE_RAY_CLUSTER = False
     raylet: Any = ray._raylet
     if hasattr(raylet, "AuthenticationTokenLoader"):  # not in a Ray from before there were tokens
         raylet.Config.initialize("")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _REFUSED = (
     re.compile(r"GLOBAL (\S+) was not an allowed global"),
     re.compile(r"unsupported GLOBAL (\S+) whose module"),
-    re.compile(r"but got (?:<class ')?([\w.]+)"),
+    re.compile(r"allowlisted via `add_safe_globals`,? but got (?:<class ')?([\w.]+)"),
     re.compile(r"unsafe (getattr\(.*?\)) blocked"),
 )
 """What torch and Ultralytics say of a class or function that is not on their lists."""

@@ -1,6 +1,7 @@
 """Measuring through agents: what is asked of them, what is made of their answers, and a few real measurements."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.errors import DeviceLost, LatencyError, UsageError
+from nas.errors import DeviceLost, LatencyError, ModelError, UsageError
 from nas.latency import Latency, LatencyDevice, LatencySettings, measure, model_latencies
 from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
 from nas.latency.artifacts.model_files import find_model
@@ -292,3 +293,19 @@ def test_a_latency_that_hangs_on_pictures_names_them() -> None:
     assert model_latencies.pictures_key([some, None]) == model_latencies.pictures_key([some.copy(), None])
     digests = {model_latencies.pictures_key(used)["pictures"] for used in ([some], [others], [some, others])}
     assert len(digests) == 3
+
+
+def test_a_model_that_cannot_be_built_is_said_before_the_device_is_calibrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoLock:
+        def training(self) -> Any:
+            return nullcontext()
+
+    monkeypatch.setattr("nas.latency.model_latencies.MachineLock", NoLock)
+    monkeypatch.setattr(LatencyDevice, "key", lambda self, digest, imgsz: {"model": digest, "test": str(tmp_path)})
+    monkeypatch.setattr(LatencyDevice, "calibrated", lambda self: pytest.fail("the device was calibrated"))
+    design = tmp_path / "model.yaml"
+    design.write_text("nc: 1\nbackbone:\n  - [-1, 1, Convv, [16, 3, 2]]\nhead:\n  - [[0], 1, Detect, [nc]]\n")
+    with pytest.raises(ModelError, match=r"model\.yaml cannot be built"):
+        model_latencies.latencies_of([find_model(str(design))], [64], LatencyDevice(LatencySettings()))

@@ -50,7 +50,7 @@ CASES = (
     *(
         Case(f"latency-model-{name}", ("latency", "model.yaml"), says, text("model.yaml", content))
         for name, (content, says) in _YAMLS.items()
-        if name.startswith(("imgsz", "activation"))
+        if name.startswith("imgsz")
     ),
     *(
         Case(f"onnx-{name}", ("latency", "model.onnx"), says, text("model.onnx", content))

@@ -153,6 +153,7 @@ def test_a_note_is_read_back_by_the_dashboards_own_code(tmp_path: Path) -> None:
     import optuna
     from optuna_dashboard import _note as theirs
 
+    StudyFile(tmp_path).create(lambda storage: None)
     storage = StudyFile(tmp_path).open()
     study = optuna.create_study(storage=storage)
     for _ in range(2):

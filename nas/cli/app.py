@@ -7,6 +7,7 @@ import typer
 _COMMANDS = (
     "search",
     "status",
+    "report",
     "latency",
     "devices",
     "space",

@@ -136,7 +136,7 @@ class ConsoleReporter:
 
     def concluded(self, outcome: "Outcome") -> None:
         """Show the front against the baselines and what to type next."""
-        from nas.results import gain_sentence, next_commands, table
+        from nas.results import HTML_FILE, gain_sentence, next_commands, table
 
         self._stop()
         header, found = table(outcome)
@@ -157,10 +157,11 @@ class ConsoleReporter:
             self._say(f"The limits rejected {rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%).")
         self._say(gain_sentence(outcome))
         best = ", best.yaml, best.pt" if outcome.best else ""
-        self._say(f"Results: {printable(outcome.folder)} (report.md, front.csv, front.png{best})")
+        self._say(f"Results: {printable(outcome.folder)} (front.csv, front.png, report.md{best})")
         self._say("Next:")
         for command in next_commands(outcome):
             self._say(f"  {command}")
+        self._say(f"Report: {printable(outcome.folder / HTML_FILE)}")
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False)

@@ -40,6 +40,7 @@ SEARCH, BASELINES = "search", "baselines"
 Kept = Literal[
     "begun",
     "calibration",
+    "concluded",
     "confirmed",
     "feasibility",
     "finals",

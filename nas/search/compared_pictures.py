@@ -25,7 +25,7 @@ RIGHT_IOU = 0.5
 EACH = 4
 """Pictures that are shown of either group."""
 
-PICTURES_BYTES = 300_000
+PICTURES_BYTES = 240_000
 """All pictures together, in base64; they are made smaller until they fit."""
 
 _SIZES = ((384, 72), (320, 60), (256, 50), (192, 40), (128, 30), (64, 20))
@@ -71,7 +71,7 @@ def chosen_pictures(best: Sequence[int], rival: Sequence[int]) -> tuple[list[int
         rival: Objects that the best baseline found, a picture.
 
     Returns:
-        The largest first, of equal ones the earlier; then those in the middle of the order of all others.
+        The largest first, of equal ones the earlier; and those in the middle of that order.
     """
     order = sorted(range(len(best)), key=lambda at: (-abs(best[at] - rival[at]), at))
     middle = max(EACH, (len(order) - EACH) // 2)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from nas.architecture.architecture import Architecture
-from nas.data.dataset import Split
+from nas.data.dataset import DetectionData, Split
 from nas.data.findings import Findings
-from nas.data.loader import load
+from nas.data.picture import read_picture
 from nas.proxy import Score
 from nas.proxy.validation import Detected
 from nas.search.compare import class_accuracy, size_accuracy
@@ -29,6 +29,7 @@ from tests.trained_run import SETTINGS, evaluation
 TARGET_MS = 2.5
 RUNGS = (400, 1200)
 BEST, RIVAL = "trial-3", "yolo11-scaled"
+NAMES = ("square", "disc", "ring", "cross", "star", "bar")
 
 
 def designs(count: int) -> list[Architecture]:
@@ -77,11 +78,14 @@ def detected(val: Split, shapes: Sequence[tuple[int, int]], seed: int, skill: fl
     return found
 
 
-def comparison(names: Sequence[str], pictures: int = 40) -> Comparison:
-    """The comparison of that search."""
-    from nas.data.picture import read_picture
+def comparison(data: DetectionData, names: Sequence[str]) -> Comparison:
+    """The comparison of that search.
 
-    val = load(None).val.part(0, pictures)
+    Args:
+        data: Its data, with six classes.
+        names: What the classes are called.
+    """
+    val = data.val
     shapes = [read_picture(path).shape[:2] for path in val.images]
     ours, theirs = detected(val, shapes, 1, 0.85), detected(val, shapes, 2, 0.6)
     design, scaled = designs(8)[3], yolo11("n", 128, 0.5)
@@ -101,16 +105,17 @@ def comparison(names: Sequence[str], pictures: int = 40) -> Comparison:
     )
 
 
-def outcome(folder: Path, names: Sequence[str] | None = None, *, trials: int = 24, compared: bool = True) -> Outcome:
+def outcome(
+    folder: Path, data: DetectionData | None = None, names: Sequence[str] = NAMES, *, trials: int = 24
+) -> Outcome:
     """A concluded search with rungs, whose best design beats a scaled YOLO11.
 
     Args:
         folder: Results folder.
+        data: On whose val its trained models were looked at; None where they were not.
         names: Names of the six classes.
         trials: Candidates.
-        compared: Whether its trained models were looked at.
     """
-    names = tuple(names or load(None).names)
     candidates = [
         record(
             f"trial-{number}",
@@ -152,11 +157,11 @@ def outcome(folder: Path, names: Sequence[str] | None = None, *, trials: int = 2
         protocol={"lr": 0.012},
         data_yaml=None,
         data_file="/data/data.yaml",
-        class_names=names,
+        class_names=tuple(names),
         findings=Findings(),
         standing=tuple(RungStanding(steps, labels, (), {}, True) for steps in RUNGS),
         rungs={one.record.label: one.rungs for one in finalists},
-        gain=Gain(BEST, RIVAL, ("a" * 64, "b" * 64), 0.1, 0.016, 0.017),
-        comparison=comparison(names) if compared else None,
+        gain=Gain(BEST, RIVAL, ("a" * 64, "b" * 64), 0.131, 0.016, 0.017),
+        comparison=None if data is None else comparison(data, names),
         command="ghostnas search --target-latency 2.5ms",
     )

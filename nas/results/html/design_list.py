@@ -8,12 +8,6 @@ from nas.latency import Latency
 from nas.results.html.design_words import design_words
 from nas.study import Estimates, Finalist, Outcome, RungScore, TrainedRecord, trained
 
-MOST_DESIGNS = 400
-"""Designs that the page lists; those of a longer search that are left out stand in `trials.csv`."""
-
-MOST_YAMLS = 60
-"""Designs whose YAML is in the page; of others it says where it lies."""
-
 
 @dataclass(frozen=True, slots=True)
 class DesignEntry:
@@ -61,12 +55,14 @@ class DesignEntry:
         return "\n".join([f"{self.label}{kind}", self.words, f"latency: {self.latency_words}", *numbers])
 
 
-def design_list(outcome: Outcome, known: Estimates) -> tuple[DesignEntry, ...]:
+def design_list(outcome: Outcome, known: Estimates, most: int, yamls: int) -> tuple[DesignEntry, ...]:
     """Every trained design: the best, the baselines, the front, then the others, each from the most accurate down.
 
     Args:
         outcome: The search.
         known: What all scores say.
+        most: Designs that are listed; the others stand in `trials.csv`.
+        yamls: Designs whose YAML is given; of others it says where it lies.
     """
     finalists = {one.record.label: one for one in outcome.finalists}
     front = {one.record.label for one in outcome.front}
@@ -79,18 +75,25 @@ def design_list(outcome: Outcome, known: Estimates) -> tuple[DesignEntry, ...]:
 
     every = trained([*outcome.baseline_records, *outcome.records])
     rank = {name: place for place, name in enumerate(("best", "baseline", "front", "other"))}
-    ordered = sorted(every, key=lambda one: (rank[role(one)], -known.accuracy(one.label)))[:MOST_DESIGNS]
+    ordered = sorted(every, key=lambda one: (rank[role(one)], -known.accuracy(one.label)))[:most]
     return tuple(
-        _entry(place, one, role(one), finalists.get(one.label), outcome, known) for place, one in enumerate(ordered)
+        _entry(place, one, role(one), finalists.get(one.label), outcome, known, has_yaml=place < yamls)
+        for place, one in enumerate(ordered)
     )
 
 
 def _entry(
-    place: int, record: TrainedRecord, role: str, finalist: Finalist | None, outcome: Outcome, known: Estimates
+    place: int,
+    record: TrainedRecord,
+    role: str,
+    finalist: Finalist | None,
+    outcome: Outcome,
+    known: Estimates,
+    *,
+    has_yaml: bool,
 ) -> DesignEntry:
     design = record.evaluation.architecture
     latency = record.evaluation.latency if finalist is None else finalist.final.latency
-    has_yaml = place < MOST_YAMLS
     return DesignEntry(
         anchor=f"design-{place}",
         label=record.label,

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,11 +19,17 @@ from nas.results.html.shots import shots_of
 from nas.results.markdown import asked, legend, origin, reach, state, table
 from nas.results.proxy_quality import quality_sentences
 from nas.results.rung_sentences import ranking_sentences
-from nas.study import Estimates, Outcome, trained
+from nas.study import Estimates, GroupAccuracy, Outcome, trained
 from nas.util.printable import printable
 
 MOST_BYTES = 900_000
 """What the page holds at most."""
+
+_ROOMS = ((400, 80), (250, 60), (120, 40), (60, 20))
+"""Designs that are listed, and those of them with their YAML, the most first."""
+
+MOST_CLASSES = 100
+"""Classes whose AP is shown, those with the most objects."""
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -30,11 +37,21 @@ _TEMPLATES = Path(__file__).with_name("templates")
 def page(outcome: Outcome, known: Estimates) -> str:
     """The text of `report.html`: it stands alone, and names nothing that it does not hold.
 
+    Where a long search would make it larger than `MOST_BYTES`, it lists fewer designs, and says so.
+
     Args:
         outcome: The search.
         known: What all scores say.
     """
-    entries = design_list(outcome, known)
+    for designs, yamls in _ROOMS:
+        text = _rendered(outcome, known, designs, yamls)
+        if len(text.encode(errors="backslashreplace")) <= MOST_BYTES:
+            break
+    return text
+
+
+def _rendered(outcome: Outcome, known: Estimates, designs: int, yamls: int) -> str:
+    entries = design_list(outcome, known, designs, yamls)
     header, rows = table(outcome)
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     return (
@@ -58,6 +75,7 @@ def page(outcome: Outcome, known: Estimates) -> str:
             rung_sentences=ranking_sentences(outcome.proxy_scores, outcome.proxy_steps, outcome.rungs),
             drawings=drawings(outcome),
             comparison=outcome.comparison,
+            classes=() if outcome.comparison is None else _frequent(outcome.comparison.classes),
             shots=shots_of(outcome),
             quality=quality_sentences(outcome.settings, outcome.proxy_steps),
             asked=[_item(line) for line in asked(outcome)],
@@ -96,6 +114,12 @@ def marked(text: str) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
     )
+
+
+def _frequent(classes: Sequence[GroupAccuracy]) -> list[GroupAccuracy]:
+    """The classes with the most objects, in the data's order."""
+    kept = sorted(range(len(classes)), key=lambda at: -classes[at].objects)[:MOST_CLASSES]
+    return [classes[at] for at in sorted(kept)]
 
 
 def _item(line: str) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nas.study import Box, ComparedPicture, Comparison, Outcome
 
-MOST_BOXES = 60
+MOST_BOXES = 40
 """Boxes that are drawn of a design in a picture; what it misses and invents comes first."""
 
 

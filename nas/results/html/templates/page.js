@@ -20,7 +20,9 @@
     tip.style.top = `${(above > 8 ? above : y + 18) + window.scrollY}px`;
   };
   for (const element of document.querySelectorAll("[data-tip]")) {
-    element.querySelector("title").remove();
+    const title = element.querySelector("title");
+    element.dataset.tip = title.textContent;
+    title.remove();
     element.addEventListener("mousemove", (event) => show(element, event.clientX, event.clientY));
     element.addEventListener("mouseleave", hide);
     element.addEventListener("focus", () => {

@@ -134,6 +134,11 @@ class ConsoleReporter:
         self._stop()
         self._say(f"finalists {labels}: latency in fresh processes, mAP on val")
 
+    def comparing(self, labels: str) -> None:
+        """Say what is compared for the report."""
+        self._stop()
+        self._say(f"for the report, {labels}: detections in val, AP by class and size, time by stage")
+
     def concluded(self, outcome: "Outcome") -> None:
         """Show the front against the baselines and what to type next."""
         from nas.results import HTML_FILE, gain_sentence, next_commands, table

@@ -1,6 +1,6 @@
 """The best design beside the best baseline, from their trained models: found once, as a search concludes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from nas.proxy import Detected
 
 
-def compared(outcome: Outcome, task: Task, seen: Detections) -> Comparison | None:
+def compared(outcome: Outcome, task: Task, seen: Detections, on_begin: Callable[[str], None]) -> Comparison | None:
     """The comparison of a concluded search: the one that lies in its `models/`, or a new one, which is put there.
 
     Args:
         outcome: The search.
         task: How it evaluates.
         seen: What its designs detect in val.
+        on_begin: Called with the labels before a new one is made.
 
     Returns:
         None where nothing meets the target.
@@ -48,6 +49,7 @@ def compared(outcome: Outcome, task: Task, seen: Detections) -> Comparison | Non
     if known is not None:
         return known
     best, rival = pair
+    on_begin(", ".join(one.record.label for one in pair if one is not None))
     data = data_of(task)
     ours, theirs = seen(best), None if rival is None else seen(rival)
     reference = yolo11_of(outcome.baselines, rival)

@@ -28,7 +28,7 @@ EACH = 4
 PICTURES_BYTES = 240_000
 """All pictures together, in base64; they are made smaller until they fit."""
 
-_SIZES = ((384, 72), (320, 60), (256, 50), (192, 40), (128, 30), (64, 20))
+_SIZES = ((512, 78), (384, 70), (320, 60), (256, 50), (192, 40), (128, 30), (64, 20))
 """Longer side in pixels and WebP quality, from the finest to the coarsest."""
 
 

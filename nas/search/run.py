@@ -130,7 +130,9 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
     )
     study.keep("concluded", conclusion_of(outcome))
     # Whoever interrupts a search does not wait for more than its front.
-    comparison = kept_comparison(outcome) if ended == "interrupted" else compared(outcome, task, seen)
+    comparison = (
+        kept_comparison(outcome) if ended == "interrupted" else compared(outcome, task, seen, reporter.comparing)
+    )
     return replace(outcome, comparison=comparison)
 
 

@@ -90,7 +90,7 @@ def _drawing(one: Finalist, role: str, times: Sequence[StageTime], widest: int, 
     ) -> DrawnStage:
         found = ms.get(name)
         share = 0.0 if found is None or not slowest else round(100 * found / slowest, 2)
-        width = 100.0 if channels is None else round(100 * channels / widest, 2)
+        width = 0.0 if channels is None else round(100 * channels / widest, 2)
         return DrawnStage(name, family, block, words, side, channels, width, depth, found, share)
 
     stem = row(

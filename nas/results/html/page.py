@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,9 @@ MOST_BYTES = 900_000
 
 _ROOMS = ((400, 80), (250, 60), (120, 40), (60, 20))
 """Designs that are listed, and those of them with their YAML, the most first."""
+
+_EMPHASIS = re.compile(r"\*(is|train)\*|\\(\*)")
+"""The words that sentences of `report.md` emphasise, and the star that they escape."""
 
 MOST_CLASSES = 100
 """Classes whose AP is shown, those with the most objects."""
@@ -103,12 +107,12 @@ def _environment() -> jinja2.Environment:
 
 
 def marked(text: str) -> Markup:
-    """A sentence of `report.md` as markup: code between backticks, `*emphasis*` of whole words; the rest is text.
+    """A sentence of `report.md` as markup: code between backticks; the rest is text, without Markdown's stars.
 
     Args:
         text: One paragraph.
     """
-    parts = str(text).replace("\\*", "*").split("`")
+    parts = _EMPHASIS.sub(lambda found: found[1] or found[2], text).split("`")
     if len(parts) % 2 == 0:  # a backtick of a name's own
         return escape(text)
     return Markup("").join(

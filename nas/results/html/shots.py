@@ -15,7 +15,8 @@ class DrawnBox:
 
     Attributes:
         verdict: `found`, `missed` or `invented`.
-        label: Its class and confidence.
+        kind: Its class.
+        confidence: Of the detection; None of a missed object.
         left: From the left.
         top: From above.
         width: Of the box.
@@ -23,7 +24,8 @@ class DrawnBox:
     """
 
     verdict: str
-    label: str
+    kind: str
+    confidence: float | None
     left: float
     top: float
     width: float
@@ -120,9 +122,5 @@ def _side(label: str, role: str, boxes: Sequence[Box], names: Sequence[str]) -> 
 
 
 def _drawn(one: Box, names: Sequence[str]) -> DrawnBox:
-    confidence = "" if one.confidence is None else f" {one.confidence:.2f}"
-    left, top = 100 * one.left, 100 * one.top
-    width, height = 100 * (one.right - one.left), 100 * (one.bottom - one.top)
-    return DrawnBox(
-        one.verdict, f"{names[one.kind]}{confidence}", *(round(one, 2) for one in (left, top, width, height))
-    )
+    sides = (one.left, one.top, one.right - one.left, one.bottom - one.top)
+    return DrawnBox(one.verdict, names[one.kind], one.confidence, *(round(100 * side, 2) for side in sides))

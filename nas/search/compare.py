@@ -16,6 +16,7 @@ from nas.study import (
     Outcome,
     compared_files,
     compared_pair,
+    finalist_weights,
     kept_comparison,
     write_comparison,
 )
@@ -34,7 +35,7 @@ def compared(outcome: Outcome, task: Task, seen: Detections, on_begin: Callable[
         on_begin: Called with the labels before a new one is made.
 
     Returns:
-        None where nothing meets the target.
+        None where nothing meets the target, or the weights of one of the two are gone; the report says so then.
 
     Raises:
         DataError: A picture cannot be read.
@@ -49,6 +50,8 @@ def compared(outcome: Outcome, task: Task, seen: Detections, on_begin: Callable[
     if known is not None:
         return known
     best, rival = pair
+    if not all(finalist_weights(outcome.folder, one).is_file() for one in pair if one is not None):
+        return None
     on_begin(", ".join(one.record.label for one in pair if one is not None))
     data = data_of(task)
     ours, theirs = seen(best), None if rival is None else seen(rival)

@@ -10,11 +10,14 @@ from PIL import Image
 
 from nas.data import load
 from nas.proxy.validation import Detected
+from nas.search.compare import compared
 from nas.search.compared_pictures import EACH, PICTURES_BYTES, boxes, chosen_pictures, compared_pictures, encoded
+from nas.search.evaluate import Task
 from nas.search.stage_times import by_stage
+from nas.search.val_detections import Detections
 from nas.space.reference_designs import yolo11
 from nas.study.comparison import read_comparison, write_comparison
-from tests.results.searched import comparison, detected
+from tests.results.searched import comparison, detected, outcome
 
 
 def test_pictures_are_those_of_the_largest_and_of_the_median_difference() -> None:
@@ -50,6 +53,14 @@ def test_pictures_are_webp_and_fit_together(data_yaml: Path) -> None:
         assert (picture.format, picture.size) == ("WEBP", (one.width, one.height))
     noise = [np.random.default_rng(0).integers(0, 256, (2000, 3000, 3), dtype=np.uint8)] * 8
     assert sum(len(webp) for _, _, webp in encoded(noise)) <= PICTURES_BYTES
+
+
+def test_without_weights_there_is_no_comparison(tmp_path: Path, task: Task) -> None:
+    def unexpected(label: str) -> None:
+        raise AssertionError(label)
+
+    found = outcome(tmp_path)
+    assert found.best is not None and compared(found, task, Detections(task), unexpected) is None
 
 
 def test_times_of_layers_add_up_by_stage() -> None:

@@ -74,7 +74,8 @@ def test_a_search_is_killed_resumed_and_concluded(tmp_path: Path) -> None:
         assert row["seeds"] == "3"  # both candidates are favourites
     best = yaml.safe_load((folder / "best.yaml").read_text())
     assert best["imgsz"] == 64
-    for name in ("report.md", "front.png", "study.db", "baselines.csv"):
+    assert done.stdout.splitlines()[-1].endswith("e2e/report.html")
+    for name in ("report.md", "report.html", "front.png", "study.db", "baselines.csv"):
         assert (folder / name).stat().st_size > 0
 
     refused = ghostnas(tmp_path, *SEARCH, "--budget", "2", "--seed", "5")

@@ -10,6 +10,7 @@ from nas.errors import UsageError
 _COMMANDS = (
     "search",
     "status",
+    "report",
     "study",
     "latency",
     "devices",

@@ -134,9 +134,14 @@ class ConsoleReporter:
         self._stop()
         self._say(f"finalists {labels}: latency in fresh processes, mAP on val")
 
+    def comparing(self, labels: str) -> None:
+        """Say what is compared for the report."""
+        self._stop()
+        self._say(f"for the report, {labels}: detections in val, AP by class and size, time by stage")
+
     def concluded(self, outcome: "Outcome") -> None:
         """Show the front against the baselines and what to type next."""
-        from nas.results import gain_sentence, next_commands, table
+        from nas.results import HTML_FILE, gain_sentence, next_commands, table
 
         self._stop()
         header, found = table(outcome)
@@ -157,10 +162,11 @@ class ConsoleReporter:
             self._say(f"The limits rejected {rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%).")
         self._say(gain_sentence(outcome))
         best = ", best.yaml, best.pt" if outcome.best else ""
-        self._say(f"Results: {printable(outcome.folder)} (report.md, front.csv, front.png{best})")
+        self._say(f"Results: {printable(outcome.folder)} (front.csv, front.png, report.md{best})")
         self._say("Next:")
         for command in next_commands(outcome):
             self._say(f"  {command}")
+        self._say(f"Report: {printable(outcome.folder / HTML_FILE)}")
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nas.proxy.best_rate import Trained, at_best_rate
     from nas.proxy.device import TrainingLock, find_device, find_precision, passing, settle
     from nas.proxy.ema import recalibrate
+    from nas.proxy.grouped_ap import SIZES, ap_by_class, ap_by_size, partners
     from nas.proxy.loss import check_strides, loss_of
     from nas.proxy.pretrained import load_known
     from nas.proxy.resume_state import StateFile
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         steps_for_epochs,
     )
     from nas.proxy.train import descend, learning_rate, optimizer_of, set_learning_rate, train_proxy
-    from nas.proxy.validation import Matched, matches, score_of, validate
+    from nas.proxy.validation import Detected, Matched, detect, matched, matches, score_of, validate
 
 __getattr__ = lazy(
     __name__,
@@ -47,6 +48,12 @@ __getattr__ = lazy(
             "settle",
         ),
         "ema": ("recalibrate",),
+        "grouped_ap": (
+            "SIZES",
+            "ap_by_class",
+            "ap_by_size",
+            "partners",
+        ),
         "loss": (
             "check_strides",
             "loss_of",
@@ -72,7 +79,10 @@ __getattr__ = lazy(
             "train_proxy",
         ),
         "validation": (
+            "Detected",
             "Matched",
+            "detect",
+            "matched",
             "matches",
             "score_of",
             "validate",

@@ -41,6 +41,25 @@ _HOST = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
+class Detected:
+    """One picture's detections beside its objects; boxes are (x1, y1, x2, y2) in pixels of the original picture.
+
+    Attributes:
+        boxes: (detections, 4), the most confident first.
+        confidence: (detections,).
+        kinds: (detections,), their classes.
+        objects: (objects, 4), the boxes of what is there.
+        truth: (objects,), the true classes.
+    """
+
+    boxes: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    kinds: NDArray[np.float32]
+    objects: NDArray[np.float32]
+    truth: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Matched:
     """One picture's detections, matched with what is in it.
 
@@ -98,11 +117,32 @@ def validate(
         return score_of(matches(predict, split, imgsz, lock))
 
 
-@torch.no_grad()
 def matches(
     predict: Callable[[Tensor], Tensor], split: Split, imgsz: int, lock: TrainingLock | None = None
 ) -> list[Matched]:
     """Match what is detected in every picture of a split with what is there.
+
+    Args:
+        predict: As of `detect`.
+        split: The pictures.
+        imgsz: Side of the square input.
+        lock: Passed with every batch.
+
+    Returns:
+        One a picture, in the split's order.
+
+    Raises:
+        ProxyError: The outputs are not finite.
+        DataError: The pictures cannot be read.
+    """
+    return [matched(one) for one in detect(predict, split, imgsz, lock)]
+
+
+@torch.no_grad()
+def detect(
+    predict: Callable[[Tensor], Tensor], split: Split, imgsz: int, lock: TrainingLock | None = None
+) -> list[Detected]:
+    """Detect in every picture of a split.
 
     Args:
         predict: From pictures (B, 3, imgsz, imgsz), float32 in [0, 1], on the CPU, to raw detections (B, 4 + classes,
@@ -118,7 +158,7 @@ def matches(
         ProxyError: The outputs are not finite.
         DataError: The pictures cannot be read.
     """
-    rows: list[Matched] = []
+    rows: list[Detected] = []
     for source in batches(split, imgsz, _BATCH):
         with passing(lock, _HOST):
             images = plain_images(source, torch.arange(len(source)), _HOST)
@@ -136,7 +176,7 @@ def matches(
             found = [one.cpu() for one in kept]  # the copies wait for the device
         labels = split.labels[len(rows) : len(rows) + len(source)]
         pairs = zip(found, labels, strict=True)
-        rows += [_match(one, source, index, known) for index, (one, known) in enumerate(pairs)]
+        rows += [_detected(one, source, index, known) for index, (one, known) in enumerate(pairs)]
     return rows
 
 
@@ -172,8 +212,23 @@ def check_classes(model: nn.Module, data: DetectionData) -> None:
         )
 
 
-def _match(found: Tensor, source: Pixels, index: int, known: Labels) -> Matched:
-    """One picture's detections, matched.
+def matched(one: Detected) -> Matched:
+    """A picture's detections, matched by Ultralytics' code.
+
+    Args:
+        one: The picture.
+    """
+    boxes, kinds = torch.from_numpy(one.boxes), torch.from_numpy(one.kinds)
+    objects, truth = torch.from_numpy(one.objects), torch.from_numpy(one.truth)
+    if len(boxes) and len(objects):
+        right = BaseValidator.match_predictions(_THRESHOLDS, kinds, truth, box_iou(objects, boxes)).numpy()
+    else:
+        right = np.zeros((len(boxes), len(_THRESHOLDS.iouv)), dtype=bool)
+    return Matched(right, one.confidence, one.kinds, one.truth)
+
+
+def _detected(found: Tensor, source: Pixels, index: int, known: Labels) -> Detected:
+    """One picture's detections, in the coordinates of the original picture.
 
     Args:
         found: (detections, 6): two corners in pixels of the letterboxed picture, confidence, class.
@@ -188,9 +243,4 @@ def _match(found: Tensor, source: Pixels, index: int, known: Labels) -> Matched:
     pads, scales = torch.tensor([left, top, left, top]), torch.tensor([across, down, across, down])
     boxes = (found[:, :4] - pads) / scales
     truth = xywh2xyxy(labels[:, 1:]) * torch.tensor([width, height, width, height])
-    kinds, classes = found[:, 5], labels[:, 0]
-    if len(found) and len(labels):
-        right = BaseValidator.match_predictions(_THRESHOLDS, kinds, classes, box_iou(truth, boxes)).numpy()
-    else:
-        right = np.zeros((len(found), 10), dtype=bool)
-    return Matched(right, found[:, 4].numpy(), kinds.numpy(), classes.numpy())
+    return Detected(boxes.numpy(), found[:, 4].numpy(), found[:, 5].numpy(), truth.numpy(), labels[:, 0].numpy())

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nas.results.gain_sentences import gain_sentence, next_commands
     from nas.results.handover import hand_over
     from nas.results.markdown import table
+    from nas.results.reports import HTML_FILE, write_reports
     from nas.results.study_copy import move_study
     from nas.results.trial_notes import annotate
     from nas.results.writable import check_name, check_results
@@ -43,6 +44,10 @@ __getattr__ = lazy(
         ),
         "handover": ("hand_over",),
         "markdown": ("table",),
+        "reports": (
+            "HTML_FILE",
+            "write_reports",
+        ),
         "study_copy": ("move_study",),
         "trial_notes": ("annotate",),
         "writable": (

@@ -11,7 +11,6 @@ from nas.results.proxy_quality import quality_sentences
 from nas.results.rung_sentences import asked_line, longest_column, ranking_sentences
 from nas.study import Outcome, SearchSettings
 from nas.util.printable import printable
-from nas.util.provenance import command, host_machine, versions
 
 BOARDS_APART = 0.03
 """Share by which boards may be apart before the report flags it."""
@@ -23,51 +22,23 @@ WORST_LOSS = 0.01
 def report(outcome: Outcome) -> str:
     """The text of `report.md`."""
     s = outcome.settings
-    rejected, drawn = outcome.random_share_rejected()
-    share = f"{rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%)" if drawn else "none drawn"
-    sizes = ", ".join(f"{count} {part}" for part, count in outcome.data_sizes.items())
-    asked = "finished" if outcome.ended == "budget" else f"ended early: {outcome.ended}"
-    seeds = "" if s.proxy.rungs else "; `seeds` are its own"
-    longer = longest_column(s.proxy.rungs[-1]) if s.proxy.rungs else ""
     failed_baselines = [r for r in outcome.baseline_records if r.status == "failed"]
     lines = [
         f"# {printable(outcome.folder.name)}",
         "",
-        f"Search {asked}. {outcome.count('trained')} of {outcome.budget} candidates trained, "
-        f"{outcome.count('rejected')} rejected by the limits, {outcome.count('failed')} failed.{_fewer(outcome)}",
+        state(outcome),
         "",
         "## Asked",
         "",
-        f"- space {s.space.space}, input sizes {', '.join(map(str, s.space.imgsz))} px"
-        + (f", chosen for the target: {s.space.chosen}" if s.space.chosen else ""),
-        f"- data {printable(s.data.data)} ({s.data.classes} classes; pictures: {sizes}; fraction of train "
-        f"{s.data.fraction:g}; digest {s.data.data_digest})",
-        *(f"  - {printable(sentence)}" for sentence in outcome.findings.sentences(s.space.imgsz)),
-        f"- target {s.limits.target_ms:g} ms{_limits(s)}",
-        f"- latency: {s.latency.conditions}",
-        f"- proxy: {outcome.proxy_steps} steps of {s.proxy.batch} pictures {s.beginning} on {s.proxy.train_device}, "
-        f"seed {s.proxy.seed}; losses {s.proxy.class_loss} and {s.proxy.box_loss}"
-        f"{'; began with the literals' if s.start.seed_literals else ''}",
-        *(f"  - {why}" for why in outcome.lengthened),
-        *([] if outcome.source is None else [f"- source: {s.start.source}, {outcome.source.sentence}"]),
-        *([asked_line(s.proxy.rungs)] if s.proxy.rungs else []),
-        f"- sampler {s.sampler}, seed {s.proxy.seed}",
+        *asked(outcome),
         "",
         "## Found",
         "",
-        f"The space reaches from {outcome.fastest_ms:.2f} ms to {outcome.slowest_ms:.2f} ms. "
-        f"The limits rejected {share}.{_limit_used(outcome)}",
+        reach(outcome),
         "",
         *_table(outcome),
         "",
-        "\\* is `best.yaml`. `select` is mAP50-95 on the part of *train* on which candidates were compared, estimated "
-        f"from the scores of all designs together (a Gaussian process{seeds}), with its 95% interval; "
-        f"`val` is the data set's own val{val_is(outcome)}; it is looked at once, after the search, by the exported "
-        "file that was timed, in its runtime and precision. Latencies of this table were measured in "
-        f"{_processes(s)}; `meets` means that the upper end of the 95% interval is at or under the target and that "
-        "every other limit holds; `?` stands "
-        "where the device was too disturbed for fresh processes, and the latency is the search's screening."
-        f"{_boards(outcome)}{longer}{_trained_files(outcome)}",
+        legend(outcome),
         *_precision_notes(outcome),
         *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
         "",
@@ -85,10 +56,7 @@ def report(outcome: Outcome) -> str:
         "",
         "## Where the numbers come from",
         "",
-        *_origin(outcome.begun),
-        *_retrained(outcome.retrained),
-        f"- {counting_rule(outcome)}",
-        f"- this part of the search took {outcome.seconds / 60:.1f} min; command: `{command()}`",
+        *origin(outcome),
         "",
         "## Next",
         "",
@@ -97,6 +65,64 @@ def report(outcome: Outcome) -> str:
         *(["`ghostnas train` goes on from `best.pt`; with `--from-scratch` it does not.", ""] if outcome.best else []),
     ]
     return "\n".join(lines)
+
+
+def asked(outcome: Outcome) -> list[str]:
+    """What was asked of a search, a Markdown list of one level or two."""
+    s = outcome.settings
+    sizes = ", ".join(f"{count} {part}" for part, count in outcome.data_sizes.items())
+    return [
+        f"- space {s.space.space}, input sizes {', '.join(map(str, s.space.imgsz))} px"
+        + (f", chosen for the target: {s.space.chosen}" if s.space.chosen else ""),
+        f"- data {printable(s.data.data)} ({s.data.classes} classes; pictures: {sizes}; fraction of train "
+        f"{s.data.fraction:g}; digest {s.data.data_digest})",
+        *(f"  - {printable(sentence)}" for sentence in outcome.findings.sentences(s.space.imgsz)),
+        f"- target {s.limits.target_ms:g} ms{_limits(s)}",
+        f"- latency: {s.latency.conditions}",
+        f"- proxy: {outcome.proxy_steps} steps of {s.proxy.batch} pictures {s.beginning} on {s.proxy.train_device}, "
+        f"seed {s.proxy.seed}; losses {s.proxy.class_loss} and {s.proxy.box_loss}"
+        f"{'; began with the literals' if s.start.seed_literals else ''}",
+        *(f"  - {why}" for why in outcome.lengthened),
+        *([] if outcome.source is None else [f"- source: {s.start.source}, {outcome.source.sentence}"]),
+        *([asked_line(s.proxy.rungs)] if s.proxy.rungs else []),
+        f"- sampler {s.sampler}, seed {s.proxy.seed}",
+    ]
+
+
+def state(outcome: Outcome) -> str:
+    """How a search ended, in one sentence or two."""
+    ended = "finished" if outcome.ended == "budget" else f"ended early: {outcome.ended}"
+    return (
+        f"Search {ended}. {outcome.count('trained')} of {outcome.budget} candidates trained, "
+        f"{outcome.count('rejected')} rejected by the limits, {outcome.count('failed')} failed.{_fewer(outcome)}"
+    )
+
+
+def legend(outcome: Outcome) -> str:
+    """What the columns of `table` mean, in Markdown."""
+    s = outcome.settings
+    seeds = "" if s.proxy.rungs else "; `seeds` are its own"
+    longer = longest_column(s.proxy.rungs[-1]) if s.proxy.rungs else ""
+    return (
+        "\\* is `best.yaml`. `select` is mAP50-95 on the part of *train* on which candidates were compared, estimated "
+        f"from the scores of all designs together (a Gaussian process{seeds}), with its 95% interval; "
+        f"`val` is the data set's own val{val_is(outcome)}; it is looked at once, after the search, by the exported "
+        "file that was timed, in its runtime and precision. Latencies of this table were measured in "
+        f"{_processes(s)}; `meets` means that the upper end of the 95% interval is at or under the target and that "
+        "every other limit holds; `?` stands "
+        "where the device was too disturbed for fresh processes, and the latency is the search's screening."
+        f"{_boards(outcome)}{longer}{_trained_files(outcome)}"
+    )
+
+
+def reach(outcome: Outcome) -> str:
+    """What the space can do on the device, and what the limits rejected."""
+    rejected, drawn = outcome.random_share_rejected()
+    share = f"{rejected} of {drawn} random candidates ({100 * rejected / drawn:.0f}%)" if drawn else "none drawn"
+    return (
+        f"The space reaches from {outcome.fastest_ms:.2f} ms to {outcome.slowest_ms:.2f} ms. "
+        f"The limits rejected {share}.{_limit_used(outcome)}"
+    )
 
 
 def table(outcome: Outcome) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -188,17 +214,23 @@ def _limits(s: SearchSettings) -> str:
     return "".join(f", at most {value:g} {name}" for name, value in limits.items() if value is not None)
 
 
-def _origin(begun: Mapping[str, Any]) -> list[str]:
-    """What the numbers were made on and with; the versions and the machine of this call where they are others."""
+def origin(outcome: Outcome) -> list[str]:
+    """What the numbers were made on and with, a Markdown list; where the last part differs, that too."""
+    begun = outcome.begun
     lines = [
         f"- latencies: {begun['device']}; {begun['runtime']}",
         f"- proxies: in {begun['arithmetic']}; {_machine(begun['machine'])}; {_listed(begun['versions'])}",
     ]
-    if changed := {name: now for name, now in versions().items() if begun["versions"].get(name) != now}:
+    if changed := {name: now for name, now in outcome.versions.items() if begun["versions"].get(name) != now}:
         lines.append(f"- this part of the search: {_listed(changed)}")
-    if (here := host_machine()) != begun["machine"]:
-        lines.append(f"- this part of the search: {_machine(here)}")
-    return lines
+    if outcome.machine != begun["machine"]:
+        lines.append(f"- this part of the search: {_machine(outcome.machine)}")
+    return [
+        *lines,
+        *_retrained(outcome.retrained),
+        f"- {counting_rule(outcome)}",
+        f"- this part of the search took {outcome.seconds / 60:.1f} min; command: `{outcome.command}`",
+    ]
 
 
 def _retrained(names: Sequence[str]) -> list[str]:

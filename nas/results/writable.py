@@ -6,9 +6,10 @@ from pathlib import Path
 from nas.errors import StorageError, UsageError
 from nas.results.folder import BEST_FILE, FRONT, HANDED_OVER
 from nas.results.plot import check_drawing
+from nas.results.reports import HTML_FILE, MARKDOWN_FILE
 
 TABLES = ("trials.csv", "front.csv", "baselines.csv", "promoted.csv", "rungs.csv")
-FILES = (*TABLES, "front.png", "rungs.png", "run.json", "report.md", BEST_FILE, *HANDED_OVER)
+FILES = (*TABLES, "front.png", "rungs.png", "run.json", MARKDOWN_FILE, HTML_FILE, BEST_FILE, *HANDED_OVER)
 FOLDERS = (FRONT, "models")
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from nas.architecture import to_yaml
 from nas.results.folder import BEST_FILE, FRONT, HANDED_OVER
-from nas.results.markdown import counting_rule, report
+from nas.results.markdown import counting_rule
 from nas.results.plot import draw_front
 from nas.results.plot_rungs import draw_rungs
+from nas.results.reports import write_reports
 from nas.results.rung_sentences import rung_provenance
 from nas.results.tables import (
     BASELINE_HEADER,
@@ -23,7 +24,6 @@ from nas.results.tables import (
     write_csv,
 )
 from nas.study import Finalist, Outcome
-from nas.util.provenance import command
 
 
 def write(outcome: Outcome) -> None:
@@ -60,7 +60,7 @@ def write(outcome: Outcome) -> None:
         folder / "front.png", title, settings.limits.target_ms, outcome.records, known, outcome.front, outcome.baselines
     )
     (folder / "run.json").write_text(json.dumps(_provenance(outcome), indent=2) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(report(outcome), encoding="utf-8", errors="backslashreplace")
+    write_reports(outcome, known)
 
 
 def _yaml(outcome: Outcome, finalist: Finalist) -> str:
@@ -96,6 +96,6 @@ def _provenance(outcome: Outcome) -> dict[str, Any]:
         "gain": None if outcome.gain is None else outcome.gain.to_dict(),
         "counting_rule": counting_rule(outcome),
         **outcome.begun,
-        "command": command(),
+        "command": outcome.command,
         "seconds": round(outcome.seconds, 1),
     }

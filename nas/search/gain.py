@@ -11,10 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nas.proxy import Matched, score_of
-from nas.search.evaluate import Task, data_of
-from nas.search.remeasure import exported_model, matched_by_file
-from nas.study import Finalist, Finalists, Gain, StoredStudy, choose_best, finalist_weights
+from nas.proxy import Matched, matched, score_of
+from nas.search.val_detections import Detections
+from nas.study import Finalists, Gain, StoredStudy, choose_best
 
 GROUPS = 40
 """Groups of pictures at most, each left out once."""
@@ -24,12 +23,12 @@ SEED_SD = {1200: 0.012, 400: 0.024}
 (`results/reference/ghostbench/trainings.csv`, docs/development/proxy-figures.md)."""
 
 
-def gain_of(study: StoredStudy, task: Task, finalists: Finalists) -> Gain | None:
+def gain_of(study: StoredStudy, seen: Detections, finalists: Finalists) -> Gain | None:
     """The gain of the best design over the best baseline that meets the target, kept with the study.
 
     Args:
         study: The stored study.
-        task: How the search evaluates.
+        seen: What its designs detect in val.
         finalists: Its finalists.
 
     Returns:
@@ -48,7 +47,7 @@ def gain_of(study: StoredStudy, task: Task, finalists: Finalists) -> Gain | None
     kept = study.attribute("gain")
     if kept is not None and (known := Gain.from_dict(kept)).files == files:
         return known
-    first, second = (_matched(one, task) for one in (best, rival))
+    first, second = ([matched(picture) for picture in seen(one)] for one in (best, rival))
     if sum(len(one.truth) > 0 for one in first) < 2:
         return None
     difference, sd = paired_difference(first, second)
@@ -86,8 +85,3 @@ def paired_difference(first: Sequence[Matched], second: Sequence[Matched]) -> tu
     parts = np.array([without(group) for group in range(number)])
     spread = (number - 1) / number * np.square(parts - parts.mean()).sum()
     return without(None), math.sqrt(spread)
-
-
-def _matched(one: Finalist, task: Task) -> list[Matched]:
-    _, file = exported_model(one.record, task, finalist_weights(task.folder, one).stem)
-    return matched_by_file(file, data_of(task).val, task.latency)

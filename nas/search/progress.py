@@ -112,3 +112,6 @@ class Reporter(Protocol):
 
     def finalists(self, labels: str) -> None:
         """Finalists are being measured together."""
+
+    def comparing(self, labels: str) -> None:
+        """The best design is being compared with the best baseline, picture by picture."""

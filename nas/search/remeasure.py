@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nas.data import Split
-    from nas.proxy import Matched
+    from nas.proxy import Detected
 
 TOGETHER = 4
 """Designs that are measured in the same slices."""
@@ -193,10 +193,10 @@ def _decided(one: Latency, task: Task) -> bool:
 
 
 def scored(model: "nn.Module", file: SizedModel, latency: Latency, task: Task) -> FinalMeasurement:
-    from nas.proxy import score_of, validate
+    from nas.proxy import matched, score_of, validate
 
     data = data_of(task)
-    val = score_of(matched_by_file(file, data.val, task.latency))
+    val = score_of([matched(one) for one in detected_by_file(file, data.val, task.latency)])
     val_float = None
     if task.latency.precision != "float32":
         val_float = validate(model, data.val, data, file.imgsz, device=task.proxy.device, lock=MachineLock())
@@ -224,7 +224,7 @@ def file_difference(
         return difference(predict, expected, pictures)
 
 
-def matched_by_file(file: SizedModel, split: "Split", latency: LatencySettings) -> "list[Matched]":
+def detected_by_file(file: SizedModel, split: "Split", latency: LatencySettings) -> "list[Detected]":
     """What a file detects in every picture, in the runtime and precision in which it is timed.
 
     Raises:
@@ -233,7 +233,7 @@ def matched_by_file(file: SizedModel, split: "Split", latency: LatencySettings) 
     """
     import torch
 
-    from nas.proxy import matches
+    from nas.proxy import detect
 
     with opened_for_pictures(file, latency) as predict:
-        return matches(lambda images: torch.from_numpy(predict(images.numpy())), split, file.imgsz, MachineLock())
+        return detect(lambda images: torch.from_numpy(predict(images.numpy())), split, file.imgsz, MachineLock())

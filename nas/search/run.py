@@ -15,6 +15,7 @@ from nas.inherit import SourceChoice, Tuned
 from nas.latency import Device, Latency, retry_while_disturbed
 from nas.proxy import BASELINE_RATES
 from nas.results import hand_over, write
+from nas.search.compare import compared
 from nas.search.conclude import weights_of
 from nas.search.eta import Costs, TimeLeft, done_in, fitting, from_now, seconds_left, timed
 from nas.search.evaluate import Evaluator, Task, evaluate
@@ -34,8 +35,17 @@ from nas.search.rung_state import standing
 from nas.search.scheduler import TrialScheduler
 from nas.search.size_share import size_share
 from nas.search.source_baselines import scale_of
+from nas.search.val_detections import Detections
 from nas.space import points, shipped_literals
-from nas.study import Annotate, Outcome, StoredStudy, TrainedRecord, rung_scores
+from nas.study import (
+    Annotate,
+    Outcome,
+    StoredStudy,
+    TrainedRecord,
+    conclusion_of,
+    kept_comparison,
+    rung_scores,
+)
 from nas.util.machine_lock import MachineLock
 from nas.util.worker_messages import follow
 
@@ -90,7 +100,8 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
     finalists = conclude_with_file(study, task, reporter.finalists, reporter.waiting)
     rungs = standing(study, request.rungs)
     whole = bool(rungs) and all(one.finished for one in rungs)
-    return Outcome(
+    seen = Detections(task)
+    outcome = Outcome(
         folder=plan.folder,
         settings=plan.settings,
         budget=request.budget,
@@ -117,9 +128,15 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         rungs=rung_scores(study),
         first_rung=study.proxy_steps,
         lengthened=tuple((study.attribute("first_rung") or {}).get("why", ())),
-        gain=gain_of(study, task, finalists) if whole else None,
+        gain=gain_of(study, seen, finalists) if whole else None,
         retrained=tuple(study.attribute("retrained") or ()),
     )
+    study.keep("concluded", conclusion_of(outcome))
+    # Whoever interrupts a search does not wait for more than its front.
+    comparison = (
+        kept_comparison(outcome) if ended == "interrupted" else compared(outcome, task, seen, reporter.comparing)
+    )
+    return replace(outcome, comparison=comparison)
 
 
 def _write(outcome: Outcome) -> None:

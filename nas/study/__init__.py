@@ -6,6 +6,16 @@ from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
     from nas.study.accuracy import TOP_K, Estimates, estimates, most_accurate, top_candidates
+    from nas.study.comparison import (
+        Box,
+        ComparedPicture,
+        Comparison,
+        GroupAccuracy,
+        StageTime,
+        comparison_file,
+        write_comparison,
+    )
+    from nas.study.conclusion import compared_files, compared_pair, conclusion_of, kept_comparison, read_outcome
     from nas.study.copying import Copied, copy_study
     from nas.study.evaluation import Evaluation
     from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
@@ -47,6 +57,22 @@ __getattr__ = lazy(
             "estimates",
             "most_accurate",
             "top_candidates",
+        ),
+        "comparison": (
+            "Box",
+            "ComparedPicture",
+            "Comparison",
+            "GroupAccuracy",
+            "StageTime",
+            "comparison_file",
+            "write_comparison",
+        ),
+        "conclusion": (
+            "compared_files",
+            "compared_pair",
+            "conclusion_of",
+            "kept_comparison",
+            "read_outcome",
         ),
         "copying": (
             "Copied",

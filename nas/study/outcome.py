@@ -8,11 +8,13 @@ from typing import Any
 from nas.data import Findings
 from nas.inherit import Tuned
 from nas.study.accuracy import Estimates, Repeats, estimates
+from nas.study.comparison import Comparison
 from nas.study.finalists import Finalist, choose_best
 from nas.study.gain import Gain
 from nas.study.record import Record, trained
 from nas.study.rungs import RungScores, RungStanding
 from nas.study.settings import SearchSettings
+from nas.util.provenance import command, host_machine, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,11 @@ class Outcome:
         lengthened: Why they are more, once for every time.
         gain: The best design's gain over the best baseline on val; None where the rungs do not give one.
         retrained: File stems of weights that were not in the results folder and were trained again.
+        comparison: The best design beside the best baseline on the pictures of val; None where their trained models
+            were not looked at, or what was found is gone.
+        command: The command line of this part of the search.
+        versions: Versions with which this part was carried out.
+        machine: The machine on which it was.
     """
 
     folder: Path
@@ -79,6 +86,10 @@ class Outcome:
     lengthened: Sequence[str] = ()
     gain: Gain | None = None
     retrained: Sequence[str] = ()
+    comparison: Comparison | None = None
+    command: str = field(default_factory=command)
+    versions: Mapping[str, str] = field(default_factory=versions)
+    machine: Mapping[str, Any] = field(default_factory=host_machine)
 
     @property
     def candidates(self) -> list[Finalist]:

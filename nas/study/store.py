@@ -38,6 +38,7 @@ T = TypeVar("T")
 Kept = Literal[
     "begun",
     "calibration",
+    "concluded",
     "confirmed",
     "feasibility",
     "finals",

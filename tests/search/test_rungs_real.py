@@ -10,10 +10,14 @@ from nas.errors import UsageError
 from nas.latency import LatencySettings
 from nas.model.checkpoints import load_trained
 from nas.proxy import ProxySettings
+from nas.results.html.page import MOST_BYTES
+from nas.results.markdown import report as markdown
+from nas.results.reports import write_reports
 from nas.search.effort import Rung
 from nas.search.request import Request
 from nas.search.run import run_search
 from nas.space.space import load_space
+from nas.study.conclusion import read_outcome
 from nas.study.limits import Limits
 from nas.util.provenance import file_digest
 
@@ -69,6 +73,19 @@ def test_a_search_ends_with_its_rung(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert {path.stem for path in (folder / "front").glob("*.pt")} == others
         scores = json.loads((folder / "run.json").read_text())["rungs"][0]["scores"]
         assert set(scores) == set(promoted) and all(one["steps"] == 4 for one in scores.values())
+        # The best beside the best baseline is found once, and both reports can be written again.
+        assert ("for the report, " in told) == (not again)
+        compared = outcome.comparison
+        assert compared is not None and compared.label == best.record.label
+        known = [one.best for one in compared.classes if one.best is not None]
+        assert sum(known) / len(known) == pytest.approx(best.final.val.map50_95, abs=1e-6)
+        assert len(compared.pictures) == (0 if best.record.baseline else 8)
+        stored = read_outcome(folder)
+        assert stored.comparison == compared and markdown(stored) == report
+        page = (folder / "report.html").read_text()
+        assert f"<strong>{best.record.label}</strong> takes" in page and len(page) < MOST_BYTES
+        write_reports(stored)
+        assert (folder / "report.html").read_text() == page
 
 
 def test_a_rung_no_longer_than_a_proxy_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ class Operation:
         window: Height times width of its kernel.
         rows: Height of its output.
         columns: Width of its output.
+        name: The node's name, which begins with the layer: `/model.4/cv1/conv/Conv`.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class Operation:
     window: int = 0
     rows: int = 0
     columns: int = 0
+    name: str = ""
 
 
 def operations(onnx: bytes) -> tuple[Operation, ...]:
@@ -133,7 +135,7 @@ def _operations(graph: Any) -> Iterator[Operation]:
             macs = written * inputs[0][-1]
         elif kind == "pool":
             macs = written * math.prod(_ints(node, "kernel_shape"))
-        yield Operation(kind, macs, read, written, sum(map(math.prod, kernel)))
+        yield Operation(kind, macs, read, written, sum(map(math.prod, kernel)), name=node.name)
 
 
 def _convolution(
@@ -156,6 +158,7 @@ def _convolution(
         window=window,
         rows=rows,
         columns=columns,
+        name=node.name,
     )
 
 

@@ -1,0 +1,214 @@
+"""`report.html`: what it says, that names stay text, that it stands alone, and that it is small."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nas.cli.app import build_app
+from nas.data import DetectionData, load
+from nas.errors import StudyError
+from nas.results.html.axis import axis, log_axis
+from nas.results.html.page import MOST_BYTES, marked, page
+from nas.results.html.shots import MOST_BOXES, shots_of
+from nas.results.markdown import report
+from nas.results.reports import write_reports
+from nas.search.compared_pictures import PICTURES_BYTES
+from nas.study import GroupAccuracy, StoredStudy, conclusion_of, read_outcome, read_records, write_comparison
+from nas.study.outcome import Outcome
+from nas.study.record import TrainedRecord
+from tests.results.searched import BEST, NAMES, RIVAL, finalist, outcome
+from tests.trained_run import SETTINGS
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def data(data_yaml: Path) -> DetectionData:
+    return load(str(data_yaml))
+
+
+def test_the_answer_comes_first(tmp_path: Path, data: DetectionData) -> None:
+    found = outcome(tmp_path / "run", data)
+    text = " ".join("".join(Elements(page(found, found.known)).text).split())
+    answer = text[text.index("The answer") :]
+    assert answer.startswith(f"The answer {BEST} takes 2.20 ms of the 2.5 ms allowed and has 0.401 mAP50-95 on val: ")
+    assert f"+0.131 against {RIVAL}, the best hand-made baseline" in answer
+    assert "95% +0.085 to +0.177" in answer and "The interval is off zero." in answer
+    for line in (f"ghostnas train {tmp_path / 'run'} epochs=100", "--to bundle", "ghostnas dashboard"):
+        assert line in answer
+    titles = [
+        "All designs",
+        "Accuracy by length",
+        "Architecture",
+        "Accuracy by class",
+        "Detections in",
+        "Where the num",
+    ]
+    places = [answer.index(title) for title in titles]
+    assert places == sorted(places)
+    assert "an estimate: the latency predictor's costs" in answer
+
+
+def test_names_are_text_wherever_they_stand(tmp_path: Path, data: DetectionData) -> None:
+    found = outcome(tmp_path / EVIL.replace("/", ""), data, (EVIL, "</script>", "a'\"&", *NAMES[3:]))
+    named = replace(found.comparison.pictures[0], name=EVIL)  # type: ignore[union-attr]
+    shown = replace(found.comparison, pictures=(named, *found.comparison.pictures[1:]))  # type: ignore
+    told = page(replace(found, comparison=shown, command=f"ghostnas `{EVIL}`", ended=EVIL), found.known)
+    every = Elements(told)
+    tags = [tag for tag, _ in every.found]
+    assert "img" not in tags and tags.count("script") == 1
+    assert not [attributes for _, attributes in every.found if any(name.startswith("on") for name in attributes)]
+    text = "".join(every.text)
+    assert text.count(EVIL) >= 5 and "</script>" in text and "a'\"&" in text
+
+
+def test_it_stands_alone_and_is_small(tmp_path: Path, data: DetectionData) -> None:
+    found = outcome(tmp_path, data, trials=700)
+    box = found.comparison.pictures[0].best[0]  # type: ignore[union-attr]
+    crowded = tuple(
+        replace(one, webp="A" * (PICTURES_BYTES // 8), best=(box,) * 300, rival=(box,) * 300)
+        for one in found.comparison.pictures[:1] * 8  # type: ignore[union-attr]
+    )
+    rare = tuple(GroupAccuracy(f"a rather long name of class {number}", 9, 0.1, 0.1) for number in range(1200))
+    found = replace(found, comparison=replace(found.comparison, pictures=crowded, classes=rare))  # type: ignore[type-var]
+    known = outcome(tmp_path).known
+    labels = [one.label for one in [*found.records, *found.baseline_records]]
+    known = replace(known, together=None, rows={}, scores={label: (0.1,) for label in labels})
+    told = page(found, known)
+    assert len(told.encode()) <= MOST_BYTES
+    every = Elements(told)
+    links = [value for _, attributes in every.found for name, value in attributes.items() if name in ("src", "href")]
+    assert links and all(str(link).startswith(("#", "data:")) for link in links)
+    assert "url(" not in told and "@import" not in told
+    assert "more trained designs stand in" in "".join(every.text)
+    assert all(len(side.boxes) == MOST_BOXES for some in shots_of(found) for shot in some.shots for side in shot.sides)
+
+
+def test_without_trained_models_it_says_what_is_missing(tmp_path: Path) -> None:
+    found = outcome(tmp_path)
+    text = "".join(Elements(page(found, found.known)).text)
+    assert "the page is without AP per class and size, detections in pictures and estimated times" in text
+    assert "Where the milliseconds go is not shown" in text and "Detections in the same" not in text
+    assert BEST in text and "Accuracy by length of training" in text
+
+
+def test_a_search_that_found_nothing_or_a_baseline_says_so(tmp_path: Path) -> None:
+    found = outcome(tmp_path)
+    misses = [replace(one, meets_target=False) for one in found.baselines]
+    none = replace(found, front=[replace(one, meets_target=False) for one in found.front], baselines=misses, gain=None)
+    assert "Nothing that was trained meets the target" in page(none, found.known)
+    alone = "".join(Elements(page(replace(found, baselines=misses, gain=None), found.known)).text)
+    assert "No baseline meets the target, so there is none to compare with." in alone
+    level = replace(found, front=none.front, gain=None)
+    assert "The best design is a baseline: the search gained nothing at this budget." in page(level, found.known)
+    empty = replace(none, records=(), baseline_records=(), front=(), baselines=(), rungs={}, standing=())
+    assert "Nothing was trained." in page(empty, empty.known)
+
+
+def test_marked_sentences_are_code_and_text() -> None:
+    assert marked("a `b<c>` d") == "a <code>b&lt;c&gt;</code> d"
+    assert marked("one ` of <its own>") == "one ` of &lt;its own&gt;"
+
+
+@pytest.mark.parametrize("values", [[0.1], [0.0, 1e-4], [2.2, 2.5], [1.0, 250.0], []])
+def test_an_axis_holds_its_values_at_round_ticks(values: list[float]) -> None:
+    made = axis(values)
+    assert made.low < made.high and all(0 < made.at(value) < 100 for value in values)
+    texts = [tick.text for tick in made.ticks]
+    assert 2 <= len(texts) <= 9 and len(set(texts)) == len(texts)
+    assert [made.at(float(text)) for text in texts] == pytest.approx([tick.at for tick in made.ticks], abs=0.01)
+
+
+def test_a_logarithmic_axis_has_equal_ratios_equally_long() -> None:
+    made = log_axis([60, 240, 960])
+    first, second, third = (tick.at for tick in made.ticks)
+    assert second - first == pytest.approx(third - second, abs=0.01) and made.ticks[2].text == "960"
+
+
+# --- written again from the study
+
+
+@pytest.fixture
+def concluded(results: Path, tmp_path: Path, copied: Callable[[Path, Path], Path]) -> Outcome:
+    """A search that concluded, in a study of its own."""
+    run = copied(results / "small", tmp_path / "results" / "small")
+    _, records, baselines = read_records(run)
+    ours = [finalist(one, one.label) for one in records if isinstance(one, TrainedRecord)]
+    theirs = [finalist(one, one.label) for one in baselines if isinstance(one, TrainedRecord)]
+    made = outcome(run)
+    made = replace(
+        made, settings=SETTINGS, budget=1, records=records, baseline_records=baselines, front=ours, baselines=theirs
+    )
+    made = replace(made, rungs={}, standing=(), gain=None)
+    study = StoredStudy(run, SETTINGS, {"x": 2})
+    study.keep("concluded", conclusion_of(made))
+    study.close()
+    return made
+
+
+@pytest.fixture
+def copied() -> Callable[[Path, Path], Path]:
+    import shutil
+
+    return lambda source, target: Path(shutil.copytree(source, target))
+
+
+def test_a_concluded_search_is_read_as_it_was(concluded: Outcome, data: DetectionData) -> None:
+    found = read_outcome(concluded.folder)
+    assert report(found) == report(concluded)
+    assert page(found, found.known) == page(concluded, concluded.known)
+    made = replace(outcome(concluded.folder, data).comparison, files=("trial-0", "plain"))  # type: ignore[type-var]
+    write_comparison(concluded.folder, made)
+    assert read_outcome(concluded.folder).comparison == made
+
+
+def test_reports_are_written_again_by_command(concluded: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, opened = concluded.folder, []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    words = ["report", "small", "--out", str(folder.parent)]
+    done = CliRunner().invoke(build_app(), words)
+    assert (done.exit_code, done.output) == (0, f"{folder / 'report.html'}\n") and not opened
+    assert (folder / "report.md").read_text() == report(concluded)
+    (folder / "report.html").write_text("stale")
+    assert CliRunner().invoke(build_app(), [*words, "--open"]).exit_code == 0
+    assert opened == [(folder / "report.html").as_uri()]
+    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_search_that_has_not_concluded_is_no_report(results: Path) -> None:
+    with pytest.raises(StudyError, match=r"has not concluded.*the same `ghostnas search` command concludes it"):
+        read_outcome(results / "small")
+
+
+def test_no_browser_is_an_error(concluded: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    done = CliRunner().invoke(build_app(), ["report", str(concluded.folder), "--open"])
+    assert done.exit_code == 1 and "there is no browser here" in str(done.exception)
+
+
+def test_a_report_that_cannot_be_written_is_an_error(concluded: Outcome) -> None:
+    from nas.errors import StorageError
+
+    (concluded.folder / "report.html").mkdir()
+    with pytest.raises(StorageError, match=r"cannot write .*report\.html"):
+        write_reports(concluded)

@@ -11,7 +11,7 @@ from nas.latency import Device, open_device, retry_while_disturbed
 from nas.results import check_name, check_results
 from nas.search.evaluate import Task, measure_only
 from nas.search.executors import ray_tune
-from nas.search.preflight import check_checkpoints, check_heads, check_latency_device, check_rungs
+from nas.search.preflight import check_checkpoints, check_heads, check_latency_device, check_rungs, with_cluster
 from nas.search.progress import Reporter
 from nas.search.request import Request, search_settings, space_choice, with_steps
 from nas.search.sizing import AutoSpace, sized
@@ -78,6 +78,7 @@ def planned(request: Request, reporter: Reporter) -> Plan:
     if request.workers:
         ray_tune.home()
     MachineLock()
+    request = with_cluster(request, data, reporter.waiting)
     device = open_device(request.latency)
     new = not os.path.exists(folder / STUDY_FILE)  # no error where the name is too long: the study says that below
     if new:

@@ -138,8 +138,8 @@ def seconds_left(request: Request, rates: int, found: Feasibility, done: Done, c
     evaluations = (candidates + baselines * rates) * costs.training(request.proxy.steps)
     screenings = (candidates / (1 - _EXPECTED_REJECTED) + baselines) * costs.screening
     after, workers = _after_proxies(request, rates, found, done, costs), max(1, request.workers)
-    if request.ray_address is not None:  # one process measures while the nodes train
-        return max(evaluations / workers, screenings) + after / workers
+    if request.ray_address is not None:  # one process a board measures while the nodes train
+        return max(evaluations / workers, screenings / len(request.latency.places)) + after / workers
     return (evaluations + screenings + after) / workers
 
 

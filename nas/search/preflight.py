@@ -133,7 +133,7 @@ def with_cluster(request: Request, data: DetectionData, waiting: Callable[[str],
     needs = Needs(
         device=request.proxy.device,
         precision=request.proxy.precision,
-        measured_here=request.latency.place == LOCAL,
+        measured_here=LOCAL in request.latency.places,
         data=None if request.data is None else str(data.source.absolute()),
         fraction=request.fraction,
         digest=data.digest,

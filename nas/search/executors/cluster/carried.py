@@ -61,6 +61,9 @@ class Written:
     messages: tuple[str, ...]
 
 
+NOTHING = Written((), ())
+
+
 def read_files(task: Task) -> CarriedFiles:
     """Read the files of a task, on the driver's machine.
 

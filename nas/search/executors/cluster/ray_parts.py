@@ -12,13 +12,13 @@ from pydantic import TypeAdapter
 from ray import tune
 from ray.tune.search import Searcher
 
-from nas.errors import GhostnasError
+from nas.errors import GhostnasError, StorageError
 from nas.search.evaluate import Task
-from nas.search.executors.cluster.carried import CarriedFiles, Written, collect, data_paths, keep, task_on_node
+from nas.search.executors.cluster.carried import NOTHING, CarriedFiles, Written, collect, data_paths, keep, task_on_node
 from nas.search.executors.cluster.halves import Halves
 from nas.search.executors.cluster.nodes import ClusterNode
 from nas.search.executors.cluster.probe import enter
-from nas.search.executors.cluster.screening import Screener
+from nas.search.executors.cluster.screening import Screeners
 from nas.search.executors.scratch import own_folder
 from nas.search.pending_trial import PENDING, RESULT, Failure, NoTrial, PendingTrial, Result
 from nas.search.scheduler import TrialScheduler
@@ -53,7 +53,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         files: CarriedFiles,
         folder: str,
     ) -> None:
-        """Settle what stays the same for all trials.
+        """Take what stays the same for all trials.
 
         Args:
             config: The first configuration.
@@ -64,10 +64,10 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             folder: The driver's current folder, from which paths in the data YAML may start.
         """
         context = ray.get_runtime_context()
-        gpus = context.get_accelerator_ids().get("GPU", [])
         enter(folder)
-        self._config, self._halves = config, halves
-        self._task = task_on_node(task, data_paths(data, context.get_node_id()), files, gpus)
+        self._config, self._halves, self._task, self._files = config, halves, task, files
+        self._data = data_paths(data, context.get_node_id())
+        self._gpus = context.get_accelerator_ids().get("GPU", [])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next configuration."""
@@ -78,10 +78,16 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         """Carry it out; a failure is an answer too."""
         pending = PENDING.validate_json(self._config["pending"])
         screened = SCREENED.validate_json(self._config["screened"])
-        with own_folder(cache_subdir("training")) as folder:
-            result = self._halves.trained(pending, screened, replace(self._task, folder=folder))
-            written = collect(folder)
+        try:
+            result, written = self._trained(pending, screened)
+        except StorageError as error:  # of this node's cache folder
+            result, written = Failure("not written", str(error)), NOTHING
         return {"done": True, "result": RESULT.dump_json(_placed(result)).decode(), WRITTEN: written}
+
+    def _trained(self, pending: PendingTrial, screened: Evaluation | None) -> tuple[Result, Written]:
+        task = task_on_node(self._task, self._data, self._files, self._gpus)
+        with own_folder(cache_subdir("training")) as folder:
+            return self._halves.trained(pending, screened, replace(task, folder=folder)), collect(folder)
 
 
 def _placed(result: Result) -> Result:
@@ -98,17 +104,17 @@ class ClusterSearcher(Searcher):  # type: ignore[misc]
         error: What ended the search, to be raised once Tune has returned (Tune itself would log it and go on).
     """
 
-    def __init__(self, scheduler: TrialScheduler, screener: Screener, workers: int, folder: Path) -> None:
+    def __init__(self, scheduler: TrialScheduler, screeners: Screeners, workers: int, folder: Path) -> None:
         """Ask this scheduler.
 
         Args:
             scheduler: What to try.
-            screener: Screens designs on this machine.
+            screeners: Screen designs on this machine.
             workers: Trials that train at a time.
             folder: The results folder.
         """
         super().__init__()
-        self._scheduler, self._screener, self._workers, self._folder = scheduler, screener, workers, folder
+        self._scheduler, self._screeners, self._workers, self._folder = scheduler, screeners, workers, folder
         self._ready: list[Asked] = []
         self._running: dict[str, Asked] = {}
         self._written: dict[str, Written] = {}
@@ -137,7 +143,7 @@ class ClusterSearcher(Searcher):  # type: ignore[misc]
         """Keep what a worker left and tell the scheduler what it answered; begin a lost trial again."""
         if (asked := self._running.pop(trial_id, None)) is None:
             return
-        written = self._written.pop(trial_id, Written((), ()))
+        written = self._written.pop(trial_id, NOTHING)
         try:
             if error or result is None:
                 self._begin_again(asked)
@@ -155,24 +161,22 @@ class ClusterSearcher(Searcher):  # type: ignore[misc]
             return NoTrial.WAIT
         if self._ready:
             return self._ready.pop(0)
-        if self._screener.busy:
+        if self._screeners.busy:
             return NoTrial.WAIT
         asked = self._scheduler.ask()
         if isinstance(asked, NoTrial):
             return asked
         if asked.more is not None:
             return asked, None
-        self._screener.begin(asked)
+        self._screeners.begin(asked)
         return NoTrial.WAIT
 
     def _take_screened(self) -> None:
-        if (found := self._screener.poll()) is None:
-            return
-        pending, result = found
-        if isinstance(result, Evaluation) and (pending.baseline or not result.violations):
-            self._ready.append((pending, result))
-        else:
-            self._scheduler.tell(pending, result)
+        for pending, result in self._screeners.finished():
+            if isinstance(result, Evaluation) and (pending.baseline or not result.violations):
+                self._ready.append((pending, result))
+            else:
+                self._scheduler.tell(pending, result)
 
     def _begin_again(self, asked: Asked) -> None:
         """A lost worker is an interruption, not the design's fault, as long as it does not repeat itself."""

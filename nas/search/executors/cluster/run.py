@@ -9,7 +9,7 @@ from nas.search.executors.cluster.carried import read_files
 from nas.search.executors.cluster.halves import Halves
 from nas.search.executors.cluster.join import joined
 from nas.search.executors.cluster.nodes import Allotment, check_enough
-from nas.search.executors.cluster.screening import Screener
+from nas.search.executors.cluster.screening import Screeners
 from nas.search.executors.cluster.survey import Needs, survey
 from nas.search.executors.ray_tune import build_tuner
 from nas.search.scheduler import TrialScheduler
@@ -79,13 +79,13 @@ def run_joined(
     )
     only = {_NODE_ID: f"in({','.join(node.id for node in allotment.used)})"}
     resources = tune.PlacementGroupFactory([allotment.resources], bundle_label_selector=[only])
-    screener = Screener(task, halves)
+    screeners = Screeners(task, halves, len(task.latency.places))
     try:
-        searcher = ClusterSearcher(scheduler, screener, workers, task.folder)
+        searcher = ClusterSearcher(scheduler, screeners, workers, task.folder)
         watch = NodeWatch(searcher, allotment.used, task.folder)
         build_tuner(worker, resources, searcher, scratch, watch, [Mailbox(searcher)]).fit()
     finally:
-        screener.stop()
+        screeners.stop()
     if searcher.error is not None:
         raise searcher.error
 
@@ -99,7 +99,7 @@ def needs_of(task: Task) -> Needs:
     return Needs(
         device=task.proxy.device,
         precision=task.proxy.precision,
-        measured_here=task.latency.place == LOCAL,
+        measured_here=LOCAL in task.latency.places,
         data=task.data,
         fraction=task.fraction,
         digest=task.data_digest,

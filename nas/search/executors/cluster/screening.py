@@ -1,6 +1,6 @@
-"""A process of this machine that screens designs one after the other, while nodes train.
+"""Processes of this machine that screen designs, one a device, while nodes train.
 
-It is a process of its own, not a thread, so that an interrupted search need not wait for a measurement.
+They are processes, not threads, so that an interrupted search need not wait for a measurement.
 """
 
 import os
@@ -80,6 +80,42 @@ class Screener:
     def _send(self) -> None:
         assert self._pending is not None
         self._pipe.send_bytes(PENDING.dump_json(self._pending))
+
+
+class Screeners:
+    """One process a device: of a pool of boards each screens."""
+
+    def __init__(self, task: Task, halves: Halves, count: int) -> None:
+        """Start them.
+
+        Args:
+            task: How designs are evaluated.
+            halves: What screens; a function that the processes can import.
+            count: How many.
+        """
+        self._each = [Screener(task, halves) for _ in range(count)]
+
+    @property
+    def busy(self) -> bool:
+        """Whether none is free."""
+        return all(one.busy for one in self._each)
+
+    def begin(self, pending: PendingTrial) -> None:
+        """Begin with a design; not while all are busy.
+
+        Args:
+            pending: A design to evaluate.
+        """
+        next(one for one in self._each if not one.busy).begin(pending)
+
+    def finished(self) -> list[tuple[PendingTrial, Result]]:
+        """The designs that were screened since the last call, and what was found. Never waits."""
+        return [found for one in self._each if (found := one.poll()) is not None]
+
+    def stop(self) -> None:
+        """End them, whatever they do."""
+        for one in self._each:
+            one.stop()
 
 
 def _serve(pipe: Connection, task: Task, halves: Halves) -> None:

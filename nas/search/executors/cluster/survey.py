@@ -95,8 +95,10 @@ def _report(node: dict[str, Any], answer: Any, data: str | None) -> NodeReport:
         return replace(silent, problem=str(why))
     if "problem" in said:
         return replace(silent, problem=said["problem"])
-    facts = Facts(said["same"], tuple(said["free_bytes"]), said["machine"], said["locks"])
-    return replace(silent, facts=facts)
+    try:
+        return replace(silent, facts=Facts(**said))
+    except TypeError:
+        return replace(silent, problem=f"another version of ghostnas runs there, which answers {', '.join(said)}")
 
 
 class _NoAnswer(Exception):

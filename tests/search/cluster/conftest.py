@@ -27,6 +27,8 @@ def start_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartCluster]:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("PYTHONPATH", module_path())
+    # It would take the place of a cluster of the user's, for `auto`.
+    monkeypatch.setattr("ray._private.utils.write_ray_address", lambda *_: None)
     read_variables_again()
     started = []
     with own_folder(home()) as session:

@@ -159,7 +159,7 @@ def test_two_nodes_carry_out_a_search(start_cluster: StartCluster, begin: Begin)
     assert len(trained) == 6 and not any(record.status == "running" for record in records)
     assert [record.status for record in search.study.baselines()] == ["trained"]
     assert len({record.key for record in records}) == len(records)
-    assert search.nodes() == {cluster.head_node.node_id, cluster.worker_nodes[0].node_id}
+    assert search.nodes() == {cluster.head_node.node_id, *(node.node_id for node in cluster.worker_nodes)}
     # Every design was screened by one process of this machine, also those that were not trained.
     screened = {path.stem: path.read_text() for path in search.marks.glob("*.screened")}
     assert set(screened) == {record.label for record in [*records, *search.study.baselines()]}

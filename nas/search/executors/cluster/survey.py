@@ -82,7 +82,7 @@ def _ask(what: Callable[..., Any], node: str, *arguments: Any) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-    return ray.remote(what).options(num_cpus=0, max_calls=1, max_retries=0, scheduling_strategy=here).remote(*arguments)
+    return ray.remote(num_cpus=0, max_calls=1, max_retries=0, scheduling_strategy=here)(what).remote(*arguments)
 
 
 def _report(node: dict[str, Any], answer: Any, data: str | None) -> NodeReport:

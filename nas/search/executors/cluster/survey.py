@@ -1,8 +1,8 @@
 """Asks every node of a cluster what it is and whether it has the data, and settles which of them train."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import getcwd
 from typing import Any
 
 from nas.data import load, pack
@@ -137,7 +137,7 @@ def _with_data(
     }
 
     def ask(nodes: Iterable[str], sent: Any) -> dict[str, Any]:
-        place = needs.data, needs.fraction, digest, os.getcwd()
+        place = needs.data, needs.fraction, digest, getcwd()
         return {node: _ask(probe.data_here, node, *place, sent) for node in nodes}
 
     waiting("the nodes of the cluster check the data set")

@@ -80,10 +80,10 @@ def train_slowly(screened: Evaluation, task: Task, label: str, baseline: bool) -
 
 
 def train_together(screened: Evaluation, task: Task, label: str, baseline: bool) -> Evaluation:
-    """The first training lasts until another one has begun, which can only be on the other node."""
+    """A candidate's training lasts until another one has begun, which can only be on the other node."""
     found = train(screened, task, label, baseline)
     deadline = time.monotonic() + 150
-    while len(list(marks_of(task).glob("*.trained"))) < 2 and time.monotonic() < deadline:
+    while not baseline and len(list(marks_of(task).glob("trial-*.trained"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(3)
     return found
@@ -190,6 +190,22 @@ def test_two_nodes_carry_out_a_search(start_cluster: StartCluster, begin: Begin)
     (rung,) = standing(search.study, (Rung(40, 2),))
     assert rung.finished and all((models / f"{label}-40.pt").is_file() for label in rung.promoted)
     assert {f"{record.label}: trained" for record in trained} <= set(posted(search.task.folder))
+    search.study.close()
+
+
+def test_real_trainings_come_back_with_their_weights(start_cluster: StartCluster, begin: Begin) -> None:
+    from nas.data import load
+    from nas.study import trained_model, weights_file
+
+    cluster = start_cluster({"num_cpus": 0}, ONE)
+    search = begin(1, 1)
+    proxy = replace(search.task.proxy, steps=2, batch=4)
+    search.task = replace(search.task, proxy=proxy, data_digest=load(None).digest)
+    run(search.scheduler, search.task, cluster.address, 1, Halves(screen=screen))
+    (record,) = search.study.trained()
+    assert record.score is not None and record.evaluation.seconds["proxy"] > 0.2
+    trained_model(record.evaluation.architecture, 6, weights_file(search.task.folder, record.label))
+    assert (search.task.folder / "models" / f"{record.label}.yaml").is_file()
     search.study.close()
 
 

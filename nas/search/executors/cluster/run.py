@@ -1,5 +1,6 @@
 """Runs a scheduler on a Ray cluster: this machine screens and is the only writer, the nodes train."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def run_joined(
 
     from nas.search.executors.cluster.ray_parts import ClusterSearcher, Mailbox, NodeWatch, Worker
 
+    # It prints a trace of each lost worker; the searcher says it in a line.
+    logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     halves = halves or Halves()
     worker = tune.with_parameters(
         Worker,

@@ -52,21 +52,33 @@ def add_to(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor() -> None:
+def doctor(
+    ray_address: str | None = typer.Option(
+        None,
+        help="Show also the nodes of this Ray cluster, auto or HOST:PORT: which would train, and why others not.",
+        show_default="none",
+    ),
+) -> None:
     """Show what is installed, the cache folder, and which devices and runtimes really work."""
     from rich.console import Console
+
+    from nas.search import check_address
+
+    if ray_address is not None:
+        ray_address = check_address(ray_address)
 
     from nas.cli.columns import Row, columns, mark, show_table
 
     console = Console(highlight=False)
     with Console(stderr=True).status("Running a small model through every runtime"):
-        findings = list(_findings())
+        findings = [*_findings(), *(() if ray_address is None else nodes_of(ray_address))]
     rows: list[Row] = [[finding.what, mark(finding.works), finding.detail] for finding in findings]
     show_table(console, columns("check", "", "result"), rows)
     broken = [finding for finding in findings if finding.needed and not finding.works]
     if broken:
         reasons = (f"  {finding.what}: {finding.detail}" for finding in broken)
-        raise GhostnasError("the default search cannot run here:", *reasons)
+        search = "the default search" if ray_address is None else f"a search with --ray-address {ray_address}"
+        raise GhostnasError(f"{search} cannot run here:", *reasons)
     console.print("The default search can run: ghostnas search --budget 50 --target-latency 2.5ms", soft_wrap=True)
 
 
@@ -169,6 +181,27 @@ def checked_runtimes() -> Iterator[Finding]:
                 yield _checked(
                     f"runtime {runtime}, {precision}, {device}", runner_of(runtime, precision, device), default
                 )
+
+
+def nodes_of(address: str) -> Iterator[Finding]:
+    """The nodes of a Ray cluster, as a search with its defaults would use them.
+
+    Args:
+        address: `auto` or `HOST:PORT`.
+    """
+    from nas.search import Needs, look
+
+    device = next(iter(_cuda_if_any()), "cpu")
+    try:
+        found = look(address, Needs(device, "auto", measured_here=True))
+    except GhostnasError as error:
+        yield Finding("Ray cluster", False, str(error))
+        return
+    for node in found.nodes:
+        used = f"trains {node.trials} at a time on {device.partition(':')[0]}"
+        yield Finding(f"node {node.host}", node.why_not is None, node.why_not or used, needed=False)
+    trains = f"{found.trials} trials at a time on {len(found.used)} of {len(found.nodes)} nodes"
+    yield Finding("Ray cluster", bool(found.used), trains if found.used else "no node of it can train")
 
 
 def _cuda_if_any() -> list[str]:

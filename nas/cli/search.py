@@ -109,8 +109,14 @@ def search(
     workers: int | None = typer.Option(
         None,
         min=0,
-        help="Worker processes, one core each; 0: in this process, without Ray.",
-        show_default="one a core",
+        help="Worker processes, one core each; 0: in this process, without Ray. With --ray-address: trials that train "
+        "at a time.",
+        show_default="one a core; as many as the cluster holds",
+    ),
+    ray_address: str | None = typer.Option(
+        None,
+        help="Train on the nodes of a Ray cluster that this machine is a node of: auto, or HOST:PORT.",
+        show_default="train on this machine",
     ),
     seed: int = typer.Option(0, min=0, max=2**32 - 1, help="Seed of the sampler and the proxies."),
     name: str | None = typer.Option(None, help="Name of the results folder.", show_default="a digest of the request"),
@@ -139,6 +145,7 @@ def search(
     trust_checkpoints(trust)
     if storage is not None:
         check_url(storage)
+    cluster = None if ray_address is None else _cluster(ray_address, workers)
     target_ms = units.latency_ms(target_latency)
     limits = Limits(
         target_ms=target_ms,
@@ -219,7 +226,8 @@ def search(
         sampler=sampler,
         seed_literals=seed_literals,
         finalist_seeds=3 if finalist_seeds is None else finalist_seeds,
-        workers=_workers() if workers is None else workers,
+        workers=_workers(cluster) if workers is None else workers,
+        ray_address=cluster,
         max_seconds=max_seconds,
         name=name,
         out=out,
@@ -241,9 +249,20 @@ def _sizes(text: str) -> list[int]:
         raise UsageError(f"--imgsz must be sizes in pixels such as 128 or 96,128,160; got {text!r}") from error
 
 
-def _workers() -> int:
+def _cluster(address: str, workers: int | None) -> str:
+    from nas.errors import UsageError
+    from nas.search import check_address
+
+    if workers == 0:
+        raise UsageError("--workers 0 runs without Ray, and --ray-address with it; leave one of them out")
+    return check_address(address)
+
+
+def _workers(cluster: str | None) -> int:
     import os
 
+    if cluster is not None:
+        return 0  # as many as it holds
     # os.sched_getaffinity honours container and taskset limits where the platform has it.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nas.data.findings import Findings
     from nas.data.image_cache import GREY, Pixels, batches, check_memory, letterbox, pixels
     from nas.data.loader import load
+    from nas.data.packed import PackedData, pack, unpack
     from nas.data.picture import read_picture
     from nas.data.picture_files import split_that_holds
     from nas.data.preview import write_preview
@@ -35,6 +36,11 @@ __getattr__ = lazy(
             "pixels",
         ),
         "loader": ("load",),
+        "packed": (
+            "PackedData",
+            "pack",
+            "unpack",
+        ),
         "picture": ("read_picture",),
         "picture_files": ("split_that_holds",),
         "preview": ("write_preview",),

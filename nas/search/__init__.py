@@ -6,6 +6,9 @@ from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
     from nas.search.effort import asked_for, parse_rungs
+    from nas.search.executors.cluster.address import check_address
+    from nas.search.executors.cluster.nodes import Allotment
+    from nas.search.executors.cluster.survey import Needs, look
     from nas.search.feasibility import Feasibility
     from nas.search.latency_filter import sample_of
     from nas.search.progress import Progress
@@ -21,6 +24,12 @@ __getattr__ = lazy(
         "effort": (
             "asked_for",
             "parse_rungs",
+        ),
+        "executors.cluster.address": ("check_address",),
+        "executors.cluster.nodes": ("Allotment",),
+        "executors.cluster.survey": (
+            "Needs",
+            "look",
         ),
         "feasibility": ("Feasibility",),
         "latency_filter": ("sample_of",),

@@ -137,7 +137,10 @@ def seconds_left(request: Request, rates: int, found: Feasibility, done: Done, c
     baselines = max(len(found.baselines) - done.baselines, 0)
     evaluations = (candidates + baselines * rates) * costs.training(request.proxy.steps)
     screenings = (candidates / (1 - _EXPECTED_REJECTED) + baselines) * costs.screening
-    return (evaluations + screenings + _after_proxies(request, rates, found, done, costs)) / max(1, request.workers)
+    after, workers = _after_proxies(request, rates, found, done, costs), max(1, request.workers)
+    if request.ray_address is not None:  # one process a board measures while the nodes train
+        return max(evaluations / workers, screenings / len(request.latency.places)) + after / workers
+    return (evaluations + screenings + after) / workers
 
 
 def from_now(request: Request, seconds: float) -> Request:

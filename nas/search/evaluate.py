@@ -62,6 +62,12 @@ class Task:
 Evaluator = Callable[[Architecture, Task, str, bool], Evaluation]
 
 
+Screen = Callable[[Architecture, Task, str], Evaluation]
+
+
+TrainScreened = Callable[[Evaluation, Task, str, bool], Evaluation]
+
+
 TrainAgain = Callable[[Architecture, Task, int], Score]
 
 
@@ -121,9 +127,26 @@ def evaluate(architecture: Architecture, task: Task, label: str, always_train: b
     screened = screen(architecture, task, label)
     if screened.violations and not always_train:
         return screened
+    return train_screened(screened, task, label, always_train)
+
+
+def train_screened(screened: Evaluation, task: Task, label: str, baseline: bool = False) -> Evaluation:
+    """Train the proxy of a design that was measured already; the second half of `evaluate`.
+
+    Args:
+        screened: What was measured (`screen`).
+        task: How to evaluate.
+        label: File stem, such as `trial-7`.
+        baseline: Whether it is a baseline, which trains at each of `baseline_lrs`.
+
+    Raises:
+        ProxyError: Its proxy gave no usable score.
+        DataChanged: The data set is not the one with which the search began.
+        StorageError: The results folder cannot be written, or its disk is full.
+    """
     started = time.monotonic()
-    trained = _train(architecture, task, label, baseline=always_train)
-    write_text(task.folder / "models" / f"{label}.yaml", to_yaml(architecture, task.classes))
+    trained = _train(screened.architecture, task, label, baseline=baseline)
+    write_text(task.folder / "models" / f"{label}.yaml", to_yaml(screened.architecture, task.classes))
     write_weights(weights_file(task.folder, weights_name(label)), trained.model)
     seconds = {**screened.seconds, "proxy": time.monotonic() - started}
     return replace(screened, status="trained", score=trained.result.score, seconds=seconds, inherited=trained.inherited)
@@ -242,6 +265,17 @@ def _train(
 
 
 def screen(architecture: Architecture, task: Task, label: str) -> Evaluation:
+    """Build, count and measure an architecture, and check it against the limits; the first half of `evaluate`.
+
+    Args:
+        architecture: The design.
+        task: How to evaluate.
+        label: What messages call it.
+
+    Raises:
+        ModelError: It cannot be built, counted or exported.
+        LatencyError: Its latency could not be measured.
+    """
     from nas.model import build, count, to_onnx
 
     started = time.monotonic()

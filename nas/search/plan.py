@@ -10,7 +10,7 @@ from nas.latency import Device, open_device, retry_while_disturbed
 from nas.results import check_name, check_results
 from nas.search.evaluate import Task, measure_only
 from nas.search.executors import ray_tune
-from nas.search.preflight import check_checkpoints, check_heads, check_latency_device, check_rungs
+from nas.search.preflight import check_checkpoints, check_heads, check_latency_device, check_rungs, with_cluster
 from nas.search.progress import Reporter
 from nas.search.request import Request, search_settings, space_choice, with_steps
 from nas.search.sizing import AutoSpace, sized
@@ -80,6 +80,7 @@ def planned(request: Request, reporter: Reporter) -> Plan:
     if request.workers:
         ray_tune.home()
     MachineLock()
+    request = with_cluster(request, data, reporter.waiting)
     device = open_device(request.latency)
     if not storage.exists():
         some = request.space.least if isinstance(request.space, AutoSpace) else request.space

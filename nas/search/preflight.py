@@ -1,9 +1,11 @@
 """What is checked before a search writes anything."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nas.data import DetectionData
 from nas.errors import (
     LatencyError,
     StudyError,
@@ -18,6 +20,8 @@ from nas.latency import (
     prepare_reference,
 )
 from nas.proxy import ProxySettings, find_device, find_precision
+from nas.search.executors.cluster.nodes import check_enough
+from nas.search.executors.cluster.survey import Needs, look
 from nas.search.request import Request
 from nas.search.source_baselines import scale_of
 from nas.space import SearchSpace
@@ -110,6 +114,31 @@ def where_begun(study: StoredStudy, device: Device, proxy: ProxySettings, *, com
         kept = {**here, "machine": host_machine(), "versions": versions()}
         study.keep("begun", kept)
     return kept
+
+
+def with_cluster(request: Request, data: DetectionData, waiting: Callable[[str], None]) -> Request:
+    """The same request with as many workers as its cluster holds, or as were asked for; without a cluster as it is.
+
+    Args:
+        request: What is asked.
+        data: The data set.
+        waiting: Told what is waited for.
+
+    Raises:
+        GhostnasError: The cluster cannot be joined.
+        UsageError: None of its nodes can train, or they hold fewer trials than workers were asked for.
+    """
+    if request.ray_address is None:
+        return request
+    needs = Needs(
+        device=request.proxy.device,
+        precision=request.proxy.precision,
+        measured_here=LOCAL in request.latency.places,
+        data=None if request.data is None else str(data.source.absolute()),
+        fraction=request.fraction,
+        digest=data.digest,
+    )
+    return replace(request, workers=check_enough(look(request.ray_address, needs, waiting), request.workers))
 
 
 def check_rungs(request: Request) -> None:

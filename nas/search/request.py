@@ -31,7 +31,8 @@ class Request:
         sampler: `gp`, `tpe` or `random`.
         seed_literals: Whether the candidates begin with the shipped literals that lie in the space.
         finalist_seeds: Without rungs: seeds with which the best candidates and the best baseline are trained.
-        workers: Worker processes; 0 runs in this process without Ray.
+        workers: Trials at a time, each in a process; 0 runs in this process without Ray, with `ray_address` as many as
+            the cluster holds.
         max_seconds: Seconds for the whole search; None for as many as it takes.
         name: Name of the search, or None for a digest of the settings.
         out: Folder of all results.
@@ -40,6 +41,7 @@ class Request:
         source_steps: Steps for which the source is trained on the data first.
         rungs: Longer trainings that the best candidates are promoted to, the shortest first; none for proxies alone.
         storage: URL of the database that holds the study; None for where the results folder has it.
+        ray_address: `auto` or `HOST:PORT` of a Ray cluster whose nodes train; None trains on this machine.
     """
 
     space: SearchSpace | AutoSpace
@@ -61,6 +63,7 @@ class Request:
     source_steps: int = SOURCE_STEPS
     rungs: tuple[Rung, ...] = ()
     storage: str | None = field(default=None, repr=False)
+    ray_address: str | None = None
 
 
 def search_settings(request: Request, data: DetectionData) -> SearchSettings:

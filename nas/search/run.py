@@ -20,6 +20,7 @@ from nas.search.conclude import weights_of
 from nas.search.eta import Costs, TimeLeft, done_in, fitting, from_now, seconds_left, timed
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
+from nas.search.executors.cluster import run as cluster
 from nas.search.feasibility import Feasibility, check
 from nas.search.gain import gain_of
 from nas.search.latency_filter import latency_predictor
@@ -59,11 +60,13 @@ def run_search(
         request: What is asked.
         reporter: Shows progress.
         annotate: Notes finished trials for the dashboard.
-        evaluator: How one architecture is evaluated.
+        evaluator: How one architecture is evaluated on this machine; a cluster has its own way (`Halves`).
 
     Raises:
         GhostnasError: The search cannot be carried out as asked.
     """
+    if request.ray_address is not None and evaluator is not evaluate:
+        raise TypeError("a search on a cluster takes no evaluator: it screens here and trains there")
     began = time.monotonic()
     plan = planned(request, reporter)
     study = StoredStudy(plan.folder, plan.asked, plan.sizes, annotate, plan.storage, reporter.waiting)
@@ -293,7 +296,9 @@ def _carry_out(
         on_progress=reporter.progress,
     )
     try:
-        if request.workers:
+        if request.ray_address is not None:
+            cluster.run(scheduler, task, request.ray_address, request.workers)
+        elif request.workers:
             ray_tune.run(scheduler, task, evaluator, request.workers)
         else:
             inline.run(scheduler, task, evaluator)

@@ -18,6 +18,16 @@ def post(folder: Path, text: str) -> None:
         file.write(" ".join(text.split()) + "\n")  # one short write to the end: lines of two processes do not mix
 
 
+def posted(folder: Path) -> list[str]:
+    """The lines that were posted in a folder.
+
+    Args:
+        folder: The search's folder, or a worker's own.
+    """
+    path = folder / _FILE
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
 @contextmanager
 def follow(folder: Path, show: Callable[[str], None], every_s: float = 1.0) -> Iterator[None]:
     """Pass on each line that is posted during the block, within `every_s` seconds, and at last what is left.
@@ -34,7 +44,7 @@ def follow(folder: Path, show: Callable[[str], None], every_s: float = 1.0) -> I
         seen = 0
         while True:
             last = ended.wait(every_s)
-            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            lines = posted(folder)
             for line in lines[seen:]:
                 show(line)
             seen = len(lines)

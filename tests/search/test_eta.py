@@ -38,6 +38,19 @@ def test_trainings_with_other_seeds_are_left_until_they_are_done(tmp_path: Path)
     assert left == pytest.approx([8 * each, 7 * each, 0, 0])
 
 
+def test_on_a_cluster_one_process_measures_while_the_nodes_train(tmp_path: Path) -> None:
+    asked = replace(request(tmp_path, Rung(400, 8)), budget=50, workers=8)
+    proxies, after = 50 * COSTS.training(asked.proxy.steps), 12 * COSTS.training(400)
+    screenings = 100 * COSTS.screening  # about half of the designs are rejected
+
+    def left(workers: int, **more: object) -> float:
+        return seconds_left(replace(asked, workers=workers, **more), 2, FOUND, Done(0, 2), COSTS)  # type: ignore[arg-type]
+
+    assert left(8) == pytest.approx((proxies + screenings + after) / 8)
+    assert left(8, ray_address="auto") == pytest.approx(screenings + after / 8)
+    assert left(1, ray_address="auto") == pytest.approx(max(proxies, screenings) + after)
+
+
 @pytest.mark.parametrize("pace", [0.5, 1.0, 3.0])
 def test_the_time_left_follows_the_pace(pace: float) -> None:
     now, expected = 100.0, 60.0

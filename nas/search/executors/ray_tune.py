@@ -28,19 +28,24 @@ OBJECT_STORE_BYTES = 80 * 2**20
 _RAY_HOME = re.compile(r"[\w./-]{1,36}", re.ASCII)
 """A path that Ray can use: it goes into URIs, and into those of Unix sockets: 107 bytes, of which 67 are Ray's."""
 
-_VARIABLES = {
+QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # By default `uv run` packs the current folder and sends it to the workers, without what git ignores.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_AUTH_MODE": "token",
-    # One machine, as Ray has it on macOS and Windows: every socket listens on the loopback address alone.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     # Without this, Tune swallows the first Ctrl-C and waits for the running trials.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+}
+"""Variables of a process that runs Tune."""
+
+_VARIABLES = {
+    **QUIET,
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AUTH_MODE": "token",
+    # One machine, as Ray has it on macOS and Windows: every socket listens on the loopback address alone.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # Workers go to this process's folder themselves.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "OMP_NUM_THREADS": "1",
@@ -81,20 +86,39 @@ def run(
         trainers = Trainers(evaluator, again, promoted)
         # A path that travels to other processes is absolute, but those in data files may be relative to this folder.
         worker = tune.with_parameters(Worker, task=task, trainers=trainers, folder=os.getcwd())
-        tuner = tune.Tuner(
-            tune.with_resources(worker, {"cpu": 1}),
-            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
-            run_config=tune.RunConfig(
-                name="tune",
-                storage_path=str(folder),
-                verbose=0,
-                log_to_file=False,
-                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            ),
-        )
-        tuner.fit()
+        build_tuner(worker, {"cpu": 1}, searcher, folder).fit()
         if searcher.error is not None:
             raise searcher.error
+
+
+def build_tuner(
+    worker: Any, resources: Any, searcher: Any, folder: Path, stop: Any = None, callbacks: Any = None
+) -> Any:
+    """A tuner that asks a searcher until it has no more, keeps nothing, and uses its workers again.
+
+    Args:
+        worker: A trainable class.
+        resources: What Ray gives one trial.
+        searcher: Passes the questions on to a scheduler.
+        folder: For Tune's own files, on this machine.
+        stop: Ends it early.
+        callbacks: Told what happens.
+    """
+    from ray import tune
+
+    return tune.Tuner(
+        tune.with_resources(worker, resources),
+        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(folder),
+            verbose=0,
+            log_to_file=False,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            stop=stop,
+            callbacks=callbacks,
+        ),
+    )
 
 
 def home() -> Path:
@@ -133,9 +157,9 @@ def _start(workers: int, session: Path) -> None:
 
     # It asks for the command line, to show it in its dashboard, and takes no bytes there that are no UTF-8.
     utils.get_entrypoint_name = lambda: "ghostnas"
-    _read_variables_again()
+    read_variables_again(several_machines=False)
     try:
-        with warnings.catch_warnings(), _inside(session):
+        with warnings.catch_warnings(), inside(session):
             warnings.simplefilter("ignore")
             ray.init(
                 address="local",
@@ -155,12 +179,16 @@ def _start(workers: int, session: Path) -> None:
         ) from error
 
 
-def _read_variables_again() -> None:
-    """Ray keeps what it read of its variables when it was imported, and of the token when it first ran."""
+def read_variables_again(*, several_machines: bool) -> None:
+    """Ray keeps what it read of its variables when it was imported, and of the token when it first ran.
+
+    Args:
+        several_machines: Whether this Ray may be one of several machines; otherwise its sockets are on loopback.
+    """
     import ray
     from ray._private import ray_constants
 
-    ray_constants.ENABLE_RAY_CLUSTER = False
+    ray_constants.ENABLE_RAY_CLUSTER = several_machines
     raylet: Any = ray._raylet
     if hasattr(raylet, "AuthenticationTokenLoader"):  # not in a Ray from before there were tokens
         raylet.Config.initialize("")
@@ -184,7 +212,7 @@ def worker_environment() -> Iterator[None]:
 
 
 @contextmanager
-def _inside(folder: Path) -> Iterator[None]:
+def inside(folder: Path) -> Iterator[None]:
     """Run in another folder: Ray looks for modules in the one it is started in, and cannot start in every one."""
     before = os.open(".", os.O_RDONLY)
     try:

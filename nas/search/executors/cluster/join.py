@@ -1,0 +1,121 @@
+"""Joining a Ray cluster that others have started, and leaving it as it was."""
+
+import inspect
+import logging
+import os
+import signal
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nas.errors import GhostnasError
+from nas.search.executors.cluster.address import AUTO, host_and_port
+from nas.search.executors.ray_tune import QUIET, home, inside, read_variables_again
+from nas.search.executors.scratch import own_folder
+
+_ANSWER_S = 5.0
+
+_ON_NODES = {
+    "OMP_NUM_THREADS": "1",
+    # A process that asks for no GPU sees all of them: a node is asked what it has without taking any of it.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "YOLO_OFFLINE": "true",
+    "YOLO_AUTOINSTALL": "false",
+}
+"""Variables of the processes that work for this search, on every node."""
+
+
+@contextmanager
+def joined(address: str) -> Iterator[Path]:
+    """A cluster, joined as a driver; yields a scratch folder of this machine, deleted afterwards.
+
+    The user's own variables stay: they say which token the cluster wants.
+
+    Args:
+        address: `auto` or `HOST:PORT` (`check_address`).
+
+    Raises:
+        GhostnasError: It cannot be joined.
+    """
+    on_terminate, before = signal.getsignal(signal.SIGTERM), dict(os.environ)
+    with own_folder(home()) as scratch:
+        os.environ.update(QUIET)
+        try:
+            import ray
+
+            try:
+                _join(address, scratch)
+                signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a trace of its C++
+                yield scratch
+            finally:
+                ray.shutdown()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _join(address: str, scratch: Path) -> None:
+    import ray
+    from ray._private import utils
+
+    _check_ray(ray)
+    utils.get_entrypoint_name = lambda: "ghostnas"  # not the command line, which may hold bytes that are no UTF-8
+    found = _known_address() if address == AUTO else address
+    _check_answers(found)
+    read_variables_again(several_machines=True)
+    try:
+        with warnings.catch_warnings(), inside(scratch):
+            warnings.simplefilter("ignore")
+            ray.init(
+                address=found,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+                runtime_env={"env_vars": _ON_NODES},
+            )
+    except Exception as error:  # what is amiss may be anything: versions, tokens, the network
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise GhostnasError(
+            f"the Ray cluster at {found} cannot be joined ({why}). This machine must be a node of it "
+            f"(`ray start --address={found}`, for a search that only measures here with --num-cpus=0), with the same "
+            "Python, Ray and token (RAY_AUTH_TOKEN)"
+        ) from error
+
+
+def _check_ray(ray: Any) -> None:
+    """Raises GhostnasError where this Ray cannot place trials on chosen nodes."""
+    if "bundle_label_selector" not in inspect.signature(ray.util.placement_group).parameters:
+        raise GhostnasError(
+            f"Ray {ray.__version__} cannot place trials on chosen nodes; install ray>=2.50 here and on every node"
+        )
+
+
+def _known_address() -> str:
+    """The cluster that this machine was made a node of with `ray start`."""
+    from ray._private import services
+
+    # Not Ray's own "auto": that takes any Ray that runs here, such as that of a search without a cluster.
+    found = services.find_bootstrap_address(None)
+    if not found:
+        raise GhostnasError(
+            "--ray-address auto: this machine is no node of a Ray cluster; run `ray start --head` here, or "
+            "`ray start --address=HOST:PORT` for one that runs, or give --ray-address HOST:PORT"
+        )
+    return str(found)
+
+
+def _check_answers(address: str) -> None:
+    """Raises GhostnasError where nothing listens: Ray itself would try for a minute."""
+    if (parts := host_and_port(address)) is None:
+        raise GhostnasError(f"the address {address} of the Ray cluster is not HOST:PORT; give --ray-address HOST:PORT")
+    try:
+        socket.create_connection(parts, timeout=_ANSWER_S).close()
+    except OSError as error:
+        raise GhostnasError(
+            f"no Ray cluster answers at {address} ({error.strerror or error}); start it with `ray start --head` there, "
+            "or give the address that it printed"
+        ) from error

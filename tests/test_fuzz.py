@@ -31,7 +31,7 @@ from nas.study.store import read_records
 from tests.cli.bad import data_sets, studies
 from tests.trained_run import SETTINGS
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 _LONGEST_S = 8.0
 _RAN = "ran"
@@ -55,7 +55,10 @@ def _audit(event: str, arguments: object) -> None:
         _watched[-1].append(event)
 
 
-sys.addaudithook(_audit)  # stays for as long as the process; outside of `no_code_runs` it does nothing
+@pytest.fixture(scope="module", autouse=True)
+def audited() -> None:
+    """Python's audit; it stays for as long as the process, so it begins with the first of these tests."""
+    sys.addaudithook(_audit)
 
 
 @contextmanager

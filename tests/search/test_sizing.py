@@ -14,7 +14,7 @@ from nas.search import plan
 from nas.search.request import space_choice
 from nas.search.sizing import LARGEST_PX, SMALLEST_PX, AutoSpace, sized
 from nas.space.space import load_space
-from nas.study import AUTO
+from nas.study import AUTO, storage_of
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy
 
@@ -110,17 +110,17 @@ def test_what_was_chosen_is_kept_and_not_chosen_again(
     asked = replace(settings, space=AUTO)
     folder = tmp_path / "study"
 
-    found = plan.settled_space(request, None, folder, None, here)  # type: ignore[arg-type]
+    found = plan.settled_space(request, None, storage_of(folder), None, here)  # type: ignore[arg-type]
     assert found == (space, space_choice(space, "YOLO11n takes 1 ms at 64 px")) and chosen == ["said"]
     study = StoredStudy(folder, asked, {})
     study.close()
-    plan.settled_space(request, None, folder, None, here)  # type: ignore[arg-type]
+    plan.settled_space(request, None, storage_of(folder), None, here)  # type: ignore[arg-type]
     assert chosen == ["said", "said"]  # killed before it was kept
     study = StoredStudy(folder, asked, {})
     study.keep("space", asdict(found[1]))
-    assert plan.settled_space(request, None, folder, None, here) == found  # type: ignore[arg-type]
+    assert plan.settled_space(request, None, storage_of(folder), None, here) == found  # type: ignore[arg-type]
     assert chosen == ["said", "said"]
     study.keep("space", {**asdict(found[1]), "space_digest": "another"})
     study.close()
     with pytest.raises(StudyError, match=r"begun with the space ghostv2-n of another version.*--name of its own"):
-        plan.settled_space(request, None, folder, None, here)  # type: ignore[arg-type]
+        plan.settled_space(request, None, storage_of(folder), None, here)  # type: ignore[arg-type]

@@ -100,6 +100,7 @@ def test_a_dashboard_listens_on_the_loopback_address(
         assert Counter(_listening()) - before == Counter({("driver", "127.0.0.1"): 1})
 
 
+@pytest.mark.slow
 def test_ray_listens_on_the_loopback_address() -> None:
     before = Counter(_listening())  # of other tests
     with ray_tune.started(1):

@@ -103,6 +103,7 @@ def test_the_option_trusts_for_one_command(
             (tmp_path / "ran").rmdir()
 
 
+@pytest.mark.slow
 def test_other_processes_know_whether_checkpoints_are_trusted() -> None:
     ask = "import nas.model; from nas.model.builder import register, tasks; register(); print(tasks.SAFE_LOAD)"
     for trust in (False, True):

@@ -69,6 +69,7 @@ def contents(place: StudyStorage) -> dict[str, object]:
     return said
 
 
+@pytest.mark.slow
 def test_there_and_back_nothing_is_lost(ghostnas: Run, small: Path, database: str, tmp_path: Path) -> None:
     pytest.importorskip("optuna_dashboard", reason="the extra `dashboard` is not installed")
     other = PostgresDatabase(database, "another")

@@ -209,6 +209,7 @@ def test_idle_sessions_that_the_server_ends_are_replaced(
     study.close()
 
 
+@pytest.mark.slow
 def test_a_write_waits_for_a_server_that_was_killed(
     opened: Open, folder: Path, database: str, space: SearchSpace, task: Task, postgres: PostgresServer
 ) -> None:

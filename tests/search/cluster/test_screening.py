@@ -63,6 +63,7 @@ def test_designs_are_screened_in_one_other_process(screener: Screener, tmp_path:
     assert pid != str(os.getpid())
 
 
+@pytest.mark.slow
 def test_a_design_is_screened_again_where_the_process_dies_but_not_without_end(
     screener: Screener, tmp_path: Path
 ) -> None:

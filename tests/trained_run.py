@@ -51,8 +51,9 @@ SETTINGS = SearchSettings(
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a process: under pytest, Ultralytics would write into its own package."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    """The environment of a user's process: without what pytest and this process have told Ultralytics."""
+    others = ("PYTEST_CURRENT_TEST", "ULTRALYTICS_SAFE_LOAD")
+    kept = {name: value for name, value in os.environ.items() if name not in others}
     return {**kept, "OMP_NUM_THREADS": "1", **more}
 
 

@@ -22,7 +22,7 @@ def command(*arguments: str) -> list[str]:
 def ghostnas(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     folder.mkdir(exist_ok=True)
     environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"} | variables
-    return subprocess.run(command(*arguments), cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
+    return subprocess.run(command(*arguments), cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
 
 
 def trials(folder: Path) -> dict[str, dict[str, str]]:
@@ -31,7 +31,7 @@ def trials(folder: Path) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # three searches, which take turns with whatever measures and trains beside them
+@pytest.mark.timeout(1800)  # three searches, which take turns with whatever measures and trains beside them
 def test_a_search_goes_on_elsewhere(tmp_path: Path, database: str, postgres: PostgresServer) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
@@ -41,7 +41,7 @@ def test_a_search_goes_on_elsewhere(tmp_path: Path, database: str, postgres: Pos
     with log.open("w") as file:
         first = subprocess.Popen(command(*search, "--budget", "1"), cwd=here, env=environment, stdout=file, stderr=file)
         try:
-            deadline = time.monotonic() + 240
+            deadline = time.monotonic() + 600
             while "yolo11n: " not in log.read_text():
                 assert time.monotonic() < deadline and first.poll() is None, log.read_text()
                 time.sleep(0.2)

@@ -6,7 +6,7 @@
 
 `draw` measures random designs of the default space, none of which ghostbench has, until 24 lie within 0.85 to 1.0 of
 2.5 ms on ghostbench's machine (as a ratio to YOLO11n at 160 px, benchmarks/common/paired.py; about 10 minutes). With
-them stand 12 YOLO11, scaled by hand to the same latencies: every input size of the space, three or more widths each.
+them stand 12 YOLO11, scaled by hand to the same latencies: the narrowest ones of the space's input sizes.
 `train` gives each one training of a search's second rung (400 steps, its settings), a row as each ends. `report`
 compares the designs that have a choice with those that do not, and all with hand scaling at equal latency. Run it from
 the repository's root.

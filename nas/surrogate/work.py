@@ -2,7 +2,7 @@
 
 It counts the multiply-adds of each part as if inputs and outputs had the same width, and gives every element that
 passes through memory the weight of ten. A latency goes up with it nearly in proportion (correlation of the logarithms
-0.96 over 232 designs, docs/development/predictor-figures.md). What it gets wrong, such as families of blocks with other
+0.96 over 232 measured designs, tests/surrogate/test_work.py). What it gets wrong, such as families of blocks with other
 layers inside, a process over the choices learns.
 """
 

@@ -1,4 +1,4 @@
-"""Predictions pass over designs that miss the target by all of their interval, and random ones far below it."""
+"""Predictions pass over designs that are predicted to miss a limit, and random ones far below all of them."""
 
 import random
 from collections.abc import Callable, Sequence

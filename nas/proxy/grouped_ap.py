@@ -1,7 +1,8 @@
 """Average precision by class and by object size, and which detection found which object.
 
 Sizes are COCO's: the area of an object's box in the original picture, with the borders 32 and 96 pixels squared.
-Whatever a detection of another size finds, or an object of another size takes, counts neither for nor against.
+As in COCO's, a detection that at an IoU finds an object of another size, or that finds none and is itself of another
+size, counts neither for nor against at that IoU. Which object it finds is decided as Ultralytics decides it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,16 +65,18 @@ def ap_by_size(pictures: Sequence[Detected]) -> Mapping[str, float]:
     Args:
         pictures: Some pictures.
     """
-    found = {}
-    for size in SIZES:
-        every = [_of_size(one, size) for one in pictures]
-        if sum(len(one.truth) for one in every):
-            found[size.name] = score_of(every).map50_95
-    return found
+    found = [np.stack([partners(one, float(iou)) for iou in _IOUS], axis=1) for one in pictures]
+    return {
+        size.name: float(np.mean([_ap(pictures, found, size, place) for place in range(len(_IOUS))]))
+        for size in SIZES
+        if any(_inside(one.objects, size).any() for one in pictures)
+    }
 
 
 def partners(one: Detected, iou: float) -> NDArray[np.int64]:
-    """Which object each detection found: one of its class that it overlaps most, each object by one detection.
+    """Which object each detection found: of those of its class that are left, the one that it overlaps most.
+
+    The most confident detection chooses first, and each object is found by one.
 
     Args:
         one: A picture.
@@ -82,7 +85,14 @@ def partners(one: Detected, iou: float) -> NDArray[np.int64]:
     Returns:
         (detections,), the object's index, or -1.
     """
-    return _partners(_overlaps(one), iou)
+    left = _overlaps(one)
+    chosen = np.full(len(one.boxes), -1, dtype=np.int64)
+    for detection in np.flatnonzero((left >= iou).any(axis=0)):
+        wanted = left[:, detection].argmax()
+        if left[wanted, detection] >= iou:
+            chosen[detection] = wanted
+            left[wanted] = 0
+    return chosen
 
 
 def areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -98,27 +108,28 @@ def _overlaps(one: Detected) -> NDArray[np.float32]:
     return found
 
 
-def _partners(overlaps: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
-    chosen = np.full(overlaps.shape[1], -1, dtype=np.int64)
-    taken: set[int] = set()
-    if not overlaps.size:
-        return chosen
-    nearest = overlaps.argmax(axis=0)
-    for detection, wanted in enumerate(nearest.tolist()):  # the most confident first
-        if overlaps[wanted, detection] >= iou and wanted not in taken:
-            chosen[detection] = wanted
-            taken.add(wanted)
-    return chosen
+def _inside(boxes: NDArray[np.float32], size: Size) -> NDArray[np.bool_]:
+    """Which boxes are of a size."""
+    found: NDArray[np.bool_] = (areas(boxes) >= size.low) & (areas(boxes) < size.high)
+    return found
 
 
-def _of_size(one: Detected, size: Size) -> Matched:
-    """A picture with the objects of a size alone, and the detections that count for or against them."""
-    inside = (areas(one.objects) >= size.low) & (areas(one.objects) < size.high)
-    own = (areas(one.boxes) >= size.low) & (areas(one.boxes) < size.high)
-    overlaps = _overlaps(one)
-    found = np.stack([_partners(overlaps, float(iou)) for iou in _IOUS], axis=1)
+def _ap(pictures: Sequence[Detected], found: Sequence[NDArray[np.int64]], size: Size, place: int) -> float:
+    """AP of a size at one IoU.
+
+    Args:
+        pictures: Some pictures, at least one with an object of that size.
+        found: The object of each detection at each IoU, (detections, 10), or -1; one a picture.
+        size: The size.
+        place: Of the IoU.
+    """
+    return score_of([_of_size(one, mine[:, place], size) for one, mine in zip(pictures, found, strict=True)]).map50_95
+
+
+def _of_size(one: Detected, found: NDArray[np.int64], size: Size) -> Matched:
+    """A picture with the objects of a size alone, and the detections that count for or against them at one IoU."""
+    inside = _inside(one.objects, size)
     takes = found >= 0
     right = takes & inside[found] if len(inside) else takes
-    # A detection stays where it is right at some overlap, or is of this size and takes no object of another.
-    kept = right.any(axis=1) | (own & ~takes.any(axis=1))
-    return Matched(right[kept], one.confidence[kept], one.kinds[kept], one.truth[inside])
+    kept = right | (_inside(one.boxes, size) & ~takes)
+    return Matched(right[kept, None], one.confidence[kept], one.kinds[kept], one.truth[inside])

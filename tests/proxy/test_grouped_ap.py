@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
-from nas.proxy.grouped_ap import SIZES, ap_by_class, ap_by_size, areas, partners
-from nas.proxy.validation import Detected, matched, score_of
+from nas.proxy.grouped_ap import ap_by_class, ap_by_size, partners
+from nas.proxy.validation import Detected, Matched, matched, score_of
 
 
 def picture(random: Generator, objects: int = 6, classes: int = 2) -> Detected:
@@ -47,19 +47,32 @@ def test_classes_make_up_the_score(pictures: list[Detected]) -> None:
     assert ap_by_class([nothing]) == {} and ap_by_size([nothing]) == {}
 
 
-def test_a_size_is_scored_without_objects_and_detections_of_others(pictures: list[Detected]) -> None:
-    found = ap_by_size(pictures)
-    assert list(found) == [one.name for one in SIZES]
-    for size in SIZES:  # as if the pictures held nothing of another size, and nothing of another size was detected
-        alone = []
-        for one in pictures:
-            inside, own = (
-                (areas(boxes) >= size.low) & (areas(boxes) < size.high) for boxes in (one.objects, one.boxes)
-            )
-            partner = partners(one, 0.5)
-            kept = own & ((partner < 0) | inside[partner])
-            alone.append(
-                Detected(one.boxes[kept], one.confidence[kept], one.kinds[kept], one.objects[inside], one.truth[inside])
-            )
-        expected = score_of([matched(one) for one in alone]).map50_95
-        assert found[size.name] == pytest.approx(expected, abs=0.03)
+def seen(boxes: list[list[float]], objects: list[list[float]]) -> Detected:
+    """A picture of one class with square boxes given by left, top and side; the most confident detection first."""
+    made = [np.array([[x, y, x + side, y + side] for x, y, side in some], np.float32) for some in (boxes, objects)]
+    confidence = np.linspace(0.9, 0.1, len(boxes), dtype=np.float32)
+    return Detected(made[0], confidence, np.zeros(len(boxes), np.float32), made[1], np.zeros(len(objects), np.float32))
+
+
+def test_a_detection_whose_nearest_object_is_taken_finds_the_next() -> None:
+    near, next_to_it = [0, 0, 100], [0, 30, 100]
+    one = seen([[0, 0, 100], [0, 12, 100]], [near, next_to_it])  # the second overlaps both, the first of them more
+    assert partners(one, 0.5).tolist() == [0, 1]
+    assert np.array_equal(partners(one, 0.5) >= 0, matched(one).right[:, 0])
+
+
+def test_a_detection_of_another_size_is_left_out_at_the_ious_at_which_it_is_not_right() -> None:
+    # Two small objects. The first detection is larger than small, and finds one of them up to an IoU of 0.8.
+    small = [[0, 0, 30], [50, 50, 20]]
+    large = [[200, 200, 120]]
+    one = seen([[0, 0, 33], [50, 50, 20], [200, 200, 120], [400, 400, 120]], [*small, *large])
+    found = ap_by_size([one])
+    assert list(found) == ["small", "large"]
+
+    def ap(right: list[bool]) -> float:
+        zeros = np.zeros(len(right), np.float32)
+        confidence = np.linspace(0.9, 0.1, len(right), dtype=np.float32)
+        return score_of([Matched(np.array(right)[:, None], confidence, zeros, np.zeros(2, np.float32))]).map50_95
+
+    assert found["small"] == pytest.approx((7 * ap([True, True]) + 3 * ap([True])) / 10)
+    assert found["large"] == pytest.approx(0.995)  # found by the more sure of two detections, at every IoU

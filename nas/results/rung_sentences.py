@@ -55,6 +55,42 @@ def gained_at_last_rung(
     return f"{_gained(best, baselines, candidates, now, val, gain)}{_failures(now)}"
 
 
+def is_claimed(best: Finalist, rival: Finalist, now: Sequence[RungStanding]) -> bool:
+    """Whether the difference of two designs on val may be called a gain: at the last rung, once all are finished.
+
+    Without rungs it is the difference of their proxies, which have the same length.
+
+    Args:
+        best: The design of best.yaml.
+        rival: The best baseline that meets the target.
+        now: Where the rungs stand.
+    """
+    return not now or (all(one.finished for one in now) and all(_at(one, now[-1].steps) for one in (best, rival)))
+
+
+def interval_sentence(gain: Gain | None) -> str:
+    """What other pictures and other seeds might have made of a gain.
+
+    Args:
+        gain: The gain with its interval; None where there is none.
+    """
+    if gain is None:
+        return "Each is one training: differences of one or two points are noise."
+    low, high = gain.interval
+    verdict = (
+        "above zero"
+        if low > 0
+        else "below zero: the baseline is ahead"
+        if high < 0
+        else "an interval that holds zero: the gain is not certain"
+    )
+    return (
+        f"With other pictures in val and other seeds of these trainings it would lie between {low:+.3f} and "
+        f"{high:+.3f} (95%), {verdict}. How much seeds matter is a constant, measured on ghostnas' own benchmark and "
+        "not on these data."
+    )
+
+
 def rung_provenance(now: Sequence[RungStanding], scores: RungScores) -> list[dict[str, Any]]:
     """The rungs for `run.json`."""
     return [
@@ -127,7 +163,7 @@ def _gained(
     return (
         f"best.yaml is {label}: {_score(last)}, {gained:+.3f} against {rival.record.label}, the best baseline that "
         f"meets the target ({_score(theirs)}), at {best.final.latency.latency_ms:.2f} ms against "
-        f"{rival.final.latency.latency_ms:.2f} ms. {_on_val(best, rival, val)}{_interval(gain)}"
+        f"{rival.final.latency.latency_ms:.2f} ms. {_on_val(best, rival, val)} {interval_sentence(gain)}"
     )
 
 
@@ -144,17 +180,6 @@ def _on_val(best: Finalist, rival: Finalist, val: str) -> str:
         else f"the baseline is level or ahead ({ours - theirs:+.3f}), and the gain is not confirmed."
     )
     return f"On val{val}, it has {ours:.3f} and the baseline {theirs:.3f}: {verdict}"
-
-
-def _interval(gain: Gain | None) -> str:
-    if gain is None:
-        return " Each is one training: differences of one or two points are noise."
-    low, high = gain.interval
-    certain = "holds zero: the gain is not certain" if low <= 0 <= high else "is off zero"
-    return (
-        f" With other pictures in val and other seeds of these trainings it would lie between {low:+.3f} and "
-        f"{high:+.3f} (95%), which {certain}."
-    )
 
 
 def _score(last: RungScore) -> str:

@@ -50,8 +50,9 @@ def gain_of(study: StoredStudy, seen: Detections, finalists: Finalists) -> Gain 
     first, second = ([matched(picture) for picture in seen(one)] for one in (best, rival))
     if sum(len(one.truth) > 0 for one in first) < 2:
         return None
-    difference, sd = paired_difference(first, second)
-    found = Gain(best.record.label, rival.record.label, files, difference, sd, math.sqrt(2) * seed_sd(best.steps))
+    difference, sd, groups = paired_difference(first, second)
+    seeds_sd = math.sqrt(2) * seed_sd(best.steps)
+    found = Gain(best.record.label, rival.record.label, files, difference, sd, seeds_sd, groups)
     study.keep("gain", found.to_dict())
     return found
 
@@ -65,8 +66,8 @@ def seed_sd(steps: int) -> float:
     return SEED_SD[max((known for known in SEED_SD if known <= steps), default=min(SEED_SD))]
 
 
-def paired_difference(first: Sequence[Matched], second: Sequence[Matched]) -> tuple[float, float]:
-    """The difference of two designs' mAP50-95 on the same pictures, and its jackknife standard deviation.
+def paired_difference(first: Sequence[Matched], second: Sequence[Matched]) -> tuple[float, float, int]:
+    """The difference of two designs' mAP50-95 on the same pictures, its jackknife standard deviation, and the groups.
 
     Args:
         first: One a picture, at least two with an object.
@@ -84,4 +85,4 @@ def paired_difference(first: Sequence[Matched], second: Sequence[Matched]) -> tu
 
     parts = np.array([without(group) for group in range(number)])
     spread = (number - 1) / number * np.square(parts - parts.mean()).sum()
-    return without(None), math.sqrt(spread)
+    return without(None), math.sqrt(spread), number

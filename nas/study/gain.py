@@ -1,5 +1,6 @@
 """How much more accurate the best design is than the best baseline, on pictures that chose neither."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ class Gain:
         difference: MAP50-95 of the best design's file less the baseline's, in [-1, 1].
         pictures_sd: Standard deviation that comes from which pictures val has.
         seeds_sd: Standard deviation that comes from each design's one training.
+        groups: Groups of pictures, at least two, between which `pictures_sd` was found.
     """
 
     label: str
@@ -26,11 +28,15 @@ class Gain:
     difference: float
     pictures_sd: float
     seeds_sd: float
+    groups: int
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95% interval of the difference, for other pictures and other seeds of training."""
-        half = _Z * (self.pictures_sd**2 + self.seeds_sd**2) ** 0.5
+        from scipy.stats import t
+
+        of_pictures = float(t.ppf(0.975, self.groups - 1)) * self.pictures_sd
+        half = math.hypot(of_pictures, _Z * self.seeds_sd)
         return self.difference - half, self.difference + half
 
     def to_dict(self) -> dict[str, Any]:

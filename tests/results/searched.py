@@ -161,7 +161,7 @@ def outcome(
         findings=Findings(),
         standing=tuple(RungStanding(steps, labels, (), {}, True) for steps in RUNGS),
         rungs={one.record.label: one.rungs for one in finalists},
-        gain=Gain(BEST, RIVAL, ("a" * 64, "b" * 64), 0.131, 0.016, 0.017),
+        gain=Gain(BEST, RIVAL, ("a" * 64, "b" * 64), 0.131, 0.016, 0.017, 40),
         comparison=None if data is None else comparison(data, names),
         command="ghostnas search --target-latency 2.5ms",
     )

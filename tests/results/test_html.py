@@ -53,7 +53,8 @@ def test_the_answer_comes_first(tmp_path: Path, data: DetectionData) -> None:
     answer = text[text.index("The answer") :]
     assert answer.startswith(f"The answer {BEST} takes 2.20 ms of the 2.5 ms allowed and has 0.401 mAP50-95 on val: ")
     assert f"+0.131 against {RIVAL}, the best hand-made baseline" in answer
-    assert "95% +0.085 to +0.177" in answer and "The interval is off zero." in answer
+    assert "between +0.085 and +0.177 (95%), above zero." in answer
+    assert answer.count("Both were trained for 1,200 steps.") == 3  # in the answer, above AP and above the pictures
     for line in (f"ghostnas train {tmp_path / 'run'} epochs=100", "--to bundle", "ghostnas dashboard"):
         assert line in answer
     titles = [
@@ -67,6 +68,39 @@ def test_the_answer_comes_first(tmp_path: Path, data: DetectionData) -> None:
     places = [answer.index(title) for title in titles]
     assert places == sorted(places)
     assert "an estimate: the latency predictor's costs" in answer
+
+
+def unfinished(found: Outcome, steps: tuple[int, ...]) -> Outcome:
+    """A search that ended when the best baseline had these trainings."""
+    rival = found.baselines[1]
+    shorter = replace(rival, rungs={one: rival.rungs[one] for one in steps})
+    standing = tuple(
+        replace(one, missing=() if one.steps in steps else (RIVAL,), decided=bool(steps)) for one in found.standing
+    )
+    return replace(found, baselines=[found.baselines[0], shorter], standing=standing, gain=None)
+
+
+@pytest.mark.parametrize(("steps", "length"), [((400,), "400"), ((), "60")])
+def test_no_gain_is_claimed_before_the_rungs_are_finished(
+    tmp_path: Path, data: DetectionData, steps: tuple[int, ...], length: str
+) -> None:
+    found = unfinished(outcome(tmp_path, data), steps)
+    text = " ".join("".join(Elements(page(found, found.known)).text).split())
+    assert "against yolo11-scaled, the best" not in text and "+0.131" not in text
+    lead = text[text.index("The answer") : text.index("Latency")]
+    lengths = f"{BEST} was trained for 1,200 steps and {RIVAL} for {length}: their accuracies do not compare."
+    assert lengths in lead and "No gain is claimed before." in lead
+    assert text.count(lengths) == 3 and text.count("No gain is claimed before.") == 1
+
+
+def test_without_rungs_the_difference_is_of_proxies(tmp_path: Path) -> None:
+    found = outcome(tmp_path)
+    ours, theirs = ([replace(one, rungs={}) for one in some] for some in (found.front, found.baselines))
+    found = replace(found, front=ours, baselines=theirs, rungs={}, standing=(), gain=None)
+    text = " ".join("".join(Elements(page(found, found.known)).text).split())
+    answer = text[text.index("The answer") : text.index("All designs")]
+    assert f"against {RIVAL}" in answer and "Both were trained for 60 steps, as proxies." in answer
+    assert "Each is one training" in answer
 
 
 def test_names_are_text_wherever_they_stand(tmp_path: Path, data: DetectionData) -> None:

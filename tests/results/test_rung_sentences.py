@@ -189,14 +189,18 @@ def test_the_winner_and_what_is_said_of_it(
 
 
 @pytest.mark.parametrize(
-    ("pictures_sd", "says"),
-    [(0.01, "between +0.026 and +0.074 (95%), which is off zero."), (0.03, "holds zero: the gain is not certain.")],
+    ("difference", "pictures_sd", "says"),
+    [
+        (0.05, 0.01, "between +0.026 and +0.074 (95%), above zero."),
+        (0.05, 0.03, "holds zero: the gain is not certain."),
+        (-0.05, 0.01, "between -0.074 and -0.026 (95%), below zero: the baseline is ahead."),
+    ],
 )
-def test_a_gain_is_claimed_with_its_interval(task: Task, pictures_sd: float, says: str) -> None:
+def test_a_gain_is_claimed_with_its_interval(task: Task, difference: float, pictures_sd: float, says: str) -> None:
     best, rival = finalist(task, "trial-1", 0.5, 0.6), finalist(task, "source-96", 0.5, 0.55)
-    gain = Gain("trial-1", "source-96", ("a", "b"), 0.05, pictures_sd, 0.007)
+    gain = Gain("trial-1", "source-96", ("a", "b"), difference, pictures_sd, 0.007, 40)
     text = gained_at_last_rung(best, [rival], [best], (ALL,), ", which chose nothing", gain)
-    assert says in text and "are noise" not in text
+    assert says in text and "not on these data" in text and "are noise" not in text
 
 
 def remeasured(asked: list[tuple[str, bool]]) -> Any:

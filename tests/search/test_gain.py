@@ -1,6 +1,7 @@
 """The gain on val and its interval: what other pictures and other seeds might have made of it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from nas.proxy.validation import Matched, score_of
 from nas.search.gain import SEED_SD, paired_difference, seed_sd
 from nas.study.gain import Gain
 
-GAIN = Gain("trial-3", "source-96", ("a", "b"), 0.04, 0.012, 0.016)
+GAIN = Gain("trial-3", "source-96", ("a", "b"), 0.04, 0.012, 0.016, 40)
 
 
 def picture(random: Generator, objects: int, skills: tuple[float, float]) -> tuple[Matched, Matched]:
@@ -36,21 +37,21 @@ def test_the_interval_is_as_wide_as_other_pictures_differ() -> None:
     sets = [val(random, 60) for _ in range(60)]
     differences = [score_of(ours).map50_95 - score_of(theirs).map50_95 for ours, theirs in sets]
     found = [paired_difference(*one) for one in sets[:8]]
-    assert [difference for difference, _ in found] == pytest.approx(differences[:8])
-    assert np.mean([sd for _, sd in found]) == pytest.approx(np.std(differences), rel=0.3)
+    assert [difference for difference, _, _ in found] == pytest.approx(differences[:8])
+    assert np.mean([sd for _, sd, _ in found]) == pytest.approx(np.std(differences), rel=0.3)
 
 
 def test_the_same_design_differs_from_itself_by_nothing() -> None:
     ours, _ = val(np.random.default_rng(1), 10)
-    assert paired_difference(ours, ours) == (0.0, 0.0)
+    assert paired_difference(ours, ours) == (0.0, 0.0, 10)
 
 
 def test_pictures_without_an_object_leave_no_group_without_one() -> None:
     random = np.random.default_rng(2)
     nothing = Matched(np.zeros((0, 10), bool), *(np.zeros(0, np.float32),) * 3)
     ours, theirs = val(random, 2)
-    difference, sd = paired_difference([nothing] * 20 + ours, [nothing] * 20 + theirs)
-    assert math.isfinite(difference) and math.isfinite(sd)
+    difference, sd, groups = paired_difference([nothing] * 20 + ours, [nothing] * 20 + theirs)
+    assert math.isfinite(difference) and math.isfinite(sd) and groups == 2
 
 
 @pytest.mark.parametrize(("steps", "known"), [(100, 400), (400, 400), (1199, 400), (1200, 1200), (9000, 1200)])
@@ -60,4 +61,9 @@ def test_seeds_differ_as_they_did_after_so_many_steps(steps: int, known: int) ->
 
 def test_a_gain_is_read_as_it_was_kept() -> None:
     assert Gain.from_dict(GAIN.to_dict()) == GAIN
-    assert GAIN.interval == pytest.approx((0.04 - 1.96 * 0.02, 0.04 + 1.96 * 0.02))
+
+
+@pytest.mark.parametrize(("groups", "quantile"), [(2, 12.706), (5, 2.776), (40, 2.023)])
+def test_few_groups_of_pictures_make_a_wide_interval(groups: int, quantile: float) -> None:
+    half = math.hypot(quantile * 0.012, 1.96 * 0.016)
+    assert replace(GAIN, groups=groups).interval == pytest.approx((0.04 - half, 0.04 + half), abs=1e-4)

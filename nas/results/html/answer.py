@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from nas.results.html.axis import Axis, axis
 from nas.results.html.design_words import design_words
+from nas.results.rung_sentences import interval_sentence, is_claimed
 from nas.study import Finalist, Gain, Outcome, compared_pair
 
 
@@ -37,7 +38,8 @@ class Answer:
         target_ms: The target.
         latencies: Latencies of both.
         latency_axis: Holds them and the target.
-        gained: MAP50-95 of the best less the baseline's, on val; None without a baseline.
+        trained_for: How long both were trained, a sentence; empty without a baseline.
+        gained: MAP50-95 of the best less the baseline's, on val; None where no gain may be claimed.
         gain: The same with its interval; None where there is none.
         gain_axis: Holds the interval and zero; None without an interval.
     """
@@ -48,6 +50,7 @@ class Answer:
     target_ms: float
     latencies: tuple[Range, ...]
     latency_axis: Axis
+    trained_for: str
     gained: float | None
     gain: Gain | None
     gain_axis: Axis | None
@@ -55,16 +58,7 @@ class Answer:
     @property
     def sure(self) -> str:
         """What the interval says of the gain."""
-        if self.gained is None:
-            return ""
-        if self.gain is None:
-            return "It has no interval: that needs finished rungs in which both trained equally long."
-        low, high = self.gain.interval
-        verdict = "holds zero: the gain is not certain" if low <= 0 <= high else "is off zero"
-        return (
-            f"95% {low:+.3f} to {high:+.3f}, for other pictures in val and other seeds of these trainings. "
-            f"The interval {verdict}."
-        )
+        return interval_sentence(self.gain)
 
 
 def answer_of(outcome: Outcome) -> Answer | None:
@@ -78,7 +72,8 @@ def answer_of(outcome: Outcome) -> Answer | None:
         return None
     best, rival = pair
     latencies = (_latency(best, "best"), *(() if rival is None else (_latency(rival, "baseline"),)))
-    gain = outcome.gain if rival is not None and outcome.gain is not None else None
+    claimed = rival is not None and is_claimed(best, rival, outcome.standing)
+    gain = outcome.gain if claimed else None
     target_ms = outcome.settings.limits.target_ms
     return Answer(
         best=best,
@@ -87,10 +82,21 @@ def answer_of(outcome: Outcome) -> Answer | None:
         target_ms=target_ms,
         latencies=latencies,
         latency_axis=axis([target_ms, *(end for one in latencies for end in (one.low, one.high))], marks=4),
-        gained=None if rival is None else best.final.val.map50_95 - rival.final.val.map50_95,
+        trained_for="" if rival is None else _trained_for(best, rival, outcome.proxy_steps),
+        gained=None if rival is None or not claimed else best.final.val.map50_95 - rival.final.val.map50_95,
         gain=gain,
         gain_axis=None if gain is None else axis([0.0, *gain.interval], marks=4),
     )
+
+
+def _trained_for(best: Finalist, rival: Finalist, proxy_steps: int) -> str:
+    ours, theirs = (one.steps or proxy_steps for one in (best, rival))
+    if ours != theirs:
+        return (
+            f"{best.record.label} was trained for {ours:,} steps and {rival.record.label} for {theirs:,}: their "
+            "accuracies do not compare."
+        )
+    return f"Both were trained for {ours:,} steps{'' if best.steps else ', as proxies'}."
 
 
 def _latency(one: Finalist, role: str) -> Range:

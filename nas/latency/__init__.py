@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
-    from nas.latency.artifacts.model_bytes import SizedModel
+    from nas.latency.artifacts.model_bytes import ModelBytes, SizedModel
     from nas.latency.artifacts.model_files import ModelFile, find_model, load_unfused
     from nas.latency.artifacts.onnx_graph import fixed
     from nas.latency.artifacts.prepare import prepare, prepare_reference, prepared_name
@@ -46,7 +46,10 @@ if TYPE_CHECKING:
 __getattr__ = lazy(
     __name__,
     {
-        "artifacts.model_bytes": ("SizedModel",),
+        "artifacts.model_bytes": (
+            "ModelBytes",
+            "SizedModel",
+        ),
         "artifacts.model_files": (
             "ModelFile",
             "find_model",

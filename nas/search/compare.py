@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.errors import GhostnasError
 from nas.search.compared_pictures import CONFIDENCE, compared_pictures
 from nas.search.evaluate import Task, data_of
 from nas.search.stage_times import stage_times
@@ -14,11 +15,12 @@ from nas.study import (
     Finalist,
     GroupAccuracy,
     Outcome,
+    StageTime,
     compared_files,
     compared_pair,
     finalist_weights,
-    kept_comparison,
     write_comparison,
+    yolo11_of,
 )
 
 if TYPE_CHECKING:
@@ -26,16 +28,16 @@ if TYPE_CHECKING:
 
 
 def compared(outcome: Outcome, task: Task, seen: Detections, on_begin: Callable[[str], None]) -> Comparison | None:
-    """The comparison of a concluded search: the one that lies in its `models/`, or a new one, which is put there.
+    """The comparison of a concluded search, which is put in its `models/`.
 
     Args:
         outcome: The search.
         task: How it evaluates.
         seen: What its designs detect in val.
-        on_begin: Called with the labels before a new one is made.
+        on_begin: Called with the labels before it is made.
 
     Returns:
-        None where nothing meets the target, or the weights of one of the two are gone; the report says so then.
+        None where nothing meets the target, or the weights or the measured file of one of the two are gone.
 
     Raises:
         DataError: A picture cannot be read.
@@ -46,17 +48,15 @@ def compared(outcome: Outcome, task: Task, seen: Detections, on_begin: Callable[
     pair = compared_pair(outcome)
     if pair is None:
         return None
-    known = kept_comparison(outcome)
-    if known is not None:
-        return known
     best, rival = pair
     if not all(finalist_weights(outcome.folder, one).is_file() for one in pair if one is not None):
         return None
     on_begin(", ".join(one.record.label for one in pair if one is not None))
     data = data_of(task)
     ours, theirs = seen(best), None if rival is None else seen(rival)
-    reference = yolo11_of(outcome.baselines, rival)
-    drawn = {one.record.label: one for one in (best, reference) if one is not None}
+    if ours is None or (rival is not None and theirs is None):
+        return None
+    stages, no_stages = _stages(outcome, best, rival, task.classes)
     found = Comparison(
         label=best.record.label,
         rival=None if rival is None else rival.record.label,
@@ -65,24 +65,22 @@ def compared(outcome: Outcome, task: Task, seen: Detections, on_begin: Callable[
         classes=class_accuracy(data.names, ours, theirs),
         sizes=size_accuracy(ours, theirs),
         pictures=() if theirs is None else compared_pictures(data.val, ours, theirs),
-        stages=stage_times([*outcome.baseline_records, *outcome.records], list(drawn.values()), task.classes),
-        reference=None if reference is None else reference.record.label,
+        stages=stages,
+        no_stages=no_stages,
     )
     write_comparison(outcome.folder, found)
     return found
 
 
-def yolo11_of(baselines: Sequence[Finalist], rival: Finalist | None) -> Finalist | None:
-    """The YOLO11 beside which the best design is drawn: the best baseline if it is one, else the most accurate on val.
-
-    Args:
-        baselines: The baselines.
-        rival: The best that meets the target.
-    """
-    plain = [one for one in baselines if all(s.block == "c3k2" for s in one.evaluation.architecture.stages)]
-    if any(one is rival for one in plain):
-        return rival
-    return max(plain, key=lambda one: (one.meets_target, one.final.val.map50_95), default=None)
+def _stages(
+    outcome: Outcome, best: Finalist, rival: Finalist | None, classes: int
+) -> tuple[dict[str, tuple[StageTime, ...]], str | None]:
+    """The times of the two designs that are drawn, or why there are none."""
+    drawn = {one.record.label: one for one in (best, yolo11_of(outcome.baselines, rival)) if one is not None}
+    try:
+        return stage_times([*outcome.baseline_records, *outcome.records], list(drawn.values()), classes), None
+    except GhostnasError as error:
+        return {}, str(error)
 
 
 def class_accuracy(

@@ -32,8 +32,8 @@ def gain_of(study: StoredStudy, seen: Detections, finalists: Finalists) -> Gain 
         finalists: Its finalists.
 
     Returns:
-        None where there is no such pair of one length of training, a baseline is the best, or val has fewer than two
-        pictures with an object.
+        None where there is no such pair of one length of training, a baseline is the best, a measured file is gone, or
+        val has fewer than two pictures with an object.
 
     Raises:
         LatencyError: A file does not run here.
@@ -47,7 +47,10 @@ def gain_of(study: StoredStudy, seen: Detections, finalists: Finalists) -> Gain 
     kept = study.attribute("gain")
     if kept is not None and (known := Gain.from_dict(kept)).files == files:
         return known
-    first, second = ([matched(picture) for picture in seen(one)] for one in (best, rival))
+    ours, theirs = seen(best), seen(rival)
+    if ours is None or theirs is None:
+        return None
+    first, second = ([matched(picture) for picture in some] for some in (ours, theirs))
     if sum(len(one.truth) > 0 for one in first) < 2:
         return None
     difference, sd, groups = paired_difference(first, second)

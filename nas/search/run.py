@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from nas.errors import (
+    GhostnasError,
     LatencyError,
     ProxyError,
     StorageError,
@@ -14,7 +15,7 @@ from nas.errors import (
 from nas.inherit import SourceChoice, Tuned
 from nas.latency import Device, Latency, retry_while_disturbed
 from nas.proxy import BASELINE_RATES
-from nas.results import hand_over, write
+from nas.results import hand_over, write, write_reports
 from nas.search.compare import compared
 from nas.search.conclude import weights_of
 from nas.search.eta import Costs, TimeLeft, done_in, fitting, from_now, seconds_left, timed
@@ -73,9 +74,7 @@ def run_search(
     try:
         if plan.settings != plan.asked:
             study.keep("space", asdict(plan.settings.space))
-        outcome = _searched(plan, study, reporter, evaluator, began)
-        _write(outcome)
-        return outcome
+        return _searched(plan, study, reporter, evaluator, began)
     except TargetUnreachable:
         study.discard()  # so that the next try may have the same name and another target
         raise
@@ -103,7 +102,7 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
     finalists = conclude_with_file(study, task, reporter.finalists, reporter.waiting)
     rungs = standing(study, request.rungs)
     whole = bool(rungs) and all(one.finished for one in rungs)
-    seen = Detections(task)
+    seen = Detections(task, reporter.waiting)
     outcome = Outcome(
         folder=plan.folder,
         settings=plan.settings,
@@ -135,11 +134,25 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         retrained=tuple(study.attribute("retrained") or ()),
     )
     study.keep("concluded", conclusion_of(outcome))
+    outcome = replace(outcome, comparison=kept_comparison(outcome))
+    _write(outcome)
+    return with_comparison(outcome, task, seen, reporter)
+
+
+def with_comparison(outcome: Outcome, task: Task, seen: Detections, reporter: Reporter) -> Outcome:
+    """An outcome whose results are written, with what only its reports show; without that where it cannot be found."""
     # Whoever interrupts a search does not wait for more than its front.
-    comparison = (
-        kept_comparison(outcome) if ended == "interrupted" else compared(outcome, task, seen, reporter.comparing)
-    )
-    return replace(outcome, comparison=comparison)
+    if outcome.comparison is not None or outcome.ended == "interrupted":
+        return outcome
+    try:
+        found = replace(outcome, comparison=compared(outcome, task, seen, reporter.comparing))
+        if found.comparison is not None:
+            write_reports(found)
+    except (GhostnasError, KeyboardInterrupt) as error:
+        why = str(error) or "interrupted"
+        reporter.waiting(f"report.html is without the comparison of trained models ({why}); the same command makes it")
+        return outcome
+    return found
 
 
 def _write(outcome: Outcome) -> None:

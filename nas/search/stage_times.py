@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nas.architecture import LEVELS, Architecture, to_yaml
-from nas.errors import GhostnasError
+from nas.errors import LatencyError
 from nas.latency.predictor import LEAST_SAMPLES, Predictor, layer_times
 from nas.search.latency_filter import LEARNT_FROM, sample_of
-from nas.study import Finalist, Record, StageTime
+from nas.study import HEAD, NECK, STEM, TOP, Finalist, Record, StageTime
 from nas.util.machine_lock import MachineLock
-
-STEM, TOP, NECK, HEAD = "stem", "SPPF, C2PSA", "neck", "head"
 
 
 def stage_times(
@@ -25,14 +23,15 @@ def stage_times(
         finalists: The designs, with their latencies.
         classes: Number of classes.
 
-    Returns:
-        Empty where too little was measured, or the predictor cannot read a graph.
+    Raises:
+        LatencyError: Too little was measured.
+        ModelError: The predictor cannot read a graph.
     """
     from nas.model import build, to_onnx
 
     known = [record.evaluation for record in records if record.evaluation is not None][-LEARNT_FROM:]
     if len(known) < LEAST_SAMPLES:
-        return {}
+        raise LatencyError(f"{len(known)} designs were measured, and an estimate needs {LEAST_SAMPLES}")
     found = {}
     try:
         with MachineLock().training():  # building a graph keeps a core busy
@@ -42,8 +41,8 @@ def stage_times(
                 onnx = to_onnx(build(to_yaml(design, classes), seed=0), design.imgsz)
                 layers = layer_times(onnx, predictor, one.final.latency.latency_ms)
                 found[one.record.label] = by_stage(design, layers)
-    except (GhostnasError, np.linalg.LinAlgError):
-        return {}
+    except np.linalg.LinAlgError as error:
+        raise LatencyError(f"the predictor cannot be fitted: {error}") from error
     return found
 
 

@@ -7,6 +7,10 @@ from nas.util.lazy import lazy
 if TYPE_CHECKING:
     from nas.study.accuracy import TOP_K, Estimates, estimates, most_accurate, top_candidates
     from nas.study.comparison import (
+        HEAD,
+        NECK,
+        STEM,
+        TOP,
         Box,
         ComparedPicture,
         Comparison,
@@ -15,7 +19,14 @@ if TYPE_CHECKING:
         comparison_file,
         write_comparison,
     )
-    from nas.study.conclusion import compared_files, compared_pair, conclusion_of, kept_comparison, read_outcome
+    from nas.study.conclusion import (
+        compared_files,
+        compared_pair,
+        conclusion_of,
+        kept_comparison,
+        read_outcome,
+        yolo11_of,
+    )
     from nas.study.copying import Copied, copy_study
     from nas.study.evaluation import Evaluation
     from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
@@ -59,6 +70,10 @@ __getattr__ = lazy(
             "top_candidates",
         ),
         "comparison": (
+            "HEAD",
+            "NECK",
+            "STEM",
+            "TOP",
             "Box",
             "ComparedPicture",
             "Comparison",
@@ -73,6 +88,7 @@ __getattr__ = lazy(
             "conclusion_of",
             "kept_comparison",
             "read_outcome",
+            "yolo11_of",
         ),
         "copying": (
             "Copied",

@@ -13,6 +13,9 @@ from nas.util.atomic_files import write_whole
 
 _FILE = "comparison.json"
 
+STEM, TOP, NECK, HEAD = "stem", "SPPF, C2PSA", "neck", "head"
+"""Parts of a design beside its levels, as `StageTime` names them."""
+
 Verdict = Literal["found", "missed", "invented"]
 Group = Literal["largest", "median"]
 
@@ -107,9 +110,8 @@ class Comparison:
         classes: Accuracy by class.
         sizes: Accuracy by size.
         pictures: Some pictures of val; none without a baseline.
-        stages: By label, what the parts of a design are estimated to take: of the best and of a YOLO11. Empty where
-            too little was measured to estimate it.
-        reference: Label of that YOLO11; None where no baseline is one.
+        stages: By label, what the parts of a design are estimated to take: of the best and of a YOLO11 (`yolo11_of`).
+        no_stages: Why `stages` is empty; None where it is not.
     """
 
     label: str
@@ -120,7 +122,7 @@ class Comparison:
     sizes: tuple[GroupAccuracy, ...]
     pictures: tuple[ComparedPicture, ...]
     stages: dict[str, tuple[StageTime, ...]]
-    reference: str | None
+    no_stages: str | None
 
 
 def comparison_file(folder: Path) -> Path:

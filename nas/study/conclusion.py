@@ -3,7 +3,7 @@
 It is a snapshot: whatever the study gets later, by a larger budget, is not in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,19 @@ def compared_pair(outcome: Outcome) -> tuple[Finalist, Finalist | None] | None:
     if best is None:
         return None
     return best, None if rival is None or rival.record.label == best.record.label else rival
+
+
+def yolo11_of(baselines: Sequence[Finalist], rival: Finalist | None) -> Finalist | None:
+    """The YOLO11 beside which the best design is drawn: the best baseline if it is one, else the most accurate on val.
+
+    Args:
+        baselines: The baselines.
+        rival: The best that meets the target.
+    """
+    plain = [one for one in baselines if all(s.block == "c3k2" for s in one.evaluation.architecture.stages)]
+    if any(one is rival for one in plain):
+        return rival
+    return max(plain, key=lambda one: (one.meets_target, one.final.val.map50_95), default=None)
 
 
 def compared_files(best: Finalist, rival: Finalist | None) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def comparison(data: DetectionData, names: Sequence[str]) -> Comparison:
             BEST: by_stage(design, {layer: 0.03 + 0.01 * (layer % 5) for layer in range(24)}),
             RIVAL: by_stage(scaled, {layer: 0.1 for layer in range(24)}),
         },
-        reference=RIVAL,
+        no_stages=None,
     )
 
 

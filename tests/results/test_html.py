@@ -141,16 +141,29 @@ def test_it_stands_alone_and_is_small(tmp_path: Path, data: DetectionData) -> No
 def test_without_trained_models_it_says_what_is_missing(tmp_path: Path) -> None:
     found = outcome(tmp_path)
     text = "".join(Elements(page(found, found.known)).text)
-    assert "the page is without AP per class and size, detections in pictures and estimated times" in text
+    assert "The page is without AP by class and size, detections in pictures and estimated times" in text
     assert "Where the milliseconds go is not shown" in text and "Detections in the same" not in text
     assert BEST in text and "Accuracy by length of training" in text
+    assert f"{RIVAL} 2.43 ms at 128 px (YOLO11)" in text
+    assert text.count("were not looked at, or what was found is gone. The same ghostnas search command looks") == 2
+    stopped = replace(found, ended="interrupted")
+    assert "The search was interrupted. The same command finishes it" in page(stopped, found.known)
+
+
+def test_without_estimated_times_it_says_why(tmp_path: Path, data: DetectionData) -> None:
+    found = outcome(tmp_path, data)
+    timeless = replace(found.comparison, stages={}, no_stages="5 designs were measured")  # type: ignore[type-var]
+    told = page(replace(found, comparison=timeless), found.known)
+    assert "Where the milliseconds go is not shown: 5 designs were measured." in told
 
 
 def test_a_search_that_found_nothing_or_a_baseline_says_so(tmp_path: Path) -> None:
     found = outcome(tmp_path)
     misses = [replace(one, meets_target=False) for one in found.baselines]
     none = replace(found, front=[replace(one, meets_target=False) for one in found.front], baselines=misses, gain=None)
-    assert "Nothing that was trained meets the target" in page(none, found.known)
+    nothing = page(none, found.known)
+    assert nothing.count("Nothing that was trained meets the target") == 1
+    assert "Nothing meets the target, so no trained model was looked at." in nothing
     alone = "".join(Elements(page(replace(found, baselines=misses, gain=None), found.known)).text)
     assert "No baseline meets the target, so there is none to compare with." in alone
     level = replace(found, front=none.front, gain=None)

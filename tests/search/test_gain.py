@@ -2,14 +2,19 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.random import Generator
 
-from nas.proxy.validation import Matched, score_of
-from nas.search.gain import SEED_SD, paired_difference, seed_sd
+from nas.proxy.validation import Detected, Matched, score_of
+from nas.search.gain import SEED_SD, gain_of, paired_difference, seed_sd
+from nas.study.finalists import Finalist, Finalists
 from nas.study.gain import Gain
+from nas.study.store import StoredStudy
+from tests.results.searched import BEST, RIVAL, outcome
+from tests.trained_run import SETTINGS
 
 GAIN = Gain("trial-3", "source-96", ("a", "b"), 0.04, 0.012, 0.016, 40)
 
@@ -52,6 +57,39 @@ def test_pictures_without_an_object_leave_no_group_without_one() -> None:
     ours, theirs = val(random, 2)
     difference, sd, groups = paired_difference([nothing] * 20 + ours, [nothing] * 20 + theirs)
     assert math.isfinite(difference) and math.isfinite(sd) and groups == 2
+
+
+def seen_in_val(found: bool) -> list[Detected]:
+    """Four pictures with an object each, which is found in all of them or in none."""
+    box, one = np.array([[0, 0, 50, 50]], np.float32), np.ones(1, np.float32)
+    return [Detected(box if found else box + 100, one, one, box, one)] * 4
+
+
+def test_a_gain_is_found_once_and_kept_for_its_files(tmp_path: Path) -> None:
+    found = outcome(tmp_path)
+    looked_at: list[str] = []
+
+    def seen(one: Finalist) -> list[Detected] | None:
+        looked_at.append(one.record.label)
+        return None if one.final.file == "gone" else seen_in_val(one.record.label == BEST)
+
+    study = StoredStudy(tmp_path, SETTINGS, {"x": 2})
+    finalists = Finalists(list(found.front), list(found.baselines), [])
+
+    def gain(of: Finalists) -> Gain | None:
+        return gain_of(study, seen, of)  # type: ignore[arg-type]
+
+    first = gain(finalists)
+    assert first is not None and (first.label, first.rival, first.groups) == (BEST, RIVAL, 4)
+    assert first.difference == pytest.approx(0.995) and first.seeds_sd == pytest.approx(SEED_SD[1200] * 2**0.5)
+    assert gain(finalists) == first and looked_at == [BEST, RIVAL]
+    shorter = [replace(one, rungs={400: one.rungs[400]}) for one in found.baselines]
+    assert gain(finalists._replace(baselines=shorter)) is None  # of two lengths of training
+    ahead = [replace(one, meets_target=False) for one in found.front]
+    assert gain(finalists._replace(front=ahead)) is None and looked_at == [BEST, RIVAL]
+    gone = [replace(one, final=replace(one.final, file="gone")) for one in found.baselines]
+    assert gain(finalists._replace(baselines=gone)) is None
+    study.close()
 
 
 @pytest.mark.parametrize(("steps", "known"), [(100, 400), (400, 400), (1199, 400), (1200, 1200), (9000, 1200)])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nas.architecture import LEVELS, Architecture
 from nas.results.html.design_words import BLOCKS, head_words, neck_words, stage_words
-from nas.study import Finalist, Outcome, StageTime
+from nas.study import HEAD, NECK, STEM, TOP, Finalist, Outcome, StageTime, compared_pair, yolo11_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,18 @@ class Drawing:
 
 
 def drawings(outcome: Outcome) -> tuple[Drawing, ...]:
-    """The best design, and beside it the YOLO11 of its comparison where that is another.
+    """The best design, and beside it a YOLO11 (`yolo11_of`) where there is another.
 
     Args:
         outcome: The search.
     """
-    best, comparison = outcome.best, outcome.comparison
-    if best is None:
+    pair = compared_pair(outcome)
+    if pair is None:
         return ()
-    reference = None if comparison is None else comparison.reference
-    beside = [one for one in outcome.baselines if one.record.label == reference and one is not best]
-    shown = [best, *beside]
-    times = {} if comparison is None else comparison.stages
+    best, rival = pair
+    beside = yolo11_of(outcome.baselines, rival)
+    shown = [best] if beside is None or beside is best else [best, beside]
+    times = {} if outcome.comparison is None else outcome.comparison.stages
     widest = max(_widest(one.evaluation.architecture) for one in shown)
     slowest = max((time.ms for one in shown for time in times.get(one.record.label, ())), default=0.0)
     return tuple(
@@ -94,7 +94,7 @@ def _drawing(one: Finalist, role: str, times: Sequence[StageTime], widest: int, 
         return DrawnStage(name, family, block, words, side, channels, width, depth, found, share)
 
     stem = row(
-        "stem", "conv", "Conv", f"Conv 3×3 with {design.stem_width} channels", design.imgsz // 2, design.stem_width
+        STEM, "conv", "Conv", f"Conv 3×3 with {design.stem_width} channels", design.imgsz // 2, design.stem_width
     )
     stages = [
         row(
@@ -110,9 +110,9 @@ def _drawing(one: Finalist, role: str, times: Sequence[StageTime], widest: int, 
     ]
     top = [name for name, there in (("SPPF", design.sppf), ("C2PSA", design.c2psa)) if there]
     width = design.stages[-1].width
-    above = [row("SPPF, C2PSA", "top", " + ".join(top), " and ".join(top), design.imgsz // 32, width)] if top else []
-    neck = row("neck", "neck", f"{design.neck.upper()} neck", neck_words(design), None, design.neck_width)
-    head = row("head", "head", "Detect", head_words(design), None, None)
+    above = [row(TOP, "top", " + ".join(top), " and ".join(top), design.imgsz // 32, width)] if top else []
+    neck = row(NECK, "neck", f"{design.neck.upper()} neck", neck_words(design), None, design.neck_width)
+    head = row(HEAD, "head", "Detect", head_words(design), None, None)
     return Drawing(
         one.record.label, role, design.imgsz, one.final.latency.latency_ms, (stem, *stages, *above, neck, head)
     )

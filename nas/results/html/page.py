@@ -79,6 +79,7 @@ def _rendered(outcome: Outcome, known: Estimates, designs: int, yamls: int) -> s
             rung_sentences=ranking_sentences(outcome.proxy_scores, outcome.proxy_steps, outcome.rungs),
             drawings=drawings(outcome),
             comparison=outcome.comparison,
+            missing=_missing(outcome),
             classes=() if outcome.comparison is None else _frequent(outcome.comparison.classes),
             shots=shots_of(outcome),
             quality=quality_sentences(outcome.settings, outcome.proxy_steps),
@@ -117,6 +118,18 @@ def marked(text: str) -> Markup:
         return escape(text)
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
+
+
+def _missing(outcome: Outcome) -> str:
+    """Why there is no comparison, where there is none."""
+    if outcome.best is None:
+        return "Nothing meets the target, so no trained model was looked at."
+    if outcome.ended == "interrupted":
+        return "The search was interrupted. The same command finishes it, and then looks at the trained models."
+    return (
+        "The trained models in `models/` were not looked at, or what was found is gone. The same `ghostnas search` "
+        "command looks at them."
     )
 
 

@@ -4,32 +4,38 @@ import os
 from pathlib import Path
 
 from nas.results.rung_sentences import gained_at_last_rung
-from nas.study import Finalist, Outcome
+from nas.study import Estimates, Finalist, Outcome
 from nas.util.printable import shell_word
 
 
-def gain_sentence(outcome: Outcome) -> str:
-    """What the search gained over the best baseline that meets the target, in one honest paragraph."""
-    return f"{_gained(outcome)}{_unconfirmed(outcome)}"
+def gain_sentence(outcome: Outcome, known: Estimates | None = None) -> str:
+    """What the search gained over the best baseline that meets the target, in one honest paragraph.
+
+    Args:
+        outcome: The search.
+        known: What all scores say; None to learn it here.
+    """
+    return f"{_gained(outcome, known)}{_unconfirmed(outcome)}"
 
 
-def _gained(outcome: Outcome) -> str:
+def _gained(outcome: Outcome, known: Estimates | None) -> str:
     best = outcome.best
     if best is None:
         return "Nothing that was trained meets the target in a fresh process; there is no best.yaml."
     if outcome.standing:
         now, val = outcome.standing, val_is(outcome)
         return gained_at_last_rung(best, outcome.baselines, outcome.candidates, now, val, outcome.gain)
+    ties = _ties(outcome, best, outcome.known if known is None else known)
     rivals = [b for b in outcome.baselines if b.meets_target]
     if best.record.baseline:
         return (
             f"No candidate beats the baseline {best.record.label} ({_estimated(best)} mAP50-95 on the selection "
-            f"part): best.yaml *is* that baseline. The search gained nothing at this budget.{_ties(outcome, best)}"
+            f"part): best.yaml is that baseline. The search gained nothing at this budget.{ties}"
         )
     if not rivals:
         return (
             f"best.yaml is {best.record.label}. No baseline meets the target, so there is none to compare with at "
-            f"this latency.{_ties(outcome, best)}"
+            f"this latency.{ties}"
         )
     rival = max(rivals, key=lambda f: f.accuracy)
     gained = best.accuracy - rival.accuracy
@@ -43,7 +49,7 @@ def _gained(outcome: Outcome) -> str:
         f"best.yaml is {best.record.label}: {gained:+.3f} mAP50-95 on the selection part against {rival.record.label}, "
         f"the best baseline that meets the target ({_estimated(best)} against {_estimated(rival)}), at "
         f"{best.final.latency.latency_ms:.2f} ms against {rival.final.latency.latency_ms:.2f} ms. "
-        f"{remeasured}{_ties(outcome, best)}"
+        f"{remeasured}{ties}"
     )
 
 
@@ -74,13 +80,13 @@ def _estimated(finalist: Finalist) -> str:
     return f"{estimate.mean:.3f}, 95% {estimate.low:.3f} to {estimate.high:.3f}"
 
 
-def _ties(outcome: Outcome, best: Finalist) -> str:
+def _ties(outcome: Outcome, best: Finalist, known: Estimates) -> str:
     """Which designs cannot be told apart from the best."""
-    if len({score for mine in outcome.known.scores.values() for score in mine}) == 1:
+    if len({score for mine in known.scores.values() for score in mine}) == 1:
         return " All scores are the same: these proxies tell no design from another. Train longer ones (--steps)."
     if best.estimate is None:
         return " That is too few scores to learn from together: differences of one or two points are noise."
-    label, known = best.record.label, outcome.known
+    label = best.record.label
     others = [f.record.label for f in outcome.finalists if f.meets_target and f is not best]
     if not others:
         return " No other finalist meets the target."

@@ -9,7 +9,7 @@ from nas.results import finalists_table
 from nas.results.gain_sentences import gain_sentence, next_commands, val_is
 from nas.results.proxy_quality import quality_sentences
 from nas.results.rung_sentences import asked_line, longest_column, ranking_sentences
-from nas.study import Outcome, SearchSettings
+from nas.study import Estimates, Outcome, SearchSettings
 from nas.util.printable import printable
 
 BOARDS_APART = 0.03
@@ -19,10 +19,15 @@ WORST_LOSS = 0.01
 """mAP50-95 that a precision may cost before the report flags it."""
 
 
-def report(outcome: Outcome) -> str:
-    """The text of `report.md`."""
+def report(outcome: Outcome, known: Estimates | None = None) -> str:
+    """The text of `report.md`.
+
+    Args:
+        outcome: The search.
+        known: What all scores say; None to learn it here.
+    """
     s = outcome.settings
-    failed_baselines = [r for r in outcome.baseline_records if r.status == "failed"]
+    said = notes(outcome)
     lines = [
         f"# {printable(outcome.folder.name)}",
         "",
@@ -39,14 +44,13 @@ def report(outcome: Outcome) -> str:
         *_table(outcome),
         "",
         legend(outcome),
-        *_precision_notes(outcome),
-        *(f"\nBaseline {r.label} failed: {r.reason}" for r in failed_baselines),
+        *(["", *said] if said else []),
         "",
         "![front](front.png)",
         "",
         "## Gained",
         "",
-        gain_sentence(outcome),
+        gain_sentence(outcome, known),
         "",
         "## How far to trust the order",
         "",
@@ -104,7 +108,7 @@ def legend(outcome: Outcome) -> str:
     seeds = "" if s.proxy.rungs else "; `seeds` are its own"
     longer = longest_column(s.proxy.rungs[-1]) if s.proxy.rungs else ""
     return (
-        "\\* is `best.yaml`. `select` is mAP50-95 on the part of *train* on which candidates were compared, estimated "
+        "`*` marks `best.yaml`. `select` is mAP50-95 on the part of train on which candidates were compared, estimated "
         f"from the scores of all designs together (a Gaussian process{seeds}), with its 95% interval; "
         f"`val` is the data set's own val{val_is(outcome)}; it is looked at once, after the search, by the exported "
         "file that was timed, in its runtime and precision. Latencies of this table were measured in "
@@ -179,30 +183,35 @@ def _boards(outcome: Outcome) -> str:
     )
 
 
-def _precision_notes(outcome: Outcome) -> list[str]:
-    """What the measured precision costs, where it is not float32 (more than a point is flagged), and the difference."""
-    notes = []
+def notes(outcome: Outcome) -> list[str]:
+    """What is to be said of finalists and of baselines that failed, a Markdown list.
+
+    Where the measured precision is not float32, what it costs (more than a point is flagged); and how far outputs of
+    the measured files are from torch's.
+    """
+    found = []
     for finalist in outcome.finalists:
         lost = finalist.final.precision_lost
         if lost is not None:
             flag = ": **more than a point**" if lost > WORST_LOSS else ""
-            notes.append(
+            found.append(
                 f"- {finalist.record.label}: {outcome.settings.latency.precision} costs {100 * lost:+.1f} points of "
                 f"mAP50-95 on val{flag}"
             )
     for finalist in outcome.finalists:
         if outcome.settings.latency.precision == "float32" and finalist.final.difference > FLOAT32_TOLERANCE:
-            notes.append(
+            found.append(
                 f"- {finalist.record.label}: **the timed file's outputs differ from torch's by "
                 f"{finalist.final.difference:.2g}**, more than {FLOAT32_TOLERANCE:g}"
             )
     worst = max((f.final.difference for f in outcome.finalists), default=None)
     if worst is not None:
-        notes.append(
+        found.append(
             f"- outputs of the timed files differ from float32 torch's by at most {worst:.2g} (relative, {COMPARED_ON} "
             "pictures of val)"
         )
-    return ["", *notes] if notes else []
+    failed = [one for one in outcome.baseline_records if one.status == "failed"]
+    return [*(f"- baseline {one.label} failed: {printable(one.reason)}" for one in failed), *found]
 
 
 def _processes(s: SearchSettings) -> str:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from nas.errors import StorageError
 from nas.results.html.page import page
 from nas.results.markdown import report
 from nas.study import Estimates, Outcome
+from nas.util.atomic_files import write_whole
 
 MARKDOWN_FILE = "report.md"
 HTML_FILE = "report.html"
@@ -24,11 +24,7 @@ def write_reports(outcome: Outcome, known: Estimates | None = None) -> Path:
     Raises:
         StorageError: One of them cannot be written.
     """
-    texts = {MARKDOWN_FILE: report(outcome), HTML_FILE: page(outcome, known or outcome.known)}
-    for name, text in texts.items():
-        path = outcome.folder / name
-        try:
-            path.write_text(text, encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+    known = known or outcome.known
+    for name, text in {MARKDOWN_FILE: report(outcome, known), HTML_FILE: page(outcome, known)}.items():
+        write_whole(outcome.folder / name, text.encode(errors="backslashreplace"))
     return outcome.folder / HTML_FILE

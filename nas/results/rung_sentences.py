@@ -150,7 +150,7 @@ def _gained(
     if best.record.baseline:
         return (
             f"No candidate beats the baseline {label} at the last rung ({_score(last)}{_behind(candidates, steps)}): "
-            "best.yaml *is* that baseline. The search gained nothing at this budget."
+            "best.yaml is that baseline. The search gained nothing at this budget."
         )
     rival = choose_best(baselines)
     theirs = None if rival is None else _at(rival, steps)

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from nas.cli.app import build_app
 from nas.data import DetectionData, load
-from nas.errors import StudyError
+from nas.errors import StorageError, StudyError
+from nas.proxy import Score
 from nas.results.html.axis import axis, log_axis
 from nas.results.html.page import MOST_BYTES, marked, page
 from nas.results.html.shots import MOST_BOXES, shots_of
@@ -20,7 +21,7 @@ from nas.search.compared_pictures import PICTURES_BYTES
 from nas.study import GroupAccuracy, StoredStudy, conclusion_of, read_outcome, read_records, write_comparison
 from nas.study.outcome import Outcome
 from nas.study.record import TrainedRecord
-from tests.results.searched import BEST, NAMES, RIVAL, finalist, outcome
+from tests.results.searched import BEST, NAMES, RIVAL, RUNGS, finalist, outcome
 from tests.trained_run import SETTINGS
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -128,13 +129,25 @@ def test_it_stands_alone_and_is_small(tmp_path: Path, data: DetectionData) -> No
     known = outcome(tmp_path).known
     labels = [one.label for one in [*found.records, *found.baseline_records]]
     known = replace(known, together=None, rows={}, scores={label: (0.1,) for label in labels})
+    # All are promoted, and of each there is a note.
+    best = [one for one in found.front if one.record.label == BEST]
+    others = [one for one in found.records if isinstance(one, TrainedRecord) and one.label != BEST]
+    promoted = [finalist(one, one.label, rungs=RUNGS) for one in others]
+    promoted = [replace(one, final=replace(one.final, val_float=Score(0.9, 0.9))) for one in promoted]
+    found = replace(found, front=best, promoted=promoted)
+    found = replace(found, rungs={one.record.label: one.rungs for one in found.finalists})
     told = page(found, known)
     assert len(told.encode()) <= MOST_BYTES
     every = Elements(told)
     links = [value for _, attributes in every.found for name, value in attributes.items() if name in ("src", "href")]
     assert links and all(str(link).startswith(("#", "data:")) for link in links)
     assert "url(" not in told and "@import" not in told
-    assert "more trained designs stand in" in "".join(every.text)
+    text = "".join(every.text)
+    for left_out in ("trained designs", "finalists", "promoted designs", "notes"):
+        assert f" more {left_out} stand in " in text
+    assert f"{BEST} *" in text
+    curves = [told.count(f'class="curve {role}"') for role in ("best", "baseline")]
+    assert curves == [1, 2]
     assert all(len(side.boxes) == MOST_BOXES for some in shots_of(found) for shot in some.shots for side in shot.sides)
 
 
@@ -172,9 +185,49 @@ def test_a_search_that_found_nothing_or_a_baseline_says_so(tmp_path: Path) -> No
     assert "Nothing was trained." in page(empty, empty.known)
 
 
+def test_warnings_of_the_report_are_on_the_page(tmp_path: Path) -> None:
+    found = outcome(tmp_path)
+    lost, *others = found.front
+    lost = replace(lost, final=replace(lost.final, val_float=Score(0.9, 0.9)))
+    failed = replace(found.records[4], baseline=True, status="failed", number=0, reason=f"{EVIL} again")
+    failed = replace(failed, label="ghost-corner")
+    found = replace(found, front=[lost, *others], baseline_records=[*found.baseline_records, failed])
+    told = page(found, found.known)
+    assert "<strong>more than a point</strong>" in told and "**" not in told
+    text = "".join(Elements(told).text)
+    for line in (f"baseline ghost-corner failed: {EVIL} again", "of mAP50-95 on val: more than a point"):
+        assert line in text and line.replace("more than a point", "**more than a point**") in report(found)
+    assert "of train on which candidates were compared" in text and "* marks best.yaml" in text
+
+
+def test_accuracy_is_called_an_estimate_where_it_is_one(tmp_path: Path) -> None:
+    found = outcome(tmp_path)
+    assert found.known.together is not None
+    assert page(found, found.known).count("its estimated mAP50-95 on the selection part.") == 1
+    few = replace(found.known, together=None, rows={})
+    assert "its mAP50-95 on the selection part." in page(found, few)
+
+
+def test_all_scores_are_learnt_from_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = outcome(tmp_path)
+    found = replace(found, standing=(), rungs={}, gain=None)  # then ties are told
+    known = found.known
+    monkeypatch.setattr("nas.study.outcome.estimates", lambda *_: pytest.fail("learnt again"))
+    assert write_reports(found, known).is_file()
+
+
+def test_a_report_is_written_whole_or_not_at_all(concluded: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = write_reports(concluded).read_text()
+    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(StorageError, match=r"cannot write .*report\.md: No space left"):
+        write_reports(concluded)
+    assert (concluded.folder / "report.html").read_text() == before
+
+
 def test_marked_sentences_are_code_and_text() -> None:
     assert marked("a `b<c>` d") == "a <code>b&lt;c&gt;</code> d"
     assert marked("one ` of <its own>") == "one ` of &lt;its own&gt;"
+    assert marked("**a <b>** `**c**` d** e") == "<strong>a &lt;b&gt;</strong> <code>**c**</code> d** e"
 
 
 @pytest.mark.parametrize("values", [[0.1], [0.0, 1e-4], [2.2, 2.5], [1.0, 250.0], []])
@@ -254,8 +307,6 @@ def test_no_browser_is_an_error(concluded: Outcome, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_report_that_cannot_be_written_is_an_error(concluded: Outcome) -> None:
-    from nas.errors import StorageError
-
     (concluded.folder / "report.html").mkdir()
     with pytest.raises(StorageError, match=r"cannot write .*report\.html"):
         write_reports(concluded)

@@ -120,7 +120,7 @@ CASES: list[tuple[Rows, RungStanding, str | None, list[str], list[str]]] = [
         "source-96",
         [
             "No candidate beats the baseline source-96 at the last rung (0.650 mAP50-95",
-            "the best candidate, trial-1, has 0.600): best.yaml *is* that baseline. The search gained nothing",
+            "the best candidate, trial-1, has 0.600): best.yaml is that baseline. The search gained nothing",
         ],
         ["On val"],
     ),

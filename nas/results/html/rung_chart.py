@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from nas.results.html.axis import Axis, axis, log_axis
 from nas.study import Outcome
 
-NAMED = 10
-"""Curves that have their label at the end."""
-
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -39,18 +36,21 @@ class RungChart:
         x: The axis of steps, logarithmic.
         y: The axis of accuracies.
         curves: One a promoted design, the best last.
+        left_out: Promoted designs without a curve.
     """
 
     x: Axis
     y: Axis
     curves: tuple[Curve, ...]
+    left_out: int
 
 
-def rung_chart(outcome: Outcome) -> RungChart | None:
+def rung_chart(outcome: Outcome, most: int) -> RungChart | None:
     """The chart of a search; None where no design was promoted.
 
     Args:
         outcome: The search.
+        most: Designs that are shown: the best, the baselines, and of the others those that trained longest.
     """
     if not outcome.rungs:
         return None
@@ -58,15 +58,18 @@ def rung_chart(outcome: Outcome) -> RungChart | None:
     across = log_axis(steps for some in values.values() for steps, _ in some)
     up = axis(score for some in values.values() for _, score in some)
     best = None if outcome.best is None else outcome.best.record.label
+    baselines = {one.label for one in outcome.baseline_records}
 
     def role(label: str) -> str:
-        return "best" if label == best else "front" if label.startswith("trial-") else "baseline"
+        return "best" if label == best else "baseline" if label in baselines else "front"
 
     curves = [
         Curve(label, role(label), tuple((across.at(steps), up.down(score)) for steps, score in some), some)
         for label, some in values.items()
     ]
-    return RungChart(across, up, tuple(sorted(curves, key=lambda one: (one.role == "best", one.values[-1]))))
+    shown = sorted(curves, key=lambda one: (one.role != "front", one.values[-1]))[-most:]
+    ordered = sorted(shown, key=lambda one: (one.role == "best", one.values[-1]))
+    return RungChart(across, up, tuple(ordered), len(curves) - len(shown))
 
 
 def _values(outcome: Outcome, label: str) -> tuple[tuple[int, float], ...]:

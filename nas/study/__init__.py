@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from nas.study.settings import AUTO, DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
     from nas.study.storage import SEARCH, StudyStorage, close_storage
-    from nas.study.store import Annotate, StoredStudy, read_kept, read_records
+    from nas.study.store import Annotate, StoredStudy, check_settings, read_kept, read_records
     from nas.study.study_file import StudyFile, check_path
     from nas.study.weights import (
         finalist_weights,
@@ -132,6 +132,7 @@ __getattr__ = lazy(
         "store": (
             "Annotate",
             "StoredStudy",
+            "check_settings",
             "read_kept",
             "read_records",
         ),

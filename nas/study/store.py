@@ -12,6 +12,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -102,14 +103,10 @@ class StoredStudy:
             self._lock.close()
             raise
         self._studies = found.studies
-        self._attributes: dict[str, Any] = found.studies[SEARCH].user_attrs
+        self._attributes = found.attributes
         self._records = {SEARCH: found.candidates, BASELINES: found.baselines}
-        if different := found.settings.differences(settings):
-            self.close()
-            raise StudyError(
-                f"{folder} holds another search ({'; '.join(different)}); choose another --name, or ask for the same"
-            )
         try:
+            _check_same(folder, found.settings, settings)
             if isinstance(self._place, PostgresDatabase):
                 remember(folder, self._place)
             self._take_up_unwritten()
@@ -356,6 +353,26 @@ def told_accuracy(evaluation: Evaluation, known: Sequence[float]) -> float:
     return min(known, default=0.0) if evaluation.score is None else evaluation.score.map50_95
 
 
+def check_settings(folder: Path, storage: StudyStorage, settings: SearchSettings) -> None:
+    """Refuse a stored study that a search with these settings could not go on with; nothing is written.
+
+    Raises:
+        StudyError: The study is in use, corrupt, or belongs to a search with other settings.
+    """
+    with closing(storage.lock()):
+        storage.check_intact()
+        opened, found = _open(storage)
+        close_storage(opened)
+    _check_same(folder, found.settings, settings)
+
+
+def _check_same(folder: Path, stored: SearchSettings, asked: SearchSettings) -> None:
+    if different := stored.differences(asked):
+        raise StudyError(
+            f"{folder} holds another search ({'; '.join(different)}); choose another --name, or ask for the same"
+        )
+
+
 def read_records(folder: Path) -> tuple[SearchSettings, list[Record], list[Record]]:
     """Read a study without locking it: settings, candidates, baselines.
 
@@ -380,9 +397,8 @@ def read_kept(place: StudyStorage) -> dict[str, Any]:
         return {}
     place.check_intact()
     storage, found = _open(place)
-    kept = dict(found.studies[SEARCH].user_attrs)
     close_storage(storage)
-    return kept
+    return found.attributes
 
 
 def _fill(storage: "optuna.storages.RDBStorage", place: StudyStorage, settings: SearchSettings) -> None:
@@ -407,6 +423,7 @@ class _Found:
     """What a study file holds."""
 
     studies: "dict[Part, optuna.Study]"
+    attributes: dict[str, Any]
     settings: SearchSettings
     candidates: list[Record]
     baselines: list[Record]
@@ -434,12 +451,13 @@ def _open(place: StudyStorage) -> "tuple[optuna.storages.RDBStorage, _Found]":
     try:
         storage = place.open()
         studies = {part: optuna.load_study(study_name=place.study_name(part), storage=storage) for part in PARTS}
-        settings = SearchSettings.from_dict(studies[SEARCH].user_attrs["settings"])
+        attributes = studies[SEARCH].user_attrs
+        settings = SearchSettings.from_dict(attributes["settings"])
         records = {
             part: [record_of(trial, baseline=part == BASELINES) for trial in study.get_trials(deepcopy=False)]
             for part, study in studies.items()
         }
-        return storage, _Found(studies, settings, records[SEARCH], records[BASELINES])
+        return storage, _Found(studies, attributes, settings, records[SEARCH], records[BASELINES])
     except Exception as error:
         if storage is not None:
             close_storage(storage)

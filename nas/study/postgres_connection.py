@@ -46,7 +46,8 @@ def check_url(url: str) -> str:
         why = " ".join(str(error).split())
         raise UsageError(f"a study in PostgreSQL needs psycopg ({why}); {PIP_COMMAND}") from error
     place, _, database = url.removeprefix(SCHEME).partition("/")
-    if place.count("@") > 1 or "@" in database or not _parameters(url).get("dbname"):
+    users, *others = place.split("@")
+    if len(others) > 1 or (others and "?" in users) or "@" in database or not _parameters(url).get("dbname"):
         raise UsageError(
             f"{masked(url)!r} is no address such as {EXAMPLE}, with :PORT and ?PARAMETERS where they are needed; "
             "other characters than letters and digits in its parts are percent-encoded, such as %40 for @"

@@ -146,11 +146,15 @@ def test_what_cannot_be_copied_is_said_in_one_line(
         ((hidden, hidden), "one of FROM and TO is a run's name or results folder"),
         (("small", "mysql://me:hush@host/db"), "is no such address"),
         (("smal", database), "did you mean 'small'"),
+        ((hidden, "small", hidden), "unexpected extra argument"),
         ((database, "new"), "there is no study new in postgresql://ghost@127"),
     ):
         code, _, errors = ghostnas("study", "copy", *arguments)
         assert code == 2 and says in errors and "Traceback" not in errors and errors.count("\n") == 1, errors
         assert "hush" not in errors and ENCODED not in errors
+    for command in ("status", "report", "train", "dashboard"):
+        code, _, errors = ghostnas(command, hidden)
+        assert code == 2 and "postgresql://me:***@host/db" in errors and "hush" not in errors, errors
     assert not (tmp_path / "results" / "new").exists()
 
     study = StoredStudy(small, SETTINGS, {"x": 2})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
     from nas.study.gain import Gain
     from nas.study.limits import Limits, Violation
-    from nas.study.location import STUDY_FILES, forget, remember, remembered, storage_of
+    from nas.study.location import STUDY_FILES, forget, remember, remembered, storage_of, study_name_of
     from nas.study.outcome import Outcome
     from nas.study.postgres import PostgresDatabase
     from nas.study.postgres_connection import check_url
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nas.study.storage import SEARCH, StudyStorage, close_storage
     from nas.study.store import Annotate, StoredStudy, check_settings, read_kept, read_records
     from nas.study.study_file import StudyFile, check_path
+    from nas.study.unwritten import UNWRITTEN_FILE
     from nas.study.weights import (
         finalist_weights,
         measured_file,
@@ -96,6 +97,7 @@ __getattr__ = lazy(
             "remember",
             "remembered",
             "storage_of",
+            "study_name_of",
         ),
         "outcome": ("Outcome",),
         "postgres": ("PostgresDatabase",),
@@ -140,6 +142,7 @@ __getattr__ = lazy(
             "StudyFile",
             "check_path",
         ),
+        "unwritten": ("UNWRITTEN_FILE",),
         "weights": (
             "finalist_weights",
             "measured_file",

@@ -43,18 +43,18 @@ def carried_out(
         try:
             found = write()
         except (optuna.exceptions.StorageInternalError, SQLAlchemyError, ConnectionLost) as error:
-            cause = _cause(error)
+            cause = cause_of(error)
             now = time.monotonic()
             passes = patience_s > 0 and storage.passes(cause)
             if deadline is None and passes:
                 deadline = now + patience_s
                 notice(
-                    f"{storage.label} does not answer ({_line(cause)}); it is tried again for {patience_s / 60:g} "
+                    f"{storage.label} does not answer ({one_line(cause)}); it is tried again for {patience_s / 60:g} "
                     "minutes, and no trial begins meanwhile"
                 )
             if deadline is None or now >= deadline or not passes:
                 raise StorageError(
-                    f"{storage.label} cannot be written: {_line(cause)}; what is finished is kept: {storage.mend}, "
+                    f"{storage.label} cannot be written: {one_line(cause)}; what is finished is kept: {storage.mend}, "
                     "and the same command goes on"
                 ) from error
             time.sleep(min(pause_s, max(0.0, deadline - now)))
@@ -65,7 +65,7 @@ def carried_out(
             return found
 
 
-def _cause(error: Exception) -> BaseException:
+def cause_of(error: Exception) -> BaseException:
     """What the driver of the database met."""
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -73,5 +73,6 @@ def _cause(error: Exception) -> BaseException:
     return getattr(met, "orig", None) or met or error
 
 
-def _line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nas.study.advisory_lock import AdvisoryLock, lock_held
-from nas.study.postgres_connection import connect, unreachable
+from nas.study.postgres_connection import address_of, connect, unreachable
 from nas.study.storage import PARTS, SEARCH, ConnectionLost, Part, close_storage
 from nas.util.passwords import without_password
 
@@ -40,6 +40,10 @@ class PostgresDatabase:
     def label(self) -> str:
         """The study's name and the database, without a password."""
         return f"{self.name} in {without_password(self.url)}"
+
+    def is_same(self, other: "PostgresDatabase") -> bool:
+        """Whether two studies are one: user, password and parameters of the connection do not matter."""
+        return self.name == other.name and address_of(self.url) == address_of(other.url)
 
     @property
     def patience_s(self) -> float:

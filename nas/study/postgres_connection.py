@@ -55,6 +55,12 @@ def check_url(url: str) -> str:
     return url
 
 
+def address_of(url: str) -> tuple[str | None, ...]:
+    """Host, port and database of a URL that `check_url` took."""
+    found = {"port": "5432", **_parameters(url)}
+    return tuple(found.get(name) for name in ("host", "hostaddr", "port", "dbname"))
+
+
 def _parameters(url: str) -> dict[str, Any]:
     """The parameters of a URL; none where it cannot be read, whose error may hold the password."""
     from psycopg import ProgrammingError

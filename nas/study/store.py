@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from nas.errors import StorageError, StudyError
 from nas.study.evaluation import Evaluation
-from nas.study.location import forget, remember, storage_of
+from nas.study.location import check_still, forget, remember, storage_of
 from nas.study.optuna_compat import has_trial, mark_feasible, trial_id_of
 from nas.study.outage import carried_out
 from nas.study.postgres import PostgresDatabase
@@ -94,6 +94,7 @@ class StoredStudy:
         self.limits, self._asked_steps = settings.limits, settings.proxy.steps
         self._lock = self._place.lock()
         try:
+            check_still(self.folder, self._place)
             self._place.check_intact()
             if not self._place.exists():
                 place = self._place

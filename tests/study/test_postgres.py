@@ -87,6 +87,7 @@ def test_a_study_is_found_again_by_its_folder_and_elsewhere(
 def test_another_search_and_another_database_are_refused(
     folder: Path,
     opened: Open,
+    database: str,
     settings: SearchSettings,
     sizes: dict[str, int],
     postgres: PostgresServer,
@@ -96,9 +97,10 @@ def test_another_search_and_another_database_are_refused(
     with pytest.raises(StudyError, match=r"seed: 0 there, 1 asked"):
         opened(settings=changed(settings, seed=1))
     with pytest.raises(
-        StudyError, match=r"the study of .*parts is parts in postgresql://ghost@127.*, not in postgresql"
+        StudyError, match=r"the study of .*parts is parts in postgresql://ghost@127.*, not in postgresql.*change \"stor"
     ):
         storage_of(folder, postgres.new_database())
+    assert storage_of(folder, f"{database}?sslmode=prefer").label.endswith("sslmode=prefer")  # the same database
     in_file = tmp_path / "file"
     StoredStudy(in_file, settings, sizes).close()
     with pytest.raises(StudyError, match=r"is its study\.db; move it with: ghostnas study copy") as told:

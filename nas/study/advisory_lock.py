@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 _WRITER = "ghostnas:writer"
 """System attribute of a study: a random word of the process that opened it last."""
 
-_SERVER_NOTICES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
-"""The server, too, notices within a minute that a host is gone, and frees its locks."""
+_SESSION = """
+SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'
+"""
+"""The server, too, notices within a minute that a host is gone, and frees its locks; it ends no idle session."""
 
 _HELD = """
 SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
@@ -100,9 +103,12 @@ class AdvisoryLock:
             self._own = True
 
     def close(self) -> None:
-        """End the session, which frees the lock."""
+        """Free the lock and end the session."""
         import psycopg
 
+        with suppress(psycopg.Error):
+            # The end of a session would free it too, but only soon.
+            self._held.execute("SELECT pg_advisory_unlock(%s)", (self._key,))
         with suppress(psycopg.Error):
             self._held.close()
 
@@ -110,7 +116,7 @@ class AdvisoryLock:
         """A session that holds the lock; None where another one does."""
         session = connect(self._url, autocommit=True)
         try:
-            session.execute(_SERVER_NOTICES)
+            session.execute(_SESSION)
             (taken,) = session.execute("SELECT pg_try_advisory_lock(%s)", (self._key,)).fetchone() or (False,)
         except BaseException:
             session.close()

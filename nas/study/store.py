@@ -272,7 +272,7 @@ class StoredStudy:
 
         try:
             return carried_out(locked, self._place, self._notice, patience_s=0 if self._waited else None)
-        except StorageError:
+        except (StorageError, KeyboardInterrupt):
             self._waited = True  # in vain; the trials that end after this one do not wait as long again
             raise
 
@@ -290,7 +290,11 @@ class StoredStudy:
         if self._stored(lambda: self._lock.last_word(search)) == unwritten.writer:
             for name, evaluations in unwritten.evaluations.items():
                 for number, found in evaluations.items():
-                    self.annotate(self._settled(name, number, self._writer_of(name, number, found)))
+                    stored = self._records[name][number : number + 1]
+                    if [record.key for record in stored] == [found.architecture.key]:
+                        self.annotate(self._settled(name, number, self._writer_of(name, number, found)))
+                    else:
+                        self._notice(f"{self._gone(number)}; its result in {self.folder} is dropped")
             for key, value in unwritten.kept.items():
                 self._stored(partial(search.set_user_attr, key, value))
                 self._attributes[key] = value
@@ -302,14 +306,26 @@ class StoredStudy:
         delete_unwritten(self.folder)
 
     def trial_id(self, name: Part, number: int) -> int:
+        """The id in Optuna's storage of a trial of one of the two parts.
+
+        Raises:
+            KeyError: There is no such trial.
+        """
         return trial_id_of(self._studies[name], number)
+
+    def _gone(self, number: int) -> str:
+        return f"trial {number} is not in {self._place.label} any more"
 
     def _settled(self, name: Part, number: int, write: Callable[[int], None]) -> Record:
         """A trial as it is stored after its end was written; every other one is known already."""
 
         def stored() -> Record:
-            trial_id = self.trial_id(name, number)
-            if not self._storage.get_trial(trial_id).state.is_finished():  # by an attempt whose answer was lost
+            try:
+                trial_id = self.trial_id(name, number)
+                finished = self._storage.get_trial(trial_id).state.is_finished()
+            except KeyError as error:  # as after a failover to a server that lagged behind
+                raise StorageError(f"{self._gone(number)}; run the same command again, which goes on") from error
+            if not finished:  # by an attempt whose answer was lost
                 write(trial_id)
             return record_of(self._storage.get_trial(trial_id), baseline=name == BASELINES)
 
@@ -317,26 +333,29 @@ class StoredStudy:
         return record
 
     def _add(self, name: Part, attributes: dict[str, Any], params: dict[str, Any], distributions: Any) -> int:
+        """Store a running trial. Optuna tries again where an answer was lost, and may store it more than once."""
         from optuna.trial import TrialState, create_trial
 
         trial = create_trial(
             state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=attributes
         )
-        study, number = self._studies[name], len(self._records[name])
+        study, first, baseline = self._studies[name], len(self._records[name]), name == BASELINES
 
-        def added() -> None:
-            if not has_trial(study, number):
+        def added() -> int:
+            if not has_trial(study, first):
                 study.add_trial(trial)
-            if has_trial(study, number + 1):  # Optuna itself tries again where an answer was lost
-                raise StorageError(
-                    f"{self._place.label}: trial {number} was stored twice, as the storage did not answer; what is "
-                    "finished is kept, and the same command goes on"
-                )
+            last = first
+            while has_trial(study, last + 1):
+                last += 1
+            return last
 
-        self._stored(added)
-        trial.number = number
-        self._records[name].append(record_of(trial, baseline=name == BASELINES))
-        return number
+        last = self._stored(added)
+        for number in range(first, last + 1):
+            trial.number = number
+            self._records[name].append(record_of(trial, baseline=baseline))
+        for number in range(first, last):
+            self.fail(number, "stored twice, as the storage did not answer", baseline)
+        return last  # of a baseline's trials the last one counts
 
     def _tell(self, name: Part, number: int, evaluation: Evaluation) -> None:
         known = [record.score.map50_95 for record in trained(self._records[SEARCH])]
@@ -459,6 +478,8 @@ def _open(place: StudyStorage) -> "tuple[optuna.storages.RDBStorage, _Found]":
             for part, study in studies.items()
         }
         return storage, _Found(studies, attributes, settings, records[SEARCH], records[BASELINES])
+    except StudyError:
+        raise
     except Exception as error:
         if storage is not None:
             close_storage(storage)

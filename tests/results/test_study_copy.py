@@ -200,6 +200,11 @@ def test_a_copy_that_fails_leaves_all_as_it_was(
         code, _, errors = ghostnas("study", "copy", "small", database)
     assert code == 2 and "small in postgresql://ghost@127" in errors and "the server closed the connection" in errors
     assert not (small / STORAGE_FILE).exists() and read_records(small) == before
+    real = optuna.storages.RDBStorage._create_new_trial
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.storages.RDBStorage, "_create_new_trial", lambda *given: (real(*given), real(*given))[1])
+        code, _, errors = ghostnas("study", "copy", "small", database)
+    assert code == 2 and "a trial was stored twice" in errors and read_records(small) == before
     with pytest.raises(StudyError, match="there is no study"):
         from nas.study.copying import copy_study
         from nas.study.study_file import StudyFile

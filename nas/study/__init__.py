@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nas.study.location import STUDY_FILES, forget, remember, remembered, storage_of, study_name_of
     from nas.study.outcome import Outcome
     from nas.study.postgres import PostgresDatabase
-    from nas.study.postgres_connection import check_url
+    from nas.study.postgres_connection import DatabaseUnreachable, check_url
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
     from nas.study.rungs import (
         RungScore,
@@ -101,7 +101,10 @@ __getattr__ = lazy(
         ),
         "outcome": ("Outcome",),
         "postgres": ("PostgresDatabase",),
-        "postgres_connection": ("check_url",),
+        "postgres_connection": (
+            "DatabaseUnreachable",
+            "check_url",
+        ),
         "record": (
             "INTERRUPTED",
             "Record",

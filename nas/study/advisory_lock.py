@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _WRITER = "ghostnas:writer"
-"""System attribute of a study: a random word of the process that opened it last."""
+"""System attribute of a study: the random id of the process that opened it for writing last."""
 
 _SESSION = """
 SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
@@ -52,7 +52,7 @@ class AdvisoryLock:
         import psycopg
 
         self._url, self._key, self._label = url, lock_key(name), label
-        self.word = secrets.token_hex(8)
+        self.writer_id = secrets.token_hex(8)
         self._own = True  # whether it is known that nobody else wrote since this process did
         try:
             session = self._session()
@@ -64,12 +64,12 @@ class AdvisoryLock:
             )
         self._held = session
 
-    def claim(self, study: "optuna.Study") -> None:
-        """Leave the word of this process in a study."""
-        set_system_attribute(study, _WRITER, self.word)
+    def set_writer(self, study: "optuna.Study") -> None:
+        """Note in a study that this process is its writer."""
+        set_system_attribute(study, _WRITER, self.writer_id)
 
-    def last_word(self, study: "optuna.Study") -> str | None:
-        """The word that the last writer left in a study."""
+    def last_writer(self, study: "optuna.Study") -> str | None:
+        """The id of the process that opened the study for writing last."""
         found: str | None = system_attributes(study).get(_WRITER)
         return found
 
@@ -95,7 +95,7 @@ class AdvisoryLock:
                 raise ConnectionLost("its lock is held by another session") from None
             self._held = session
         if not self._own:
-            if self.last_word(study) != self.word:
+            if self.last_writer(study) != self.writer_id:
                 raise StudyError(
                     f"the connection to {self._label} was lost, and another ghostnas search went on with it meanwhile; "
                     "what was finished before is kept"

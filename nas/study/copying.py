@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import StorageError, StudyError
 from nas.study.optuna_compat import set_system_attribute, system_attributes, trial_id_of
-from nas.study.outage import carried_out, cause_of, one_line
+from nas.study.outage import cause_of, one_line, retry_write
 from nas.study.storage import BASELINES, PARTS, SEARCH, Part, StudyStorage, close_storage
 from nas.study.store import opened_storage
 
@@ -80,7 +80,7 @@ def copy_study(source: StudyStorage, target: StudyStorage, switch: Callable[[], 
             # Last: they say that a study is whole.
             copies[SEARCH].set_user_attr("settings", contents[SEARCH].user["settings"])
 
-        carried_out(lambda: target.create(fill), target, patience_s=0)
+        retry_write(lambda: target.create(fill), target, retry_timeout_s=0)
         try:
             switch()
         except StorageError:

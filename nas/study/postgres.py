@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE_S = 300.0
+RETRY_TIMEOUT_S = 300.0
 """How long a write is tried again: longer than a database takes to restart, or to move to another host."""
 
 _TABLES_LOCK = lock_key("/tables")
@@ -50,14 +50,14 @@ class PostgresDatabase:
         return self.name == other.name and address_of(self.url) == address_of(other.url)
 
     @property
-    def patience_s(self) -> float:
-        """Some minutes."""
-        return PATIENCE_S
+    def retry_timeout_s(self) -> float:
+        """How long a write is tried again."""
+        return RETRY_TIMEOUT_S
 
     @property
-    def mend(self) -> str:
+    def advice(self) -> str:
         """What to do where it cannot be written."""
-        return "when the database can be written again"
+        return "see that the database can be written"
 
     def study_name(self, part: Part) -> str:
         """The search's name and the part's: a name is there once in a database."""
@@ -150,7 +150,7 @@ class PostgresDatabase:
         finally:
             close_storage(storage)
 
-    def passes(self, error: BaseException) -> bool:
+    def is_transient(self, error: BaseException) -> bool:
         """Whether the database does not answer, restarts, moves, is full or has too many connections."""
         from psycopg import InterfaceError, OperationalError
         from psycopg.errors import ReadOnlySqlTransaction  # of a server that was the primary, or is not yet

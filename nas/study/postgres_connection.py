@@ -88,7 +88,11 @@ def connect(url: str, *, autocommit: bool = False) -> "psycopg.Connection[Any]":
     return psycopg.connect(**{**_PARAMETERS, **_parameters(url)}, autocommit=autocommit)
 
 
-def unreachable(url: str, error: Exception) -> StudyError:
+class DatabaseUnreachable(StudyError):
+    """A database that does not answer, or lets nobody in."""
+
+
+def unreachable(url: str, error: Exception) -> DatabaseUnreachable:
     """The error where a database does not answer, or lets nobody in.
 
     Args:
@@ -97,4 +101,4 @@ def unreachable(url: str, error: Exception) -> StudyError:
     """
     why = " ".join(str(error).split())
     how = "; set PGPASSWORD, or write it into ~/.pgpass" if "password" in why else ""
-    return StudyError(f"the study in {without_password(url)} cannot be reached: {why}{how}")
+    return DatabaseUnreachable(f"the study in {without_password(url)} cannot be reached: {why}{how}")

@@ -22,7 +22,7 @@ from nas.errors import StorageError, StudyError
 from nas.study.evaluation import Evaluation
 from nas.study.location import check_still, forget, remember, storage_of
 from nas.study.optuna_compat import has_trial, mark_feasible, trial_id_of
-from nas.study.outage import carried_out
+from nas.study.outage import retry_write
 from nas.study.postgres import PostgresDatabase
 from nas.study.record import INTERRUPTED, Record, TrainedRecord, record_of, trained
 from nas.study.settings import SearchSettings
@@ -98,7 +98,7 @@ class StoredStudy:
             self._place.check_intact()
             if not self._place.exists():
                 place = self._place
-                carried_out(lambda: place.create(lambda made: _fill(made, place, settings)), place, patience_s=0)
+                retry_write(lambda: place.create(lambda made: _fill(made, place, settings)), place, retry_timeout_s=0)
             self._storage, found = _open(self._place)
         except BaseException:
             self._lock.close()
@@ -111,7 +111,7 @@ class StoredStudy:
             if isinstance(self._place, PostgresDatabase):
                 remember(folder, self._place)
             self._take_up_unwritten()
-            carried_out(lambda: self._lock.claim(self._studies[SEARCH]), self._place, patience_s=0)
+            retry_write(lambda: self._lock.set_writer(self._studies[SEARCH]), self._place, retry_timeout_s=0)
         except BaseException:
             self.close()
             raise
@@ -271,15 +271,15 @@ class StoredStudy:
             return write()
 
         try:
-            return carried_out(locked, self._place, self._notice, patience_s=0 if self._waited else None)
+            return retry_write(locked, self._place, self._notice, retry_timeout_s=0 if self._waited else None)
         except (StorageError, KeyboardInterrupt):
             self._waited = True  # in vain; the trials that end after this one do not wait as long again
             raise
 
     def _not_written(self) -> Unwritten | None:
         """Where to put what could not be written; None where the results folder would be as full as the study's."""
-        if self._unwritten is None and self._lock.word is not None:
-            self._unwritten = Unwritten(self._lock.word)
+        if self._unwritten is None and self._lock.writer_id is not None:
+            self._unwritten = Unwritten(self._lock.writer_id)
         return self._unwritten
 
     def _take_up_unwritten(self) -> None:
@@ -287,7 +287,7 @@ class StoredStudy:
         if (unwritten := read_unwritten(self.folder)) is None:
             return
         search = self._studies[SEARCH]
-        if self._stored(lambda: self._lock.last_word(search)) == unwritten.writer:
+        if self._stored(lambda: self._lock.last_writer(search)) == unwritten.writer:
             for name, evaluations in unwritten.evaluations.items():
                 for number, found in evaluations.items():
                     stored = self._records[name][number : number + 1]

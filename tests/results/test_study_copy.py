@@ -99,7 +99,7 @@ def test_there_and_back_nothing_is_lost(ghostnas: Run, small: Path, database: st
 
 
 def test_every_command_finds_it_in_the_database(
-    ghostnas: Run, small: Path, database: str, monkeypatch: pytest.MonkeyPatch
+    ghostnas: Run, small: Path, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ghostnas("study", "copy", "small", database)[0] == 0
     (small / "run.json").rename(small / "run.json.away")  # the folder is a run by its memory alone
@@ -115,8 +115,13 @@ def test_every_command_finds_it_in_the_database(
     monkeypatch.setenv("PGPASSFILE", "/nowhere")
     code, _, errors = ghostnas("status", "small")
     assert code == 2 and "set PGPASSWORD, or write it into ~/.pgpass" in errors and errors.count("\n") == 1
-    code, said, errors = ghostnas("status")  # the other runs are still listed
-    assert code == 0 and "cannot be reached" in said
+    (tmp_path / "results" / "other").mkdir()
+    shutil.copy(small / STORAGE_FILE, tmp_path / "results" / "other")
+    asked: list[str] = []
+    real = PostgresDatabase.exists
+    monkeypatch.setattr(PostgresDatabase, "exists", lambda self: asked.append(self.name) or real(self))
+    code, said, errors = ghostnas("status")  # every run is listed, and the database is asked once
+    assert code == 0 and said.count("cannot be reached") == 2 and len(asked) == 1, errors
 
 
 def test_the_dashboard_shows_it(small: Path, ghostnas: Run, database: str) -> None:

@@ -38,8 +38,8 @@ def test_a_search_that_goes_on_takes_them_up_or_says_that_they_are_dropped(
     study = StoredStudy(folder, settings, sizes, storage=storage_of(folder, database))
     design = asked.space.decode(point := asked.space.sample(random.Random(0)))
     number = study.start(point, design.key, "random")
-    assert study._lock.word is not None
-    writer = "another process" if elsewhere else study._lock.word
+    assert study._lock.writer_id is not None
+    writer = "another process" if elsewhere else study._lock.writer_id
     study.close()
     evaluation = formula(design, task, always_train=True)
     Unwritten(writer, {"search": {number: evaluation}}).write(folder)

@@ -238,7 +238,7 @@ def test_a_write_waits_for_a_server_that_was_killed(
 def test_a_server_that_stays_away_ends_the_search_and_loses_nothing(
     opened: Open, space: SearchSpace, task: Task, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.study.postgres.PATIENCE_S", 1.0)
+    monkeypatch.setattr("nas.study.postgres.RETRY_TIMEOUT_S", 1.0)
     study = opened()
     evaluated(study, space, task, 0)
     postgres.stop()
@@ -278,7 +278,7 @@ def test_results_that_could_not_be_written_are_written_when_the_search_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     elsewhere: bool,
 ) -> None:
-    monkeypatch.setattr("nas.study.postgres.PATIENCE_S", 1.0)
+    monkeypatch.setattr("nas.study.postgres.RETRY_TIMEOUT_S", 1.0)
     told: list[str] = []
     study = opened(notice=told.append)
     points = [space.sample(random.Random(seed)) for seed in range(3)]
@@ -324,7 +324,7 @@ def test_results_that_could_not_be_written_are_written_when_the_search_goes_on(
 def test_who_lost_the_lock_to_another_driver_does_not_write(
     opened: Open, space: SearchSpace, task: Task, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.study.postgres.PATIENCE_S", 1.0)
+    monkeypatch.setattr("nas.study.postgres.RETRY_TIMEOUT_S", 1.0)
     first = opened()
     evaluated(first, space, task, 0)
     postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")

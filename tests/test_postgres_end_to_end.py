@@ -74,8 +74,7 @@ def test_a_search_goes_on_elsewhere(tmp_path: Path, database: str, postgres: Pos
     assert after[old]["map50_95"] == before[old]["map50_95"] and after[old]["latency_ms"] == before[old]["latency_ms"]
     assert "yolo11n" in before and after["yolo11n"]["map50_95"] == before["yolo11n"]["map50_95"]
     assert (folder / "best.pt").is_file() and (folder / "models" / f"trial-{old}.yaml").is_file()
-    if run["retrained"]:
-        assert f"trained again: {', '.join(run['retrained'])}" in (folder / "report.md").read_text()
+    assert run["retrained"] and f"trained again: {', '.join(run['retrained'])}" in (folder / "report.md").read_text()
 
     status = ghostnas(there, "status", "e2e", PGPASSWORD=PASSWORD)
     assert "2 trained" in status.stdout and "not running" in status.stdout and status.returncode == 0

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from nas.errors import UsageError
+from nas.util.passwords import masked
 
 _COMMANDS = (
     "search",
@@ -74,5 +75,5 @@ def run() -> int:
 
 
 def _in_one_line(error: Any) -> str:
-    text = " ".join(error.format_message().split()).rstrip(".")
+    text = masked(" ".join(error.format_message().split()).rstrip("."))
     return f"{text}; see `{'ghostnas' if error.ctx is None else error.ctx.command_path} --help`"

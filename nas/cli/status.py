@@ -25,7 +25,7 @@ def status(
 
     from nas.errors import GhostnasError
     from nas.results import find_run, last_change, list_runs
-    from nas.study import read_records, trained
+    from nas.study import DatabaseUnreachable, read_records, remembered, trained
     from nas.util.printable import printable
 
     console = Console(highlight=False, soft_wrap=True)
@@ -37,10 +37,16 @@ def status(
     if not runs:
         console.print(f"no searches in {printable(out)}; start one with: ghostnas search", markup=False)
         return
+    down: dict[str, GhostnasError] = {}  # by URL: each of them is waited for once
     for folder in runs:
+        database = None
         try:
+            if (database := remembered(folder)) is not None and database.url in down:
+                raise down[database.url]
             settings, records, _ = read_records(folder)
         except GhostnasError as error:
+            if database is not None and isinstance(error, DatabaseUnreachable):
+                down[database.url] = error
             console.print(f"{printable(folder.name)}\n  {printable(error)}", markup=False)
             continue
         counts = [r.status for r in records]

@@ -56,7 +56,7 @@ def refused(method: str, asked: str, origin: str | None, host: str) -> str | Non
     if origin is not None and not _is_own(_name_in(origin), host):
         return f"the request comes from the page of another origin, {origin!r:.80}"
     if method not in _READING:
-        return "ghostnas serves the study read-only; to change it, run optuna-dashboard on study.db yourself"
+        return "ghostnas serves the study read-only; to change it, run optuna-dashboard yourself"
     return None
 
 

@@ -18,6 +18,7 @@ from nas.results.folder import (
 )
 from nas.space import spaces_folder
 from nas.util.image_size import yaml_imgsz as _imgsz
+from nas.util.passwords import masked
 from nas.util.suggest import did_you_mean
 
 
@@ -132,6 +133,6 @@ def find_untrained(target: str, trial: int | None = None, out: Path = RESULTS) -
         return find_design(target, trial, out)
     names = [*literals, *(run.name for run in list_runs(out))]
     raise UsageError(
-        f"{target!r} is no model YAML, no run under {out} and no literal (`ghostnas space literals` lists them)"
+        f"{masked(target)!r} is no model YAML, no run under {out} and no literal (`ghostnas space literals` lists them)"
         f"{did_you_mean(target, names)}"
     )

@@ -13,6 +13,7 @@ from typing import Any
 from nas.blocks import MODULE_NAME
 from nas.errors import ModelError, StudyError
 from nas.study import STUDY_FILES
+from nas.util.passwords import masked
 from nas.util.suggest import did_you_mean
 
 RESULTS = Path("results")
@@ -63,7 +64,7 @@ def find_run(name_or_path: str, out: Path = RESULTS) -> Path:
             f"{name_or_path} is not a results folder: it holds none of {', '.join(_SAY_SO)}. {_known(out)}"
         )
     raise StudyError(
-        f"there is no run {name_or_path!r} under {out}{did_you_mean(name_or_path, _names(out))}. {_known(out)}"
+        f"there is no run {masked(name_or_path)!r} under {out}{did_you_mean(name_or_path, _names(out))}. {_known(out)}"
     )
 
 

@@ -4,13 +4,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.errors import StudyError, UsageError
+from nas.errors import StorageError, StudyError, UsageError
 from nas.results.folder import find_run
 from nas.study import (
+    UNWRITTEN_FILE,
     Copied,
     PostgresDatabase,
     StudyFile,
-    StudyStorage,
     check_path,
     check_url,
     copy_study,
@@ -18,10 +18,10 @@ from nas.study import (
     remember,
     remembered,
     storage_of,
+    study_name_of,
 )
 from nas.util.passwords import masked
 from nas.util.paths import writable_dir
-from nas.util.printable import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +66,50 @@ def move_study(source: str, target: str, name: str | None, out: Path) -> Moved:
 
 
 def _to_database(folder: Path, url: str, name: str | None) -> Moved:
-    place = storage_of(folder)
-    database = PostgresDatabase(url, name or printable(folder.name))
-    copied = copy_study(place, database)
-    remember(folder, database)
+    place = storage_of(writable_dir(folder))
+    database = PostgresDatabase(url, name or study_name_of(folder))
+    _check_written(folder)
     if not isinstance(place, StudyFile):
+        copied = copy_study(place, database, lambda: remember(folder, database))
         return Moved(copied, place.label, database.label, "the study that it was copied from stays there")
-    aside = place.path.with_name(f"{place.path.name}.copied-{time.strftime('%Y%m%d-%H%M%S')}")
-    place.path.rename(aside)
-    return Moved(copied, place.label, database.label, f"{place.path.name} is kept as {aside.name}")
+    file = place.path
+    aside = file.with_name(f"{file.name}.copied-{time.strftime('%Y%m%d-%H%M%S')}")
+
+    def switch() -> None:
+        remember(folder, database)
+        try:
+            file.rename(aside)
+        except OSError as error:
+            forget(folder)
+            raise StorageError(f"cannot rename {file}: {error.strerror or error}") from error
+
+    copied = copy_study(place, database, switch)
+    return Moved(copied, place.label, database.label, f"{file.name} is kept as {aside.name}")
 
 
 def _to_folder(url: str, folder: Path, name: str | None) -> Moved:
     check_path(folder)
     known = remembered(folder)
-    source: StudyStorage = PostgresDatabase(url, name or (known.name if known else printable(folder.name)))
-    if known is not None and known.label != source.label:
+    source = PostgresDatabase(url, name or (known.name if known else study_name_of(folder)))
+    if known is not None and not known.is_same(source):
         raise StudyError(f"the study of {folder} is {known.label}, not {source.label}; choose another folder")
     if not source.exists():
         raise StudyError(f"there is no study {source.label}; --name says which one of the database is meant")
     file = StudyFile(writable_dir(folder))
-    copied = copy_study(source, file)
-    forget(folder)
+    _check_written(folder)
+    copied = copy_study(source, file, lambda: forget(folder))
     return Moved(copied, source.label, file.label, "the study in the database stays there")
+
+
+def _check_written(folder: Path) -> None:
+    """Refuse a folder with results that are not in its study: the copy would be without them.
+
+    Raises:
+        StudyError: It holds such results.
+    """
+    path = folder / UNWRITTEN_FILE
+    if path.is_file():
+        raise StudyError(
+            f"{path} holds results that are not in the study yet; run the search once, which writes them, or delete "
+            "the file, and their trials are repeated"
+        )

@@ -15,7 +15,7 @@ from nas.search.progress import Reporter
 from nas.search.request import Request, search_settings, space_choice, with_steps
 from nas.search.sizing import AutoSpace, sized
 from nas.space import SearchSpace, load_space
-from nas.study import SearchSettings, SpaceChoice, StoredStudy, StudyStorage, read_kept, storage_of
+from nas.study import SearchSettings, SpaceChoice, StudyStorage, check_settings, read_kept, storage_of
 from nas.util.machine_lock import MachineLock
 from nas.util.paths import check_writable, writable_dir
 from nas.util.worker_messages import follow
@@ -90,7 +90,8 @@ def planned(request: Request, reporter: Reporter) -> Plan:
         check_latency_device(device)
         check_writable(folder)
     else:
-        StoredStudy(folder, asked, {}, storage=storage).close()  # refuses other settings before anything is measured
+        check_writable(folder)
+        check_settings(folder, storage, asked)  # before anything is measured
     space, chosen = settled_space(request, data, storage, device, reporter)
     check_memory(data.train, max(space.choices["imgsz"]))
     writable_dir(folder)

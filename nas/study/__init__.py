@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from nas.study.finalists import Finalist, Finalists, FinalMeasurement, choose_best
     from nas.study.gain import Gain
     from nas.study.limits import Limits, Violation
-    from nas.study.location import STUDY_FILES, forget, remember, remembered, storage_of
+    from nas.study.location import STUDY_FILES, forget, remember, remembered, storage_of, study_name_of
     from nas.study.outcome import Outcome
     from nas.study.postgres import PostgresDatabase
-    from nas.study.postgres_connection import check_url
+    from nas.study.postgres_connection import DatabaseUnreachable, check_url
     from nas.study.record import INTERRUPTED, Record, TrainedRecord, as_trained, trained
     from nas.study.rungs import (
         RungScore,
@@ -48,8 +48,9 @@ if TYPE_CHECKING:
     )
     from nas.study.settings import AUTO, DataChoice, ProxyChoice, SearchSettings, SpaceChoice, StartChoice
     from nas.study.storage import SEARCH, StudyStorage, close_storage
-    from nas.study.store import Annotate, StoredStudy, read_kept, read_records
+    from nas.study.store import Annotate, StoredStudy, check_settings, read_kept, read_records
     from nas.study.study_file import StudyFile, check_path
+    from nas.study.unwritten import UNWRITTEN_FILE
     from nas.study.weights import (
         finalist_weights,
         measured_file,
@@ -112,10 +113,14 @@ __getattr__ = lazy(
             "remember",
             "remembered",
             "storage_of",
+            "study_name_of",
         ),
         "outcome": ("Outcome",),
         "postgres": ("PostgresDatabase",),
-        "postgres_connection": ("check_url",),
+        "postgres_connection": (
+            "DatabaseUnreachable",
+            "check_url",
+        ),
         "record": (
             "INTERRUPTED",
             "Record",
@@ -148,6 +153,7 @@ __getattr__ = lazy(
         "store": (
             "Annotate",
             "StoredStudy",
+            "check_settings",
             "read_kept",
             "read_records",
         ),
@@ -155,6 +161,7 @@ __getattr__ = lazy(
             "StudyFile",
             "check_path",
         ),
+        "unwritten": ("UNWRITTEN_FILE",),
         "weights": (
             "finalist_weights",
             "measured_file",

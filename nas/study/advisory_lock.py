@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     import psycopg
 
 _WRITER = "ghostnas:writer"
-"""System attribute of a study: a random word of the process that opened it last."""
+"""System attribute of a study: the random id of the process that opened it for writing last."""
 
-_SERVER_NOTICES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
-"""The server, too, notices within a minute that a host is gone, and frees its locks."""
+_SESSION = """
+SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'
+"""
+"""The server, too, notices within a minute that a host is gone, and frees its locks; it ends no idle session."""
 
 _HELD = """
 SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
@@ -49,7 +52,7 @@ class AdvisoryLock:
         import psycopg
 
         self._url, self._key, self._label = url, lock_key(name), label
-        self.word = secrets.token_hex(8)
+        self.writer_id = secrets.token_hex(8)
         self._own = True  # whether it is known that nobody else wrote since this process did
         try:
             session = self._session()
@@ -61,12 +64,12 @@ class AdvisoryLock:
             )
         self._held = session
 
-    def claim(self, study: "optuna.Study") -> None:
-        """Leave the word of this process in a study."""
-        set_system_attribute(study, _WRITER, self.word)
+    def set_writer(self, study: "optuna.Study") -> None:
+        """Note in a study that this process is its writer."""
+        set_system_attribute(study, _WRITER, self.writer_id)
 
-    def last_word(self, study: "optuna.Study") -> str | None:
-        """The word that the last writer left in a study."""
+    def last_writer(self, study: "optuna.Study") -> str | None:
+        """The id of the process that opened the study for writing last."""
         found: str | None = system_attributes(study).get(_WRITER)
         return found
 
@@ -92,7 +95,7 @@ class AdvisoryLock:
                 raise ConnectionLost("its lock is held by another session") from None
             self._held = session
         if not self._own:
-            if self.last_word(study) != self.word:
+            if self.last_writer(study) != self.writer_id:
                 raise StudyError(
                     f"the connection to {self._label} was lost, and another ghostnas search went on with it meanwhile; "
                     "what was finished before is kept"
@@ -100,9 +103,12 @@ class AdvisoryLock:
             self._own = True
 
     def close(self) -> None:
-        """End the session, which frees the lock."""
+        """Free the lock and end the session."""
         import psycopg
 
+        with suppress(psycopg.Error):
+            # The end of a session would free it too, but only soon.
+            self._held.execute("SELECT pg_advisory_unlock(%s)", (self._key,))
         with suppress(psycopg.Error):
             self._held.close()
 
@@ -110,7 +116,7 @@ class AdvisoryLock:
         """A session that holds the lock; None where another one does."""
         session = connect(self._url, autocommit=True)
         try:
-            session.execute(_SERVER_NOTICES)
+            session.execute(_SESSION)
             (taken,) = session.execute("SELECT pg_try_advisory_lock(%s)", (self._key,)).fetchone() or (False,)
         except BaseException:
             session.close()

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from nas.errors import StudyError
+from nas.errors import StorageError, StudyError
 from nas.study.postgres import PostgresDatabase
 from nas.study.postgres_connection import check_url
 from nas.study.storage import StudyStorage
@@ -44,19 +44,35 @@ def storage_of(folder: Path, url: str | None = None) -> StudyStorage:
             check_path(folder)
             return StudyFile(folder)
         return known
-    asked = PostgresDatabase(check_url(url), printable(folder.name) if known is None else known.name)
+    asked = PostgresDatabase(check_url(url), study_name_of(folder) if known is None else known.name)
     there = without_password(url)
     if in_file:
         raise StudyError(
             f"the study of {folder} is its {STUDY_FILE}; move it with: ghostnas study copy {shell_word(str(folder))} "
             f"{there}"
         )
-    if known is not None and without_password(known.url) != there:
+    if known is not None and not asked.is_same(known):
         raise StudyError(
-            f"the study of {folder} is {known.label}, not in {there}; where the database has moved, delete "
-            f"{folder / STORAGE_FILE} and run the same command again"
+            f"the study of {folder} is {known.label}, not in {there}; where the database has moved, change "
+            f'"storage" in {folder / STORAGE_FILE}'
         )
     return asked
+
+
+def study_name_of(folder: Path) -> str:
+    """What the study of a results folder is called in a database, where nothing else is said: as the folder."""
+    return printable(os.path.basename(os.path.abspath(folder)))
+
+
+def check_still(folder: Path, place: StudyStorage) -> None:
+    """Make sure, once a study is locked, that its results folder does not have another one by now.
+
+    Raises:
+        StudyError: The study was moved meanwhile.
+    """
+    now = storage_of(folder, place.url if isinstance(place, PostgresDatabase) else None)
+    if now.label != place.label:
+        raise StudyError(f"the study of {folder} is {now.label} by now; run the same command again")
 
 
 def remembered(folder: Path) -> PostgresDatabase | None:
@@ -88,5 +104,13 @@ def remember(folder: Path, database: PostgresDatabase) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Note nothing of a database any more."""
-    (folder / STORAGE_FILE).unlink(missing_ok=True)
+    """Note nothing of a database any more.
+
+    Raises:
+        StorageError: The file cannot be deleted.
+    """
+    path = folder / STORAGE_FILE
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot delete {path}: {error.strerror or error}") from error

@@ -12,12 +12,12 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 T = TypeVar("T")
 
 
-def carried_out(
+def retry_write(
     write: Callable[[], T],
     storage: StudyStorage,
     notice: Callable[[str], None] = lambda text: None,
     *,
-    patience_s: float | None = None,
+    retry_timeout_s: float | None = None,
 ) -> T:
     """Write to a study; while the storage does not answer, try again.
 
@@ -25,7 +25,7 @@ def carried_out(
         write: What is done; may be done again where the answer to it was lost.
         storage: Where the study is stored.
         notice: Called when the storage stops answering, and when it answers again.
-        patience_s: For how long; None for as long as the storage has patience.
+        retry_timeout_s: For how long; None for the storage's own.
 
     Returns:
         What `write` returns.
@@ -36,26 +36,26 @@ def carried_out(
     import optuna
     from sqlalchemy.exc import SQLAlchemyError  # what Optuna itself does not catch while it makes the tables
 
-    patience_s = storage.patience_s if patience_s is None else patience_s
+    retry_timeout_s = storage.retry_timeout_s if retry_timeout_s is None else retry_timeout_s
     deadline: float | None = None
     pause_s = _FIRST_PAUSE_S
     while True:
         try:
             found = write()
         except (optuna.exceptions.StorageInternalError, SQLAlchemyError, ConnectionLost) as error:
-            cause = _cause(error)
+            cause = cause_of(error)
             now = time.monotonic()
-            passes = patience_s > 0 and storage.passes(cause)
-            if deadline is None and passes:
-                deadline = now + patience_s
+            again = retry_timeout_s > 0 and storage.is_transient(cause)
+            if deadline is None and again:
+                deadline = now + retry_timeout_s
                 notice(
-                    f"{storage.label} does not answer ({_line(cause)}); it is tried again for {patience_s / 60:g} "
-                    "minutes, and no trial begins meanwhile"
+                    f"{storage.label} does not answer ({one_line(cause)}); it is tried again for "
+                    f"{retry_timeout_s / 60:g} minutes, and no trial begins meanwhile"
                 )
-            if deadline is None or now >= deadline or not passes:
+            if deadline is None or now >= deadline or not again:
                 raise StorageError(
-                    f"{storage.label} cannot be written: {_line(cause)}; what is finished is kept: {storage.mend}, "
-                    "and the same command goes on"
+                    f"{storage.label} cannot be written: {one_line(cause)}; what is finished is kept; "
+                    f"{storage.advice}, and the same command goes on"
                 ) from error
             time.sleep(min(pause_s, max(0.0, deadline - now)))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -65,7 +65,7 @@ def carried_out(
             return found
 
 
-def _cause(error: Exception) -> BaseException:
+def cause_of(error: Exception) -> BaseException:
     """What the driver of the database met."""
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -73,5 +73,6 @@ def _cause(error: Exception) -> BaseException:
     return getattr(met, "orig", None) or met or error
 
 
-def _line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line."""
     return " ".join(str(error).split()) or type(error).__name__

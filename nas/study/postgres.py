@@ -5,8 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nas.study.advisory_lock import AdvisoryLock, lock_held
-from nas.study.postgres_connection import connect, unreachable
+from nas.errors import StudyError
+from nas.study.advisory_lock import AdvisoryLock, lock_held, lock_key
+from nas.study.postgres_connection import address_of, connect, unreachable
 from nas.study.storage import PARTS, SEARCH, ConnectionLost, Part, close_storage
 from nas.util.passwords import without_password
 
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE_S = 300.0
+RETRY_TIMEOUT_S = 300.0
 """How long a write is tried again: longer than a database takes to restart, or to move to another host."""
+
+_TABLES_LOCK = lock_key("/tables")
+"""Held while Optuna's tables are made; no study has this name."""
 
 _WHOLE = """
 SELECT 1 FROM studies JOIN study_user_attributes USING (study_id) WHERE study_name = %s AND key = 'settings'
@@ -41,15 +45,19 @@ class PostgresDatabase:
         """The study's name and the database, without a password."""
         return f"{self.name} in {without_password(self.url)}"
 
-    @property
-    def patience_s(self) -> float:
-        """Some minutes."""
-        return PATIENCE_S
+    def is_same(self, other: "PostgresDatabase") -> bool:
+        """Whether two studies are one: user, password and parameters of the connection do not matter."""
+        return self.name == other.name and address_of(self.url) == address_of(other.url)
 
     @property
-    def mend(self) -> str:
+    def retry_timeout_s(self) -> float:
+        """How long a write is tried again."""
+        return RETRY_TIMEOUT_S
+
+    @property
+    def advice(self) -> str:
         """What to do where it cannot be written."""
-        return "when the database can be written again"
+        return "see that the database can be written"
 
     def study_name(self, part: Part) -> str:
         """The search's name and the part's: a name is there once in a database."""
@@ -96,14 +104,34 @@ class PostgresDatabase:
         return self._asked(lambda session: lock_held(session, self.name))
 
     def open(self) -> "optuna.storages.RDBStorage":
-        """Open Optuna's storage. An idle connection may be dropped on its way, so each is tried before it is used."""
+        """Open Optuna's storage. An idle connection may be dropped on its way, so each is tried before it is used.
+
+        Raises:
+            ConnectionLost: The database does not answer.
+            StudyError: It holds tables that are not those of this Optuna.
+        """
         import optuna
+        import psycopg
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        # The URL says only what kind of database it is: Optuna keeps it, and its password would be kept too.
-        return optuna.storages.RDBStorage(
-            "postgresql+psycopg://", engine_kwargs={"creator": lambda: connect(self.url), "pool_pre_ping": True}
-        )
+        try:
+            with connect(self.url, autocommit=True) as session:
+                # Optuna makes its tables where they are missing, and two that do so at once fail.
+                session.execute("SELECT pg_advisory_lock(%s)", (_TABLES_LOCK,))
+                # The URL says only what kind of database it is: Optuna keeps it, and its password would be kept too.
+                storage = optuna.storages.RDBStorage(
+                    "postgresql+psycopg://",
+                    engine_kwargs={"creator": lambda: connect(self.url), "pool_pre_ping": True},
+                    skip_compatibility_check=True,  # it would leave connections open
+                )
+        except psycopg.Error as error:
+            raise ConnectionLost(str(error)) from error
+        if storage.get_current_version() != storage.get_head_version():
+            close_storage(storage)
+            raise StudyError(
+                f"the database of {self.label} holds tables of another Optuna or of another program; use an empty one"
+            )
+        return storage
 
     def create(self, fill: "Callable[[optuna.storages.RDBStorage], None]") -> None:
         """Make the study; what a killed process left of an earlier attempt is deleted first."""
@@ -122,11 +150,12 @@ class PostgresDatabase:
         finally:
             close_storage(storage)
 
-    def passes(self, error: BaseException) -> bool:
-        """Whether the database does not answer, restarts, is full or has too many connections."""
+    def is_transient(self, error: BaseException) -> bool:
+        """Whether the database does not answer, restarts, moves, is full or has too many connections."""
         from psycopg import InterfaceError, OperationalError
+        from psycopg.errors import ReadOnlySqlTransaction  # of a server that was the primary, or is not yet
 
-        return isinstance(error, OperationalError | InterfaceError | ConnectionLost)
+        return isinstance(error, OperationalError | InterfaceError | ReadOnlySqlTransaction | ConnectionLost)
 
     def _delete(self, storage: "optuna.storages.RDBStorage") -> None:
         for part in PARTS:

@@ -46,12 +46,19 @@ def check_url(url: str) -> str:
         why = " ".join(str(error).split())
         raise UsageError(f"a study in PostgreSQL needs psycopg ({why}); {PIP_COMMAND}") from error
     place, _, database = url.removeprefix(SCHEME).partition("/")
-    if place.count("@") > 1 or "@" in database or not _parameters(url).get("dbname"):
+    users, *others = place.split("@")
+    if len(others) > 1 or (others and "?" in users) or "@" in database or not _parameters(url).get("dbname"):
         raise UsageError(
             f"{masked(url)!r} is no address such as {EXAMPLE}, with :PORT and ?PARAMETERS where they are needed; "
             "other characters than letters and digits in its parts are percent-encoded, such as %40 for @"
         )
     return url
+
+
+def address_of(url: str) -> tuple[str | None, ...]:
+    """Host, port and database of a URL that `check_url` took."""
+    found = {"port": "5432", **_parameters(url)}
+    return tuple(found.get(name) for name in ("host", "hostaddr", "port", "dbname"))
 
 
 def _parameters(url: str) -> dict[str, Any]:
@@ -81,7 +88,11 @@ def connect(url: str, *, autocommit: bool = False) -> "psycopg.Connection[Any]":
     return psycopg.connect(**{**_PARAMETERS, **_parameters(url)}, autocommit=autocommit)
 
 
-def unreachable(url: str, error: Exception) -> StudyError:
+class DatabaseUnreachable(StudyError):
+    """A database that does not answer, or lets nobody in."""
+
+
+def unreachable(url: str, error: Exception) -> DatabaseUnreachable:
     """The error where a database does not answer, or lets nobody in.
 
     Args:
@@ -90,4 +101,4 @@ def unreachable(url: str, error: Exception) -> StudyError:
     """
     why = " ".join(str(error).split())
     how = "; set PGPASSWORD, or write it into ~/.pgpass" if "password" in why else ""
-    return StudyError(f"the study in {without_password(url)} cannot be reached: {why}{how}")
+    return DatabaseUnreachable(f"the study in {without_password(url)} cannot be reached: {why}{how}")

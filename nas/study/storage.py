@@ -22,14 +22,14 @@ class StudyLock(Protocol):
     """What its one writer holds of a study; free when it is closed, or when its process ends, however it ends."""
 
     @property
-    def word(self) -> str | None:
-        """A random word for this writer, where the lock can be lost; else None."""
+    def writer_id(self) -> str | None:
+        """Random id of this process as a writer, where the lock can be lost; else None."""
 
-    def last_word(self, study: "optuna.Study") -> str | None:
-        """The word that the last writer left in an opened study."""
+    def last_writer(self, study: "optuna.Study") -> str | None:
+        """The id of the process that opened the study for writing last."""
 
-    def claim(self, study: "optuna.Study") -> None:
-        """Leave the word in an opened study."""
+    def set_writer(self, study: "optuna.Study") -> None:
+        """Note in an opened study that this process is its writer."""
 
     def check(self, study: "optuna.Study") -> None:
         """Make sure, before a write, that the lock is held.
@@ -48,18 +48,18 @@ class StudyStorage(Protocol):
 
     Attributes:
         label: What messages call it; without a password.
-        patience_s: How long a write is tried again while the storage does not answer.
-        mend: What to do where it cannot be written.
+        retry_timeout_s: How long a write is tried again while the storage does not answer.
+        advice: What to do where it cannot be written.
     """
 
     @property
     def label(self) -> str: ...
 
     @property
-    def patience_s(self) -> float: ...
+    def retry_timeout_s(self) -> float: ...
 
     @property
-    def mend(self) -> str: ...
+    def advice(self) -> str: ...
 
     def study_name(self, part: Part) -> str:
         """The name of one of its two studies in Optuna."""
@@ -101,7 +101,7 @@ class StudyStorage(Protocol):
     def remove(self) -> None:
         """Delete the study."""
 
-    def passes(self, error: BaseException) -> bool:
+    def is_transient(self, error: BaseException) -> bool:
         """Whether a write that met an error may succeed when it is tried again later."""
 
 

@@ -12,6 +12,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from nas.errors import StorageError, StudyError
 from nas.study.evaluation import Evaluation
-from nas.study.location import forget, remember, storage_of
+from nas.study.location import check_still, forget, remember, storage_of
 from nas.study.optuna_compat import has_trial, mark_feasible, trial_id_of
-from nas.study.outage import carried_out
+from nas.study.outage import retry_write
 from nas.study.postgres import PostgresDatabase
 from nas.study.record import INTERRUPTED, Record, TrainedRecord, record_of, trained
 from nas.study.settings import SearchSettings
@@ -93,27 +94,24 @@ class StoredStudy:
         self.limits, self._asked_steps = settings.limits, settings.proxy.steps
         self._lock = self._place.lock()
         try:
+            check_still(self.folder, self._place)
             self._place.check_intact()
             if not self._place.exists():
                 place = self._place
-                carried_out(lambda: place.create(lambda made: _fill(made, place, settings)), place, patience_s=0)
+                retry_write(lambda: place.create(lambda made: _fill(made, place, settings)), place, retry_timeout_s=0)
             self._storage, found = _open(self._place)
         except BaseException:
             self._lock.close()
             raise
         self._studies = found.studies
-        self._attributes: dict[str, Any] = found.studies[SEARCH].user_attrs
+        self._attributes = found.attributes
         self._records = {SEARCH: found.candidates, BASELINES: found.baselines}
-        if different := found.settings.differences(settings):
-            self.close()
-            raise StudyError(
-                f"{folder} holds another search ({'; '.join(different)}); choose another --name, or ask for the same"
-            )
         try:
+            _check_same(folder, found.settings, settings)
             if isinstance(self._place, PostgresDatabase):
                 remember(folder, self._place)
             self._take_up_unwritten()
-            carried_out(lambda: self._lock.claim(self._studies[SEARCH]), self._place, patience_s=0)
+            retry_write(lambda: self._lock.set_writer(self._studies[SEARCH]), self._place, retry_timeout_s=0)
         except BaseException:
             self.close()
             raise
@@ -273,15 +271,15 @@ class StoredStudy:
             return write()
 
         try:
-            return carried_out(locked, self._place, self._notice, patience_s=0 if self._waited else None)
-        except StorageError:
+            return retry_write(locked, self._place, self._notice, retry_timeout_s=0 if self._waited else None)
+        except (StorageError, KeyboardInterrupt):
             self._waited = True  # in vain; the trials that end after this one do not wait as long again
             raise
 
     def _not_written(self) -> Unwritten | None:
         """Where to put what could not be written; None where the results folder would be as full as the study's."""
-        if self._unwritten is None and self._lock.word is not None:
-            self._unwritten = Unwritten(self._lock.word)
+        if self._unwritten is None and self._lock.writer_id is not None:
+            self._unwritten = Unwritten(self._lock.writer_id)
         return self._unwritten
 
     def _take_up_unwritten(self) -> None:
@@ -289,10 +287,14 @@ class StoredStudy:
         if (unwritten := read_unwritten(self.folder)) is None:
             return
         search = self._studies[SEARCH]
-        if self._stored(lambda: self._lock.last_word(search)) == unwritten.writer:
+        if self._stored(lambda: self._lock.last_writer(search)) == unwritten.writer:
             for name, evaluations in unwritten.evaluations.items():
                 for number, found in evaluations.items():
-                    self.annotate(self._settled(name, number, self._writer_of(name, number, found)))
+                    stored = self._records[name][number : number + 1]
+                    if [record.key for record in stored] == [found.architecture.key]:
+                        self.annotate(self._settled(name, number, self._writer_of(name, number, found)))
+                    else:
+                        self._notice(f"{self._gone(number)}; its result in {self.folder} is dropped")
             for key, value in unwritten.kept.items():
                 self._stored(partial(search.set_user_attr, key, value))
                 self._attributes[key] = value
@@ -304,14 +306,26 @@ class StoredStudy:
         delete_unwritten(self.folder)
 
     def trial_id(self, name: Part, number: int) -> int:
+        """The id in Optuna's storage of a trial of one of the two parts.
+
+        Raises:
+            KeyError: There is no such trial.
+        """
         return trial_id_of(self._studies[name], number)
+
+    def _gone(self, number: int) -> str:
+        return f"trial {number} is not in {self._place.label} any more"
 
     def _settled(self, name: Part, number: int, write: Callable[[int], None]) -> Record:
         """A trial as it is stored after its end was written; every other one is known already."""
 
         def stored() -> Record:
-            trial_id = self.trial_id(name, number)
-            if not self._storage.get_trial(trial_id).state.is_finished():  # by an attempt whose answer was lost
+            try:
+                trial_id = self.trial_id(name, number)
+                finished = self._storage.get_trial(trial_id).state.is_finished()
+            except KeyError as error:  # as after a failover to a server that lagged behind
+                raise StorageError(f"{self._gone(number)}; run the same command again, which goes on") from error
+            if not finished:  # by an attempt whose answer was lost
                 write(trial_id)
             return record_of(self._storage.get_trial(trial_id), baseline=name == BASELINES)
 
@@ -319,26 +333,29 @@ class StoredStudy:
         return record
 
     def _add(self, name: Part, attributes: dict[str, Any], params: dict[str, Any], distributions: Any) -> int:
+        """Store a running trial. Optuna tries again where an answer was lost, and may store it more than once."""
         from optuna.trial import TrialState, create_trial
 
         trial = create_trial(
             state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=attributes
         )
-        study, number = self._studies[name], len(self._records[name])
+        study, first, baseline = self._studies[name], len(self._records[name]), name == BASELINES
 
-        def added() -> None:
-            if not has_trial(study, number):
+        def added() -> int:
+            if not has_trial(study, first):
                 study.add_trial(trial)
-            if has_trial(study, number + 1):  # Optuna itself tries again where an answer was lost
-                raise StorageError(
-                    f"{self._place.label}: trial {number} was stored twice, as the storage did not answer; what is "
-                    "finished is kept, and the same command goes on"
-                )
+            last = first
+            while has_trial(study, last + 1):
+                last += 1
+            return last
 
-        self._stored(added)
-        trial.number = number
-        self._records[name].append(record_of(trial, baseline=name == BASELINES))
-        return number
+        last = self._stored(added)
+        for number in range(first, last + 1):
+            trial.number = number
+            self._records[name].append(record_of(trial, baseline=baseline))
+        for number in range(first, last):
+            self.fail(number, "stored twice, as the storage did not answer", baseline)
+        return last  # of a baseline's trials the last one counts
 
     def _tell(self, name: Part, number: int, evaluation: Evaluation) -> None:
         known = [record.score.map50_95 for record in trained(self._records[SEARCH])]
@@ -354,6 +371,26 @@ def over_target(evaluation: Evaluation, target_ms: float) -> float:
 def told_accuracy(evaluation: Evaluation, known: Sequence[float]) -> float:
     """The accuracy that Optuna gets: of a rejected candidate the worst one seen (`map_imputed`, never reported)."""
     return min(known, default=0.0) if evaluation.score is None else evaluation.score.map50_95
+
+
+def check_settings(folder: Path, storage: StudyStorage, settings: SearchSettings) -> None:
+    """Refuse a stored study that a search with these settings could not go on with; nothing is written.
+
+    Raises:
+        StudyError: The study is in use, corrupt, or belongs to a search with other settings.
+    """
+    with closing(storage.lock()):
+        storage.check_intact()
+        opened, found = _open(storage)
+        close_storage(opened)
+    _check_same(folder, found.settings, settings)
+
+
+def _check_same(folder: Path, stored: SearchSettings, asked: SearchSettings) -> None:
+    if different := stored.differences(asked):
+        raise StudyError(
+            f"{folder} holds another search ({'; '.join(different)}); choose another --name, or ask for the same"
+        )
 
 
 def read_records(folder: Path) -> tuple[SearchSettings, list[Record], list[Record]]:
@@ -380,9 +417,8 @@ def read_kept(place: StudyStorage) -> dict[str, Any]:
         return {}
     place.check_intact()
     storage, found = _open(place)
-    kept = dict(found.studies[SEARCH].user_attrs)
     close_storage(storage)
-    return kept
+    return found.attributes
 
 
 def _fill(storage: "optuna.storages.RDBStorage", place: StudyStorage, settings: SearchSettings) -> None:
@@ -407,6 +443,7 @@ class _Found:
     """What a study file holds."""
 
     studies: "dict[Part, optuna.Study]"
+    attributes: dict[str, Any]
     settings: SearchSettings
     candidates: list[Record]
     baselines: list[Record]
@@ -434,12 +471,15 @@ def _open(place: StudyStorage) -> "tuple[optuna.storages.RDBStorage, _Found]":
     try:
         storage = place.open()
         studies = {part: optuna.load_study(study_name=place.study_name(part), storage=storage) for part in PARTS}
-        settings = SearchSettings.from_dict(studies[SEARCH].user_attrs["settings"])
+        attributes = studies[SEARCH].user_attrs
+        settings = SearchSettings.from_dict(attributes["settings"])
         records = {
             part: [record_of(trial, baseline=part == BASELINES) for trial in study.get_trials(deepcopy=False)]
             for part, study in studies.items()
         }
-        return storage, _Found(studies, settings, records[SEARCH], records[BASELINES])
+        return storage, _Found(studies, attributes, settings, records[SEARCH], records[BASELINES])
+    except StudyError:
+        raise
     except Exception as error:
         if storage is not None:
             close_storage(storage)

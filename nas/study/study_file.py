@@ -30,17 +30,17 @@ class FileLock:
         self._handle = handle
 
     @property
-    def word(self) -> None:
-        """None: it cannot be lost."""
+    def writer_id(self) -> None:
+        """None: only a lock that can be lost needs to know who wrote last."""
 
-    def last_word(self, study: "optuna.Study") -> None:
-        """None: nobody leaves one."""
+    def last_writer(self, study: "optuna.Study") -> None:
+        """None: see `writer_id`."""
 
-    def claim(self, study: "optuna.Study") -> None:
-        """Nothing: it cannot be lost."""
+    def set_writer(self, study: "optuna.Study") -> None:
+        """Do nothing: see `writer_id`."""
 
     def check(self, study: "optuna.Study") -> None:
-        """Nothing: it cannot be lost."""
+        """Do nothing: this process holds the lock as long as it lives."""
 
     def close(self) -> None:
         """Free it."""
@@ -59,26 +59,26 @@ class StudyFile:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """Path of the SQLite file."""
         return self.folder / STUDY_FILE
 
     @property
     def label(self) -> str:
-        """Its path."""
+        """The file's path, as messages call it."""
         return str(self.path)
 
     @property
-    def patience_s(self) -> float:
-        """None: what a file meets, such as a full disk, does not pass."""
+    def retry_timeout_s(self) -> float:
+        """Zero: a write that failed, as on a full disk, is not tried again."""
         return 0.0
 
     @property
-    def mend(self) -> str:
+    def advice(self) -> str:
         """What to do where it cannot be written."""
         return "make room"
 
     def study_name(self, part: Part) -> str:
-        """Just so: the file holds one search."""
+        """The part's own name, as the file holds one search."""
         return part
 
     def exists(self) -> bool:
@@ -169,8 +169,8 @@ class StudyFile:
         """Delete the file."""
         self.path.unlink()
 
-    def passes(self, error: BaseException) -> bool:
-        """No: see `patience_s`."""
+    def is_transient(self, error: BaseException) -> bool:
+        """False for every error: see `retry_timeout_s`."""
         return False
 
 
@@ -178,7 +178,7 @@ class NoStudies(KeyError):
     """A file that is no database of Optuna's."""
 
     def __str__(self) -> str:
-        """In words."""
+        """The message."""
         return "it holds no studies"
 
 

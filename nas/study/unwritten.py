@@ -22,7 +22,7 @@ class Unwritten:
     """Results that are not in the study.
 
     Attributes:
-        writer: The word by which the study knows the process that made them.
+        writer: The id by which the study knows the process that made them.
         evaluations: By part and trial number.
         kept: Values that are kept with the study, by name.
     """

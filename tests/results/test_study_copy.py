@@ -1,5 +1,6 @@
 """A study moves between a results folder and a database, with its notes; every command finds it in either place."""
 
+import errno
 import json
 import shutil
 import sys
@@ -98,7 +99,7 @@ def test_there_and_back_nothing_is_lost(ghostnas: Run, small: Path, database: st
 
 
 def test_every_command_finds_it_in_the_database(
-    ghostnas: Run, small: Path, database: str, monkeypatch: pytest.MonkeyPatch
+    ghostnas: Run, small: Path, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ghostnas("study", "copy", "small", database)[0] == 0
     (small / "run.json").rename(small / "run.json.away")  # the folder is a run by its memory alone
@@ -114,8 +115,13 @@ def test_every_command_finds_it_in_the_database(
     monkeypatch.setenv("PGPASSFILE", "/nowhere")
     code, _, errors = ghostnas("status", "small")
     assert code == 2 and "set PGPASSWORD, or write it into ~/.pgpass" in errors and errors.count("\n") == 1
-    code, said, errors = ghostnas("status")  # the other runs are still listed
-    assert code == 0 and "cannot be reached" in said
+    (tmp_path / "results" / "other").mkdir()
+    shutil.copy(small / STORAGE_FILE, tmp_path / "results" / "other")
+    asked: list[str] = []
+    real = PostgresDatabase.exists
+    monkeypatch.setattr(PostgresDatabase, "exists", lambda self: asked.append(self.name) or real(self))
+    code, said, errors = ghostnas("status")  # every run is listed, and the database is asked once
+    assert code == 0 and said.count("cannot be reached") == 2 and len(asked) == 1, errors
 
 
 def test_the_dashboard_shows_it(small: Path, ghostnas: Run, database: str) -> None:
@@ -146,11 +152,15 @@ def test_what_cannot_be_copied_is_said_in_one_line(
         ((hidden, hidden), "one of FROM and TO is a run's name or results folder"),
         (("small", "mysql://me:hush@host/db"), "is no such address"),
         (("smal", database), "did you mean 'small'"),
+        ((hidden, "small", hidden), "unexpected extra argument"),
         ((database, "new"), "there is no study new in postgresql://ghost@127"),
     ):
         code, _, errors = ghostnas("study", "copy", *arguments)
         assert code == 2 and says in errors and "Traceback" not in errors and errors.count("\n") == 1, errors
         assert "hush" not in errors and ENCODED not in errors
+    for command in ("status", "report", "train", "dashboard"):
+        code, _, errors = ghostnas(command, hidden)
+        assert code == 2 and "postgresql://me:***@host/db" in errors and "hush" not in errors, errors
     assert not (tmp_path / "results" / "new").exists()
 
     study = StoredStudy(small, SETTINGS, {"x": 2})
@@ -162,6 +172,10 @@ def test_what_cannot_be_copied_is_said_in_one_line(
     assert code == 2 and "there is a study small in postgresql://ghost@127" in errors
     code, _, errors = ghostnas("study", "copy", postgres.new_database(), "small")
     assert code == 2 and "choose another folder" in errors
+    (small / "unwritten.json").write_text("{}")
+    for arguments in (("small", postgres.new_database()), (database, "small")):
+        code, _, errors = ghostnas("study", "copy", *arguments)
+        assert code == 2 and "run the search once, which writes them, or delete" in errors and errors.count("\n") == 1
 
 
 def test_a_search_without_an_answer_from_the_database_writes_nothing(ghostnas: Run, tmp_path: Path) -> None:
@@ -191,6 +205,11 @@ def test_a_copy_that_fails_leaves_all_as_it_was(
         code, _, errors = ghostnas("study", "copy", "small", database)
     assert code == 2 and "small in postgresql://ghost@127" in errors and "the server closed the connection" in errors
     assert not (small / STORAGE_FILE).exists() and read_records(small) == before
+    real = optuna.storages.RDBStorage._create_new_trial
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.storages.RDBStorage, "_create_new_trial", lambda *given: (real(*given), real(*given))[1])
+        code, _, errors = ghostnas("study", "copy", "small", database)
+    assert code == 2 and "a trial was stored twice" in errors and read_records(small) == before
     with pytest.raises(StudyError, match="there is no study"):
         from nas.study.copying import copy_study
         from nas.study.study_file import StudyFile
@@ -198,3 +217,77 @@ def test_a_copy_that_fails_leaves_all_as_it_was(
         copy_study(PostgresDatabase(database, "small"), StudyFile(small))
     assert ghostnas("study", "copy", "small", database)[0] == 0
     assert read_records(small) == before
+
+
+@pytest.mark.parametrize("fails", ["folder", "note", "rename"])
+def test_where_the_folder_cannot_use_the_copy_there_is_none(
+    ghostnas: Run, small: Path, database: str, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    before = read_records(small)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    real_open, real_rename = Path.open, Path.rename
+
+    def opened(path: Path, mode: str = "r", *more: object, **options: object) -> object:
+        if "w" in mode and path.parent == small and (fails == "folder" or STORAGE_FILE in path.name):
+            raise full
+        return real_open(path, mode, *more, **options)  # type: ignore[call-overload]
+
+    def renamed(path: Path, target: Path) -> Path:
+        if path.name == "study.db":
+            raise full
+        return real_rename(path, target)
+
+    small = small.relative_to(Path.cwd())
+    with monkeypatch.context() as patched:
+        if fails == "rename":
+            patched.setattr(Path, "rename", renamed)
+        else:
+            patched.setattr(Path, "open", opened)
+        code, _, errors = ghostnas("study", "copy", small, database)
+    assert code == 2 and "No space left" in errors and "Traceback" not in errors and errors.count("\n") == 1, errors
+    assert not PostgresDatabase(database, "small").exists()
+    assert not (small / STORAGE_FILE).exists() and read_records(small) == before
+    code, _, errors = ghostnas("study", "copy", small, database)
+    assert code == 0 and read_records(small) == before, errors
+
+
+def test_the_folder_one_is_in_has_a_name(
+    ghostnas: Run, small: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small)
+    code, said, errors = ghostnas("study", "copy", ".", database)
+    assert code == 0 and "-> small in postgresql" in said, errors
+    shutil.copytree(small, small.with_name("another"))
+    monkeypatch.chdir(small.with_name("another"))
+    code, _, errors = ghostnas("study", "copy", f"{database}?sslmode=prefer", ".")  # the same database
+    assert code == 0 and (small.with_name("another") / "study.db").is_file(), errors
+
+
+def test_a_search_that_began_before_the_study_moved_does_not_begin_another(
+    ghostnas: Run, small: Path, database: str
+) -> None:
+    before = storage_of(small)
+    assert ghostnas("study", "copy", "small", database)[0] == 0
+    with pytest.raises(StudyError, match=r"is small in postgresql://ghost@127.* by now; run the same command again"):
+        StoredStudy(small, SETTINGS, {"x": 2}, storage=before)
+    assert not (small / "study.db").exists()
+    before = storage_of(small)
+    assert ghostnas("study", "copy", database, "small")[0] == 0
+    with pytest.raises(StudyError, match=r"is its study\.db"):
+        StoredStudy(small, SETTINGS, {"x": 2}, storage=before)
+    assert not (small / STORAGE_FILE).exists()
+
+
+def test_a_source_that_stops_answering_is_named(
+    ghostnas: Run, small: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import optuna
+    from psycopg import OperationalError
+
+    def fails(*_: object) -> None:
+        raise optuna.exceptions.StorageInternalError("lost") from OperationalError("the server closed the connection")
+
+    monkeypatch.setattr("nas.study.copying.system_attributes", fails)
+    code, _, errors = ghostnas("study", "copy", "small", database)
+    assert code == 2 and "study.db cannot be read: the server closed the connection" in errors
+    assert errors.count("\n") == 1

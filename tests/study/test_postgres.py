@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from nas.study.location import STORAGE_FILE, storage_of
 from nas.study.postgres import PostgresDatabase
 from nas.study.postgres_connection import check_url
 from nas.study.settings import SearchSettings
+from nas.study.storage import ConnectionLost, close_storage
 from nas.study.store import StoredStudy, read_kept, read_records
 from tests.postgres_server import ENCODED, PASSWORD, PostgresServer
 from tests.search.conftest import changed, formula
@@ -87,6 +89,7 @@ def test_a_study_is_found_again_by_its_folder_and_elsewhere(
 def test_another_search_and_another_database_are_refused(
     folder: Path,
     opened: Open,
+    database: str,
     settings: SearchSettings,
     sizes: dict[str, int],
     postgres: PostgresServer,
@@ -96,9 +99,10 @@ def test_another_search_and_another_database_are_refused(
     with pytest.raises(StudyError, match=r"seed: 0 there, 1 asked"):
         opened(settings=changed(settings, seed=1))
     with pytest.raises(
-        StudyError, match=r"the study of .*parts is parts in postgresql://ghost@127.*, not in postgresql"
+        StudyError, match=r"the study of .*parts is parts in postgresql://ghost@127.*, not in postgresql.*change \"stor"
     ):
         storage_of(folder, postgres.new_database())
+    assert storage_of(folder, f"{database}?sslmode=prefer").label.endswith("sslmode=prefer")  # the same database
     in_file = tmp_path / "file"
     StoredStudy(in_file, settings, sizes).close()
     with pytest.raises(StudyError, match=r"is its study\.db; move it with: ghostnas study copy") as told:
@@ -234,7 +238,7 @@ def test_a_write_waits_for_a_server_that_was_killed(
 def test_a_server_that_stays_away_ends_the_search_and_loses_nothing(
     opened: Open, space: SearchSpace, task: Task, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.study.postgres.PATIENCE_S", 1.0)
+    monkeypatch.setattr("nas.study.postgres.RETRY_TIMEOUT_S", 1.0)
     study = opened()
     evaluated(study, space, task, 0)
     postgres.stop()
@@ -274,7 +278,7 @@ def test_results_that_could_not_be_written_are_written_when_the_search_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     elsewhere: bool,
 ) -> None:
-    monkeypatch.setattr("nas.study.postgres.PATIENCE_S", 1.0)
+    monkeypatch.setattr("nas.study.postgres.RETRY_TIMEOUT_S", 1.0)
     told: list[str] = []
     study = opened(notice=told.append)
     points = [space.sample(random.Random(seed)) for seed in range(3)]
@@ -320,7 +324,7 @@ def test_results_that_could_not_be_written_are_written_when_the_search_goes_on(
 def test_who_lost_the_lock_to_another_driver_does_not_write(
     opened: Open, space: SearchSpace, task: Task, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.study.postgres.PATIENCE_S", 1.0)
+    monkeypatch.setattr("nas.study.postgres.RETRY_TIMEOUT_S", 1.0)
     first = opened()
     evaluated(first, space, task, 0)
     postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
@@ -374,6 +378,163 @@ def test_a_write_whose_answer_is_lost_is_not_made_twice(
     again.close()
 
 
+def test_a_trial_that_optuna_stored_twice_is_evaluated_once(
+    opened: Open, space: SearchSpace, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna adds a trial again where the answer to its commit was lost."""
+    import optuna
+
+    real = optuna.storages.RDBStorage._create_new_trial
+
+    def twice(*arguments: Any) -> object:
+        real(*arguments)
+        return real(*arguments)
+
+    study = opened()
+    architecture = space.decode(indices := space.sample(random.Random(0)))
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.storages.RDBStorage, "_create_new_trial", twice)
+        numbers = [study.start(indices, architecture.key, "random"), study.start_baseline("known", architecture.key)]
+    for number, baseline in zip(numbers, (False, True), strict=True):
+        study.finish(number, formula(architecture, task, always_train=True), baseline)
+    assert evaluated(study, space, task, 1) == 2
+    study.close()
+    again = opened()
+    assert again.orphans() == [] and [one.status for one in again.records()] == ["failed", "trained", "trained"]
+    assert [one.status for one in again.baselines()] == ["trained"]
+    again.close()
+
+
+def test_a_trial_that_the_database_lost_is_said_so(
+    opened: Open, folder: Path, database: str, space: SearchSpace, task: Task
+) -> None:
+    """As after a failover to a server that lagged behind."""
+    import psycopg
+
+    told: list[str] = []
+    study = opened()
+    designs = [space.decode(point := space.sample(random.Random(seed))) for seed in range(3)]
+    numbers = [study.start(point, one.key, "random") for one in designs]
+    with psycopg.connect(database, autocommit=True) as session:
+        session.execute("DELETE FROM trial_params; DELETE FROM trial_user_attributes WHERE trial_id > 1")
+        session.execute("DELETE FROM trials WHERE number > 0")
+    for number in numbers[1:]:
+        with pytest.raises(StorageError, match=rf"trial {number} is not in parts in postgresql.* any more; run the"):
+            study.finish(number, formula(designs[number], task, always_train=True))
+    study.close()
+    other = PostgresDatabase(database, "parts").open()  # a search that went on gave the number to another design
+    import optuna
+
+    optuna.load_study(study_name="parts/search", storage=other).add_trial(
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING, user_attrs={"architecture": "another", "origin": "random"}
+        )
+    )
+    close_storage(other)
+    again = opened(notice=told.append)
+    assert [one.status for one in again.records()] == ["running", "running"]
+    assert len(told) == 2 and all("any more; its result in" in one for one in told)
+    assert not (folder / "unwritten.json").exists()
+    again.close()
+
+
+def test_an_interrupt_ends_the_waiting(
+    opened: Open, space: SearchSpace, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ConnectionLost
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    study = opened()
+    architecture = space.decode(indices := space.sample(random.Random(0)))
+    numbers = [study.start(indices, architecture.key, "random") for _ in range(2)]
+    evaluation = formula(architecture, task, always_train=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(study._lock, "check", fails)
+        patched.setattr("nas.study.outage.time.sleep", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            study.finish(numbers[0], evaluation)
+        with pytest.raises((StorageError, KeyboardInterrupt)) as told:
+            study.finish(numbers[1], evaluation)
+    assert told.type is StorageError  # at once
+    study.close()
+    again = opened()
+    assert [one.status for one in again.records()] == ["trained", "trained"]
+    again.close()
+
+
+def test_a_server_that_only_reads_for_now_is_waited_for(opened: Open, database: str, postgres: PostgresServer) -> None:
+    """As while another server takes over."""
+    name, told = database.rpartition("/")[2], list[str]()
+
+    def read_only(value: str) -> None:
+        postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}")
+        postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+    study = opened(notice=told.append)
+    read_only("on")
+    back = threading.Timer(0.3, read_only, ("off",))
+    back.start()
+    try:
+        study.keep("repeats", {"trial-0": {"1": 0.5}})
+    finally:
+        back.join()
+    assert len(told) == 2 and "read-only transaction" in told[0] and told[1].endswith("answers again")
+    study.close()
+
+
+def test_tables_of_another_program_are_said_so(opened: Open, database: str) -> None:
+    import psycopg
+
+    with psycopg.connect(database, autocommit=True) as session:
+        session.execute("CREATE TABLE alembic_version (version_num varchar(32))")
+        session.execute("INSERT INTO alembic_version VALUES ('of another')")
+    with pytest.raises(StudyError, match=r"parts in .* holds tables of another Optuna or of another program; use an"):
+        opened()
+
+
+def test_searches_that_begin_together_make_the_tables_once(database: str) -> None:
+    failed: list[BaseException] = []
+    together = threading.Barrier(4)
+
+    def make(name: str) -> None:
+        together.wait()
+        try:
+            close_storage(PostgresDatabase(database, name).open())
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=make, args=(str(number),)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+def test_a_lock_is_free_when_it_is_closed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psycopg
+
+    place = PostgresDatabase(database, "parts")
+    first = place.lock()
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg.Connection, "close", lambda session: None)  # a session takes a while to end
+        first.close()
+    place.lock().close()
+    first.close()
+
+
+def test_a_server_that_ends_idle_sessions_leaves_the_lock(database: str, postgres: PostgresServer) -> None:
+    postgres.execute(f"ALTER DATABASE {database.rpartition('/')[2]} SET idle_session_timeout = '200ms'")
+    place = PostgresDatabase(database, "parts")
+    lock = place.lock()
+    time.sleep(0.6)
+    assert place.in_use()
+    lock.close()
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
@@ -384,7 +545,14 @@ def test_a_write_whose_answer_is_lost_is_not_made_twice(
         ("postgresql://me:hush@host", "USER@HOST/DATABASE"),
         ("postgresql://me:hu@sh@host/db", "%40 for @"),
         ("postgresql://me:hu/sh@host/db", "%40 for @"),
+        ("postgresql://me:hu?sh@host/db", "percent-encoded"),
+        ("postgresql://me@srv:hush@host/db", "%40 for @"),
+        ("postgresql://me/you:hush@host/db", "%40 for @"),
+        ("postgresql://host:5432/db?password=hu@sh", "%40 for @"),
         ("postgresql://me:hush%zz@host/db", "percent-encoded"),
+        ("postgresql://me@host/db?password=hu#sh&nothing=1", "percent-encoded"),
+        ("host=h password=hush dbname=x", "is no such address"),
+        ("host=h password = 'hu\\' sh' dbname=x", "is no such address"),
         ("postgresql://me:hush@host/db?nothing=1", "percent-encoded"),
         ("", "is no such address"),
     ],
@@ -392,7 +560,8 @@ def test_a_write_whose_answer_is_lost_is_not_made_twice(
 def test_urls_that_are_refused(url: str, says: str, database: str) -> None:
     with pytest.raises(UsageError, match=says) as told:
         check_url(url)
-    assert "hush" not in str(told.value) and "sh@" not in str(told.value) and "\n" not in str(told.value)
+    assert "\n" not in str(told.value)
+    assert not any(part in str(told.value) for part in ("hush", "hu'", "sh@", "?sh", "#sh", "@sh", " sh"))
 
 
 def test_a_wrong_password_is_said_so_and_not_shown(
@@ -422,6 +591,13 @@ def test_without_psycopg_the_url_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         check_url("postgresql://me@host/db")
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hu?sh@h/db", "postgresql://me:hu#sh@h/db", "postgresql://me@h/db?password=hu#sh"]
+)
+def test_what_is_stored_has_no_password(url: str) -> None:
+    assert PostgresDatabase(url, "parts").label == "parts in postgresql://me@h/db"
+
+
 def test_the_command_in_reports_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     from nas.util.provenance import command
 
@@ -431,6 +607,8 @@ def test_the_command_in_reports_has_no_password(monkeypatch: pytest.MonkeyPatch)
         ["--storage", "postgresql://me@host/db?password=hush&sslmode=require"],
         ["--storage", "postgresql://host/db?user=me&sslpassword=hush"],
         ["--storage", "postgresql://me:hu/sh@hush@host/db"],
+        ["--storage", "postgresql://me#1:hush@host/db"],
+        ["--storage", "postgresql://host/db?oauth_client_secret=hu#sh@hush"],
     ):
         monkeypatch.setattr("sys.argv", ["/usr/bin/ghostnas", "search", *words, "--device", "ssh://pi@board:22"])
         said = command()

@@ -15,6 +15,7 @@ from nas.errors import GhostnasError
 from nas.search.executors.cluster.address import AUTO, host_and_port
 from nas.search.executors.ray_tune import QUIET, home, inside, read_variables_again
 from nas.search.executors.scratch import own_folder
+from nas.util.checkpoint_trust import trust_variables
 
 _ANSWER_S = 5.0
 
@@ -26,7 +27,6 @@ _ON_NODES = {
     "YOLO_OFFLINE": "true",
     "YOLO_AUTOINSTALL": "false",
 }
-"""Variables of the processes that work for this search, on every node."""
 
 
 @contextmanager
@@ -58,6 +58,11 @@ def joined(address: str) -> Iterator[Path]:
             os.environ.update(before)
 
 
+def variables_on_nodes() -> dict[str, str]:
+    """The variables of the processes that work for this search, on every node."""
+    return {**_ON_NODES, **trust_variables()}
+
+
 def _join(address: str, scratch: Path) -> None:
     import ray
     from ray._private import utils
@@ -75,7 +80,7 @@ def _join(address: str, scratch: Path) -> None:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 configure_logging=True,
-                runtime_env={"env_vars": _ON_NODES},
+                runtime_env={"env_vars": variables_on_nodes()},
             )
     except Exception as error:  # what is amiss may be anything: versions, tokens, the network
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -178,31 +178,43 @@ def _start(workers: int, session: Path) -> None:
     Raises:
         GhostnasError: It does not start.
     """
+    read_variables_again(several_machines=False)
+    try:
+        init_quietly(
+            session,
+            address="local",
+            num_cpus=workers,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=str(session),
+        )
+    except Exception as error:  # what is amiss may be anything: memory, network, the kernel
+        raise GhostnasError(
+            f"Ray, which runs the workers, does not start here ({in_one_line(error)}); "
+            "what is finished is kept, and --workers 0 goes on with it without Ray"
+        ) from error
+
+
+def init_quietly(folder: Path, **how: Any) -> None:
+    """Start or join Ray without its words, and without this process's: it may raise anything.
+
+    Args:
+        folder: To start it in.
+        how: For `ray.init`.
+    """
     import ray
     from ray._private import utils
 
     # It asks for the command line, to show it in its dashboard, and takes no bytes there that are no UTF-8.
     utils.get_entrypoint_name = lambda: "ghostnas"
-    read_variables_again(several_machines=False)
-    try:
-        with warnings.catch_warnings(), inside(session):
-            warnings.simplefilter("ignore")
-            ray.init(
-                address="local",
-                num_cpus=workers,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=True,
-                _temp_dir=str(session),
-            )
-    except Exception as error:  # what is amiss may be anything: memory, network, the kernel
-        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise GhostnasError(
-            f"Ray, which runs the workers, does not start here ({why}); "
-            "what is finished is kept, and --workers 0 goes on with it without Ray"
-        ) from error
+    with warnings.catch_warnings(), inside(folder):
+        warnings.simplefilter("ignore")
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **how)
+
+
+def in_one_line(error: BaseException) -> str:
+    """An error of Ray's with its kind."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def read_variables_again(*, several_machines: bool) -> None:

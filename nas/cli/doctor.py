@@ -79,7 +79,10 @@ def doctor(
         reasons = (f"  {finding.what}: {finding.detail}" for finding in broken)
         search = "the default search" if ray_address is None else f"a search with --ray-address {ray_address}"
         raise GhostnasError(f"{search} cannot run here:", *reasons)
-    console.print("The default search can run: ghostnas search --budget 50 --target-latency 2.5ms", soft_wrap=True)
+    nodes = "" if ray_address is None else f" --ray-address {ray_address}"
+    console.print(
+        f"The default search can run: ghostnas search{nodes} --budget 50 --target-latency 2.5ms", soft_wrap=True
+    )
 
 
 def _checked(what: str, check: Callable[[], str], needed: bool = True) -> Finding:
@@ -88,8 +91,12 @@ def _checked(what: str, check: Callable[[], str], needed: bool = True) -> Findin
     except RuntimeMissing as error:  # such as a precision that this processor lacks
         return Finding(what, False if needed else None, str(error), needed)
     except Exception as error:  # a broken installation can raise anything; telling so is this command's work
-        text = str(error) if isinstance(error, GhostnasError) else f"{type(error).__name__}: {error}"
-        return Finding(what, False, text.strip() or type(error).__name__, needed)
+        return _broken(what, error, needed)
+
+
+def _broken(what: str, error: Exception, needed: bool = True) -> Finding:
+    text = str(error) if isinstance(error, GhostnasError) else f"{type(error).__name__}: {error}"
+    return Finding(what, False, text.strip() or type(error).__name__, needed)
 
 
 def _findings() -> Iterator[Finding]:
@@ -194,8 +201,8 @@ def nodes_of(address: str) -> Iterator[Finding]:
     device = next(iter(_cuda_if_any()), "cpu")
     try:
         found = look(address, Needs(device, "auto", measured_here=True))
-    except GhostnasError as error:
-        yield Finding("Ray cluster", False, str(error))
+    except Exception as error:
+        yield _broken("Ray cluster", error)
         return
     for node in found.nodes:
         used = f"trains {node.trials} at a time on {device.partition(':')[0]}"

@@ -52,13 +52,14 @@ class DevicePool:
 
     @property
     def calibration_kept(self) -> dict[str, Any] | None:
-        """Every board's calibration by its place, as plain values; None while one is not known."""
-        kept = {device.settings.place: device.calibration_kept for device in self.devices}
+        """Every board's calibration by its address, as plain values; None while one is not known."""
+        kept = {_label(device.settings.place): device.calibration_kept for device in self.devices}
         return None if None in kept.values() else kept
 
     def with_calibration(self, kept: dict[str, Any]) -> Self:
         """The same boards with what `calibration_kept` gave."""
-        return type(self)(tuple(one.with_calibration(kept[one.settings.place]) for one in self.devices))
+        by_label = {_label(place): one for place, one in kept.items()}
+        return type(self)(tuple(one.with_calibration(by_label[_label(one.settings.place)]) for one in self.devices))
 
     def key(self, digest: str = "", imgsz: int = 0) -> dict[str, Any]:
         """The first board's key; all are asked.
@@ -172,6 +173,11 @@ def _slowest(latencies: Sequence[Latency]) -> Latency:
     slow = max(latencies, key=lambda one: one.latency_ms)
     spread = slow.latency_ms / min(one.latency_ms for one in latencies)
     return replace(slow, conditions={**slow.conditions, BOARDS: float(len(latencies)), SPREAD: spread})
+
+
+def _label(place: str) -> str:
+    """A board's address without the paths of its owner's machine, which may be others when a search goes on."""
+    return place.partition("?")[0]
 
 
 def _name(place: str) -> str:

@@ -75,7 +75,7 @@ class Failure:
 
     Attributes:
         kind: `failed` is the design's own fault; `disturbed`: the device was too busy to be measured; the others end
-            the search: the device is gone, a file could not be written, the data are not the same any more.
+            the search: the device is gone, a file could not be written, the data are gone or not the same any more.
         reason: For the user.
     """
 

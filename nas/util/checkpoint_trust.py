@@ -25,6 +25,11 @@ def trusted() -> bool:
     return os.environ.get(_TRUSTED) == "true"
 
 
+def trust_variables() -> dict[str, str]:
+    """What a process on another machine needs in its environment to have this one's answer."""
+    return {_TRUSTED: str(trusted()).lower()}
+
+
 def tell_ultralytics() -> None:
     """Set the variable that Ultralytics reads when it is imported."""
     os.environ[_ULTRALYTICS] = str(not trusted()).lower()

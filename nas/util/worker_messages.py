@@ -5,7 +5,7 @@ nothing happens.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -13,8 +13,8 @@ _FILE = "waiting.txt"
 
 
 def post(folder: Path, text: str) -> None:
-    """Say one line, from any process."""
-    with (folder / _FILE).open("a", encoding="utf-8", errors="backslashreplace") as file:
+    """Say one line, from any process; where that cannot be written, the work goes on without it."""
+    with suppress(OSError), (folder / _FILE).open("a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(" ".join(text.split()) + "\n")  # one short write to the end: lines of two processes do not mix
 
 

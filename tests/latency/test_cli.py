@@ -13,6 +13,7 @@ from nas.cli import main
 from nas.cli.latency import undecided
 from nas.errors import LatencyError, ModelError, RuntimeMissing, Unmeasurable
 from nas.latency.protocol.estimate import Calibration, Ratio
+from nas.search.executors.cluster.nodes import Allotment, ClusterNode
 from tests.latency.conftest import Ghostnas, measurable
 
 Result = tuple[int | str | None, str, str]
@@ -159,6 +160,23 @@ def test_doctor_with_a_cache_that_cannot_be_written(
     assert code == 2
     assert "the default search cannot run here" in error
     assert "cannot write in" in error
+
+
+def test_doctor_with_a_cluster(in_process: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.cli.doctor._findings", lambda: iter(()))
+    found = Allotment((ClusterNode("a", "10.0.0.2", 2, None),), 0.0)
+    monkeypatch.setattr("nas.search.look", lambda *_: found)
+    code, output, error = in_process("doctor", "--ray-address", "10.0.0.2:6379")
+    assert code == 0, output + error
+    assert "2 trials at a time on 1 of 1 nodes" in output
+    assert "ghostnas search --ray-address 10.0.0.2:6379 --budget 50" in output
+
+    def broken(*_: object) -> None:
+        raise ImportError("no such symbol")
+
+    monkeypatch.setattr("nas.search.look", broken)
+    code, _, error = in_process("doctor", "--ray-address", "10.0.0.2:6379")
+    assert code == 2 and "Ray cluster: ImportError: no such symbol" in error
 
 
 def test_doctor_tells_what_is_missing(in_process: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,8 +95,9 @@ def test_boards_are_of_one_kind() -> None:
 def test_calibrations_are_kept_by_place_and_travel_with_the_pool() -> None:
     boards = open_device(LatencySettings(place=" ".join(PLACES)))
     assert isinstance(boards, DevicePool) and boards.calibration_kept is None
-    known = boards.with_calibration({place: CALIBRATION.to_dict() for place in PLACES})
-    assert known.calibration_kept == {place: CALIBRATION.to_dict() for place in PLACES}
+    kept = {place: CALIBRATION.to_dict() for place in ("ssh://pi@a", "ssh://pi@b", "ssh://pi@c")}
+    known = boards.with_calibration(kept)
+    assert known.calibration_kept == kept
     there = pickle.loads(pickle.dumps(known))
     assert there == known and there.settings.place == " ".join(PLACES)
     alone = open_device(LatencySettings())
@@ -110,7 +111,7 @@ def test_a_user_names_the_boards_of_a_pool() -> None:
     assert settings.where == "ssh://pi@a, ssh://pi@b, ssh://pi@c cpu"
     assert _place(settings.place) == "ssh://pi@a ssh://pi@b ssh://pi@c"
     assert pooled([resolve_device("local")]) == resolve_device("local")
-    with pytest.raises(UsageError, match="each named once; got ssh://pi@a, ssh://pi@a"):
-        pooled([resolve_device(PLACES[0])] * 2)
+    with pytest.raises(UsageError, match="each named once; got ssh://pi@c, ssh://pi@c"):
+        pooled([resolve_device(PLACES[2]), resolve_device("ssh://pi@c")])
     with pytest.raises(UsageError, match=r"measured alike: .* on cpu, there on cuda:0"):
         pooled([resolve_device(PLACES[0]), DevicePlace("there", "ssh://pi@gpu", "cuda:0")])

@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from nas.architecture.architecture import Architecture
-from nas.errors import ProxyError, StorageError
+from nas.errors import GhostnasError, ProxyError, StorageError
 from nas.proxy import Score
 from nas.search.effort import Rung
 from nas.search.evaluate import Task
@@ -29,6 +30,7 @@ from nas.study.evaluation import Evaluation
 from nas.study.rungs import RungScore, rung_scores
 from nas.study.settings import SearchSettings
 from nas.study.store import StoredStudy, read_records
+from nas.util.worker_messages import posted
 from tests.search.conftest import formula
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray warns of its own deprecations
@@ -159,8 +161,8 @@ def test_kill_9_loses_no_finished_trial_and_counts_none_twice(tmp_path: Path, se
     assert sum(r.status == "trained" for r in after) == 6
     trained = [r.key for r in after if r.status in ("trained", "rejected")]
     assert len(set(trained)) == len(trained)
-    for orphan in (r for r in after if r.status == "interrupted"):
-        assert any(r.retried == orphan.number for r in after)
+    orphans = [r.number for r in after if r.status == "interrupted"]
+    assert orphans and set(orphans) <= {r.retried for r in after}
 
 
 @pytest.fixture
@@ -184,6 +186,78 @@ def test_the_folders_of_killed_processes_are_deleted_and_no_others(kept_by_anoth
     with own_folder(home) as mine:
         assert {path for path in home.iterdir() if path.is_dir()} == {mine, kept_by_another}
     assert not mine.exists() and kept_by_another.is_dir()
+
+
+def formula_or_death(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
+    """The process is killed that evaluates the first trial, each time, and the second one, once."""
+    deaths = task.folder / f"{label}.deaths"
+    times = len(deaths.read_text()) if deaths.exists() else 0
+    if times < {"trial-0": 9, "trial-1": 1}.get(label, 0):
+        deaths.write_text("x" * (times + 1))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return formula(architecture, task, label, True)
+
+
+@pytest.mark.slow
+def test_a_lost_worker_is_an_interruption_twice_at_most(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
+) -> None:
+    study = StoredStudy(tmp_path, settings, sizes)
+    proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
+    ray_tune.run(TrialScheduler(study, proposer, budget=3, parallel=2), task, formula_or_death, workers=2)
+    by_label = {record.label: record for record in study.records()}
+    assert by_label["trial-1"].status == "trained"
+    assert by_label["trial-0"].status == "failed" and "lost 3 times" in str(by_label["trial-0"].reason)
+    assert sorted(text.partition(":")[0] for text in posted(tmp_path)) == ["trial-0", "trial-0", "trial-1"]
+    study.close()
+
+
+def formula_without_raylet(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
+    """The second trial kills the raylet of its machine, the parent of every worker."""
+    if label == "trial-1":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    return formula(architecture, task, label, True)
+
+
+@pytest.mark.slow
+def test_a_search_ends_when_ray_stops(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
+) -> None:
+    study = StoredStudy(tmp_path, settings, sizes)
+    proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
+    with pytest.raises(GhostnasError, match=r"Ray has stopped on this machine; .* the same command goes on"):
+        ray_tune.run(TrialScheduler(study, proposer, budget=3), task, formula_without_raylet, workers=1)
+    study.close()
+
+
+def formula_in_need_of_memory(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
+    """The first trial takes memory until its process is killed."""
+    deadline, taken = time.monotonic() + 60, []
+    while label == "trial-0" and time.monotonic() < deadline:
+        if len(taken) < 160:
+            taken.append(b"x" * 2**25)
+        time.sleep(0.1)
+    return formula(architecture, task, label, True)
+
+
+@pytest.mark.slow
+def test_a_worker_that_the_memory_monitor_kills_is_lost(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory = psutil.virtual_memory()
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{memory.percent / 100 + 2 * 2**30 / memory.total:.3f}")
+    study = StoredStudy(tmp_path, settings, sizes)
+    proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
+    ray_tune.run(TrialScheduler(study, proposer, budget=2), task, formula_in_need_of_memory, workers=1)
+    assert [record.status for record in study.records()] == ["failed", "trained", "trained"]
+    assert "its worker was lost 3 times" in str(study.records()[0].reason)
+    study.close()
 
 
 @pytest.mark.slow

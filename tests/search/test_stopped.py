@@ -10,10 +10,11 @@ from torch import nn
 import nas.proxy
 import nas.search.evaluate
 from nas.architecture.architecture import Architecture
-from nas.errors import DataChanged, DeviceLost, GhostnasError, StorageError
+from nas.errors import DataChanged, DataError, DeviceLost, GhostnasError, StorageError
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
-from nas.search.pending_trial import PendingTrial
+from nas.search.executors.run_trial import Trainers
+from nas.search.pending_trial import Failure, PendingTrial
 from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space.reference_designs import yolo11
@@ -98,6 +99,12 @@ def test_the_search_stops_and_goes_on_with_the_same_trial(
     assert sum(r.status == "trained" for r in records) == 9
     assert not any(r.status == "failed" for r in records)
     study.close()
+
+
+def test_data_that_are_gone_are_no_fault_of_the_design(task: Task) -> None:
+    trainers = Trainers(evaluate=Stopped(0, DataError("data.yaml does not exist")))
+    pending = PendingTrial(0, "trial-0", yolo11("n", 96))
+    assert trainers.attempt(pending, task) == Failure("data changed", "data.yaml does not exist")
 
 
 def test_a_baseline_is_repeated_too(

@@ -31,6 +31,10 @@ def test_what_another_process_tells_is_shown_line_by_line(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_cannot_be_said_ends_nothing(tmp_path: Path) -> None:
+    post(tmp_path / "gone", "trial-1: the board was lost")
+
+
 def test_it_ends_with_the_block_that_failed(tmp_path: Path) -> None:
     seen: list[str] = []
     with pytest.raises(RuntimeError), follow(tmp_path, seen.append, every_s=60.0):

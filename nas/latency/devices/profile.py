@@ -93,7 +93,7 @@ def pooled(places: Sequence[DevicePlace]) -> DevicePlace:
         UsageError: One is named twice, or what of them is measured is not the same.
     """
     first = places[0]
-    if len({one.place for one in places}) < len(places):
+    if len({one.place.partition("?")[0] for one in places}) < len(places):
         raise UsageError(
             f"several --device make a pool of boards, each named once; got {', '.join(one.name for one in places)}"
         )

@@ -1,15 +1,37 @@
-"""The two ends that Ray Tune talks to: a searcher in this process and workers elsewhere. Imports Ray."""
+"""The ends that Ray Tune talks to: a searcher and a watch in this process, workers elsewhere. Imports Ray."""
 
 import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import ray
+from pydantic import TypeAdapter
 from ray import tune
+from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.search import Searcher
 
+from nas.errors import GhostnasError
 from nas.search.evaluate import Task
 from nas.search.executors.run_trial import Trainers
 from nas.search.pending_trial import PENDING, RESULT, Failure, NoTrial, PendingTrial
 from nas.search.scheduler import TrialScheduler
+from nas.study import Evaluation
+from nas.util.worker_messages import post
+
+REPEATS = 2
+"""How often a trial is begun again whose worker was lost."""
+
+LOOK_EVERY_S = 3.0
+"""How often Ray is asked which nodes live."""
+
+SCREENED: TypeAdapter[Evaluation | None] = TypeAdapter(Evaluation | None)
+
+Asked = tuple[PendingTrial, Evaluation | None]
+"""A trial, and what was measured of it before it is trained; None where the worker measures it, or no one need."""
 
 
 class Worker(tune.Trainable):  # type: ignore[misc]
@@ -31,42 +53,99 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         return {"done": True, "result": RESULT.dump_json(self._trainers.attempt(pending, self._task)).decode()}
 
 
+def count_as_lost_workers() -> None:
+    """Let Tune take whatever ends a worker for its death.
+
+    It raises some of it out of `fit` instead: a kill by Ray's memory monitor, an answer that was lost with its node.
+    """
+    from ray.air.execution._internal import RayActorManager
+    from ray.tune.execution import tune_controller
+
+    class ActorManager(RayActorManager):  # type: ignore[misc]
+        def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
+            if not isinstance(exception, RayTaskError | RayActorError):
+                exception = RayActorError(error_msg=str(exception))
+            super()._actor_task_failed(tracked_actor_task, exception)
+
+    tune_controller.RayActorManager = ActorManager
+
+
 class SchedulerSearcher(Searcher):  # type: ignore[misc]
-    """Passes Tune's questions on to the scheduler.
+    """Passes Tune's questions on to the scheduler, and begins a trial again whose worker was lost.
 
     Attributes:
-        error: What ended the search, to be raised once Tune has returned (Tune itself would log it and go on).
+        error: What ended the search first, to be raised once Tune has returned (Tune itself would log it and go on).
     """
 
-    def __init__(self, scheduler: TrialScheduler) -> None:
-        """Ask this scheduler."""
+    def __init__(self, scheduler: TrialScheduler, folder: Path) -> None:
+        """Ask this scheduler.
+
+        Args:
+            scheduler: What to try.
+            folder: The results folder.
+        """
         super().__init__()
-        self._scheduler = scheduler
-        self._pending: dict[str, PendingTrial] = {}
+        self._scheduler, self._folder = scheduler, folder
+        self._ready: list[Asked] = []
+        self._running: dict[str, Asked] = {}
+        self._lost: Counter[bytes] = Counter()
         self.error: Exception | None = None
+
+    def next_trial(self) -> Asked | NoTrial:
+        """A trial whose worker was lost, or the scheduler's next one; or why there is none now."""
+        if self._ready:
+            return self._ready.pop(0)
+        asked = self._scheduler.ask()
+        return asked if isinstance(asked, NoTrial) else (asked, None)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next configuration, None for not now, or FINISHED."""
         try:
-            asked = NoTrial.DONE if self.error else self._scheduler.ask()
+            asked = NoTrial.DONE if self.error else self.next_trial()
         except Exception as raised:
-            self.error, asked = raised, NoTrial.DONE
+            self._end(raised)
+            asked = NoTrial.DONE
         if asked is NoTrial.WAIT:
             return None
-        if not isinstance(asked, PendingTrial):
+        if isinstance(asked, NoTrial):
             return str(Searcher.FINISHED)
-        self._pending[trial_id] = asked
-        return {"pending": PENDING.dump_json(asked).decode()}
+        self._running[trial_id] = asked
+        pending, screened = asked
+        return {"pending": PENDING.dump_json(pending).decode(), "screened": SCREENED.dump_json(screened).decode()}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell the scheduler what a worker answered."""
-        if (pending := self._pending.pop(trial_id, None)) is None:
+        """Tell the scheduler what a worker answered; begin a lost trial again."""
+        if (asked := self._running.pop(trial_id, None)) is None:
             return
-        died = Failure("failed", "the worker process died (out of memory?)")
         try:
-            self._scheduler.tell(pending, died if error or result is None else RESULT.validate_json(result["result"]))
+            if error or result is None:
+                self._begin_again(asked)
+            else:
+                self.answered(trial_id, asked[0], result)
         except Exception as raised:
-            self.error = raised
+            self._end(raised)
+
+    def answered(self, trial_id: str, pending: PendingTrial, result: Mapping[str, Any]) -> None:
+        """Tell the scheduler what a worker answered."""
+        self._scheduler.tell(pending, RESULT.validate_json(result["result"]))
+
+    def _end(self, raised: Exception) -> None:
+        """Begin no further trial; only the first error is kept, the others follow from it."""
+        if self.error is None and self._running:
+            post(self._folder, f"the search ends ({raised}); the running trainings are finished first")
+        self.error = self.error or raised
+
+    def _begin_again(self, asked: Asked) -> None:
+        """A lost worker is an interruption, not the design's fault, as long as it does not repeat itself."""
+        pending = asked[0]
+        trial = PENDING.dump_json(pending)
+        self._lost[trial] += 1
+        if self._lost[trial] <= REPEATS:
+            post(self._folder, f"{pending.label}: its worker is lost (out of memory, or its node died); begun again")
+            self._ready.insert(0, asked)
+            return
+        times = self._lost[trial]
+        self._scheduler.tell(pending, Failure("failed", f"its worker was lost {times} times (out of memory?)"))
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its searcher for checkpoints; the study's database must not go along.
@@ -77,3 +156,58 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore: the study is the state."""
+
+
+class NodeWatch(tune.Stopper):  # type: ignore[misc]
+    """Ends a search without a node that trains, or without this process's own: Tune would wait without end."""
+
+    def __init__(self, searcher: SchedulerSearcher, folder: Path, nodes: Mapping[str, str] | None = None) -> None:
+        """Watch nodes.
+
+        Args:
+            searcher: Gets the error.
+            folder: The results folder.
+            nodes: Hosts of the nodes that train, by Ray's name of the node; None where only this one does.
+        """
+        self._searcher, self._folder = searcher, folder
+        own = ray.get_runtime_context().get_node_id()
+        self._raylet = next(node["RayletSocketName"] for node in ray.nodes() if node["NodeID"] == own)
+        self._living = dict(nodes or {own: "localhost"})
+        self._hosts = ", ".join(self._living.values())
+        self._looked, self._over = time.monotonic(), False
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Never ends a single trial."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether the search cannot go on; says once of each node that is gone."""
+        if time.monotonic() - self._looked >= LOOK_EVERY_S and not self._over:
+            self._looked = time.monotonic()
+            self._over = self._look()
+        return self._over
+
+    def _look(self) -> bool:
+        if not _listens(self._raylet):
+            why = "Ray has stopped on this machine; what is finished is kept"
+        else:
+            alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+            for gone in self._living.keys() - alive:
+                post(self._folder, f"the node {self._living.pop(gone)} of the cluster is gone")
+            if self._living:
+                return False
+            why = (
+                f"every node of the cluster that trained is gone ({self._hosts}); what is finished is kept: start Ray "
+                "on them again"
+            )
+        self._searcher.error = self._searcher.error or GhostnasError(f"{why}, and the same command goes on")
+        return True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _listens(name: str) -> bool:
+    """Whether a process listens on a Unix socket: Ray itself is told of the death of its own node late."""
+    with socket.socket(socket.AF_UNIX) as asked:
+        return asked.connect_ex(name) == 0

@@ -11,7 +11,7 @@ import re
 import secrets
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ OBJECT_STORE_BYTES = 80 * 2**20
 _RAY_HOME = re.compile(r"[\w./-]{1,36}", re.ASCII)
 """A path that Ray can use: it goes into URIs, and into those of Unix sockets: 107 bytes, of which 67 are Ray's."""
 
+_NEVER_S = "1e12"
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # By default `uv run` packs the current folder and sends it to the workers, without what git ignores.
@@ -37,6 +38,9 @@ QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     # Without this, Tune swallows the first Ctrl-C and waits for the running trials.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # Its warning that nothing can be started reads the first trial, and fails while there is none.
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": _NEVER_S,
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S_AUTOSCALER": _NEVER_S,
 }
 """Variables of a process that runs Tune."""
 
@@ -80,33 +84,39 @@ def run(
     with started(workers) as folder:
         from ray import tune
 
-        from nas.search.executors.ray_parts import SchedulerSearcher, Worker
+        from nas.search.executors.ray_parts import NodeWatch, SchedulerSearcher, Worker
 
-        searcher = SchedulerSearcher(scheduler)
+        searcher = SchedulerSearcher(scheduler, task.folder)
         trainers = Trainers(evaluator, again, promoted)
         # A path that travels to other processes is absolute, but those in data files may be relative to this folder.
         worker = tune.with_parameters(Worker, task=task, trainers=trainers, folder=os.getcwd())
-        build_tuner(worker, {"cpu": 1}, searcher, folder).fit()
-        if searcher.error is not None:
-            raise searcher.error
+        tune_until_done(worker, {"cpu": 1}, searcher, folder, NodeWatch(searcher, task.folder))
 
 
-def build_tuner(
-    worker: Any, resources: Any, searcher: Any, folder: Path, stop: Any = None, callbacks: Any = None
-) -> Any:
-    """A tuner that asks a searcher until it has no more, keeps nothing, and uses its workers again.
+def tune_until_done(
+    worker: Any, resources: Any, searcher: Any, folder: Path, watch: Any, callbacks: Sequence[Any] = ()
+) -> None:
+    """Run a tuner that asks a searcher until it has no more, keeps nothing, and uses its workers again.
 
     Args:
         worker: A trainable class.
         resources: What Ray gives one trial.
         searcher: Passes the questions on to a scheduler.
         folder: For Tune's own files, on this machine.
-        stop: Ends it early.
+        watch: Ends it early.
         callbacks: Told what happens.
+
+    Raises:
+        GhostnasError: The search cannot go on, or Ray itself stopped.
     """
     from ray import tune
 
-    return tune.Tuner(
+    from nas.search.executors.ray_parts import count_as_lost_workers
+
+    count_as_lost_workers()
+    # It prints a trace of each lost worker, and all of them at the end; the searcher says each in a line.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    tuner = tune.Tuner(
         tune.with_resources(worker, resources),
         tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
         run_config=tune.RunConfig(
@@ -115,10 +125,26 @@ def build_tuner(
             verbose=0,
             log_to_file=False,
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            stop=stop,
-            callbacks=callbacks,
+            stop=watch,
+            callbacks=list(callbacks),
         ),
     )
+    try:
+        tuner.fit()
+    except Exception as error:
+        if searcher.error is None:
+            raise GhostnasError(
+                f"Ray, which runs the workers, stopped ({type(error).__name__}: {last_line(error)}); what is finished "
+                "is kept, and the same command goes on"
+            ) from error
+    if searcher.error is not None:
+        raise searcher.error
+
+
+def last_line(error: BaseException) -> str:
+    """What went wrong in another process or inside Ray: that stands in the last line of a trace."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def home() -> Path:
@@ -152,31 +178,43 @@ def _start(workers: int, session: Path) -> None:
     Raises:
         GhostnasError: It does not start.
     """
+    read_variables_again(several_machines=False)
+    try:
+        init_quietly(
+            session,
+            address="local",
+            num_cpus=workers,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=str(session),
+        )
+    except Exception as error:  # what is amiss may be anything: memory, network, the kernel
+        raise GhostnasError(
+            f"Ray, which runs the workers, does not start here ({in_one_line(error)}); "
+            "what is finished is kept, and --workers 0 goes on with it without Ray"
+        ) from error
+
+
+def init_quietly(folder: Path, **how: Any) -> None:
+    """Start or join Ray without its words, and without this process's: it may raise anything.
+
+    Args:
+        folder: To start it in.
+        how: For `ray.init`.
+    """
     import ray
     from ray._private import utils
 
     # It asks for the command line, to show it in its dashboard, and takes no bytes there that are no UTF-8.
     utils.get_entrypoint_name = lambda: "ghostnas"
-    read_variables_again(several_machines=False)
-    try:
-        with warnings.catch_warnings(), inside(session):
-            warnings.simplefilter("ignore")
-            ray.init(
-                address="local",
-                num_cpus=workers,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=True,
-                _temp_dir=str(session),
-            )
-    except Exception as error:  # what is amiss may be anything: memory, network, the kernel
-        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise GhostnasError(
-            f"Ray, which runs the workers, does not start here ({why}); "
-            "what is finished is kept, and --workers 0 goes on with it without Ray"
-        ) from error
+    with warnings.catch_warnings(), inside(folder):
+        warnings.simplefilter("ignore")
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **how)
+
+
+def in_one_line(error: BaseException) -> str:
+    """An error of Ray's with its kind."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def read_variables_again(*, several_machines: bool) -> None:

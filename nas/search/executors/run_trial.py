@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from nas.errors import DataChanged, DeviceLost, StorageError, Unmeasurable
+from nas.errors import DataError, DeviceLost, StorageError, Unmeasurable
 from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainPromoted, evaluate, train_again, train_promoted
 from nas.search.pending_trial import Failure, FailureKind, PendingTrial, Promotion, Replicate, Result
 
 _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
     (DeviceLost, "device lost"),
     (StorageError, "not written"),
-    (DataChanged, "data changed"),
+    (DataError, "data changed"),
     (Unmeasurable, "disturbed"),
 )
 

@@ -105,6 +105,7 @@ _OF_SEARCH = {
 }
 
 _OTHERS = {
+    "ray-address-no-host": (["doctor", "--ray-address", "a..b:6379"], "must be auto or HOST:PORT"),
     "no-such-command": (["serach"], "No such command 'serach'"),
     "no-such-option": (["--nosuch"], "--nosuch"),
     "status-unknown": (["status", "no-such-run"], "there is no run 'no-such-run'"),

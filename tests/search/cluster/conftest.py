@@ -29,7 +29,7 @@ def start_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartCluster]:
     monkeypatch.setenv("PYTHONPATH", module_path())
     # It would take the place of a cluster of the user's, for `auto`.
     monkeypatch.setattr("ray._private.utils.write_ray_address", lambda *_: None)
-    read_variables_again()
+    read_variables_again(several_machines=True)
     started = []
     with own_folder(home()) as session:
 

@@ -4,6 +4,7 @@ import pytest
 
 from nas.errors import UsageError
 from nas.search.executors.cluster.address import check_address, host_and_port
+from nas.search.executors.cluster.join import variables_on_nodes
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,15 @@ def test_a_client_is_refused_in_a_line_that_names_the_other_way(monkeypatch: pyt
         check_address("auto")
 
 
+def test_the_nodes_trust_what_the_driver_trusts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GHOSTNAS_TRUST_CHECKPOINTS", "true")
+    assert variables_on_nodes()["GHOSTNAS_TRUST_CHECKPOINTS"] == "true"
+    monkeypatch.delenv("GHOSTNAS_TRUST_CHECKPOINTS")
+    assert variables_on_nodes()["GHOSTNAS_TRUST_CHECKPOINTS"] == "false"
+
+
 def test_host_and_port() -> None:
     assert host_and_port("[fe80::1]:6379") == ("fe80::1", 6379)
     assert host_and_port("head:6379") == ("head", 6379)
     assert host_and_port("auto") is None
+    assert host_and_port("a..b:6379") is None and host_and_port(f"{'a' * 64}:6379") is None

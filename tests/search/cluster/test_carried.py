@@ -1,6 +1,8 @@
 """What is carried to nodes and back as bytes."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from nas.errors import DataError, StorageError
 from nas.search.evaluate import Task
 from nas.search.executors.cluster import probe
 from nas.search.executors.cluster.carried import Written, collect, keep, read_files, task_on_node
+from nas.util.locks import wait_for_lock
+from nas.util.paths import writable_dir
 from nas.util.worker_messages import post
 from tests.data.conftest import MakeSet, make_set  # noqa: F401
 
@@ -39,6 +43,19 @@ def test_a_source_and_a_teacher_are_written_where_a_node_has_not_got_them(
     assert there.data == "/there/data.yaml" and there.source.is_relative_to(cache)
     there.source.write_bytes(b"cut off")
     assert task_on_node(task, None, files, []).source == there.source and there.source.read_bytes() == b"channels"
+
+
+def test_workers_of_a_node_write_a_file_one_after_the_other(cache: Path) -> None:
+    content, file = b"channels", Path("/of/the/driver/source.pt")
+    digest = sha256(content).hexdigest()
+    folder = writable_dir(cache / "shipped" / digest)
+    with ThreadPoolExecutor() as pool:
+        with wait_for_lock(folder / ".lock"):  # another worker writes
+            written = pool.submit(probe.file_here, file, digest, content)
+            with pytest.raises(TimeoutError):
+                written.result(timeout=0.2)
+            assert not (folder / file.name).exists()
+        assert written.result(timeout=10).read_bytes() == content
 
 
 def test_a_file_that_is_gone_ends_the_search(tmp_path: Path, task: Task) -> None:

@@ -64,6 +64,14 @@ def test_designs_are_screened_in_one_other_process(screener: Screener, tmp_path:
 
 
 @pytest.mark.slow
+def test_a_process_that_died_while_it_was_idle_is_started_again(screener: Screener) -> None:
+    screener._process.kill()
+    screener._process.join()
+    screener.begin(PENDING)
+    assert isinstance(waited(screener)[1], Evaluation)
+
+
+@pytest.mark.slow
 def test_a_design_is_screened_again_where_the_process_dies_but_not_without_end(
     screener: Screener, tmp_path: Path
 ) -> None:

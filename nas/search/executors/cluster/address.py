@@ -42,4 +42,8 @@ def host_and_port(address: str) -> tuple[str, int] | None:
     """
     if (found := _HOST_PORT.fullmatch(address)) is None or not 0 < int(found["port"]) < 2**16:
         return None
+    try:
+        found["host"].encode("idna")
+    except UnicodeError:  # such as two dots in a row
+        return None
     return found["host"].strip("[]"), int(found["port"])

@@ -1,11 +1,9 @@
 """Joining a Ray cluster that others have started, and leaving it as it was."""
 
 import inspect
-import logging
 import os
 import signal
 import socket
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +11,9 @@ from typing import Any
 
 from nas.errors import GhostnasError
 from nas.search.executors.cluster.address import AUTO, host_and_port
-from nas.search.executors.ray_tune import QUIET, home, inside, read_variables_again
+from nas.search.executors.ray_tune import QUIET, home, in_one_line, init_quietly, read_variables_again
 from nas.search.executors.scratch import own_folder
+from nas.util.checkpoint_trust import trust_variables
 
 _ANSWER_S = 5.0
 
@@ -26,7 +25,6 @@ _ON_NODES = {
     "YOLO_OFFLINE": "true",
     "YOLO_AUTOINSTALL": "false",
 }
-"""Variables of the processes that work for this search, on every node."""
 
 
 @contextmanager
@@ -58,29 +56,23 @@ def joined(address: str) -> Iterator[Path]:
             os.environ.update(before)
 
 
+def variables_on_nodes() -> dict[str, str]:
+    """The variables of the processes that work for this search, on every node."""
+    return {**_ON_NODES, **trust_variables()}
+
+
 def _join(address: str, scratch: Path) -> None:
     import ray
-    from ray._private import utils
 
     _check_ray(ray)
-    utils.get_entrypoint_name = lambda: "ghostnas"  # not the command line, which may hold bytes that are no UTF-8
     found = _known_address() if address == AUTO else address
     _check_answers(found)
     read_variables_again(several_machines=True)
     try:
-        with warnings.catch_warnings(), inside(scratch):
-            warnings.simplefilter("ignore")
-            ray.init(
-                address=found,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=True,
-                runtime_env={"env_vars": _ON_NODES},
-            )
+        init_quietly(scratch, address=found, runtime_env={"env_vars": variables_on_nodes()})
     except Exception as error:  # what is amiss may be anything: versions, tokens, the network
-        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise GhostnasError(
-            f"the Ray cluster at {found} cannot be joined ({why}). This machine must be a node of it "
+            f"the Ray cluster at {found} cannot be joined ({in_one_line(error)}). This machine must be a node of it "
             f"(`ray start --address={found}`, for a search that only measures here with --num-cpus=0), with the same "
             "Python, Ray and token (RAY_AUTH_TOKEN)"
         ) from error

@@ -11,7 +11,8 @@ from nas.data import PackedData, load, unpack
 from nas.errors import DataError, GhostnasError
 from nas.search.executors.cluster.nodes import Facts
 from nas.util.atomic_files import write_whole
-from nas.util.paths import cache_subdir, lock_dir
+from nas.util.locks import wait_for_lock
+from nas.util.paths import cache_subdir, lock_dir, writable_dir
 from nas.util.provenance import file_digest
 
 _SHIPPED = "shipped"
@@ -103,9 +104,11 @@ def file_here(path: Path, digest: str, content: bytes) -> Path:
     """
     if path.is_file() and file_digest(path) == digest:
         return path
-    copy = cache_subdir(_SHIPPED) / digest / path.name
-    if not (copy.is_file() and file_digest(copy) == digest):
-        write_whole(copy, content)
+    folder = writable_dir(cache_subdir(_SHIPPED) / digest)
+    copy = folder / path.name
+    with wait_for_lock(folder / ".lock"):  # the workers of a node begin at the same time
+        if not (copy.is_file() and file_digest(copy) == digest):
+            write_whole(copy, content)
     return copy
 
 

@@ -1,6 +1,5 @@
 """Runs a scheduler on a Ray cluster: this machine screens and is the only writer, the nodes train."""
 
-import logging
 import os
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from nas.search.executors.cluster.join import joined
 from nas.search.executors.cluster.nodes import Allotment, check_enough
 from nas.search.executors.cluster.screening import Screeners
 from nas.search.executors.cluster.survey import Needs, survey
-from nas.search.executors.ray_tune import build_tuner
+from nas.search.executors.ray_tune import tune_until_done
 from nas.search.scheduler import TrialScheduler
 from nas.util.worker_messages import post
 
@@ -67,10 +66,9 @@ def run_joined(
     """
     from ray import tune
 
-    from nas.search.executors.cluster.ray_parts import ClusterSearcher, Mailbox, NodeWatch, Worker
+    from nas.search.executors.cluster.ray_parts import ClusterSearcher, Mailbox, Worker
+    from nas.search.executors.ray_parts import NodeWatch
 
-    # It prints a trace of each lost worker; the searcher says it in a line.
-    logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     halves = halves or Halves()
     worker = tune.with_parameters(
         Worker,
@@ -85,12 +83,10 @@ def run_joined(
     screeners = Screeners(task, halves, len(task.latency.places))
     try:
         searcher = ClusterSearcher(scheduler, screeners, workers, task.folder)
-        watch = NodeWatch(searcher, allotment.used, task.folder)
-        build_tuner(worker, resources, searcher, scratch, watch, [Mailbox(searcher)]).fit()
+        watch = NodeWatch(searcher, task.folder, {node.id: node.host for node in allotment.used})
+        tune_until_done(worker, resources, searcher, scratch, watch, [Mailbox(searcher)])
     finally:
         screeners.stop()
-    if searcher.error is not None:
-        raise searcher.error
 
 
 def needs_of(task: Task) -> Needs:

@@ -6,7 +6,7 @@ They are processes, not threads, so that an interrupted search need not wait for
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -79,7 +79,8 @@ class Screener:
 
     def _send(self) -> None:
         assert self._pending is not None
-        self._pipe.send_bytes(PENDING.dump_json(self._pending))
+        with suppress(OSError):  # of a process that has died, which `poll` starts again
+            self._pipe.send_bytes(PENDING.dump_json(self._pending))
 
 
 class Screeners:

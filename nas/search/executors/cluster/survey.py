@@ -9,6 +9,7 @@ from nas.data import load, pack
 from nas.search.executors.cluster import probe
 from nas.search.executors.cluster.join import joined
 from nas.search.executors.cluster.nodes import Allotment, Facts, NodeReport, allot, why_other
+from nas.search.executors.ray_tune import last_line
 
 ANSWER_S = 120.0
 """How long a node may take to import torch and to answer; data may take as long as they need."""
@@ -113,15 +114,9 @@ def _answer(asked: Any, timeout_s: float | None = 0.0) -> Any:
     except ray.exceptions.GetTimeoutError as error:
         raise _NoAnswer(f"it did not answer within {ANSWER_S:g} s") from error
     except ray.exceptions.RayTaskError as error:
-        raise _NoAnswer(_one_line(error.cause)) from error
+        raise _NoAnswer(last_line(error.cause)) from error
     except ray.exceptions.RayError as error:
-        raise _NoAnswer(f"ghostnas does not run there: {_one_line(error)}") from error
-
-
-def _one_line(error: BaseException) -> str:
-    """The end of an error of another process: what went wrong stands in its last line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+        raise _NoAnswer(f"ghostnas does not run there: {last_line(error)}") from error
 
 
 def _with_data(

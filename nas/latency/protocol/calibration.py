@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -23,15 +23,16 @@ from numpy.typing import NDArray
 from nas.errors import StorageError, Unmeasurable
 from nas.latency.protocol.collect import collect, pooled_figures
 from nas.latency.protocol.estimate import Calibration
-from nas.latency.protocol.plan import Plan
+from nas.latency.protocol.plan import QUIET_CLOCK, Plan
 from nas.latency.protocol.probe import Probe
+from nas.latency.protocol.quiet_gate import quiet_processor
 from nas.util.paths import cache_dir, cache_subdir
 
 _ROOM = "calibration"
 _BURSTS = 5
 _BURST_S = 2.0
 _APART_S = 2.0
-_QUIET = 0.25
+_LOW = 0.25
 FASTER_COMPUTE, FASTER_MEMORY = 0.97, 0.90
 """A reference that takes less than this share of its calibrated time means that the device was not quiet then. The
 memory is given more: what its neighbours leave a device changes by several percent from one second to the next."""
@@ -41,6 +42,7 @@ _PLAN = Plan(
     refuse=1.0,
     measure_s=_BURST_S,
     patience_s=4 * _BURST_S,
+    core_patience_s=0.0,
     warmup_s=0.5,
     quiet_memory=math.inf,
     most_memory=math.inf,
@@ -69,11 +71,12 @@ def calibrate(
     probe: Probe,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Calibration:
-    """Measure both references in five bursts of two seconds, two apart, and keep what they take when it is quiet.
+    """Measure both references in five quiet bursts of two seconds, two apart, and keep what they take.
 
-    A burst's figure is what a measurement's is, the low quantile of its pooled runs. Quiet is the lower quartile of the
-    bursts, of each reference for itself. The references are loaded anew for each burst, so that where their weights
-    come to lie does not decide.
+    A burst's figure is what a measurement's is, the low quantile of its pooled runs. A burst in which COMPUTE takes
+    clearly longer than in the fastest is of a shared core: it does not count, and another one is made, up to five. What
+    is kept is the lower quartile of the bursts that count, of each reference for itself. The references are loaded
+    anew for each burst, so that where their weights come to lie does not decide.
 
     Args:
         open_references: Loads both references.
@@ -86,11 +89,11 @@ def calibrate(
         Unmeasurable: The device is too disturbed.
         StorageError: The cache folder cannot be written.
     """
-    bursts = []
-    for _ in range(_BURSTS):
-        bursts.append(_burst(open_references, probe))
+    bursts: list[NDArray[np.float64]] = []
+    while len(_quiet(bursts)) < _BURSTS and len(bursts) < 2 * _BURSTS:
+        bursts.append(_burst(open_references, probe, min((float(one[0]) for one in bursts), default=math.inf)))
         sleep(_APART_S)
-    compute, memory = np.quantile(bursts, _QUIET, axis=0)
+    compute, memory = np.quantile(_quiet(bursts), _LOW, axis=0)
     if not (compute > 0 and memory > 0):
         raise Unmeasurable(f"unmeasurable: the references took {compute:g} and {memory:g} ms")
     made_at = time.time()
@@ -110,9 +113,18 @@ def clearly_faster(runs: Runs, probe: Probe, than: Calibration) -> bool:
     return bool(compute < FASTER_COMPUTE * than.compute_ms or memory < FASTER_MEMORY * than.memory_ms)
 
 
-def _burst(open_references: Callable[[], AbstractContextManager[Runs]], probe: Probe) -> NDArray[np.float64]:
+def _burst(
+    open_references: Callable[[], AbstractContextManager[Runs]], probe: Probe, fastest_ms: float
+) -> NDArray[np.float64]:
     with open_references() as runs:
-        return pooled_figures(collect(runs, _PLAN, probe, lambda slices: False).slices)
+        quiet = quiet_processor(runs[0], fastest_ms, probe.now_ns)
+        return pooled_figures(collect(runs, _PLAN, probe, lambda slices: False, quiet=quiet).slices)
+
+
+def _quiet(bursts: Sequence[NDArray[np.float64]]) -> Sequence[NDArray[np.float64]]:
+    """The bursts of which COMPUTE's figure is near the fastest one's."""
+    fastest = min((one[0] for one in bursts), default=0.0)
+    return [one for one in bursts if one[0] <= QUIET_CLOCK * fastest]
 
 
 def file_of(key: Mapping[str, Any]) -> Path:

@@ -17,7 +17,8 @@ not clearly change during a measurement the prior stays. What is not known of th
 proportion to x. So a machine that differs from its calibration widens the interval by itself.
 
 The interval is a percentile bootstrap (Efron 1979) over slices, over processes where there are several, and over the
-slope. What one process cannot see of itself, the luck of its memory addresses, is added in quadrature.
+slope. What one process cannot see of itself, the luck of its memory addresses, is added in quadrature; so is what is
+not known where the core was shared all the time.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.latency.protocol.collect import Slice, pooled_figures, slice_figures
-from nas.latency.protocol.plan import POOL_QUANTILE
+from nas.latency.protocol.plan import POOL_QUANTILE, QUIET_CLOCK
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int_]
@@ -55,6 +56,15 @@ not known of what is asked."""
 STRETCH_SD = 0.01
 """What is left of a stretch's figure, as a share, when the slope is right (standard deviation, on a shared server).
 Also the least that is assumed: x has an error of its own, which must not pass for a change of the memory."""
+
+SHARED_SD = 0.6
+"""How far a network strays from COMPUTE on a core that is shared, as a share of what COMPUTE is slowed by (standard
+deviation of logarithms). A slower clock slows all alike; a neighbour on the same core does not: where COMPUTE took 1.5
+times as long, MEMORY took 1.4 times and YOLO11n 2.1 times (docs/development/log.md)."""
+
+STEADY_SPREAD, SHARED_SPREAD = 0.06, 0.12
+"""Median over low quantile of COMPUTE's runs, as a logarithm: of a core that is slower than calibrated but has one
+speed, and of one that is shared."""
 
 EDGE_SD = 0.3
 """How much further the slope of a model at the edge of the cache strays, in both ways (`Calibration.edge`)."""
@@ -197,7 +207,7 @@ def fit(
     whole, resampled = _pooled(processes, rng)
     stretches = [np.log([pooled_figures(part) for part in _stretches(one)]) for one in processes]
     single = np.log(slice_figures(slices))
-    luck = PROCESS_SD / np.sqrt(len(processes))
+    luck = np.hypot(PROCESS_SD / np.sqrt(len(processes)), _shared_doubt(processes, calibration.compute_ms))
     x0 = float(np.log(calibration.memory_ms / calibration.compute_ms))
     compute = len(model_bytes)
 
@@ -269,6 +279,17 @@ def _line(middle: float, spread: Floats, slope: float, adjusted: Floats) -> _Lin
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(spread, (tail, 1 - tail))
     return _Line(middle, min(float(low), middle), max(float(high), middle), slope, adjusted)
+
+
+def _shared_doubt(processes: Sequence[Sequence[Slice]], compute_ms: float) -> float:
+    """What is not known of a network beside COMPUTE because the core was shared, as a share; the processes' mean."""
+    doubts = []
+    for slices in processes:
+        low, median = np.quantile(np.concatenate([one[-2] for one in slices]), (POOL_QUANTILE, 0.5))
+        shared = (np.log(median / low) - STEADY_SPREAD) / (SHARED_SPREAD - STEADY_SPREAD)
+        slower = np.log(low / compute_ms) if low > QUIET_CLOCK * compute_ms else 0.0
+        doubts.append(SHARED_SD * slower * np.clip(shared, 0.0, 1.0))
+    return float(np.mean(doubts))
 
 
 def _stretches(slices: Sequence[Slice]) -> list[Sequence[Slice]]:

@@ -131,3 +131,15 @@ def test_a_glance_is_short_and_sees_a_machine_that_is_faster_now(compute: float,
     first, second = machine.contestants
     assert calibration.clearly_faster((first, second), machine.probe(), than) is faster
     assert machine.now_s < 1.0
+
+
+def test_bursts_on_a_shared_core_do_not_count() -> None:
+    # The core is shared for the first 12 seconds, three of five bursts.
+    bursts = Bursts(
+        FakeMachine.steady(
+            COMPUTE_MS, MEMORY_MS, slowed=lambda machine, contestant: 1.5 - contestant / 10 if machine.now_s < 12 else 1
+        )
+    )
+    made = bursts.calibrate()
+    assert (made.compute_ms, made.memory_ms) == (pytest.approx(COMPUTE_MS), pytest.approx(MEMORY_MS))
+    assert 5 < bursts.loaded <= 10

@@ -281,3 +281,14 @@ def test_the_slope_of_a_model_at_the_edge_is_less_certain_and_its_interval_says_
         halves.append(_half(one))
     assert np.mean(covered) >= 0.85
     assert np.median(halves) > 1.3 * _typical_half(device)
+
+
+@pytest.mark.parametrize(("clock", "spread", "wider"), [(1.3, 0.15, True), (1.3, 0.03, False), (1.1, 0.15, False)])
+def test_a_shared_core_widens_the_interval_and_a_slow_clock_does_not(clock: float, spread: float, wider: bool) -> None:
+    """Where the core is slower and its runs differ, networks stray from COMPUTE by an unknown factor."""
+    runs = np.geomspace(clock, clock * np.exp(2 * spread), 20)
+    one = tuple(tuple(ms * runs) for ms in (3.0, CALIBRATION.compute_ms, CALIBRATION.memory_ms))
+    found = fit([one] * 8, CALIBRATION, [bytes_of(0.3, 3.0)]).estimates[0]
+    half = (found.high_ms - found.low_ms) / 2 / found.latency_ms
+    assert (half > 0.2) == wider
+    assert (half < 0.05) != wider

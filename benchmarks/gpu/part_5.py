@@ -23,7 +23,7 @@ check = started(5)
 WIDE = Reference(1.0, 64) if check.dry else Reference(4.0, 640)
 REPEATS, SECONDS = (2, 0.3) if check.dry else (5, 1.5)
 NO_LIMIT = float("inf")
-PLAN = Plan(0.0, 1.0, SECONDS, 4 * SECONDS, 0.0, 0.3, NO_LIMIT, NO_LIMIT, stop_above_target=False)
+PLAN = Plan(0.0, 1.0, SECONDS, 4 * SECONDS, 0.3, NO_LIMIT, NO_LIMIT, stop_above_target=False)
 
 
 def wide() -> ModelBytes:

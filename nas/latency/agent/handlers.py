@@ -14,7 +14,7 @@ from nas.latency.protocol.estimate import Calibration, LatencyEstimate, fit
 from nas.latency.protocol.percentiles import observe
 from nas.latency.protocol.plan import PLANS, PROTOCOL, Plan
 from nas.latency.protocol.probe import Probe, ahead_of_others, device_kind, fingerprint, probe
-from nas.latency.protocol.quiet_gate import quiet_gate, quiet_processor
+from nas.latency.protocol.quiet_gate import quiet_gate
 from nas.latency.runtimes.clock_scope import pictures_in, scoped
 from nas.latency.runtimes.registry import open_session, runtime_version
 from nas.latency.runtimes.session import check_finite
@@ -116,8 +116,8 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
                 runs.append(scoped(session, one.imgsz, settings.scope, pictures))
                 counts.append(1 if pictures is None else pictures_in(pictures))
             sent = [SizedModel.read(one, read) for one in request.get("references", ())]  # a percentile has none
-            references = stack.enter_context(open_references(sent, settings)) if sent else None
-        if references is None:
+            references = stack.enter_context(open_references(sent, settings)) if sent else ()
+        if settings.statistic != "quiet":
             return {"keys": keys, "build_s": builds, "observations": _observations(runs, settings)}
         calibration = Calibration.from_dict(request["calibration"])
         plan = PLANS[_level(request["level"])].shared_by(len(models))
@@ -127,16 +127,8 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
         load = os.getloadavg()[0]
         ahead = stack.enter_context(ahead_of_others(settings.threads))
         gate = quiet_gate(calibration, plan.quiet_memory, plan.most_memory)
-        compute, _ = references
         passes = [_pass(run, count) for run, count in zip(runs, counts, strict=True)]
-        trace = collect(
-            [*passes, *references],
-            plan,
-            counters,
-            lambda slices: judge(_of_one(slices, counts)),
-            gate,
-            quiet=quiet_processor(compute, calibration.compute_ms, counters.now_ns),
-        )
+        trace = collect([*passes, *references], plan, counters, lambda slices: judge(_of_one(slices, counts)), gate)
         slices = _of_one(trace.slices, counts)
         judge.check(slices)
     rounded = [[[round(run, 4) for run in one] for one in part] for part in slices]

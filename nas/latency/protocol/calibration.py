@@ -25,7 +25,6 @@ from nas.latency.protocol.collect import collect, pooled_figures
 from nas.latency.protocol.estimate import Calibration
 from nas.latency.protocol.plan import QUIET_CLOCK, Plan
 from nas.latency.protocol.probe import Probe
-from nas.latency.protocol.quiet_gate import quiet_processor
 from nas.util.paths import cache_dir, cache_subdir
 
 _ROOM = "calibration"
@@ -42,7 +41,6 @@ _PLAN = Plan(
     refuse=1.0,
     measure_s=_BURST_S,
     patience_s=4 * _BURST_S,
-    core_patience_s=0.0,
     warmup_s=0.5,
     quiet_memory=math.inf,
     most_memory=math.inf,
@@ -91,7 +89,7 @@ def calibrate(
     """
     bursts: list[NDArray[np.float64]] = []
     while len(_quiet(bursts)) < _BURSTS and len(bursts) < 2 * _BURSTS:
-        bursts.append(_burst(open_references, probe, min((float(one[0]) for one in bursts), default=math.inf)))
+        bursts.append(_burst(open_references, probe))
         sleep(_APART_S)
     compute, memory = np.quantile(_quiet(bursts), _LOW, axis=0)
     if not (compute > 0 and memory > 0):
@@ -113,12 +111,9 @@ def clearly_faster(runs: Runs, probe: Probe, than: Calibration) -> bool:
     return bool(compute < FASTER_COMPUTE * than.compute_ms or memory < FASTER_MEMORY * than.memory_ms)
 
 
-def _burst(
-    open_references: Callable[[], AbstractContextManager[Runs]], probe: Probe, fastest_ms: float
-) -> NDArray[np.float64]:
+def _burst(open_references: Callable[[], AbstractContextManager[Runs]], probe: Probe) -> NDArray[np.float64]:
     with open_references() as runs:
-        quiet = quiet_processor(runs[0], fastest_ms, probe.now_ns)
-        return pooled_figures(collect(runs, _PLAN, probe, lambda slices: False, quiet=quiet).slices)
+        return pooled_figures(collect(runs, _PLAN, probe, lambda slices: False).slices)
 
 
 def _quiet(bursts: Sequence[NDArray[np.float64]]) -> Sequence[NDArray[np.float64]]:

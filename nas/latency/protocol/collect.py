@@ -71,14 +71,6 @@ Gate = Callable[[Slice], Disturbance | None]
 """What speaks against a slice; None when it is kept."""
 
 
-Quiet = Callable[[], bool]
-"""Whether the processor runs as fast, just now, as when the device was calibrated."""
-
-
-SHARED_CORE = Disturbance("its processor ran clearly slower than when it was calibrated: shared, or hot", bearable=True)
-"""A block of the slice did not lie between two quiet moments."""
-
-
 Judge = Callable[[Sequence[Slice]], bool]
 """Called with the slices so far, from `Plan.first_look` on; whether they are enough."""
 
@@ -94,8 +86,6 @@ class _Tally:
     slices_contended: int = 0
     bearable: list[tuple[int, Slice]] = field(default_factory=list)
     objection: str | None = None
-    unquiet_ns: int = 0
-    any_quiet: bool = False
 
     @property
     def tried(self) -> int:
@@ -125,13 +115,8 @@ def collect(
     judge: Judge,
     gate: Gate = lambda one: None,
     rng: random.Random | None = None,
-    quiet: Quiet = lambda: True,
 ) -> Trace:
     """Run the contestants in turn until the judge has enough, or the plan's time is up.
-
-    A block waits for a quiet moment and is run again when it does not end in one. On a virtual machine another tenant
-    may share the core: then everything takes up to twice as long, each network by another factor, for hundredths of a
-    second to many seconds (docs/development/log.md).
 
     Args:
         contestants: Each runs its model once, synchronously; candidates first, then the references.
@@ -141,7 +126,6 @@ def collect(
         gate: What speaks against a slice; then it is set aside, and the device is left alone for a moment. When
             patience ends, the bearable ones are used after all: the estimate tells what that costs.
         rng: Draws the order in each slice.
-        quiet: Whether the processor is quiet just now. Once it has been, patience is `plan.core_patience_s` longer.
 
     Raises:
         Unmeasurable: Too little was left undisturbed for a number to mean anything.
@@ -155,19 +139,12 @@ def collect(
         begun = probe.now_ns()
         kept_ns = waited_ns = 0
         enough = False
-
-        def late() -> bool:
-            longer = min(tally.unquiet_ns, plan.core_patience_s * _NS_PER_S) if tally.any_quiet else 0
-            return probe.now_ns() - begun > plan.patience_s * _NS_PER_S + longer
-
         while True:
-            before, unquiet_before = probe.now_ns(), tally.unquiet_ns
+            before = probe.now_ns()
             rng.shuffle(order)
             # There and back: what drifts evenly during a slice falls on all alike.
-            kept = _slice([*order, *reversed(order)], contestants, runs, plan, probe, tally, gate, quiet, late)
-            unquiet_ns = tally.unquiet_ns - unquiet_before
-            took_ns = probe.now_ns() - before - unquiet_ns
-            waited_ns += unquiet_ns
+            kept = _slice([*order, *reversed(order)], contestants, runs, plan, probe, tally, gate)
+            took_ns = probe.now_ns() - before
             if kept:
                 kept_ns += took_ns
                 enough = len(tally.slices) >= plan.first_look and judge(tally.slices)
@@ -175,8 +152,9 @@ def collect(
                     break
             else:
                 waited_ns += took_ns
+            late = probe.now_ns() - begun > plan.patience_s * _NS_PER_S
             # However slow a model is, twice as many slices are tried as are needed.
-            if late() and (len(tally.slices) >= plan.min_slices or tally.tried >= 2 * plan.min_slices):
+            if late and (len(tally.slices) >= plan.min_slices or tally.tried >= 2 * plan.min_slices):
                 tally.take_bearable()
                 break
         seconds = (probe.now_ns() - start) / _NS_PER_S
@@ -203,18 +181,13 @@ def _slice(
     probe: Probe,
     tally: _Tally,
     gate: Gate,
-    quiet: Quiet,
-    late: Callable[[], bool],
 ) -> bool:
     """Two blocks of every contestant; whether the slice was kept."""
     times: list[list[float]] = [[] for _ in contestants]
     processor, ticks = probe.stolen()
     throttled = probe.throttles()
-    all_quiet = True
     for index in order:
-        found, in_quiet = _quiet_block(contestants[index], runs[index], plan, probe, tally, quiet, late)
-        times[index] += found
-        all_quiet &= in_quiet
+        times[index] += _block(contestants[index], runs[index], plan, probe, tally)
     processor_after, ticks_after = probe.stolen()
     if not all(times):
         tally.slices_preempted += 1
@@ -226,43 +199,16 @@ def _slice(
         tally.slices_throttled += 1
         return False
     one = tuple(tuple(runs) for runs in times)
-    objection = gate(one) or (None if all_quiet else SHARED_CORE)
+    objection = gate(one)
     if objection is not None:
         tally.slices_contended += 1
         tally.objection = objection.text
         if objection.bearable:
             tally.bearable.append((len(tally.slices), one))
-        if all_quiet:
-            probe.pause()
+        probe.pause()
         return False
     tally.slices.append(one)
     return True
-
-
-def _quiet_block(
-    run: Callable[[], None],
-    count: int,
-    plan: Plan,
-    probe: Probe,
-    tally: _Tally,
-    quiet: Quiet,
-    late: Callable[[], bool],
-) -> tuple[list[float], bool]:
-    """The block's undisturbed runs in ms, and whether it lay between two quiet moments: repeated until it does, or
-    patience ends."""
-    while True:
-        begin = probe.now_ns()
-        begun_quiet = quiet()
-        while not begun_quiet and not late():
-            begun_quiet = quiet()
-        tally.unquiet_ns += probe.now_ns() - begin
-        begin = probe.now_ns()
-        times = _block(run, count, plan, probe, tally)
-        in_quiet = begun_quiet and quiet()
-        tally.any_quiet |= in_quiet
-        if in_quiet or late():
-            return times, in_quiet
-        tally.unquiet_ns += probe.now_ns() - begin
 
 
 def _block(run: Callable[[], None], count: int, plan: Plan, probe: Probe, tally: _Tally) -> list[float]:

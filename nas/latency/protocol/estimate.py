@@ -57,10 +57,10 @@ STRETCH_SD = 0.01
 """What is left of a stretch's figure, as a share, when the slope is right (standard deviation, on a shared server).
 Also the least that is assumed: x has an error of its own, which must not pass for a change of the memory."""
 
-SHARED_SD = 0.6
+SHARED_SD = 0.4
 """How far a network strays from COMPUTE on a core that is shared, as a share of what COMPUTE is slowed by (standard
-deviation of logarithms). A slower clock slows all alike; a neighbour on the same core does not: where COMPUTE took 1.5
-times as long, MEMORY took 1.4 times and YOLO11n 2.1 times (docs/development/log.md)."""
+deviation of logarithms). A slower clock slows all alike; a neighbour on the same core does not: where COMPUTE took 1.4
+times as long, MEMORY and YOLO11n took 1.2 times (docs/development/log.md)."""
 
 STEADY_SPREAD, SHARED_SPREAD = 0.06, 0.12
 """Median over low quantile of COMPUTE's runs, as a logarithm: of a core that is slower than calibrated but has one

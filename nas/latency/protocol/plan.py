@@ -27,8 +27,7 @@ POOL_QUANTILE = 0.05
 
 
 QUIET_CLOCK = 1.15
-"""COMPUTE may take this many times its calibrated time in a quiet moment: between the two heaps of its times on a core
-that a neighbour shares (docs/development/log.md)."""
+"""Where COMPUTE takes more than this many times its calibrated time, another tenant may share the core."""
 
 
 MOST_LOST = 0.005
@@ -50,7 +49,6 @@ class Plan:
         measure_s: Time for slices that were kept; what is known then is the answer.
         patience_s: Longest time for that, disturbances included; what is known then is judged. Twice `min_slices` are
             tried even when they take longer.
-        core_patience_s: How much longer where the time went into waiting for the core to be quiet, which it was before.
         warmup_s: Time for warming up; two windows are run even when they take longer.
         quiet_memory: How contended the memory may be in a slice that is kept (`gate.py`).
         most_memory: How contended it may be in a slice that is used after all when patience ends.
@@ -65,7 +63,6 @@ class Plan:
     refuse: float
     measure_s: float
     patience_s: float
-    core_patience_s: float
     warmup_s: float
     quiet_memory: float
     most_memory: float
@@ -77,8 +74,7 @@ class Plan:
 
     def shared_by(self, models: int) -> Self:
         """The plan for several models together: a slice takes longer, so it may take longer until enough are kept."""
-        share = (models + REFERENCES) / (1 + REFERENCES)
-        return replace(self, patience_s=self.patience_s * share, core_patience_s=self.core_patience_s * share)
+        return replace(self, patience_s=self.patience_s * (models + REFERENCES) / (1 + REFERENCES))
 
 
 PLANS: dict[Level, Plan] = {
@@ -87,7 +83,6 @@ PLANS: dict[Level, Plan] = {
         refuse=0.15,
         measure_s=2.2,
         patience_s=2.5,
-        core_patience_s=4.0,
         warmup_s=0.3,
         quiet_memory=1.20,
         most_memory=1.50,
@@ -100,7 +95,6 @@ PLANS: dict[Level, Plan] = {
         refuse=0.10,
         measure_s=2.6,
         patience_s=5.5,
-        core_patience_s=8.0,
         warmup_s=0.6,
         quiet_memory=1.10,
         most_memory=1.20,

@@ -3,15 +3,10 @@
 A slice is dropped for what the *references* took in it, never for what a candidate took.
 """
 
-from collections.abc import Callable
-
-from nas.latency.protocol.collect import Disturbance, Gate, Quiet, Slice
+from nas.latency.protocol.collect import Disturbance, Gate, Slice
 from nas.latency.protocol.estimate import Calibration
-from nas.latency.protocol.plan import QUIET_CLOCK, SLICE_QUANTILE
+from nas.latency.protocol.plan import SLICE_QUANTILE
 from nas.latency.protocol.quantile import quantile
-
-_LOOKS = 3
-"""COMPUTE is run up to so often for one look: its first run may find the caches full of another network."""
 
 MOST_CLOCK = 2.0
 """COMPUTE may take this many times its calibrated time: slower hours are set in relation, a stopped machine is not."""
@@ -43,21 +38,3 @@ def quiet_gate(calibration: Calibration, quiet_memory: float, most_memory: float
         return None
 
     return gate
-
-
-def quiet_processor(compute: Callable[[], None], compute_ms: float, now_ns: Callable[[], int]) -> Quiet:
-    """Looks whether the processor is quiet just now, by running COMPUTE.
-
-    Args:
-        compute: Runs COMPUTE once.
-        compute_ms: What it takes on the quiet device.
-        now_ns: A monotonic clock in nanoseconds.
-    """
-    limit_ns = QUIET_CLOCK * compute_ms * 1e6
-
-    def took_ns() -> int:
-        start = now_ns()
-        compute()
-        return now_ns() - start
-
-    return lambda: any(took_ns() <= limit_ns for _ in range(_LOOKS))

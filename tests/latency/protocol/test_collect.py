@@ -12,7 +12,6 @@ import pytest
 from nas.errors import Unmeasurable
 from nas.latency.protocol.collect import Disturbance, Gate, Slice, Trace, collect, pooled_figures, slice_figures
 from nas.latency.protocol.plan import PLANS, Plan
-from nas.latency.protocol.quiet_gate import quiet_processor
 from tests.latency.machine import FakeMachine
 
 SCREENING, FINALIST = PLANS["screening"], PLANS["finalist"]
@@ -332,38 +331,3 @@ def test_several_models_are_as_patient_as_one_in_slices() -> None:
     assert plan.shared_by(1) == plan
     assert plan.shared_by(4).patience_s == pytest.approx(2 * plan.patience_s)  # six contestants instead of three
     assert plan.shared_by(4).measure_s == plan.measure_s
-
-
-def _shared(machine: FakeMachine, contestant: int) -> float:
-    """A core that a neighbour leaves alone for a tenth of a second in each 0.6: models are slowed differently."""
-    return 1.0 if machine.now_s % 0.6 < 0.1 else (2.1, 1.5, 1.4)[contestant]
-
-
-def _with_looks(machine: FakeMachine, plan: Plan, compute_ms: float = 0.4) -> Trace:
-    run, probe = machine.contestants, machine.probe()
-    quiet = quiet_processor(run[1], compute_ms, probe.now_ns)
-    return collect(run, plan, probe, _enough, rng=random.Random(0), quiet=quiet)
-
-
-def test_on_a_shared_core_blocks_wait_for_its_quiet_moments() -> None:
-    times_ms = 3.0, 0.4, 3.5
-    machine = FakeMachine.steady(*times_ms, slowed=_shared)
-    plan = replace(SCREENING, core_patience_s=20.0)
-    trace = _with_looks(machine, plan)
-    assert trace.waited_s > 1
-    assert machine.pauses == 0
-    assert pooled_figures(trace.slices) == pytest.approx(np.array(times_ms))
-    # Most runs are of quiet moments: a block begins and ends in one.
-    assert np.median([run for one in trace.slices for run in one[0]]) == 3.0
-    without = _collect(FakeMachine.steady(*times_ms, slowed=_shared), plan)
-    assert np.median([run for one in without.slices for run in one[0]]) == pytest.approx(6.3)
-
-
-def test_patience_grows_only_where_the_core_is_quiet_at_times() -> None:
-    slower = FakeMachine.steady(3.0, 0.4, 3.5, slowed=lambda machine, contestant: 1.3)
-    trace = _with_looks(slower, replace(SCREENING, core_patience_s=20.0))
-    assert len(trace.slices) == 2 * SCREENING.min_slices  # borne: the clock may just be slower today
-    assert trace.waited_s == pytest.approx(SCREENING.patience_s, rel=0.7)
-    assert trace.seconds < 2 * SCREENING.patience_s
-    at_times = FakeMachine.steady(3.0, 0.4, 3.5, slowed=_shared)
-    assert _with_looks(at_times, replace(SCREENING, patience_s=0.5, core_patience_s=20.0)).seconds > 1.0

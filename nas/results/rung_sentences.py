@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from scipy.stats import kendalltau
-
 from nas.study import Finalist, Gain, RungScore, RungScores, RungStanding, choose_best
 from nas.util.printable import printable
 
@@ -113,6 +111,8 @@ def ranking_sentences(proxies: Mapping[str, float], proxy_steps: int, scores: Ru
         proxy_steps: Steps of a proxy.
         scores: Scores at the rungs.
     """
+    from scipy.stats import kendalltau
+
     by_steps: dict[int, Mapping[str, float]] = {proxy_steps: proxies}
     for steps in sorted({steps for some in scores.values() for steps in some}):
         by_steps[steps] = {label: some[steps].score.map50_95 for label, some in scores.items() if steps in some}

@@ -33,9 +33,9 @@ class Gain:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95% interval of the difference, for other pictures and other seeds of training."""
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
-        of_pictures = float(t.ppf(0.975, self.groups - 1)) * self.pictures_sd
+        of_pictures = float(stdtrit(self.groups - 1, 0.975)) * self.pictures_sd
         half = math.hypot(of_pictures, _Z * self.seeds_sd)
         return self.difference - half, self.difference + half
 

@@ -54,14 +54,14 @@ def constrained_expected_improvement(
     Returns:
         (designs,) values; only logarithms of that probability where nothing that is trained meets every limit.
     """
-    from scipy.stats import norm
+    from scipy.special import log_ndtr
 
     known = len(seen)
     rows = encode([choices_of(one) for one in (*(one.architecture for one in seen), *designs)])
     used, deviation = limit_used([one.architecture for one in seen], [one.used for one in seen], designs)
-    likely = norm.logcdf(-used / deviation)
+    likely = log_ndtr(-used / deviation)
     if least > 0:
-        below = norm.logcdf((np.log(least) - used) / deviation)
+        below = log_ndtr((np.log(least) - used) / deviation)
         likely = likely + np.log(-np.expm1(np.minimum(below - likely, -1e-9)))
     trained = [at for at, one in enumerate(seen) if one.scores]
     meeting = [place for place, at in enumerate(trained) if seen[at].meets]
@@ -76,13 +76,12 @@ def constrained_expected_improvement(
 
 def log_gain(z: Values) -> Values:
     """log(z cdf(z) + pdf(z)) of the standard normal distribution, also where that underflows."""
-    from scipy.special import erfcx
-    from scipy.stats import norm
+    from scipy.special import erfcx, ndtr
 
     near, far = np.maximum(z, -1.0), np.minimum(z, -1.0)
     ratio = np.log(erfcx(-far / 2**0.5) * -far) + np.log(np.pi / 2) / 2
     below = -(far**2) / 2 - np.log(2 * np.pi) / 2 + np.log(-np.expm1(np.minimum(ratio, -1e-12)))
-    return np.asarray(np.where(z > -1, np.log(near * norm.cdf(near) + norm.pdf(near)), below))
+    return np.asarray(np.where(z > -1, np.log(near * ndtr(near) + np.exp(-(near**2) / 2) / np.sqrt(2 * np.pi)), below))
 
 
 def limit_used(

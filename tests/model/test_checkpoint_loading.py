@@ -36,6 +36,7 @@ def _literals_with_every_block() -> list[Path]:
     return chosen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", _literals_with_every_block(), ids=lambda path: path.stem)
 def test_a_checkpoint_of_ours_loads(path: Path, tmp_path: Path) -> None:
     model = build(path.read_text(encoding="utf-8"), nc=2, seed=0)

@@ -124,6 +124,7 @@ def test_every_command_finds_it_in_the_database(
     assert code == 0 and said.count("cannot be reached") == 2 and len(asked) == 1, errors
 
 
+@pytest.mark.slow
 def test_the_dashboard_shows_it(small: Path, ghostnas: Run, database: str) -> None:
     pytest.importorskip("optuna_dashboard", reason="the extra `dashboard` is not installed")
     import threading
@@ -189,6 +190,7 @@ def test_a_search_without_an_answer_from_the_database_writes_nothing(ghostnas: R
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_a_copy_that_fails_leaves_all_as_it_was(
     ghostnas: Run, small: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +265,7 @@ def test_the_folder_one_is_in_has_a_name(
     assert code == 0 and (small.with_name("another") / "study.db").is_file(), errors
 
 
+@pytest.mark.slow
 def test_a_search_that_began_before_the_study_moved_does_not_begin_another(
     ghostnas: Run, small: Path, database: str
 ) -> None:

@@ -113,6 +113,7 @@ def test_another_search_and_another_database_are_refused(
         storage_of(folder)
 
 
+@pytest.mark.slow
 def test_one_database_holds_many_searches(
     tmp_path: Path, opened: Open, settings: SearchSettings, space: SearchSpace, task: Task
 ) -> None:
@@ -141,6 +142,7 @@ def test_the_second_driver_is_refused_until_the_first_ends(opened: Open, tmp_pat
     opened().close()
 
 
+@pytest.mark.slow
 def test_a_killed_driver_leaves_no_lock_and_its_trial_is_repeated(
     opened: Open, folder: Path, database: str, space: SearchSpace, task: Task
 ) -> None:
@@ -196,6 +198,7 @@ def test_a_study_half_made_is_none_and_is_made_anew(
     assert place.exists()
 
 
+@pytest.mark.slow
 def test_idle_sessions_that_the_server_ends_are_replaced(
     opened: Open, space: SearchSpace, task: Task, postgres: PostgresServer
 ) -> None:
@@ -235,6 +238,7 @@ def test_a_write_waits_for_a_server_that_was_killed(
     again.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_away_ends_the_search_and_loses_nothing(
     opened: Open, space: SearchSpace, task: Task, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,9 +259,7 @@ def test_a_server_that_stays_away_ends_the_search_and_loses_nothing(
     again.close()
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"writer": "a", "evaluations": {"search": {"0": {}}}, "kept": {}}']
-)
+@pytest.mark.parametrize("content", ["", '{"writer": "a", "evaluations": {"search": {"0": {}}}, "kept": {}}'])
 def test_unwritten_results_that_cannot_be_read_are_said_so(opened: Open, folder: Path, content: str) -> None:
     opened().close()
     (folder / "unwritten.json").write_text(content)
@@ -321,6 +323,7 @@ def test_results_that_could_not_be_written_are_written_when_the_search_goes_on(
     again.close()
 
 
+@pytest.mark.slow
 def test_who_lost_the_lock_to_another_driver_does_not_write(
     opened: Open, space: SearchSpace, task: Task, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

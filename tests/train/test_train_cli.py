@@ -33,6 +33,7 @@ def test_a_training_ends_with_a_checkpoint_in_the_run(
     assert "imgsz: 64" in arguments and "epochs: 1" in arguments and "batch: 4" in arguments
 
 
+@pytest.mark.slow
 def test_yolo_knows_the_blocks_of_a_checkpoint(trained: Path, data_yaml: Path, tmp_path: Path) -> None:
     from nas.train.yolo_cli import run
 

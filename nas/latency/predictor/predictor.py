@@ -144,11 +144,11 @@ class Predictor:
 
 def _scale(left_out: Floats) -> float:
     """How many standard deviations reach over enough of the left-out errors, and never fewer than Student's t."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     count = len(left_out)
     rank = min(int(np.ceil((count + 1) * CONFIDENCE)), count)
-    floor = float(t.ppf((1 + CONFIDENCE) / 2, count - 1))
+    floor = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2))
     return max(float(np.sort(np.abs(left_out))[rank - 1]), floor)
 
 

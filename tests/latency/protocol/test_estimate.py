@@ -59,6 +59,7 @@ def test_the_estimate_is_within_two_percent_and_its_interval_holds(trials: list[
     assert np.median([one.half for one in trials]) < 0.024
 
 
+@pytest.mark.slow
 def test_plainer_figures_are_worse(trials: list[Trial]) -> None:
     typical, bad = (
         {

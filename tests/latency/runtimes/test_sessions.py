@@ -109,10 +109,7 @@ def _check_close(output: Pixels, expected: Pixels, precision: str) -> None:
 @pytest.mark.parametrize(
     "settings",
     # Threads are the runtimes' own matter: the slow run looks at those of the others.
-    [
-        pytest.param(one, marks=pytest.mark.slow if one.threads > 1 and one.runtime != "onnxruntime" else [])
-        for one in HERE
-    ],
+    [pytest.param(one, marks=pytest.mark.slow if one.threads > 1 else []) for one in HERE],
     ids=_named,
 )
 def test_outputs_are_torchs_for_every_picture_that_is_fed(settings: LatencySettings, lively: nn.Module) -> None:

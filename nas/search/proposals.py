@@ -6,8 +6,18 @@ from dataclasses import dataclass
 
 from nas.architecture import Architecture
 from nas.latency.predictor import Prediction
+from nas.search.batch import propose_batch
 from nas.search.latency_filter import PredictLatency, no_prediction
-from nas.search.sampler import FRONT_EVERY, NEAR, RANDOM_EVERY, Observation, Proposal, Sampler, propose
+from nas.search.sampler import (
+    FRONT_EVERY,
+    NEAR,
+    RANDOM_EVERY,
+    STARTUP_TRAINED,
+    Observation,
+    Proposal,
+    Sampler,
+    propose,
+)
 from nas.search.size_share import no_size_limit
 from nas.space import SearchSpace
 from nas.study import Limits, Record, RungScores
@@ -98,6 +108,33 @@ class Proposer:
             history = [*history, Observation(proposal.indices, predicted.latency_ms, None, meets=False, size=size)]
             known = [*known, architecture.key]
             passed_over.append(proposal)
+
+    def propose_batch(
+        self, records: Sequence[Record], baselines: Sequence[Record], rungs: RungScores, count: int
+    ) -> list[Proposal]:
+        """Several proposals at once, by the processes over the choices alone; none where single ones are in place.
+
+        These are the start-up designs, and those of Optuna's TPE and of the random sampler.
+
+        Args:
+            records: Every candidate so far; those that are running are not proposed again.
+            baselines: Every baseline.
+            rungs: Scores of longer trainings of some of them.
+            count: How many.
+        """
+        history = self._history(records, baselines, rungs)
+        if self.sampler != "gp" or sum(one.accuracy is not None for one in history) < STARTUP_TRAINED:
+            return []
+        return propose_batch(
+            self.space,
+            history,
+            count,
+            target_ms=self.limits.target_ms,
+            seed=self.seed,
+            number=len(records),
+            known={r.key for r in [*records, *baselines]},
+            near=self.near,
+        )
 
     def _in_vain(self, predicted: Prediction, size: float, proposal: Proposal) -> bool:
         """Whether a proposal more probably misses a limit than not, or is drawn and far below every limit.

@@ -85,7 +85,8 @@ class Proposal:
 
     Attributes:
         indices: By dimension, the index of the choice.
-        origin: Where it came from: `seed`, `random`, `mutation`, `expected-improvement`, `gp` or `tpe`.
+        origin: Where it came from: `seed`, `random`, `mutation`, `expected-improvement`, `expected-improvement-front`,
+            `gp` or `tpe`.
         next_best: Further points in the order of their acquisition value, where it has one.
     """
 

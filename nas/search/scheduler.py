@@ -11,6 +11,7 @@ from typing import Literal
 from nas.architecture import Architecture
 from nas.errors import DataChanged, DeviceLost, GhostnasError, ProxyError, StorageError
 from nas.proxy import Score
+from nas.search.batch import BATCHES, MANY
 from nas.search.effort import Rung
 from nas.search.first_rung import FirstRung
 from nas.search.pending_trial import Failure, More, NoTrial, PendingTrial, Promotion, Replicate, Result
@@ -18,6 +19,7 @@ from nas.search.progress import Progress
 from nas.search.promotions import Confirm, Promotions
 from nas.search.proposals import Proposer
 from nas.search.replicates import Replicates
+from nas.search.sampler import Proposal
 from nas.study import INTERRUPTED, Evaluation, Record, RungScore, StoredStudy, TrainedRecord, rung_scores
 
 REJECTED_A_TRAINED = 30
@@ -75,6 +77,7 @@ class TrialScheduler:
         self._known = dict(baselines or {})
         self._baselines = self._untrained()
         self._failures, self._exhausted = 0, False
+        self._batch: list[Proposal] = []
         self.ended: End | None = None
 
     def ask(self) -> PendingTrial | NoTrial:
@@ -247,12 +250,24 @@ class TrialScheduler:
         return PendingTrial(number, f"trial-{number}", design, steps=self._study.proxy_steps)
 
     def _proposed(self, records: Sequence[Record]) -> PendingTrial | None:
-        proposal = self._proposer.propose(records, self._study.baselines(), rung_scores(self._study))
+        proposal = self._of_batch(records) or self._proposer.propose(
+            records, self._study.baselines(), rung_scores(self._study)
+        )
         if proposal is None:
             return None
         architecture = self._proposer.space.decode(proposal.indices)
         number = self._study.start(proposal.indices, architecture.key, proposal.origin)
         return PendingTrial(number, f"trial-{number}", architecture, steps=self._study.proxy_steps)
+
+    def _of_batch(self, records: Sequence[Record]) -> Proposal | None:
+        """The next proposal of a batch, where there are many workers."""
+        if self._parallel <= MANY:
+            return None
+        if not self._batch:
+            count = self._parallel // BATCHES
+            rungs = rung_scores(self._study)
+            self._batch = self._proposer.propose_batch(records, self._study.baselines(), rungs, count)
+        return self._batch.pop(0) if self._batch else None
 
 
 def _more(record: TrainedRecord, more: More) -> PendingTrial:

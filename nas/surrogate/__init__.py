@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
-    from nas.surrogate.acquisition import MeasuredDesign, constrained_expected_improvement
+    from nas.surrogate.acquisition import MeasuredDesign, constrained_expected_improvement, limit_used
     from nas.surrogate.posterior import AccuracyEstimate, ScoredDesign, ScorePosterior, posterior_of
 
 __getattr__ = lazy(
@@ -14,6 +14,7 @@ __getattr__ = lazy(
         "acquisition": (
             "MeasuredDesign",
             "constrained_expected_improvement",
+            "limit_used",
         ),
         "posterior": (
             "AccuracyEstimate",

@@ -1,0 +1,58 @@
+"""Several proposals at once, for many workers."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from nas.search.batch import propose_batch
+from nas.search.sampler import NEAR, STARTUP_TRAINED, Observation
+from nas.space import SearchSpace, load_space
+from nas.surrogate.work import rough_work
+from tests.search.test_sampler import history
+
+TARGET_MS = 4.0
+
+
+@pytest.fixture(scope="module")
+def space() -> SearchSpace:
+    return load_space("ghostv2-n")
+
+
+@pytest.fixture(scope="module")
+def seen(space: SearchSpace) -> list[Observation]:
+    """Random designs whose latency follows from their work, and a median limit."""
+    made = [
+        replace(one, latency_ms=rough_work(space.decode(one.indices)) / 1e7)
+        for one in history(space, 3 * STARTUP_TRAINED)
+    ]
+    return [replace(one, meets=one.latency_ms <= TARGET_MS) for one in made]
+
+
+def test_a_batch_has_different_unknown_designs_in_the_shares_of_single_proposals(
+    space: SearchSpace, seen: list[Observation]
+) -> None:
+    known = {space.decode(one.indices).key for one in seen}
+    made = propose_batch(space, seen, 16, target_ms=TARGET_MS, seed=0, number=32, known=known)
+    keys = [space.decode(one.indices).key for one in made]
+    assert len(set(keys) - known) == len(keys) == 16
+    assert Counter(one.origin for one in made) == {
+        "expected-improvement": 8,
+        "expected-improvement-front": 4,
+        "random": 4,
+    }
+    again = propose_batch(space, seen, 16, target_ms=TARGET_MS, seed=0, number=32, known=known)
+    assert again == made
+    other = propose_batch(space, seen, 16, target_ms=TARGET_MS, seed=0, number=48, known=known | set(keys))
+    assert not {space.decode(one.indices).key for one in other} & set(keys)
+
+
+def test_what_is_proposed_for_accuracy_is_near_the_limit_and_nothing_misses_it(
+    space: SearchSpace, seen: list[Observation]
+) -> None:
+    made = propose_batch(space, seen, 16, target_ms=TARGET_MS, seed=0, number=32, known=set())
+    used = {id(one): rough_work(space.decode(one.indices)) / 1e7 / TARGET_MS for one in made}
+    near = [used[id(one)] for one in made if one.origin == "expected-improvement"]
+    assert all(NEAR * 0.9 <= one <= 1.1 for one in near)
+    assert max(used.values()) <= 1.1
+    assert min(used[id(one)] for one in made if one.origin == "expected-improvement-front") < min(near)

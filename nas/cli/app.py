@@ -59,19 +59,26 @@ def build_app() -> typer.Typer:
     return app
 
 
+_INTERRUPTED = 130
+
+
 def run() -> int:
     """Carry out the command line of this process; returns its exit code.
 
     Raises:
+        KeyboardInterrupt: The user interrupted the command; typer gives it as an exit code.
         UsageError: A command, an option or a value that is not known, in one line.
     """
     try:
-        return int(build_app()(prog_name="ghostnas", standalone_mode=False) or 0)
+        code = int(build_app()(prog_name="ghostnas", standalone_mode=False) or 0)
     except _WORDS_ERROR as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             typer.echo(error.format_message(), err=True)
             return 2
         raise UsageError(_in_one_line(error)) from error
+    if code == _INTERRUPTED:
+        raise KeyboardInterrupt
+    return code
 
 
 def _in_one_line(error: Any) -> str:

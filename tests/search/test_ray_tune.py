@@ -143,7 +143,7 @@ def test_kill_9_loses_no_finished_trial_and_counts_none_twice(tmp_path: Path, se
     arguments = [sys.executable, "-c", SCRIPT, str(tmp_path), "6", json.dumps(settings.to_dict())]
     with (tmp_path / "log.txt").open("w") as log:
         process = subprocess.Popen(arguments, cwd=root, stdout=log, stderr=log)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     finished: list[str] = []
     while len(finished) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -22,16 +22,15 @@ from typing import cast
 
 import numpy as np
 
-from benchmarks.search.step_cost import TARGET_MS, evaluation
+from benchmarks.search.step_cost import TARGET_MS, evaluation, search_settings
 from nas.architecture import Architecture
-from nas.latency import LatencySettings
 from nas.search.evaluate import Task
 from nas.search.latency_filter import latency_predictor
 from nas.search.pending_trial import NoTrial, PendingTrial
 from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space import load_space
-from nas.study import DataChoice, Evaluation, Limits, ProxyChoice, SearchSettings, SpaceChoice, StoredStudy
+from nas.study import Evaluation, Limits, StoredStudy
 from nas.surrogate.work import rough_work
 
 WORK_A_MS = 2.2e7
@@ -60,14 +59,7 @@ def found(design: Architecture, rng: random.Random) -> Evaluation:
 def simulate(folder: Path, workers: int, trials: int, trial_s: float) -> str:
     """One search."""
     space, rng = load_space("ghostv2-n"), random.Random(0)
-    settings = SearchSettings(
-        SpaceChoice(space.name, space.digest, space.choices["imgsz"]),
-        DataChoice("formula", "0", 6),
-        Limits(TARGET_MS),
-        LatencySettings(),
-        ProxyChoice("cpu", 45, 16, 0),
-        "gp",
-    )
+    settings = search_settings(space, "gp")
     sizes = {dimension.name: len(dimension.choices) for dimension in space.dimensions}
     study = StoredStudy(folder / str(workers), settings, sizes)
     task = cast(Task, SimpleNamespace(classes=6))

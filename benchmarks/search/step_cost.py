@@ -19,13 +19,26 @@ from nas.latency import Latency, LatencySettings
 from nas.proxy import Score
 from nas.search.pending_trial import PendingTrial
 from nas.search.proposals import Proposer
+from nas.search.sampler import Sampler
 from nas.search.scheduler import TrialScheduler
-from nas.space import load_space
+from nas.space import SearchSpace, load_space
 from nas.study import DataChoice, Evaluation, Limits, ProxyChoice, SearchSettings, SpaceChoice, StoredStudy
 
 SIZES = (50, 500, 2000)
 SLICES, RUNS = 24, 8
 TARGET_MS = 2.5
+
+
+def search_settings(space: SearchSpace, sampler: Sampler) -> SearchSettings:
+    """Of a search whose latencies and scores are a formula's."""
+    return SearchSettings(
+        SpaceChoice(space.name, space.digest, space.choices["imgsz"]),
+        DataChoice("formula", "0", 6),
+        Limits(TARGET_MS),
+        LatencySettings(),
+        ProxyChoice("cpu", 45, 16, 0),
+        sampler,
+    )
 
 
 def evaluation(design: Architecture, rng: random.Random) -> Evaluation:
@@ -76,14 +89,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="timed steps a size")
     options = parser.parse_args()
     space, rng = load_space("ghostv2-n"), random.Random(0)
-    settings = SearchSettings(
-        SpaceChoice(space.name, space.digest, space.choices["imgsz"]),
-        DataChoice("formula", "0", 6),
-        Limits(TARGET_MS),
-        LatencySettings(),
-        ProxyChoice("cpu", 45, 16, 0),
-        "random",
-    )
+    settings = search_settings(space, "random")
     with tempfile.TemporaryDirectory() as folder:
         sizes = {dimension.name: len(dimension.choices) for dimension in space.dimensions}
         study = StoredStudy(Path(folder) / "study", settings, sizes)

@@ -16,10 +16,11 @@ from nas.architecture import Architecture
 from nas.search.sampler import NEAR, Observation, Proposal, candidates, role
 from nas.space import SearchSpace
 
-MANY = 8
-"""Up to so many workers each design is proposed by itself, from everything that is known then."""
+MANY = 9
+"""Up to so many trials under way, one more than the workers, each design is proposed by itself, from everything that is
+known then."""
 BATCHES = 2
-"""A batch is of half of the workers: what their trials find is known before the next but one."""
+"""A batch is of half of them: what their trials find is known before the next but one."""
 _FRONT_FROM = 0.3
 """The front is looked for below a limit that is drawn between this share of the limit and `NEAR` of it."""
 

@@ -2,12 +2,17 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from nas.search.batch import propose_batch
-from nas.search.sampler import NEAR, STARTUP_TRAINED, Observation
+from nas.search.batch import MANY, propose_batch
+from nas.search.pending_trial import PendingTrial
+from nas.search.proposals import Proposer
+from nas.search.sampler import NEAR, STARTUP_TRAINED, Observation, Proposal
+from nas.search.scheduler import TrialScheduler
 from nas.space import SearchSpace, load_space
+from nas.study import SearchSettings, StoredStudy
 from nas.surrogate.work import rough_work
 from tests.search.test_sampler import history
 
@@ -56,3 +61,31 @@ def test_what_is_proposed_for_accuracy_is_near_the_limit_and_nothing_misses_it(
     assert all(NEAR * 0.9 <= one <= 1.1 for one in near)
     assert max(used.values()) <= 1.1
     assert min(used[id(one)] for one in made if one.origin == "expected-improvement-front") < min(near)
+
+
+@pytest.mark.parametrize(("parallel", "fits"), [(MANY, 0), (MANY + 1, 1)])
+def test_only_many_workers_have_batches(
+    tmp_path: Path,
+    settings: SearchSettings,
+    space: SearchSpace,
+    seen: list[Observation],
+    monkeypatch: pytest.MonkeyPatch,
+    parallel: int,
+    fits: int,
+) -> None:
+    """With eight workers and one more every design is proposed by itself; with nine, one fit is for half of them."""
+    asked: list[int] = []
+    drawn = iter([Proposal(dict(one.indices), "random") for one in seen])
+
+    def batch(self: Proposer, records: object, baselines: object, rungs: object, count: int) -> list[Proposal]:
+        asked.append(count)
+        return [next(drawn) for _ in range(count)]
+
+    monkeypatch.setattr(Proposer, "propose_batch", batch)
+    monkeypatch.setattr(Proposer, "propose", lambda *_: next(drawn))
+    study = StoredStudy(tmp_path, settings, {d.name: len(d.choices) for d in space.dimensions})
+    scheduler = TrialScheduler(study, Proposer(space, "gp", 0, study.limits), budget=50, parallel=parallel)
+    given = [scheduler.ask() for _ in range(4)]
+    study.close()
+    assert all(isinstance(one, PendingTrial) for one in given)
+    assert asked == [parallel // 2] * fits

@@ -235,7 +235,7 @@ def formula_in_need_of_memory(architecture: Architecture, task: Task, label: str
     """The first trial takes memory until its process is killed."""
     deadline, taken = time.monotonic() + 60, []
     while label == "trial-0" and time.monotonic() < deadline:
-        if len(taken) < 160:
+        if len(taken) < 256:  # 8 GiB
             taken.append(b"x" * 2**25)
         time.sleep(0.1)
     return formula(architecture, task, label, True)
@@ -251,7 +251,8 @@ def test_a_worker_that_the_memory_monitor_kills_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     memory = psutil.virtual_memory()
-    monkeypatch.setenv("RAY_memory_usage_threshold", f"{memory.percent / 100 + 2 * 2**30 / memory.total:.3f}")
+    # 5 GiB more than now: whatever runs beside this test takes less, or the next trials would be killed as well.
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{memory.percent / 100 + 5 * 2**30 / memory.total:.3f}")
     study = StoredStudy(tmp_path, settings, sizes)
     proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
     ray_tune.run(TrialScheduler(study, proposer, budget=2), task, formula_in_need_of_memory, workers=1)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.architecture import Architecture
-from nas.search.sampler import NEAR, Observation, Proposal, candidates, role
+from nas.search.sampler import NEAR, STARTUP_TRAINED, Observation, Proposal, candidates, role
 from nas.space import SearchSpace
 
 MANY = 9
@@ -21,6 +21,7 @@ MANY = 9
 known then."""
 BATCHES = 2
 """A batch is of half of them: what their trials find is known before the next but one."""
+_ORIGINS = {"best": "expected-improvement", "front": "expected-improvement-front", "random": "random"}
 _FRONT_FROM = 0.3
 """The front is looked for below a limit that is drawn between this share of the limit and `NEAR` of it."""
 
@@ -40,7 +41,8 @@ def propose_batch(
 
     Args:
         space: The search space.
-        history: Every evaluated point; at least two of them trained.
+        history: Every evaluated point, at least two of them; with fewer than `STARTUP_TRAINED` trained ones all
+            proposals are random, near the limit where it is known where that is.
         count: How many.
         target_ms: The latency limit.
         seed: Seed of the search.
@@ -53,7 +55,7 @@ def propose_batch(
     """
     from threadpoolctl import threadpool_limits
 
-    from nas.surrogate import MeasuredDesign, constrained_expected_improvement, limit_used
+    from nas.surrogate import limit_used
 
     rng = random.Random(f"{seed}/{number}/batch")
     drawn = {space.decode(point).key: point for point in candidates(space, history, rng, bool(near))}
@@ -61,25 +63,52 @@ def propose_batch(
     if not fresh:
         return []
     designs = [space.decode(point) for point in fresh]
-    seen = [MeasuredDesign(space.decode(one.indices), one.used(target_ms), one.scores, one.meets) for one in history]
-    lower = rng.uniform(_FRONT_FROM, NEAR)
-    below = [MeasuredDesign(s.architecture, s.used / lower, s.scores, s.meets and s.used <= lower) for s in seen]
     with threadpool_limits(1):
-        used, _ = limit_used([one.architecture for one in seen], [one.used for one in seen], designs)
-        best = constrained_expected_improvement(seen, designs, NEAR)
-        front = constrained_expected_improvement(below, designs)
-    meets = used <= 0
-    ranked = {
-        "best": _order(best, first=meets & (used >= math.log(NEAR))),
-        "front": _order(front, first=meets),
-        "random": _order(np.zeros(len(fresh)), first=meets),
-    }
-    origins = {"best": "expected-improvement", "front": "expected-improvement-front", "random": "random"}
+        seen = [space.decode(one.indices) for one in history]
+        used, deviation = limit_used(seen, [one.used(target_ms) for one in history], designs)
+        near_limit = (used <= 0) & (used + 2 * deviation >= math.log(NEAR))
+        # As they were drawn; then, where too few are near the limit, the nearest.
+        orders = {"random": _order(np.where(near_limit, 0.0, -np.abs(used)), first=near_limit)}
+        started = sum(one.accuracy is not None for one in history) >= STARTUP_TRAINED
+        if started:
+            orders |= _by_acquisition(seen, history, designs, used, target_ms, rng.uniform(_FRONT_FROM, NEAR))
     chosen: dict[int, str] = {}
     for one in range(number, number + min(count, len(fresh))):
-        wanted = role(one)
-        chosen[next(at for at in ranked[wanted] if at not in chosen)] = origins[wanted]
+        wanted = role(one) if started else "random"
+        chosen[next(at for at in orders[wanted] if at not in chosen)] = _ORIGINS[wanted]
     return [Proposal(fresh[at], origin) for at, origin in chosen.items()]
+
+
+def _by_acquisition(
+    seen: Sequence[Architecture],
+    history: Sequence[Observation],
+    designs: Sequence[Architecture],
+    used: NDArray[np.float64],
+    target_ms: float,
+    lower: float,
+) -> dict[str, list[int]]:
+    """The designs in the order in which they promise the best one below the limit, and a better front below `lower`.
+
+    Args:
+        seen: The evaluated designs.
+        history: What is known of each.
+        designs: Those to choose among.
+        used: By design, the logarithm of the share of the limit that it is thought to use.
+        target_ms: The latency limit.
+        lower: A share of the limit.
+    """
+    from nas.surrogate import MeasuredDesign, constrained_expected_improvement
+
+    def measured(share: float) -> list[MeasuredDesign]:
+        used_by = [one.used(target_ms) for one in history]
+        meets = [one.meets and (share == 1 or at <= share) for one, at in zip(history, used_by, strict=True)]
+        rows = zip(seen, used_by, history, meets, strict=True)
+        return [MeasuredDesign(design, at / share, one.scores, below) for design, at, one, below in rows]
+
+    best = constrained_expected_improvement(measured(1), designs, NEAR)
+    front = constrained_expected_improvement(measured(lower), designs)
+    meets = used <= 0
+    return {"best": _order(best, first=meets & (used >= math.log(NEAR))), "front": _order(front, first=meets)}
 
 
 def _order(values: NDArray[np.float64], first: NDArray[np.bool_]) -> list[int]:

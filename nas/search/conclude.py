@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nas.search.evaluate import Task
-from nas.search.remeasure import TOGETHER, remeasure
+from nas.search.remeasure import TOGETHER, Patience, remeasure
 from nas.study import (
     Estimates,
     Finalist,
@@ -33,6 +33,8 @@ def conclude(
     on_step: Callable[[str], None] = lambda label: None,
     on_wait: Callable[[str], None] = lambda text: None,
     need: Callable[[Sequence[TrainedRecord]], object] = lambda records: None,
+    *,
+    hurried: bool = False,
 ) -> Finalists:
     """Finish a search: the front of the trained candidates, the baselines, and the designs of the last rung.
 
@@ -45,6 +47,7 @@ def conclude(
         on_step: Called with the labels of finalists before they are measured together.
         on_wait: Called with why a finalist's latency has to wait, or stays unconfirmed.
         need: Called with the finalists whose weights are about to be needed (`missing_weights.py`).
+        hurried: Whether somebody waits: a disturbed device is asked once, and who has no answer stays unconfirmed.
 
     Raises:
         LatencyError: A finalist could not be measured, for another reason than a disturbed device.
@@ -56,18 +59,22 @@ def conclude(
     # A final is of one file, so it is kept by the name of its weights.
     finals = {weights: FinalMeasurement.from_dict(value) for weights, value in kept.items()}
 
+    def patience() -> Patience:
+        if hurried or asked_again:
+            return "together"
+        return "patient" if all(final.remeasured for final in finals.values()) else "brief"
+
     def settle(records: Sequence[TrainedRecord]) -> None:
         for some in (records[start : start + TOGETHER] for start in range(0, len(records), TOGETHER)):
             need(some)
             on_step(", ".join(record.label for record in some))
-            steady = all(final.remeasured for final in finals.values())
-            found = remeasure(some, task, on_wait, weights=weights, patient=steady)
+            found = remeasure(some, task, on_wait, weights=weights, patience=patience())
             finals.update(zip(map(weights, some), found, strict=True))
             study.keep("finals", {name: final.to_dict() for name, final in finals.items() if final.remeasured})
 
     baselines, trained = study.trained_baselines(), study.trained()
     known = estimates([*baselines, *trained], study.repeats(), rungs)
-    asked_again = False
+    asked_again = hurried
     while True:
         fresh = {r.label: finals[weights(r)] for r in [*baselines, *trained] if weights(r) in finals}
         front = _front(trained, fresh, known, task.limits.target_ms)

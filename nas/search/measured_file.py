@@ -23,11 +23,14 @@ def conclude_with_file(
     task: Task,
     on_step: Callable[[str], None] = lambda label: None,
     on_wait: Callable[[str], None] = lambda text: None,
+    *,
+    hurried: bool = False,
 ) -> Finalists:
     """Finish a search (`conclude`) so that the file that was measured of its best design is in `models/`.
 
     Where it is gone, it is exported again. Where that gives another file, as with other versions of libraries, the
     design is measured again. Weights that are gone are trained again, of what is handed over as well (`hand_over`).
+    The arguments are those of `conclude`.
 
     Raises:
         LatencyError: A finalist could not be measured, for another reason than a disturbed device.
@@ -40,7 +43,7 @@ def conclude_with_file(
         return train_missing(records, study, task, on_wait)
 
     while True:
-        finalists = conclude(study, task, on_step, on_wait, need)
+        finalists = conclude(study, task, on_step, on_wait, need, hurried=hurried)
         every = [*finalists.baselines, *finalists.front, *finalists.promoted]
         best = choose_best(every)
         if not need([one.record for one in every if one is best or one.longest is not None]):
@@ -50,7 +53,7 @@ def conclude_with_file(
     on_wait(f"the file that was measured of {best.record.label} is gone, and its weights now give another: once more")
     name = finalist_weights(task.folder, best).stem
     study.keep("finals", {key: one for key, one in (study.attribute("finals") or {}).items() if key != name})
-    return conclude(study, task, on_step, on_wait, need)
+    return conclude(study, task, on_step, on_wait, need, hurried=hurried)
 
 
 def _at_hand(best: Finalist, task: Task) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nas.architecture import Architecture
-from nas.latency.predictor import Prediction
+from nas.latency.predictor import LEAST_SAMPLES, Prediction
 from nas.search.batch import propose_batch
 from nas.search.latency_filter import PredictLatency, no_prediction
 from nas.search.sampler import (
@@ -114,7 +114,8 @@ class Proposer:
     ) -> list[Proposal]:
         """Several proposals at once, by the processes over the choices alone; none where single ones are in place.
 
-        These are the start-up designs, and those of Optuna's TPE and of the random sampler.
+        These are the first designs of all, the start-up designs of a search from a checkpoint, and those of Optuna's
+        TPE and of the random sampler.
 
         Args:
             records: Every candidate so far; those that are running are not proposed again.
@@ -123,7 +124,8 @@ class Proposer:
             count: How many.
         """
         history = self._history(records, baselines, rungs)
-        if self.sampler != "gp" or sum(one.accuracy is not None for one in history) < STARTUP_TRAINED:
+        started = sum(one.accuracy is not None for one in history) >= STARTUP_TRAINED
+        if self.sampler != "gp" or len(history) < LEAST_SAMPLES or (self.near and not started):
             return []
         return propose_batch(
             self.space,

@@ -7,7 +7,7 @@ unconfirmed.
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nas.data import QUANTISED_WITH, sample_pictures
 from nas.errors import Unmeasurable
@@ -41,8 +41,8 @@ TOGETHER = 4
 """Designs that are measured in the same slices."""
 
 
-_PAUSES_AFTER_S = DISTURBED_PAUSES_S[:1]
-"""Once it was waited for in vain, the others do not wait as long again, each for itself."""
+Patience = Literal["patient", "brief", "together"]
+"""How often a disturbed device is asked for one design alone: again after pauses, for a minute in all; once; never."""
 
 
 def remeasure(
@@ -51,7 +51,7 @@ def remeasure(
     on_wait: Callable[[str], None] = lambda text: None,
     *,
     weights: Callable[[TrainedRecord], str] = attrgetter("label"),
-    patient: bool = True,
+    patience: Patience = "patient",
 ) -> list[FinalMeasurement]:
     """Export, measure and score trained designs; a design's latency and its accuracy are those of one file.
 
@@ -62,7 +62,7 @@ def remeasure(
         task: How the search evaluates.
         on_wait: Called with why a latency has to wait, or stays unconfirmed.
         weights: From a design to the file stem of its weights in `models/`; by default of its proxy.
-        patient: Whether to wait for a minute where the device is disturbed, for a design that may meet the target.
+        patience: What to do where the device is disturbed, for a design that may meet the target.
 
     Returns:
         One a design.
@@ -74,7 +74,7 @@ def remeasure(
     exported = [exported_model(record, task, weights(record)) for record in records]
     for record, (_, file) in zip(records, exported, strict=True):
         keep_file(file, task, weights(record))
-    latencies = fresh_latencies(records, [file for _, file in exported], task, on_wait, patient=patient)
+    latencies = fresh_latencies(records, [file for _, file in exported], task, on_wait, patience)
     return [
         scored(model, file, found or record.evaluation.latency, task)
         for record, (model, file), found in zip(records, exported, latencies, strict=True)
@@ -104,7 +104,7 @@ def confirm(
     found: dict[str, Latency] = {}
     for some in (records[start : start + TOGETHER] for start in range(0, len(records), TOGETHER)):
         files = [exported_model(record, task, weights(record))[1] for record in some]
-        latencies = fresh_latencies(some, files, task, on_wait, patient=False)
+        latencies = fresh_latencies(some, files, task, on_wait, "brief")
         found |= {one.label: latency for one, latency in zip(some, latencies, strict=True) if latency is not None}
     return found
 
@@ -114,8 +114,7 @@ def fresh_latencies(
     files: Sequence[SizedModel],
     task: Task,
     on_wait: Callable[[str], None],
-    *,
-    patient: bool,
+    patience: Patience,
 ) -> list[Latency | None]:
     """The latencies of exported designs in fresh processes; None where the device is too disturbed.
 
@@ -124,17 +123,18 @@ def fresh_latencies(
         files: Their files.
         task: As of `remeasure`.
         on_wait: As of `remeasure`.
-        patient: As of `remeasure`.
+        patience: As of `remeasure`.
     """
     latencies = []
     for record, file, latency in zip(records, files, _together(files, task, on_wait), strict=True):
         # What misses by all of its screening's interval, mostly a baseline, decides nothing: it is not waited for.
         may_meet = not record.evaluation.latency.above(task.limits.target_ms)
-        pauses = (DISTURBED_PAUSES_S if patient else _PAUSES_AFTER_S) if may_meet else ()
-        found = _sure(file, latency, task, on_wait, pauses)
+        pauses = DISTURBED_PAUSES_S if patience == "patient" and may_meet else ()
+        found = latency if patience == "together" else _sure(file, latency, task, on_wait, pauses)
         if found is None:
             on_wait(f"{record.label} stays unconfirmed: the device is too disturbed")
-            patient = patient and not may_meet
+            if patience == "patient" and may_meet:  # once it was waited for in vain, the others do not wait as long
+                patience = "brief"
         latencies.append(found)
     return latencies
 
@@ -160,7 +160,7 @@ def _together(files: Sequence[SizedModel], task: Task, on_wait: Callable[[str], 
     try:
         return retry_while_disturbed(measured, pauses_s=(), notice=on_wait).latencies
     except Unmeasurable as error:
-        on_wait(f"{error} (asked again one by one)")
+        on_wait(str(error))
         return [None] * len(files)
 
 

@@ -99,7 +99,8 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
             left = _time_left(request, task, found, study, costs)
         ended = _carry_out(study, plan, request, task, found, left, reporter, evaluator)
     write_missing_designs(study, task)
-    finalists = conclude_with_file(study, task, reporter.finalists, reporter.waiting)
+    hurried = ended == "interrupted"
+    finalists = conclude_with_file(study, task, reporter.finalists, reporter.waiting, hurried=hurried)
     rungs = standing(study, request.rungs)
     whole = bool(rungs) and all(one.finished for one in rungs)
     seen = Detections(task, reporter.waiting)

@@ -1,11 +1,14 @@
 """Several proposals at once, for many workers."""
 
+import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.search.step_cost import evaluation
+from nas.latency.predictor import LEAST_SAMPLES
 from nas.search.batch import MANY, propose_batch
 from nas.search.pending_trial import PendingTrial
 from nas.search.proposals import Proposer
@@ -61,6 +64,29 @@ def test_what_is_proposed_for_accuracy_is_near_the_limit_and_nothing_misses_it(
     assert all(NEAR * 0.9 <= one <= 1.1 for one in near)
     assert max(used.values()) <= 1.1
     assert min(used[id(one)] for one in made if one.origin == "expected-improvement-front") < min(near)
+
+
+def test_start_up_designs_are_random_near_the_limit(space: SearchSpace, seen: list[Observation]) -> None:
+    few = [replace(one, accuracy=None, meets=False) if at >= STARTUP_TRAINED - 1 else one for at, one in enumerate(seen)]
+    made = propose_batch(space, few, 16, target_ms=TARGET_MS, seed=0, number=32, known=set())
+    used = [rough_work(space.decode(one.indices)) / 1e7 / TARGET_MS for one in made]
+    assert {one.origin for one in made} == {"random"}
+    assert NEAR * 0.7 <= min(used)
+    assert max(used) <= 1.2
+
+
+@pytest.mark.parametrize(("measured", "count"), [(LEAST_SAMPLES - 1, 0), (LEAST_SAMPLES, 4)])
+def test_the_first_designs_of_all_are_proposed_one_by_one(
+    tmp_path: Path, settings: SearchSettings, space: SearchSpace, seen: list[Observation], measured: int, count: int
+) -> None:
+    study = StoredStudy(tmp_path, settings, {d.name: len(d.choices) for d in space.dimensions})
+    proposer = Proposer(space, "gp", 0, study.limits)
+    for one in seen[:measured]:
+        design = space.decode(one.indices)
+        number = study.start(dict(one.indices), design.key, "random")
+        study.finish(number, replace(evaluation(design, random.Random(number)), score=None, status="rejected"))
+    assert len(proposer.propose_batch(study.records(), [], {}, 4)) == count
+    study.close()
 
 
 @pytest.mark.parametrize(("parallel", "fits"), [(MANY, 0), (MANY + 1, 1)])

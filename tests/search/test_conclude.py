@@ -345,11 +345,13 @@ def test_the_table_fits_80_characters(
 def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
     study: StoredStudy, task: Task, outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patience: list[bool] = []
+    said: list[str] = []
     asked: list[int] = []
 
-    def disturbed(records: Sequence[TrainedRecord], *_: object, patient: bool) -> list[FinalMeasurement]:
-        patience.append(patient)
+    def disturbed(
+        records: Sequence[TrainedRecord], *_: object, weights: object, patience: str
+    ) -> list[FinalMeasurement]:
+        said.append(patience)
         asked.append(len(records))
         latencies = [record.evaluation.latency for record in records]
         return [FinalMeasurement(one, Score(0.2, 0.3), None, 0.0, "digest") for one in latencies]
@@ -358,9 +360,15 @@ def test_an_unconfirmed_finalist_is_told_as_such_and_measured_later(
     front, baselines, _ = conclude(study, task)
     assert not any(f.final.remeasured for f in [*baselines, *front])
     assert all(f.meets_target == f.evaluation.latency.meets(2.5) for f in front)
-    assert patience[0] and not any(patience[1:])  # the first are waited for, the others not as long again
-    assert sum(asked) == 2 * len([*baselines, *front])  # all are asked once more in the end
+    first = sum(asked) // 2
+    assert first == len([*baselines, *front])  # all are asked once more in the end
+    groups = len(said) - said.count("together")
+    assert said[:groups] == ["patient", *["brief"] * (groups - 1)]  # the first are waited for, the others not as long
     finished = outcome(front, baselines)
+
+    said.clear()
+    conclude(study, task, hurried=True)
+    assert set(said) == {"together"} and len(said) == groups  # and none once more
     write(finished)
     assert (study.folder / "best.yaml").exists()
     assert "too disturbed to measure" in gain_sentence(finished) and "| yes? |" in report(finished)

@@ -144,7 +144,6 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remeasure, "scored", scored)
     for module, name in (
         (remeasure, "DISTURBED_PAUSES_S"),
-        (remeasure, "_PAUSES_AFTER_S"),
         (measurement_retry, "_UNSURE_PAUSES_S"),
     ):
         monkeypatch.setattr(module, name, (0.0,) * len(getattr(module, name)))
@@ -196,14 +195,25 @@ def test_where_the_device_gives_no_answer_the_screening_stays_and_is_called_unco
 ) -> None:
     records = [trained(yolo11("n", 96, 0.25), task, label) for label in ("a", "b", "c")]
     asked: list[int] = []
-    # Together; a alone, once and after three pauses; b, not waited for as long, once and after one; c succeeds.
-    monkeypatch.setattr(LatencyDevice, "compare", answering(task, [None] * (1 + 4 + 2) + [0.001], asked))
+    # Together; a alone, once and after three pauses; b, not waited for, once; c succeeds.
+    monkeypatch.setattr(LatencyDevice, "compare", answering(task, [None] * (1 + 4 + 1) + [0.001], asked))
     said: list[str] = []
     finals = remeasure.remeasure(records, task, said.append)
-    assert asked == [3, *[1] * 7]
+    assert asked == [3, *[1] * 6]
     assert [final.remeasured for final in finals] == [False, False, True]
     assert finals[0].latency == formula_latency(yolo11("n", 96, 0.25), task)
     assert [text.split()[0] for text in said if "stays unconfirmed" in text] == ["a", "b"]
+
+
+def test_where_somebody_waits_a_disturbed_device_is_asked_once(
+    task: Task, unread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [trained(yolo11("n", 96, 0.25), task, label) for label in ("a", "b")]
+    asked: list[int] = []
+    monkeypatch.setattr(LatencyDevice, "compare", answering(task, [None, 0.05], asked))
+    assert not any(final.remeasured for final in remeasure.remeasure(records, task, patience="together"))
+    assert all(final.remeasured for final in remeasure.remeasure(records, task, patience="together"))
+    assert asked == [2, 2]
 
 
 def test_what_misses_the_target_anyway_is_not_waited_for(

@@ -34,7 +34,8 @@ def data() -> DetectionData:
 def test_a_proxy_has_the_loss_that_it_had(data: DetectionData, design: object, loss: float) -> None:
     model = build(to_yaml(design, data.nc), seed=0)  # type: ignore[arg-type]
     result, _ = train_proxy(model, data, 64, STEPS, MachineLock())
-    assert result.train_loss == pytest.approx(loss, rel=1e-5)  # processors differ in the last digits
+    # Processors differ in the last digits, and these decide which cells a box is assigned to: 0.16% between two kinds.
+    assert result.train_loss == pytest.approx(loss, rel=3e-3)
 
 
 def history(space: SearchSpace) -> list[Observation]:

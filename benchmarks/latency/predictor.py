@@ -36,7 +36,7 @@ from nas.proxy import ProxySettings
 from nas.search.evaluate import Task, measure_only
 from nas.space import SearchSpace, load_space
 from nas.study import Evaluation, Limits
-from nas.surrogate.acquisition import limit_used
+from nas.surrogate import described, limit_used
 
 HEADER: tuple[str, ...] = (
     "number",
@@ -205,7 +205,7 @@ def by_gp(train: Sequence[Design], test: Sequence[Design]) -> list[Prediction]:
 def around_work(train: Sequence[Design], test: Sequence[Design]) -> list[Prediction]:
     """What a search's acquisition function takes: a Gaussian process over the choices around rough work."""
     space = load_space(SPACE)
-    seen, asked = ([space.decode(one.point) for one in some] for some in (train, test))
+    seen, asked = ([described(space.decode(one.point)) for one in some] for some in (train, test))
     middle, sd = limit_used(seen, [_latency(one) for one in train], asked)
     return [_around(float(one), float(s)) for one, s in zip(middle, sd, strict=True)]
 

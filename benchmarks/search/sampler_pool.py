@@ -23,7 +23,7 @@ from benchmarks.common.jobs import results
 from benchmarks.common.rows import Rows
 from nas.architecture import from_key
 from nas.space import load_space
-from nas.surrogate import MeasuredDesign, constrained_expected_improvement
+from nas.surrogate import MeasuredDesign, constrained_expected_improvement, described
 from nas.util import ultralytics_env
 
 ultralytics_env.prepare()
@@ -85,7 +85,7 @@ def replay(pool: list[MeasuredDesign], scores: Values, seed: int) -> tuple[float
     taken = [int(at) for at in np.random.default_rng(seed).permutation(len(pool))[:KNOWN]]
     for _ in range(PICKS):
         left = [at for at in range(len(pool)) if at not in taken]
-        found = constrained_expected_improvement([pool[at] for at in taken], [pool[at].architecture for at in left])
+        found = constrained_expected_improvement([pool[at] for at in taken], [pool[at].design for at in left])
         taken.append(left[int(found.argmax())])
     return worth(scores, taken[KNOWN:])
 
@@ -108,8 +108,8 @@ def main() -> None:
     rows = Rows(TABLE, COLUMNS, fresh=False).all()
     scores = np.array([float(row["score"]) for row in rows])
     pool = [
-        MeasuredDesign(from_key(row["arch"]), float(row["latency_ms"]) / TARGET_MS, {0: float(row["score"])}, True)
-        for row in rows
+        MeasuredDesign(described(from_key(row["arch"])), float(row["latency_ms"]) / TARGET_MS, {0: score}, True)
+        for row, score in zip(rows, scores.tolist(), strict=True)
     ]
     shuffled = np.random.default_rng(0)
     at_random = [worth(scores, shuffled.permutation(len(pool))[:PICKS]) for _ in range(SHUFFLES)]

@@ -8,6 +8,7 @@ All designs of a batch are of the same random draw, so they differ; none is chos
 import math
 import random
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from nas.architecture import Architecture
 from nas.search.sampler import NEAR, STARTUP_TRAINED, Observation, Proposal, candidates, role
 from nas.space import SearchSpace
+
+if TYPE_CHECKING:
+    from nas.surrogate import Described
 
 MANY = 9
 """Up to so many trials under way, one more than the workers, each design is proposed by itself, from everything that is
@@ -55,16 +59,16 @@ def propose_batch(
     """
     from threadpoolctl import threadpool_limits
 
-    from nas.surrogate import limit_used
+    from nas.surrogate import described, limit_used
 
     rng = random.Random(f"{seed}/{number}/batch")
     drawn = {space.decode(point).key: point for point in candidates(space, history, rng, bool(near))}
     fresh = [point for key, point in drawn.items() if key not in known]
     if not fresh:
         return []
-    designs = [space.decode(point) for point in fresh]
+    designs = [described(space.decode(point)) for point in fresh]
     with threadpool_limits(1):
-        seen = [space.decode(one.indices) for one in history]
+        seen = [described(space.decode(one.indices)) for one in history]
         used, deviation = limit_used(seen, [one.used(target_ms) for one in history], designs)
         near_limit = (used <= 0) & (used + 2 * deviation >= math.log(NEAR))
         # As they were drawn; then, where too few are near the limit, the nearest.
@@ -80,9 +84,9 @@ def propose_batch(
 
 
 def _by_acquisition(
-    seen: Sequence[Architecture],
+    seen: Sequence["Described"],
     history: Sequence[Observation],
-    designs: Sequence[Architecture],
+    designs: Sequence["Described"],
     used: NDArray[np.float64],
     target_ms: float,
     lower: float,

@@ -16,7 +16,7 @@ with mutations of them, and half of the designs among which the most promising i
 import math
 import random
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +27,8 @@ from nas.util.torch_threads import threads
 
 if TYPE_CHECKING:
     import optuna
+
+    from nas.surrogate import Described
 
 STARTUP_TRAINED = 10
 FRONT_EVERY = 4
@@ -107,6 +109,7 @@ def propose(
     known: Iterable[str] = (),
     seeds: Sequence[Architecture] = (),
     near: Sequence[Architecture] = (),
+    describe: "Callable[[Architecture], Described] | None" = None,
 ) -> Proposal | None:
     """Propose the next point.
 
@@ -125,6 +128,7 @@ def propose(
         known: Canonical keys that must not be proposed again (every trial and baseline so far).
         seeds: Named designs to begin with.
         near: Designs that are known to be good; those that lie in the space are mutated.
+        describe: What processes learn of a design; by default its choices and its rough work.
 
     Returns:
         The proposal, or None when no unknown architecture could be found: the space is exhausted.
@@ -144,7 +148,7 @@ def propose(
     else:
         front = role(number) == "front"
         if sampler == "gp" and not front:
-            ranked = _by_expected_improvement(space, history, target_ms, taken, rng, mutated=bool(parents))
+            ranked = _by_expected_improvement(space, history, target_ms, taken, rng, describe, mutated=bool(parents))
             if ranked:
                 return Proposal(ranked[0], "expected-improvement", tuple(ranked[1:]))
             point, origin = space.sample(rng), "random"
@@ -205,21 +209,25 @@ def _by_expected_improvement(
     target_ms: float,
     taken: set[str],
     rng: random.Random,
+    describe: "Callable[[Architecture], Described] | None",
     *,
     mutated: bool,
 ) -> list[dict[str, int]]:
     """Random designs that are not known, the most promising first."""
     from threadpoolctl import threadpool_limits
 
-    from nas.surrogate import MeasuredDesign, constrained_expected_improvement
+    from nas.surrogate import MeasuredDesign, constrained_expected_improvement, described
 
+    describe = describe or described
     drawn = {space.decode(point).key: point for point in candidates(space, history, rng, mutated)}
     fresh = [point for key, point in drawn.items() if key not in taken]
     if not fresh:
         return []
-    seen = [MeasuredDesign(space.decode(one.indices), one.used(target_ms), one.scores, one.meets) for one in history]
+    known = [describe(space.decode(one.indices)) for one in history]
+    rows = zip(known, history, strict=True)
+    seen = [MeasuredDesign(design, one.used(target_ms), one.scores, one.meets) for design, one in rows]
     with threadpool_limits(1):  # small matrices, beside trainings
-        found = constrained_expected_improvement(seen, [space.decode(point) for point in fresh], NEAR)
+        found = constrained_expected_improvement(seen, [describe(space.decode(point)) for point in fresh], NEAR)
     return [fresh[int(at)] for at in (-found).argsort(kind="stable")]
 
 

@@ -6,6 +6,7 @@ from nas.util.lazy import lazy
 
 if TYPE_CHECKING:
     from nas.surrogate.acquisition import MeasuredDesign, constrained_expected_improvement, limit_used
+    from nas.surrogate.encoding import Described, described
     from nas.surrogate.posterior import AccuracyEstimate, ScoredDesign, ScorePosterior, posterior_of
 
 __getattr__ = lazy(
@@ -15,6 +16,10 @@ __getattr__ = lazy(
             "MeasuredDesign",
             "constrained_expected_improvement",
             "limit_used",
+        ),
+        "encoding": (
+            "Described",
+            "described",
         ),
         "posterior": (
             "AccuracyEstimate",

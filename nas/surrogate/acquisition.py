@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture import Architecture
-from nas.surrogate.encoding import choices_of, encode
+from nas.surrogate.encoding import Described, encode
 from nas.surrogate.gp import Scores, marginals
 from nas.surrogate.posterior import read_at
-from nas.surrogate.work import rough_work
 
 Values = NDArray[np.float64]
 
@@ -25,20 +23,20 @@ class MeasuredDesign:
     """What is known of an evaluated design.
 
     Attributes:
-        architecture: The design.
+        design: The design.
         used: The share that it takes of the limit that binds first, such as measured latency over target latency.
         scores: By rung, 0 for the lowest; empty when it was not trained.
         meets: Whether it meets every limit.
     """
 
-    architecture: Architecture
+    design: Described
     used: float
     scores: Mapping[int, float]
     meets: bool
 
 
 def constrained_expected_improvement(
-    seen: Sequence[MeasuredDesign], designs: Sequence[Architecture], least: float = 0.0
+    seen: Sequence[MeasuredDesign], designs: Sequence[Described], least: float = 0.0
 ) -> Values:
     """The logarithm of the acquisition value of each design.
 
@@ -57,8 +55,8 @@ def constrained_expected_improvement(
     from scipy.special import log_ndtr
 
     known = len(seen)
-    rows = encode([choices_of(one) for one in (*(one.architecture for one in seen), *designs)])
-    used, deviation = limit_used([one.architecture for one in seen], [one.used for one in seen], designs)
+    rows = encode([one.choices for one in (*(one.design for one in seen), *designs)])
+    used, deviation = limit_used([one.design for one in seen], [one.used for one in seen], designs)
     likely = log_ndtr(-used / deviation)
     if least > 0:
         below = log_ndtr((np.log(least) - used) / deviation)
@@ -85,7 +83,7 @@ def log_gain(z: Values) -> Values:
 
 
 def limit_used(
-    seen: Sequence[Architecture], shares: Sequence[float], designs: Sequence[Architecture]
+    seen: Sequence[Described], shares: Sequence[float], designs: Sequence[Described]
 ) -> tuple[Values, Values]:
     """The share of a limit that designs use, from that of others: a process over the choices around the rough work.
 
@@ -98,8 +96,8 @@ def limit_used(
         Mean and standard deviation of the share's logarithm, (designs,) each.
     """
     number, known = len(seen), np.log(shares)
-    rows = encode([choices_of(one) for one in (*seen, *designs)])
-    work = np.log([rough_work(one) for one in (*seen, *designs)])
+    rows = encode([one.choices for one in (*seen, *designs)])
+    work = np.log([one.work for one in (*seen, *designs)])
     slope, offset = np.polyfit(work[:number], known, 1) if np.ptp(work[:number]) > 0 else (0.0, known.mean())
     around = Scores(rows[:number], known - slope * work[:number] - offset, np.zeros(number, dtype=np.int64))
     mean, deviation = _predicted(around, rows[number:])

@@ -1,17 +1,41 @@
 """Designs as rows of numbers, for what learns from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.architecture import LEVELS, Architecture
+from nas.surrogate.work import rough_work
 
 _SIZES = ("params", "gflops", "imgsz")
 
 
-def encode(designs: Sequence[dict[str, float | str]]) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A design as an acquisition function sees it.
+
+    Attributes:
+        choices: What it is chosen by, as named numbers and kinds.
+        work: What its latency grows with, roughly; equal for all where nothing is known.
+    """
+
+    choices: Mapping[str, float | str]
+    work: float = 1.0
+
+
+def described(architecture: Architecture) -> Described:
+    """The choices and the rough work of an architecture.
+
+    Args:
+        architecture: The design.
+    """
+    return Described(choices_of(architecture), rough_work(architecture))
+
+
+def encode(designs: Sequence[Mapping[str, float | str]]) -> NDArray[np.float64]:
     """Described designs as numbers, (designs, features): kinds as indicators, all of one spread.
 
     Each of parameters, operations and input size weighs a third of what all choices weigh together. Features that all

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nas.architecture import Architecture
 from nas.search import sampler
 from nas.search.sampler import MUTATED, STARTUP_TRAINED, Observation, propose
 from nas.search.source_baselines import can_be_built
 from nas.space.reference_designs import UNIFORM_WIDTHS, ghost_corner, scaled_yolo11, yolo11
 from nas.space.space import SearchSpace, load_space
-from nas.surrogate import MeasuredDesign
+from nas.surrogate import Described, MeasuredDesign
 
 
 def history(space: SearchSpace, n: int, rejected: int = 0) -> list[Observation]:
@@ -43,7 +42,7 @@ def test_same_history_and_seed_propose_the_same(space: SearchSpace, sampler: str
 def test_the_limit_that_binds_first_is_what_is_learnt(space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> None:
     learnt: list[float] = []
 
-    def noted(seen: Sequence[MeasuredDesign], designs: Sequence[Architecture], least: float) -> NDArray[np.float64]:
+    def noted(seen: Sequence[MeasuredDesign], designs: Sequence[Described], least: float) -> NDArray[np.float64]:
         learnt.extend(one.used for one in seen)
         return np.arange(len(designs), dtype=np.float64)
 

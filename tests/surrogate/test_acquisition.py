@@ -8,6 +8,7 @@ import pytest
 from nas.architecture.architecture import Architecture
 from nas.space.space import SearchSpace
 from nas.surrogate.acquisition import MeasuredDesign, constrained_expected_improvement, log_gain
+from nas.surrogate.encoding import Described, described
 from nas.surrogate.work import rough_work
 
 TARGET_MS = 2.5
@@ -28,13 +29,17 @@ def drawn(space: SearchSpace, count: int, seed: int) -> list[Architecture]:
     return [space.decode(space.sample(rng)) for _ in range(count)]
 
 
+def all_described(designs: list[Architecture]) -> list[Described]:
+    return [described(one) for one in designs]
+
+
 def seen(designs: list[Architecture], luck: float) -> list[MeasuredDesign]:
     rng = np.random.default_rng(0)
     found = []
     for design in designs:
         meets = latency_ms(design) <= TARGET_MS
         scores = {0: accuracy(design) + luck * float(rng.standard_normal())} if meets else {}
-        found.append(MeasuredDesign(design, latency_ms(design) / TARGET_MS, scores, meets))
+        found.append(MeasuredDesign(described(design), latency_ms(design) / TARGET_MS, scores, meets))
     return found
 
 
@@ -43,7 +48,7 @@ def test_the_promising_are_better_than_the_others_and_meet_the_target(space: Sea
     chosen, all_ = [], []
     for seed in range(5):
         designs = drawn(space, 200, 100 + seed)
-        found = constrained_expected_improvement(seen(drawn(space, 40, seed), luck=0.01), designs)
+        found = constrained_expected_improvement(seen(drawn(space, 40, seed), luck=0.01), all_described(designs))
         assert found.shape == (200,) and np.isfinite(found).all()
         chosen += [designs[at] for at in np.argsort(-found)[:5]]
         all_ += [design for design in designs if latency_ms(design) <= TARGET_MS]
@@ -55,11 +60,11 @@ def test_the_promising_are_better_than_the_others_and_meet_the_target(space: Sea
 
 def test_where_nothing_meets_the_limits_the_likeliest_comes_first(space: SearchSpace) -> None:
     known = [
-        MeasuredDesign(one, 2 + latency_ms(one) / TARGET_MS, {0: 0.1 + 0.01 * at}, False)
+        MeasuredDesign(described(one), 2 + latency_ms(one) / TARGET_MS, {0: 0.1 + 0.01 * at}, False)
         for at, one in enumerate(drawn(space, 20, 1))
     ]
     designs = drawn(space, 50, 2)
-    found = constrained_expected_improvement(known, designs)
+    found = constrained_expected_improvement(known, all_described(designs))
     assert (found <= 0).all()
     assert latency_ms(designs[int(found.argmax())]) < np.median([latency_ms(one) for one in designs])
 
@@ -67,10 +72,10 @@ def test_where_nothing_meets_the_limits_the_likeliest_comes_first(space: SearchS
 @pytest.mark.parametrize("equal", [0.0, 0.1])
 def test_equal_scores_promise_nothing_but_are_no_error(space: SearchSpace, equal: float) -> None:
     known = [
-        MeasuredDesign(one, latency_ms(one) / TARGET_MS, {0: equal}, latency_ms(one) <= TARGET_MS)
+        MeasuredDesign(described(one), latency_ms(one) / TARGET_MS, {0: equal}, latency_ms(one) <= TARGET_MS)
         for one in drawn(space, 20, 1)
     ]
-    found = constrained_expected_improvement(known, drawn(space, 30, 2))
+    found = constrained_expected_improvement(known, all_described(drawn(space, 30, 2)))
     assert np.isfinite(found).all()
 
 
@@ -85,8 +90,8 @@ def test_the_logarithm_of_the_gain_is_right_and_does_not_underflow() -> None:
 
 def test_latencies_below_the_least_are_of_no_interest(space: SearchSpace) -> None:
     known, designs = seen(drawn(space, 40, 3), luck=0.01), drawn(space, 150, 4)
-    anywhere = constrained_expected_improvement(known, designs)
-    near = constrained_expected_improvement(known, designs, 0.85)
+    anywhere = constrained_expected_improvement(known, all_described(designs))
+    near = constrained_expected_improvement(known, all_described(designs), 0.85)
     assert (near <= anywhere + 1e-9).all()
     lost = anywhere - near
     fast = np.array([latency_ms(one) < 0.6 * TARGET_MS for one in designs])
@@ -101,7 +106,9 @@ def test_what_is_near_the_limit_is_known_from_few_designs(space: SearchSpace) ->
     def used(design: Architecture) -> float:
         return float((rough_work(design) / 2e8) ** 0.8 * (1.1 if design.activation == "silu" else 1.0))
 
-    seen = [MeasuredDesign(one, used(one), {0: 0.2} if used(one) <= 1 else {}, used(one) <= 1) for one in known]
-    found = constrained_expected_improvement(seen, designs, 0.85)
+    seen = [
+        MeasuredDesign(described(one), used(one), {0: 0.2} if used(one) <= 1 else {}, used(one) <= 1) for one in known
+    ]
+    found = constrained_expected_improvement(seen, all_described(designs), 0.85)
     best = [used(designs[at]) for at in np.argsort(-found)[:10]]
     assert sum(0.8 <= one <= 1.05 for one in best) >= 8

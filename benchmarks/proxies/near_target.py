@@ -6,7 +6,7 @@
 
 `draw` measures random designs of the default space, none of which ghostbench has, until 24 lie within 0.85 to 1.0 of
 2.5 ms on ghostbench's machine (as a ratio to YOLO11n at 160 px, benchmarks/common/paired.py; about 10 minutes). With
-them stand 12 YOLO11, scaled by hand to the same latencies: the narrowest ones of the space's input sizes.
+them stand 12 YOLO11, scaled by hand to the same latencies: at input sizes of 64 to 224 px and all widths that fit.
 `train` gives each one training of a search's second rung (400 steps, its settings), a row as each ends. `report`
 compares the designs that have a choice with those that do not, and all with hand scaling at equal latency. Run it from
 the repository's root.
@@ -17,6 +17,7 @@ import csv
 import math
 import random
 import statistics
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ DRAWN = ("arch", "kind", "imgsz", "ratio", "ratio_low", "ratio_high", "gflops", 
 TRAINED = ("data", "arch", "kind", "ratio", "seed", "steps", "val", "select", "seconds", "precision", "versions")
 DESIGNS_CSV, TRAININGS_CSV = FOLDER / "near_target.csv", FOLDER / "near_target_trainings.csv"
 SCREENED_S, FINAL_S = 1.0, 10.0
+SCREENED_TO = 0.05
+SIZES, WIDTHS = range(224, 63, -32), range(4, 25)
+"""Input sizes of the hand-scaled, and their widths in sixteenths of YOLO11n's."""
 STEPS = 400
 _LEARNT_FROM, _LIKELY = 24, 1.15
 _REPLICATES = 2000
@@ -89,17 +93,20 @@ def fresh(space: SearchSpace, known: set[str], near: tuple[float, float], device
             yield arch
 
 
-def scaled(space: SearchSpace) -> Iterator[Architecture]:
-    """YOLO11 at every width and input size of the space, the input sizes in turn."""
-    sizes = sorted(space.choices["imgsz"], reverse=True)
-    widths = [sixteenths / 16 for sixteenths in range(4, 33)]
-    known = set[str]()
-    for width in widths:
-        for imgsz in sizes:
-            arch = yolo11("n", imgsz, width)
-            if arch.key not in known:
-                known.add(arch.key)
-                yield arch
+def scaled(near: tuple[float, float], device: Device) -> Iterator[Architecture]:
+    """YOLO11 at every input size and width that takes about as long, the narrowest of a size first."""
+    for imgsz in SIZES:
+        widths = [yolo11("n", imgsz, sixteenths / 16) for sixteenths in WIDTHS]
+
+        def ratio(arch: Architecture) -> float:
+            return device.ratio(arch, SCREENED_S).ratio
+
+        # A wider one takes longer: the first is found by halving, and screening is left to errors of some percent.
+        first = bisect_left(widths, near[0] * (1 - SCREENED_TO), key=ratio)
+        for arch in widths[first:]:
+            if ratio(arch) > near[1] * (1 + SCREENED_TO):
+                break
+            yield arch
 
 
 def draw(rows: Rows) -> None:
@@ -137,11 +144,10 @@ def draw(rows: Rows) -> None:
             break
         have += add(arch, "random")
     have = sum(row["kind"] == "scaled" for row in rows.all())
-    for arch in scaled(space):
+    for arch in scaled(near, device) if have < SCALED else ():
+        have += add(arch, "scaled")
         if have >= SCALED:
             break
-        if near[0] <= device.ratio(arch, SCREENED_S).ratio <= near[1]:
-            have += add(arch, "scaled")
 
 
 def trained(row: dict[str, str], seed: int, source: str | None) -> dict[str, Any]:

@@ -123,11 +123,10 @@ def terminated(search: Search) -> Ended:
 
 
 CASES: dict[str, tuple[Kind, Fault]] = {
-    "results-full-from-the-beginning": ("real", from_the_beginning("out", full)),
     "results-full": ("real", while_it_runs("out", full, 1)),
     "database-full": ("formula", while_it_runs("out", full)),
     "cache-full-from-the-beginning": ("real", from_the_beginning("cache", full)),
-    "cache-full": ("real", while_it_runs("cache", full, 1)),
+    "cache-full": ("formula", while_it_runs("cache", full)),
     "results-read-only-from-the-beginning": ("real", from_the_beginning("out", read_only)),
     "results-read-only": ("formula", while_it_runs("out", read_only)),
     "cache-read-only-from-the-beginning": ("real", from_the_beginning("cache", read_only)),

@@ -13,10 +13,10 @@ from nas.study import read_records
 
 Kind = Literal["formula", "real"]
 
-LONGEST_S = 400.0
-BUDGET, REAL_BUDGET = 16, 4
+LONGEST_S = 900.0
+BUDGET, REAL_BUDGET = 16, 2
 _REAL = [
-    *("--space", "ghostv2-n", "--imgsz", "64", "--steps", "12", "--target-latency", "50ms", "--target-stat", "p50"),
+    *("--space", "ghostv2-n", "--imgsz", "64", "--steps", "6", "--target-latency", "50ms", "--target-stat", "p50"),
     *("--sustained", "0.1s", "--sampler", "random", "--finalist-seeds", "1", "--budget", str(REAL_BUDGET)),
 ]
 
@@ -109,6 +109,7 @@ class Run:
         until = time.monotonic() + LONGEST_S
         while len(self.search.look()) < scores:
             if self.process.poll() is not None or time.monotonic() > until:
+                self.process.kill()
                 raise SystemExit(f"the search stores nothing:\n{self.log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.2)
 

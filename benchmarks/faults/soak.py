@@ -3,12 +3,14 @@
     python -m benchmarks.faults.soak                 # 500 trained trials, about 10 minutes on 2 cores
 
 One search by formula with real Ray and two workers, whose trainings take no time. After each trained candidate the
-memory of the driver and of each worker that is theirs alone (USS) is written. In the end: the memory at candidate 50,
-when a search has all that it needs, in the end, and the most in between as a ratio to that at 50.
+memory of the driver and of the largest worker that is theirs alone (USS) is written, and how many worker processes
+there have been. In the end: the memory at candidate 50, when a search has all that it needs, in the end, and the most
+since then as a ratio to that at 50.
 """
 
 import argparse
 import contextlib
+import importlib
 import os
 import tempfile
 import time
@@ -26,8 +28,9 @@ from nas.search.progress import Progress
 WORKERS = 2
 WARM = 50
 """Trained candidates after which memory should be flat."""
-PROCESSES = ("driver", *(f"worker_{number}" for number in range(1, WORKERS + 1)))
-HEADER = ("trained", "trials", "after_s", *(f"{one}_mib" for one in PROCESSES))
+_TITLES = ("ray::ResourceTrainable", "ray::Worker")
+"""What the command line of a worker holds while it trains, and while it waits."""
+HEADER = ("trained", "trials", "after_s", "driver_mib", "worker_mib", "workers")
 FOLDER = Path("results/reference/faults")
 
 
@@ -37,7 +40,7 @@ class Sampler:
     def __init__(self, rows: Rows) -> None:
         """Write into a file."""
         self._rows, self._driver, self._begun = rows, psutil.Process(), time.monotonic()
-        self._workers: list[psutil.Process] = []
+        self._workers: set[int] = set()
         self._trained = 0
 
     def __call__(self, progress: Progress) -> None:
@@ -45,21 +48,26 @@ class Sampler:
         if progress.trained == self._trained:
             return
         self._trained = progress.trained
-        if len(self._workers) < WORKERS:
-            self._workers = sorted(_workers(self._driver), key=lambda one: one.pid)
-        found = [mib(one) for one in (self._driver, *self._workers)]
-        done = progress.trained + progress.rejected + progress.failed
-        after_s = f"{time.monotonic() - self._begun:.1f}"
-        memory = [f"{one:.2f}" for one in found]
-        self._rows.add(dict(zip(HEADER, [progress.trained, done, after_s, *memory], strict=False)))
+        workers = memory_of_workers(self._driver)
+        self._workers |= workers.keys()
+        found = {
+            "trained": progress.trained,
+            "trials": progress.trained + progress.rejected + progress.failed,
+            "after_s": f"{time.monotonic() - self._begun:.1f}",
+            "driver_mib": f"{mib(self._driver):.2f}",
+            "worker_mib": f"{max(workers.values()):.2f}" if workers else "",
+            "workers": len(self._workers),
+        }
+        self._rows.add(found)
 
 
-def _workers(driver: psutil.Process) -> list[psutil.Process]:
-    found = []
+def memory_of_workers(driver: psutil.Process) -> dict[int, float]:
+    """Memory in MiB of each worker that lives, by process id; Tune ends one that has nothing to do."""
+    found = {}
     for one in driver.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if "ray::ResourceTrainable" in " ".join(one.cmdline()):
-                found.append(one)
+            if any(name in " ".join(one.cmdline()) for name in _TITLES):
+                found[one.pid] = mib(one)
     return found
 
 
@@ -84,13 +92,19 @@ def main() -> None:
     rows = Rows(options.csv, HEADER, fresh=True)
     with tempfile.TemporaryDirectory() as folder:
         search(Path(folder), options.budget, Sampler(rows))
-    for process in PROCESSES:
+    print(f"{rows.all()[-1]['workers']} worker processes in {rows.all()[-1]['after_s']} s")
+    for process in ("driver", "worker"):
         first, last, most = growth(rows.all(), process)
         print(f"{process}: {first:.1f} MiB at {WARM}, {last:.1f} in the end, at most {most:.3f} of that at {WARM}")
 
 
 def search(folder: Path, budget: int, sampler: Sampler) -> None:
-    """The whole search."""
+    """The whole search.
+
+    Its designs are drawn at random, which takes no time. What the default sampler loads for its first fit, at the tenth
+    candidate, would be loaded for the first promotions, at half of the budget; so it is loaded before.
+    """
+    importlib.import_module("sklearn.gaussian_process")
     study, scheduler, task = opened(folder, budget, WORKERS + 1, sampler)
     try:
         ray_tune.run(scheduler, task, evaluate, WORKERS, train_again, train_promoted)

@@ -158,6 +158,17 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
         """Nothing to restore: the study is the state."""
 
 
+class ForgetResults(tune.Callback):  # type: ignore[misc]
+    """Lets go of what Tune would keep of a finished trial: its answer, and statistics of it that nobody reads."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Free it, once the searcher has been told."""
+        trial.metric_analysis.clear()
+        trial.metric_n_steps.clear()
+        for name in ("result", "config"):
+            trial.last_result.pop(name, None)
+
+
 class NodeWatch(tune.Stopper):  # type: ignore[misc]
     """Ends a search without a node that trains, or without this process's own: Tune would wait without end."""
 

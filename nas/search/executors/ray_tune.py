@@ -41,6 +41,9 @@ QUIET = {
     # Its warning that nothing can be started reads the first trial, and fails while there is none.
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": _NEVER_S,
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S_AUTOSCALER": _NEVER_S,
+    # The study is the state. Tune's own would grow with every trial, in memory too, and end a search where it cannot be
+    # written.
+    "TUNE_GLOBAL_CHECKPOINT_S": _NEVER_S,
 }
 """Variables of a process that runs Tune."""
 
@@ -111,7 +114,7 @@ def tune_until_done(
     """
     from ray import tune
 
-    from nas.search.executors.ray_parts import count_as_lost_workers
+    from nas.search.executors.ray_parts import ForgetResults, count_as_lost_workers
 
     count_as_lost_workers()
     # It prints a trace of each lost worker, and all of them at the end; the searcher says each in a line.
@@ -126,7 +129,7 @@ def tune_until_done(
             log_to_file=False,
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             stop=watch,
-            callbacks=list(callbacks),
+            callbacks=[ForgetResults(), *callbacks],
         ),
     )
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,42 @@ def test_a_device_that_stays_disturbed_stops_a_search(
             disturbed,
         )
     study.close()
+
+
+def test_a_clock_that_is_set_back_changes_nothing(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    days = 0
+
+    class SetBack(datetime):
+        @classmethod
+        def now(cls, *zone: Any) -> datetime:  # type: ignore[override]
+            return datetime.now(*zone) - timedelta(days=days)
+
+    def evaluate(*asked: Any) -> Evaluation:  # a day back with every trial
+        nonlocal days
+        days += 1
+        return by_formula(*asked)
+
+    monkeypatch.setattr("optuna.storages._rdb.storage.datetime", SetBack)
+    monkeypatch.setattr("time.time", lambda: SetBack.now().timestamp())
+    for budget in (3, 5):
+        study = open_study(tmp_path, settings, sizes)
+        proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
+        scheduler = TrialScheduler(study, proposer, budget=budget, max_seconds=3600.0)
+        inline.run(scheduler, task, evaluate)
+        study.close()
+        records = study.records()
+        assert scheduler.ended == "budget" and sum(r.status == "trained" for r in records) == budget
+        assert [r.number for r in records] == list(range(len(records)))
+    ended = [one.datetime_complete for one in study._studies["search"].get_trials() if one.datetime_complete]
+    assert ended == sorted(ended, reverse=True) and ended[0] - ended[-1] > timedelta(days=3)
 
 
 @pytest.mark.slow

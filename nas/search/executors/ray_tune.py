@@ -5,6 +5,7 @@ scheduler, so the stored Optuna study stays the only state. Tune's own result an
 folder that is deleted at the end.
 """
 
+import atexit
 import logging
 import os
 import re
@@ -172,7 +173,17 @@ def started(workers: int) -> Iterator[Path]:
             signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a trace of its C++ and leaves its folders
             yield session
         finally:
-            ray.shutdown()
+            _stop()
+
+
+def _stop() -> None:
+    """Stop Ray. It raises where it cannot delete its files; then its processes end with this one."""
+    import ray
+
+    try:
+        ray.shutdown()
+    except OSError:
+        atexit.unregister(ray.shutdown)  # which would fail again, and print a trace
 
 
 def _start(workers: int, session: Path) -> None:

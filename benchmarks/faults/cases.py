@@ -114,12 +114,16 @@ def worker_out_of_memory(search: Search) -> Ended:
     return search.begin().ended()
 
 
-def terminated(search: Search) -> Ended:
-    """A job scheduler's SIGTERM, and SIGKILL ten seconds later."""
-    run = search.begin()
-    run.until(3)
-    run.process.send_signal(signal.SIGTERM)
-    return run.ended(GRACE_S)
+def terminated(scores: int) -> Fault:
+    """A job scheduler's SIGTERM once so many scores are stored, and SIGKILL ten seconds later."""
+
+    def fault(search: Search) -> Ended:
+        run = search.begin()
+        run.until(scores)
+        run.process.send_signal(signal.SIGTERM)
+        return run.ended(GRACE_S)
+
+    return fault
 
 
 CASES: dict[str, tuple[Kind, Fault]] = {
@@ -135,8 +139,8 @@ CASES: dict[str, tuple[Kind, Fault]] = {
     "two-drivers": ("formula", two_drivers),
     "copied-while-it-runs": ("formula", copied),
     "worker-out-of-memory": ("formula", worker_out_of_memory),
-    "sigterm": ("formula", terminated),
-    "sigterm-real": ("real", terminated),
+    "sigterm": ("formula", terminated(3)),
+    "sigterm-real": ("real", terminated(1)),
 }
 
 

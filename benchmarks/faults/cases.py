@@ -85,7 +85,8 @@ def two_drivers(search: Search) -> Ended:
 
 def copied(search: Search) -> Ended:
     """A results folder is copied again and again while its search runs; one of the copies goes on."""
-    run, copies = search.begin(), []
+    copies: list[Path] = []
+    run = search.begin()
     run.until(1)
     since = time.monotonic()
     while run.process.poll() is None:

@@ -67,7 +67,8 @@ def evaluate_in_need_of_memory(
     begun = task.folder / "hungry"
     if label == HUNGRY and not begun.exists():
         begun.touch()
-        until, taken = time.monotonic() + 60, []
+        taken: list[bytes] = []
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             if len(taken) * _PIECE_BYTES < _TAKEN_BYTES:
                 taken.append(b"x" * _PIECE_BYTES)

@@ -166,7 +166,6 @@ def started(workers: int) -> Iterator[Path]:
     """A local Ray with one core a worker, offline and quiet; yields a scratch folder that is deleted afterwards."""
     on_terminate = signal.getsignal(signal.SIGTERM)
     with own_folder(home()) as session, worker_environment():
-
         try:
             _start(workers, session)
             signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a trace of its C++ and leaves its folders

@@ -1,5 +1,6 @@
 """Whole searches by formula: budget, gate, baselines, resume, failures, limits."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.trial import FrozenTrial
 
 from nas.architecture.architecture import Architecture
 from nas.errors import ProxyError, Unmeasurable
@@ -202,6 +204,23 @@ def test_a_device_that_stays_disturbed_stops_a_search(
             task,
             disturbed,
         )
+    study.close()
+
+
+def test_of_a_finished_trial_its_record_alone_is_kept_in_memory(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
+    inline.run(TrialScheduler(study, proposer, budget=4), task, by_formula)
+    gc.collect()
+    kept = [one for one in gc.get_objects() if isinstance(one, FrozenTrial)]
+    assert len(study.records()) >= 4 and not kept
     study.close()
 
 

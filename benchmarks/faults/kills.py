@@ -13,7 +13,6 @@ is appended for each kill.
 import argparse
 import contextlib
 import json
-import math
 import random
 import signal
 import subprocess
@@ -25,8 +24,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.common.rows import Rows
-from benchmarks.faults.objective import CALLS, RUNGS, accuracy
-from nas.study import STUDY_FILE, read_kept, read_records, storage_of, trained
+from benchmarks.faults.outcome import calls, complete, stored
 
 HEADER = ("search", "kill", "who", "after_s", "stored", "lost", "doubled", "exit", "complete")
 FOLDER = Path("results/reference/faults")
@@ -36,28 +34,6 @@ LATEST_S = 6.0
 """A kill comes within so many seconds of the first training of a run."""
 _MARKS = {"worker": "ray::ResourceTrainable", "raylet": "raylet/raylet"}
 """What the command line of a process holds that is killed; the driver is known."""
-
-Stored = dict[str, object]
-"""Every stored score, by what was trained."""
-
-
-def stored(folder: Path) -> Stored:
-    """What a study holds of finished work."""
-    if not (folder / STUDY_FILE).exists():
-        return {}
-    found: Stored = {}
-    for record in read_records(folder)[1]:
-        if record.evaluation is not None:
-            found[f"evaluate {record.label}"] = record.evaluation.to_dict()
-    for label, some in read_kept(storage_of(folder)).get("rungs", {}).items():
-        found |= {f"promoted {label} {steps}": score for steps, score in some.items()}
-    return found
-
-
-def calls(folder: Path) -> list[str]:
-    """What was begun, in order."""
-    file = folder / CALLS
-    return [line.split(" ", 2)[2] for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def begin(folder: Path) -> "subprocess.Popen[bytes]":
@@ -101,16 +77,6 @@ def ended_soon(driver: "subprocess.Popen[bytes]", folder: Path, begun: int, afte
 def log_of(folder: Path) -> str:
     """The last lines that a search wrote."""
     return "\n".join((folder / "log.txt").read_text(errors="replace").splitlines()[-5:])
-
-
-def complete(folder: Path) -> bool:
-    """Whether a search ended as it should: with its budget, full rungs, and the score of each design its own."""
-    records = read_records(folder)[1]
-    rungs = read_kept(storage_of(folder)).get("rungs", {})
-    done = trained(records)
-    full = all(sum(str(rung.steps) in some for some in rungs.values()) >= rung.places for rung in RUNGS)
-    right = all(math.isclose(one.score.map50_95, accuracy(one.evaluation.architecture)) for one in done)
-    return len(done) == BUDGET and full and right and not any(record.status == "running" for record in records)
 
 
 def main() -> None:
@@ -159,7 +125,7 @@ def one_search(rows: Rows, options: argparse.Namespace) -> None:
                 "complete": "",
             }
             if code == 0:
-                row["complete"] = int(complete(folder))
+                row["complete"] = int(complete(folder, BUDGET))
             if killed or row["lost"] or row["doubled"] or code == 0:
                 rows.add(row)
                 print(" ".join(f"{key}={value}" for key, value in row.items()), flush=True)

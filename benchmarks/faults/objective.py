@@ -8,6 +8,7 @@ import math
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from nas.architecture import Architecture
@@ -16,6 +17,7 @@ from nas.proxy import ProxySettings, Score
 from nas.search.effort import Rung
 from nas.search.evaluate import Task
 from nas.search.pending_trial import Promotion
+from nas.search.progress import Progress
 from nas.search.proposals import Proposer
 from nas.search.scheduler import TrialScheduler
 from nas.space import load_space, yolo11
@@ -36,6 +38,9 @@ from nas.surrogate.work import rough_work
 TARGET_MS = 2.5
 RUNGS = (Rung(20, 4), Rung(40, 2))
 CALLS = "calls.txt"
+HUNGRY = "trial-2"
+"""The trial that takes memory, once, until its process is killed."""
+_TAKEN_BYTES, _PIECE_BYTES = 8 * 2**30, 2**26
 _WORK_A_MS = 1.2e8
 _BASELINES = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 160, 0.5), "ghostnetv2": yolo11("n", 96, 0.25)}
 
@@ -55,19 +60,38 @@ def evaluate(design: Architecture, task: Task, label: str = "", always_train: bo
     return Evaluation(design, status, violations, 1000, 0.1, "formula", 4000, latency, score, seconds)
 
 
+def evaluate_in_need_of_memory(
+    design: Architecture, task: Task, label: str = "", always_train: bool = False
+) -> Evaluation:
+    """The same; the worker of one trial, the first time, needs more memory than there is."""
+    begun = task.folder / "hungry"
+    if label == HUNGRY and not begun.exists():
+        begun.touch()
+        taken: list[bytes] = []
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            if len(taken) * _PIECE_BYTES < _TAKEN_BYTES:
+                taken.append(b"x" * _PIECE_BYTES)
+            time.sleep(0.1)
+    return evaluate(design, task, label, always_train)
+
+
 def train_promoted(design: Architecture, task: Task, label: str, promotion: Promotion, baseline: bool) -> RungScore:
     """What a longer training gives."""
     _called(task, f"promoted {label} {promotion.steps}")
     return RungScore(Score(accuracy(design, promotion.steps), 0.5), promotion.steps, 0.5, 0.01)
 
 
-def opened(folder: Path, budget: int, parallel: int) -> tuple[StoredStudy, TrialScheduler, Task]:
+def opened(
+    folder: Path, budget: int, parallel: int, on_progress: Callable[[Progress], None] = lambda progress: None
+) -> tuple[StoredStudy, TrialScheduler, Task]:
     """The search of a folder, begun or gone on with.
 
     Args:
         folder: Results folder.
         budget: Candidates to train.
         parallel: Trials under way at once.
+        on_progress: Called after every change.
     """
     space = load_space("ghostv2-n")
     settings = SearchSettings(
@@ -83,7 +107,14 @@ def opened(folder: Path, budget: int, parallel: int) -> tuple[StoredStudy, Trial
     task = Task(settings.limits, LatencyDevice(LatencySettings()), ProxySettings(), None, 1.0, 6, folder)
     proposer = Proposer(space, sampler="random", seed=0, limits=settings.limits)
     scheduler = TrialScheduler(
-        study, proposer, budget=budget, parallel=parallel, baselines=_BASELINES, rungs=RUNGS, confirm=lambda _: {}
+        study,
+        proposer,
+        budget=budget,
+        parallel=parallel,
+        baselines=_BASELINES,
+        rungs=RUNGS,
+        confirm=lambda _: {},
+        on_progress=on_progress,
     )
     return study, scheduler, task
 

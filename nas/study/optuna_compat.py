@@ -6,6 +6,17 @@ if TYPE_CHECKING:
     import optuna
 
 
+def without_cache(study: "optuna.Study", storage: "optuna.storages.RDBStorage") -> "optuna.Study":
+    """A study that keeps no copy of its trials in memory, as Optuna does: whoever reads them keeps records.
+
+    Args:
+        study: An opened study.
+        storage: What it was opened in.
+    """
+    study._storage = storage
+    return study
+
+
 def trial_id_of(study: "optuna.Study", number: int) -> int:
     """The id of a trial in its storage.
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from nas.errors import StorageError, StudyError
 from nas.study.evaluation import Evaluation
 from nas.study.location import check_still, forget, remember, storage_of
-from nas.study.optuna_compat import has_trial, mark_feasible, trial_id_of
+from nas.study.optuna_compat import has_trial, mark_feasible, trial_id_of, without_cache
 from nas.study.outage import retry_write
 from nas.study.postgres import PostgresDatabase
 from nas.study.record import INTERRUPTED, Record, TrainedRecord, record_of, trained
@@ -470,7 +470,11 @@ def _open(place: StudyStorage) -> "tuple[optuna.storages.RDBStorage, _Found]":
     storage = None
     try:
         storage = place.open()
-        studies = {part: optuna.load_study(study_name=place.study_name(part), storage=storage) for part in PARTS}
+        names = {part: place.study_name(part) for part in PARTS}
+        studies = {
+            part: without_cache(optuna.load_study(study_name=name, storage=storage), storage)
+            for part, name in names.items()
+        }
         attributes = studies[SEARCH].user_attrs
         settings = SearchSettings.from_dict(attributes["settings"])
         records = {

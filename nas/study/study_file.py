@@ -75,7 +75,7 @@ class StudyFile:
     @property
     def advice(self) -> str:
         """What to do where it cannot be written."""
-        return "make room"
+        return "make room, or allow it"
 
     def study_name(self, part: Part) -> str:
         """The part's own name, as the file holds one search."""

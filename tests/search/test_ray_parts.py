@@ -128,3 +128,21 @@ def test_whatever_fails_on_a_node_is_an_answer_that_names_it(
     found = worker.step()
     assert RESULT.validate_json(found["result"]) == Failure(kind, f"on the node 10.0.0.2: {reason}")
     assert found[ray_parts.WRITTEN] == NOTHING
+
+
+def test_a_worker_that_is_killed_as_it_starts_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's memory monitor kills several at once, and Tune expects an actor's death there alone."""
+    import ray
+    from ray.exceptions import OutOfMemoryError
+    from ray.tune.experiment import Trial
+
+    from nas.search.executors.ray_parts import count_as_lost_workers
+
+    def killed(*_: object) -> None:
+        raise OutOfMemoryError("2 worker(s) were killed")
+
+    count_as_lost_workers()
+    monkeypatch.setattr(ray, "get", killed)
+    trial = Trial("worker", stub=True)
+    trial._default_result_or_future = ray.ObjectRef.nil()
+    assert set(trial.last_result) == {"trial_id"}

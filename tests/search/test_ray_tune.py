@@ -1,5 +1,6 @@
 """Real Ray, real SQLite; the evaluator is a formula, so that only the machinery is on trial."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,9 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import ray
+from ray import tune
 
 from nas.architecture.architecture import Architecture
 from nas.errors import GhostnasError, ProxyError, StorageError
@@ -186,6 +190,61 @@ def test_the_folders_of_killed_processes_are_deleted_and_no_others(kept_by_anoth
     with own_folder(home) as mine:
         assert {path for path in home.iterdir() if path.is_dir()} == {mine, kept_by_another}
     assert not mine.exists() and kept_by_another.is_dir()
+
+
+@pytest.mark.slow
+def test_tune_keeps_and_writes_nothing_of_finished_trials(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path / "cache"))
+    finished: list[Any] = []
+    written: set[int] = set()
+
+    class Watch(tune.Callback):  # type: ignore[misc]
+        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            finished.append(trial)
+            states = (tmp_path / "cache" / "ray").glob("*/tune/experiment_state-*.json")
+            written.update(one.stat().st_mtime_ns for one in states)
+
+    study = StoredStudy(tmp_path, settings, sizes)
+    proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
+    plain = ray_tune.tune_until_done
+    monkeypatch.setattr(ray_tune, "tune_until_done", lambda *asked: plain(*asked, [Watch()]))
+    ray_tune.run(TrialScheduler(study, proposer, budget=6, parallel=2), task, formula_for_long, workers=1)
+    study.close()
+    assert len(finished) >= 6
+    assert all(not one.metric_analysis and not one.metric_n_steps for one in finished)
+    assert not any({"result", "config"} & one.last_result.keys() for one in finished)
+    assert len(written) <= 1
+
+
+def formula_for_long(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
+    """Six of them take longer than Tune waits between two checkpoints of its own."""
+    time.sleep(3.0)
+    return formula(architecture, task, label, True)
+
+
+def test_what_ends_a_search_is_not_hidden_by_what_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the file system of the cache folder became read-only."""
+
+    def read_only() -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    home = tmp_path / "ray"
+    home.mkdir()
+    monkeypatch.setattr(ray_tune, "home", lambda: home)
+    monkeypatch.setattr(ray_tune, "_start", lambda *_: None)
+    monkeypatch.setattr(ray, "shutdown", read_only)
+    with pytest.raises(GhostnasError, match="why it ends"), ray_tune.started(1) as session:
+        session.parent.rename(tmp_path / "moved")
+        raise GhostnasError("why it ends")
 
 
 def formula_or_death(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:

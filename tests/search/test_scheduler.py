@@ -1,11 +1,14 @@
 """Whole searches by formula: budget, gate, baselines, resume, failures, limits."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.trial import FrozenTrial
 
 from nas.architecture.architecture import Architecture
 from nas.errors import ProxyError, Unmeasurable
@@ -202,6 +205,59 @@ def test_a_device_that_stays_disturbed_stops_a_search(
             disturbed,
         )
     study.close()
+
+
+def test_of_a_finished_trial_its_record_alone_is_kept_in_memory(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+) -> None:
+    study = open_study(tmp_path, settings, sizes)
+    proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
+    inline.run(TrialScheduler(study, proposer, budget=4), task, by_formula)
+    gc.collect()
+    kept = [one for one in gc.get_objects() if isinstance(one, FrozenTrial)]
+    assert len(study.records()) >= 4 and not kept
+    study.close()
+
+
+def test_a_clock_that_is_set_back_changes_nothing(
+    tmp_path: Path,
+    space: SearchSpace,
+    task: Task,
+    settings: SearchSettings,
+    sizes: dict[str, int],
+    by_formula: Evaluate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    days = 0
+
+    class SetBack(datetime):
+        @classmethod
+        def now(cls, *zone: Any) -> datetime:  # type: ignore[override]
+            return datetime.now(*zone) - timedelta(days=days)
+
+    def evaluate(*asked: Any) -> Evaluation:  # a day back with every trial
+        nonlocal days
+        days += 1
+        return by_formula(*asked)
+
+    monkeypatch.setattr("optuna.storages._rdb.storage.datetime", SetBack)
+    monkeypatch.setattr("time.time", lambda: SetBack.now().timestamp())
+    for budget in (3, 5):
+        study = open_study(tmp_path, settings, sizes)
+        proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
+        scheduler = TrialScheduler(study, proposer, budget=budget, max_seconds=3600.0)
+        inline.run(scheduler, task, evaluate)
+        study.close()
+        records = study.records()
+        assert scheduler.ended == "budget" and sum(r.status == "trained" for r in records) == budget
+        assert [r.number for r in records] == list(range(len(records)))
+    ended = [one.datetime_complete for one in study._studies["search"].get_trials() if one.datetime_complete]
+    assert ended == sorted(ended, reverse=True) and ended[0] - ended[-1] > timedelta(days=3)
 
 
 @pytest.mark.slow

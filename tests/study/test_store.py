@@ -2,6 +2,7 @@
 
 import random
 import resource
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -174,3 +175,28 @@ def test_a_study_that_cannot_be_made_is_told(tmp_path: Path, settings: SearchSet
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     StoredStudy(tmp_path, settings, sizes).close()  # neither the lock nor half a file is in the way
+
+
+def test_a_results_folder_that_is_copied_while_a_search_runs_goes_on_by_itself(
+    tmp_path: Path, settings: SearchSettings, sizes: dict[str, int], space: SearchSpace, task: Task
+) -> None:
+    rng, folder, copy = random.Random(0), tmp_path / "search", tmp_path / "copy"
+    first, second = space.sample(rng), space.sample(rng)
+    study = StoredStudy(folder, settings, sizes)
+    done = study.finish(
+        study.start(first, space.decode(first).key, "random"), formula(space.decode(first), task, always_train=True)
+    )
+    running = study.start(second, space.decode(second).key, "random")
+    shutil.copytree(folder, copy)
+
+    copied = StoredStudy(copy, settings, sizes)
+    assert copied.records()[0] == done
+    assert [one.number for one in copied.orphans()] == [running]
+    again = copied.start(second, space.decode(second).key, "random", retry_of=running)
+    copied.finish(again, formula(space.decode(second), task, always_train=True))
+    copied.close()
+
+    study.finish(running, formula(space.decode(second), task, always_train=True))
+    study.close()
+    assert [one.status for one in read_records(folder)[1]] == ["trained", "trained"]
+    assert [one.status for one in read_records(copy)[1]] == ["trained", "interrupted", "trained"]

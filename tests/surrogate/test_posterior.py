@@ -1,6 +1,7 @@
 """Scores without their luck: nearer to the truth than they were, with intervals that hold it."""
 
 import random
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -157,3 +158,16 @@ def test_the_probabilities_of_being_the_best_follow_the_posterior() -> None:
     assert likely.sum() == pytest.approx(1) and (likely == found.best_of(range(40))).all()
     assert true[int(likely.argmax())] > np.quantile(true, 0.8)
     assert likely[int(np.argmin([one.mean for one in found.estimates[:40]]))] < 0.01
+
+
+def test_the_processes_are_averaged_one_by_one() -> None:
+    count = 150
+    some = scored(designs(count, 3), np.random.default_rng(3).random(count))
+    posterior_of(some[:LEAST])  # whatever is imported
+    tracemalloc.start()
+    try:
+        assert posterior_of(some) is not None
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 40 * 8 * count**2, "all of them together take 200 matrices of the scores"

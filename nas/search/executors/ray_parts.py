@@ -11,7 +11,8 @@ from typing import Any
 import ray
 from pydantic import TypeAdapter
 from ray import tune
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from nas.errors import GhostnasError
@@ -56,7 +57,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]
 def count_as_lost_workers() -> None:
     """Let Tune take whatever ends a worker for its death.
 
-    It raises some of it out of `fit` instead: a kill by Ray's memory monitor, an answer that was lost with its node.
+    It raises some of it out of `fit` instead: a kill by Ray's memory monitor, also of a worker that is about to start,
+    and an answer that was lost with its node.
     """
     from ray.air.execution._internal import RayActorManager
     from ray.tune.execution import tune_controller
@@ -68,6 +70,19 @@ def count_as_lost_workers() -> None:
             super()._actor_task_failed(tracked_actor_task, exception)
 
     tune_controller.RayActorManager = ActorManager
+    Trial._get_default_result_or_future = _default_result
+
+
+_default_result_or_raise = Trial._get_default_result_or_future
+
+
+def _default_result(trial: Trial) -> dict[str, Any] | None:
+    """What a worker says of itself as it starts; None where it did not live so long."""
+    try:
+        found: dict[str, Any] | None = _default_result_or_raise(trial)
+    except RayError:
+        found = trial._default_result_or_future = None
+    return found
 
 
 class SchedulerSearcher(Searcher):  # type: ignore[misc]
@@ -156,6 +171,17 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore: the study is the state."""
+
+
+class ForgetResults(tune.Callback):  # type: ignore[misc]
+    """Lets go of what Tune would keep of a finished trial: its answer, and statistics of it that nobody reads."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Free it, once the searcher has been told."""
+        trial.metric_analysis.clear()
+        trial.metric_n_steps.clear()
+        for name in ("result", "config"):
+            trial.last_result.pop(name, None)
 
 
 class NodeWatch(tune.Stopper):  # type: ignore[misc]

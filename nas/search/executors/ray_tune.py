@@ -5,6 +5,7 @@ scheduler, so the stored Optuna study stays the only state. Tune's own result an
 folder that is deleted at the end.
 """
 
+import atexit
 import logging
 import os
 import re
@@ -41,6 +42,9 @@ QUIET = {
     # Its warning that nothing can be started reads the first trial, and fails while there is none.
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": _NEVER_S,
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S_AUTOSCALER": _NEVER_S,
+    # The study is the state. Tune's own would grow with every trial, in memory too, and end a search where it cannot be
+    # written.
+    "TUNE_GLOBAL_CHECKPOINT_S": _NEVER_S,
 }
 """Variables of a process that runs Tune."""
 
@@ -111,7 +115,7 @@ def tune_until_done(
     """
     from ray import tune
 
-    from nas.search.executors.ray_parts import count_as_lost_workers
+    from nas.search.executors.ray_parts import ForgetResults, count_as_lost_workers
 
     count_as_lost_workers()
     # It prints a trace of each lost worker, and all of them at the end; the searcher says each in a line.
@@ -126,7 +130,7 @@ def tune_until_done(
             log_to_file=False,
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             stop=watch,
-            callbacks=list(callbacks),
+            callbacks=[ForgetResults(), *callbacks],
         ),
     )
     try:
@@ -162,14 +166,22 @@ def started(workers: int) -> Iterator[Path]:
     """A local Ray with one core a worker, offline and quiet; yields a scratch folder that is deleted afterwards."""
     on_terminate = signal.getsignal(signal.SIGTERM)
     with own_folder(home()) as session, worker_environment():
-        import ray
-
         try:
             _start(workers, session)
             signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a trace of its C++ and leaves its folders
             yield session
         finally:
-            ray.shutdown()
+            _stop()
+
+
+def _stop() -> None:
+    """Stop Ray. It raises where it cannot delete its files; then its processes end with this one."""
+    import ray
+
+    try:
+        ray.shutdown()
+    except OSError:
+        atexit.unregister(ray.shutdown)  # which would fail again, and print a trace
 
 
 def _start(workers: int, session: Path) -> None:

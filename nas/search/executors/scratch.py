@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -32,5 +32,6 @@ def own_folder(home: Path) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            with wait_for_lock(home / _LOCK):
+            # Where it cannot be deleted, as on a file system that is read-only now, the next process does that.
+            with suppress(OSError), wait_for_lock(home / _LOCK):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -117,8 +117,8 @@ def one_search(rows: Rows, options: argparse.Namespace, servers: Servers) -> Non
         for _ in range(MOST_RUNS):
             done = _kills(rows)
             kind = next_victim(done, who) if len(done) < options.kills else NOBODY
-            process = begin(folder, command)
-            running = Search(folder, psutil.Process(process.pid), database, device)
+            begun, process = len(calls(folder)), begin(folder, command)
+            running = Search(folder, begun, psutil.Process(process.pid), database, device)
             lost, doubled, row = watched.lost, watched.doubled, one_run(running, process, kind, rng, watched)
             row |= {
                 "search": search,
@@ -127,7 +127,7 @@ def one_search(rows: Rows, options: argparse.Namespace, servers: Servers) -> Non
                 "doubled": watched.doubled - doubled,
             }
             over = row["exit"] == 0
-            row["complete"] = int(complete(folder, BUDGET)) if over else ""
+            row["complete"] = int(complete(folder, budget)) if over else ""
             if row["who"] != NOBODY or row["lost"] or row["doubled"] or over or row["exit"] == HANGS:
                 rows.add(row)
                 print(" ".join(f"{key}={row[key]}" for key in HEADER), flush=True)
@@ -145,7 +145,7 @@ def one_run(
 ) -> dict[str, object]:
     """One run of a search's command, with a kill or without; its row."""
     after_s = rng.uniform(0.0, LATEST_S)
-    code = ended_soon(process, search.folder, after_s) if kind != NOBODY else ended(process, LONGEST_S)
+    code = ended_soon(process, search, after_s) if kind != NOBODY else ended(process, LONGEST_S)
     killed, since = None, time.monotonic()
     if code is None and kind != NOBODY:
         watched.look()
@@ -180,10 +180,10 @@ def ended(process: "subprocess.Popen[bytes]", within_s: float) -> int | str | No
         return None
 
 
-def ended_soon(process: "subprocess.Popen[bytes]", folder: Path, after_s: float) -> int | str | None:
+def ended_soon(process: "subprocess.Popen[bytes]", search: Search, after_s: float) -> int | str | None:
     """Wait until a search trains, again, and so long more; its exit code where it ends before."""
-    begun, until = len(calls(folder)), time.monotonic() + LONGEST_S
-    while len(calls(folder)) == begun:
+    until = time.monotonic() + LONGEST_S
+    while len(calls(search.folder)) == search.begun:
         if (code := ended(process, 0.1)) is not None:
             return code
         if time.monotonic() > until:

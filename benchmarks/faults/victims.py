@@ -28,12 +28,14 @@ class Search:
 
     Attributes:
         folder: Results folder.
+        begun: How much had begun in it before this run.
         driver: Its driver.
         database: The server that its study may be in.
         device: The ssh server of the device that it may measure on.
     """
 
     folder: Path
+    begun: int
     driver: psutil.Process
     database: PostgresServer | None
     device: Server | None
@@ -132,7 +134,7 @@ def _until_it_measures(search: Search, within_s: float = 20.0) -> bool:
     """Wait until an agent measures a design; False where none does."""
     until = time.monotonic() + within_s
     while time.monotonic() < until and search.driver.is_running() and search.driver.status() != psutil.STATUS_ZOMBIE:
-        if search.device is not None and search.device.agents() and measured_now(calls(search.folder)):
+        if search.device is not None and search.device.agents() and measured_now(calls(search.folder)[search.begun :]):
             return True
         time.sleep(0.05)
     return False

@@ -1,144 +1,22 @@
-"""A PostgreSQL server of the tests' own: on loopback, in a folder of its own, killed and started again at will."""
+"""A PostgreSQL server of the tests' own, which they kill and start again."""
 
 import os
-import pwd
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
-from importlib.util import find_spec
-from itertools import count
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-USER, PASSWORD = "ghost", "se:cr@t/1"
-"""A password with characters that a URL has to encode."""
+from benchmarks.common.postgres_server import ENCODED, PASSWORD, PostgresServer, missing, serving
 
-ENCODED = "se%3Acr%40t%2F1"
-
-_NUMBERS = count(1)
-
-
-def _programs() -> Path | None:
-    """The folder of PostgreSQL's programs, which Debian keeps away from the PATH."""
-    found = shutil.which("initdb")
-    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return next((folder for folder in reversed(folders) if (folder / "postgres").is_file()), None)
-
-
-def _account() -> pwd.struct_passwd | None:
-    """Who runs the server, which refuses to be root; None where root has nobody to lend."""
-    if os.getuid():
-        return pwd.getpwuid(os.getuid())
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    return None
-
-
-class PostgresServer:
-    """A server in a folder; `stop` keeps its data."""
-
-    def __init__(self, programs: Path, account: pwd.struct_passwd) -> None:
-        self._programs, self._account = programs, account
-        self._folder = Path(tempfile.mkdtemp(prefix="ghostnas-postgres-", dir="/tmp"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
-        words = self._folder / "password"
-        words.write_text(PASSWORD)
-        for path in (self._folder, words):
-            os.chown(path, account.pw_uid, account.pw_gid)
-        command = ["initdb", "-D", str(self._folder / "data"), "-U", USER, "-A", "scram-sha-256"]
-        self._popen([*command, f"--pwfile={words}", "-E", "UTF8", "--no-sync", "--locale=C"]).communicate(timeout=120)
-        self._process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def url(self, database: str = "postgres", password: str | None = ENCODED) -> str:
-        """The URL of a database."""
-        user = USER if password is None else f"{USER}:{password}"
-        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
-
-    def execute(self, statement: str) -> list[Any]:
-        """Rows of a statement in the database `postgres`."""
-        import psycopg
-
-        with psycopg.connect(self.url(), autocommit=True) as session:
-            done = session.execute(statement)  # type: ignore[call-overload]
-            return done.fetchall() if done.description else []
-
-    def new_database(self) -> str:
-        """The URL of an empty database."""
-        name = f"ghost{next(_NUMBERS)}"
-        self.execute(f"CREATE DATABASE {name}")
-        return self.url(name)
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
-        options = [f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
-        words = [word for option in options for word in ("-c", option)]
-        self._process = self._popen(["postgres", "-D", str(self._folder / "data"), *words])
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                self.execute("SELECT 1")
-                return
-            except Exception:
-                assert time.monotonic() < deadline and self._process.poll() is None, "PostgreSQL does not start"
-                time.sleep(0.1)
-
-    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
-        """Stop it: at once, or (SIGKILL) as when its machine loses power."""
-        if self._process is not None:
-            self._process.send_signal(how)
-            self._process.communicate(timeout=60)
-            self._process = None
-        if how == signal.SIGKILL:
-            time.sleep(0.5)  # its children see that it is gone, and end
-
-    def close(self) -> None:
-        """Stop it and delete its folder."""
-        self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _popen(self, words: list[str]) -> "subprocess.Popen[bytes]":
-        other = (
-            {} if self._account.pw_uid == os.getuid() else {"user": self._account.pw_uid, "group": self._account.pw_gid}
-        )
-        return subprocess.Popen(
-            [str(self._programs / words[0]), *words[1:]],
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            extra_groups=[] if other else None,
-            **other,  # type: ignore[arg-type]
-        )
+__all__ = ["ENCODED", "PASSWORD", "PostgresServer"]
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A running server; skips where there is no PostgreSQL or no psycopg, unless GHOSTNAS_TEST_POSTGRES=required."""
-    absent = pytest.fail if os.environ.get("GHOSTNAS_TEST_POSTGRES") == "required" else pytest.skip
-    programs, account = _programs(), _account()
-    if find_spec("psycopg") is None:
-        absent('psycopg is not installed (pip install "psycopg[binary]")')
-    if programs is None:
-        absent("there is no PostgreSQL server here (apt-get install postgresql)")
-    if account is None:
-        absent("PostgreSQL does not run as root, and there is no user postgres or nobody")
-    server = PostgresServer(programs, account)
-    try:
+    if (why := missing()) is not None:
+        (pytest.fail if os.environ.get("GHOSTNAS_TEST_POSTGRES") == "required" else pytest.skip)(why)
+    with serving() as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture

@@ -8,8 +8,15 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks.faults.objective import evaluate, evaluate_in_need_of_memory, opened, train_promoted
+from benchmarks.faults.objective import (
+    evaluate,
+    evaluate_in_need_of_memory,
+    evaluate_measured,
+    opened,
+    train_promoted,
+)
 from nas.errors import GhostnasError
+from nas.latency import LOCAL
 from nas.search.evaluate import train_again
 from nas.search.executors import ray_tune
 
@@ -21,6 +28,8 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--hungry", action="store_true", help="one trial takes memory until its worker is killed")
+    parser.add_argument("--storage", help="PostgreSQL database for the study")
+    parser.add_argument("--device", default=LOCAL, help="an ssh:// address: each design is measured there, too")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -36,8 +45,10 @@ def main() -> None:
 def search(folder: Path, options: argparse.Namespace) -> None:
     """The whole search, begun or gone on with."""
     folder.mkdir(parents=True, exist_ok=True)
-    study, scheduler, task = opened(folder, options.budget, options.workers + 1)
-    evaluator = evaluate_in_need_of_memory if options.hungry else evaluate
+    study, scheduler, task = opened(folder, options.budget, options.workers + 1, options.storage, options.device)
+    evaluator = evaluate if options.device == LOCAL else evaluate_measured
+    if options.hungry:
+        evaluator = evaluate_in_need_of_memory
     try:
         ray_tune.run(scheduler, task, evaluator, options.workers, train_again, train_promoted)
     finally:

@@ -9,10 +9,20 @@ import os
 import random
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from nas.architecture import Architecture
-from nas.latency import Latency, LatencyDevice, LatencySettings
+from nas.latency import (
+    LOCAL,
+    Latency,
+    LatencyDevice,
+    LatencySettings,
+    SizedModel,
+    prepare_reference,
+    retry_while_disturbed,
+)
+from nas.latency.protocol.reference_nets import COMPUTE
 from nas.proxy import ProxySettings, Score
 from nas.search.effort import Rung
 from nas.search.evaluate import Task
@@ -31,9 +41,11 @@ from nas.study import (
     SpaceChoice,
     StartChoice,
     StoredStudy,
+    storage_of,
 )
 from nas.study.evaluation import Verdict
 from nas.surrogate.work import rough_work
+from nas.util.worker_messages import post
 
 TARGET_MS = 2.5
 RUNGS = (Rung(20, 4), Rung(40, 2))
@@ -41,6 +53,8 @@ CALLS = "calls.txt"
 HUNGRY = "trial-2"
 """The trial that takes memory, once, until its process is killed."""
 _TAKEN_BYTES, _PIECE_BYTES = 8 * 2**30, 2**26
+MEASURED_S = 0.4
+"""How long a device measures a design: long enough to be killed meanwhile."""
 _WORK_A_MS = 1.2e8
 _BASELINES = {"yolo11n": yolo11("n", 160), "yolo11-scaled": yolo11("n", 160, 0.5), "ghostnetv2": yolo11("n", 96, 0.25)}
 
@@ -76,6 +90,17 @@ def evaluate_in_need_of_memory(
     return evaluate(design, task, label, always_train)
 
 
+def evaluate_measured(design: Architecture, task: Task, label: str = "", always_train: bool = False) -> Evaluation:
+    """The same; before, the device of the search measures a small network, as a design of a real search."""
+
+    def measured() -> Latency:
+        _noted(task, f"measure {label}")
+        return task.device.screen(_network(task.latency), task.limits.target_ms)
+
+    retry_while_disturbed(measured, notice=lambda text: post(task.folder, f"{label}: {text}"))
+    return evaluate(design, task, label, always_train)
+
+
 def train_promoted(design: Architecture, task: Task, label: str, promotion: Promotion, baseline: bool) -> RungScore:
     """What a longer training gives."""
     _called(task, f"promoted {label} {promotion.steps}")
@@ -83,7 +108,12 @@ def train_promoted(design: Architecture, task: Task, label: str, promotion: Prom
 
 
 def opened(
-    folder: Path, budget: int, parallel: int, on_progress: Callable[[Progress], None] = lambda progress: None
+    folder: Path,
+    budget: int,
+    parallel: int,
+    storage: str | None = None,
+    place: str = LOCAL,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> tuple[StoredStudy, TrialScheduler, Task]:
     """The search of a folder, begun or gone on with.
 
@@ -91,20 +121,30 @@ def opened(
         folder: Results folder.
         budget: Candidates to train.
         parallel: Trials under way at once.
+        storage: URL of the database for the study; None for where the folder has it.
+        place: Where the device is that `evaluate_measured` asks.
         on_progress: Called after every change.
     """
+    measured = LatencySettings(place=place, statistic="p50", sustained_s=MEASURED_S)
     space = load_space("ghostv2-n")
     settings = SearchSettings(
         SpaceChoice(space.name, space.digest, space.choices["imgsz"]),
         DataChoice("formula", "0", 6),
         Limits(TARGET_MS),
-        LatencySettings(),
+        measured,
         ProxyChoice("cpu", 10, 16, 0, rungs=tuple(rung.steps for rung in RUNGS)),
         "random",
         StartChoice(),
     )
-    study = StoredStudy(folder, settings, {one.name: len(one.choices) for one in space.dimensions})
-    task = Task(settings.limits, LatencyDevice(LatencySettings()), ProxySettings(), None, 1.0, 6, folder)
+    sizes = {one.name: len(one.choices) for one in space.dimensions}
+    study = StoredStudy(
+        folder,
+        settings,
+        sizes,
+        storage=storage_of(folder, storage),
+        notice=lambda text: print("ghostnas:", text, flush=True),
+    )
+    task = Task(settings.limits, LatencyDevice(measured), ProxySettings(), None, 1.0, 6, folder)
     proposer = Proposer(space, sampler="random", seed=0, limits=settings.limits)
     scheduler = TrialScheduler(
         study,
@@ -124,7 +164,16 @@ def accuracy(design: Architecture, steps: int = 0) -> float:
     return min(0.9, 0.1 + 0.1 * math.sqrt(rough_work(design) / 1e8) + 0.001 * steps)
 
 
+@cache
+def _network(settings: LatencySettings) -> SizedModel:
+    return SizedModel(prepare_reference(COMPUTE, settings), COMPUTE.imgsz)
+
+
 def _called(task: Task, what: str) -> None:
+    _noted(task, what)
+    time.sleep(random.uniform(0.05, 0.4))
+
+
+def _noted(task: Task, what: str) -> None:
     with (task.folder / CALLS).open("a", encoding="utf-8") as file:
         file.write(f"{time.time():.3f} {os.getpid()} {what}\n")
-    time.sleep(random.uniform(0.05, 0.4))

@@ -42,3 +42,36 @@ def complete(folder: Path, budget: int) -> bool:
     full = all(sum(str(rung.steps) in some for some in rungs.values()) >= rung.places for rung in RUNGS)
     right = all(math.isclose(one.score.map50_95, accuracy(one.evaluation.architecture)) for one in done)
     return len(done) == budget and full and right and not any(record.status == "running" for record in records)
+
+
+class Watched:
+    """The scores of one search, looked at again and again.
+
+    Attributes:
+        lost: Scores that were seen and are gone or changed.
+        doubled: Trainings that began after their score had been seen, and designs that were stored twice.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing was seen yet."""
+        self._folder = folder
+        self._seen: Stored = {}
+        self._calls = 0
+        self._again = 0
+        self.lost = self.doubled = 0
+
+    def look(self) -> int:
+        """Look at the study and at what has begun since the last look; returns the number of scores."""
+        now, begun = stored(self._folder), calls(self._folder)
+        self._again += sum(what in self._seen for what in begun[self._calls :])
+        self.lost = sum(now.get(what) != score for what, score in self._seen.items())
+        self.doubled = self._again + _stored_twice(self._folder)
+        self._seen, self._calls = {**now, **self._seen}, len(begun)
+        return len(now)
+
+
+def _stored_twice(folder: Path) -> int:
+    if not storage_of(folder).exists():
+        return 0
+    keys = [record.key for record in read_records(folder)[1] if record.evaluation is not None]
+    return len(keys) - len(set(keys))

@@ -109,7 +109,7 @@ def search(folder: Path, budget: int, sampler: Sampler) -> None:
     rng, space = random.Random(0), load_space("ghostv2-n")
     designs = [space.decode(space.sample(rng)) for _ in range(WARM)]
     posterior_of([ScoredDesign(one, 1000, 0.1, accuracy(one)) for one in designs])
-    study, scheduler, task = opened(folder, budget, WORKERS + 1, sampler)
+    study, scheduler, task = opened(folder, budget, WORKERS + 1, on_progress=sampler)
     try:
         ray_tune.run(scheduler, task, evaluate, WORKERS, train_again, train_promoted)
     finally:

@@ -1,6 +1,7 @@
 """What Tune's questions and answers become, without a Ray that runs."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -93,7 +94,8 @@ def test_what_ray_raises_is_one_line_and_hides_no_earlier_error(
 
     monkeypatch.setattr("ray.tune.with_resources", lambda worker, resources: worker)
     monkeypatch.setattr("ray.tune.Tuner", lambda *_, **__: Tuner())
-    run = {"worker": None, "resources": {}, "searcher": searcher, "folder": tmp_path, "watch": None}
+    run = {"worker": None, "resources": {}, "searcher": searcher, "scratch": tmp_path, "folder": tmp_path}
+    run["watch"] = SimpleNamespace(steps=0)
     with pytest.raises(GhostnasError) as stopped:
         ray_tune.tune_until_done(**run)
     assert str(stopped.value) == (

@@ -4,7 +4,8 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
 
     Attributes:
         error: What ended the search first, to be raised once Tune has returned (Tune itself would log it and go on).
+        working: Whether Tune waits for the scheduler now, and not for Ray.
     """
 
     def __init__(self, scheduler: TrialScheduler, folder: Path) -> None:
@@ -105,6 +107,7 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
         self._running: dict[str, Asked] = {}
         self._lost: Counter[bytes] = Counter()
         self.error: Exception | None = None
+        self.working = False
 
     def next_trial(self) -> Asked | NoTrial:
         """A trial whose worker was lost, or the scheduler's next one; or why there is none now."""
@@ -116,7 +119,8 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next configuration, None for not now, or FINISHED."""
         try:
-            asked = NoTrial.DONE if self.error else self.next_trial()
+            with self._at_work():
+                asked = NoTrial.DONE if self.error else self.next_trial()
         except Exception as raised:
             self._end(raised)
             asked = NoTrial.DONE
@@ -133,12 +137,21 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
         if (asked := self._running.pop(trial_id, None)) is None:
             return
         try:
-            if error or result is None:
-                self._begin_again(asked)
-            else:
-                self.answered(trial_id, asked[0], result)
+            with self._at_work():
+                if error or result is None:
+                    self._begin_again(asked)
+                else:
+                    self.answered(trial_id, asked[0], result)
         except Exception as raised:
             self._end(raised)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        self.working = True
+        try:
+            yield
+        finally:
+            self.working = False
 
     def answered(self, trial_id: str, pending: PendingTrial, result: Mapping[str, Any]) -> None:
         """Tell the scheduler what a worker answered."""
@@ -185,7 +198,11 @@ class ForgetResults(tune.Callback):  # type: ignore[misc]
 
 
 class NodeWatch(tune.Stopper):  # type: ignore[misc]
-    """Ends a search without a node that trains, or without this process's own: Tune would wait without end."""
+    """Ends a search without a node that trains, or without this process's own: Tune would wait without end.
+
+    Attributes:
+        steps: How often Tune has asked, which it does in each step of its loop.
+    """
 
     def __init__(self, searcher: SchedulerSearcher, folder: Path, nodes: Mapping[str, str] | None = None) -> None:
         """Watch nodes.
@@ -201,6 +218,7 @@ class NodeWatch(tune.Stopper):  # type: ignore[misc]
         self._living = dict(nodes or {own: "localhost"})
         self._hosts = ", ".join(self._living.values())
         self._looked, self._over = time.monotonic(), False
+        self.steps = 0
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Never ends a single trial."""
@@ -208,6 +226,7 @@ class NodeWatch(tune.Stopper):  # type: ignore[misc]
 
     def stop_all(self) -> bool:
         """Whether the search cannot go on; says once of each node that is gone."""
+        self.steps += 1
         if time.monotonic() - self._looked >= LOOK_EVERY_S and not self._over:
             self._looked = time.monotonic()
             self._over = self._look()

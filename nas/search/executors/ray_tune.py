@@ -21,6 +21,7 @@ from nas.errors import GhostnasError
 from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainPromoted, train_again, train_promoted
 from nas.search.executors.run_trial import Trainers
 from nas.search.executors.scratch import own_folder
+from nas.search.executors.watchdog import Watchdog
 from nas.search.scheduler import TrialScheduler
 from nas.util.environment import module_path
 from nas.util.paths import cache_dir, cache_subdir, lock_dir, writable_dir
@@ -94,19 +95,22 @@ def run(
         trainers = Trainers(evaluator, again, promoted)
         # A path that travels to other processes is absolute, but those in data files may be relative to this folder.
         worker = tune.with_parameters(Worker, task=task, trainers=trainers, folder=os.getcwd())
-        tune_until_done(worker, {"cpu": 1}, searcher, folder, NodeWatch(searcher, task.folder))
+        tune_until_done(worker, {"cpu": 1}, searcher, folder, task.folder, NodeWatch(searcher, task.folder))
 
 
 def tune_until_done(
-    worker: Any, resources: Any, searcher: Any, folder: Path, watch: Any, callbacks: Sequence[Any] = ()
+    worker: Any, resources: Any, searcher: Any, scratch: Path, folder: Path, watch: Any, callbacks: Sequence[Any] = ()
 ) -> None:
-    """Run a tuner that asks a searcher until it has no more, keeps nothing, and uses its workers again.
+    """Run a tuner that asks a searcher until it has no more, keeps nothing, and uses its workers again; leave Ray.
+
+    A watchdog ends this process where Ray never answers.
 
     Args:
         worker: A trainable class.
         resources: What Ray gives one trial.
         searcher: Passes the questions on to a scheduler.
-        folder: For Tune's own files, on this machine.
+        scratch: For Tune's own files, on this machine.
+        folder: The results folder.
         watch: Ends it early.
         callbacks: Told what happens.
 
@@ -125,7 +129,7 @@ def tune_until_done(
         tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
         run_config=tune.RunConfig(
             name="tune",
-            storage_path=str(folder),
+            storage_path=str(scratch),
             verbose=0,
             log_to_file=False,
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
@@ -134,7 +138,11 @@ def tune_until_done(
         ),
     )
     try:
-        tuner.fit()
+        with Watchdog(folder, lambda: watch.steps, lambda: searcher.working):
+            try:
+                tuner.fit()
+            finally:
+                _stop()
     except Exception as error:
         if searcher.error is None:
             raise GhostnasError(

@@ -84,7 +84,7 @@ def run_joined(
     try:
         searcher = ClusterSearcher(scheduler, screeners, workers, task.folder)
         watch = NodeWatch(searcher, task.folder, {node.id: node.host for node in allotment.used})
-        tune_until_done(worker, resources, searcher, scratch, watch, [Mailbox(searcher)])
+        tune_until_done(worker, resources, searcher, scratch, task.folder, watch, [Mailbox(searcher)])
     finally:
         screeners.stop()
 

@@ -201,26 +201,31 @@ def test_tune_keeps_and_writes_nothing_of_finished_trials(
     sizes: dict[str, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("GHOSTNAS_CACHE", str(tmp_path / "cache"))
     finished: list[Any] = []
-    written: set[int] = set()
+    written: dict[Path, set[int]] = {}
 
     class Watch(tune.Callback):  # type: ignore[misc]
+        def __init__(self, folder: Path) -> None:
+            self.folder = folder
+
         def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             finished.append(trial)
-            states = (tmp_path / "cache" / "ray").glob("*/tune/experiment_state-*.json")
-            written.update(one.stat().st_mtime_ns for one in states)
+            for one in self.folder.rglob("experiment_state-*.json"):
+                written.setdefault(one, set()).add(one.stat().st_mtime_ns)
+
+    def watched(worker: Any, resources: Any, searcher: Any, folder: Path, watch: Any) -> None:
+        until_done(worker, resources, searcher, folder, watch, [Watch(folder)])
 
     study = StoredStudy(tmp_path, settings, sizes)
     proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)
-    plain = ray_tune.tune_until_done
-    monkeypatch.setattr(ray_tune, "tune_until_done", lambda *asked: plain(*asked, [Watch()]))
+    until_done = ray_tune.tune_until_done
+    monkeypatch.setattr(ray_tune, "tune_until_done", watched)
     ray_tune.run(TrialScheduler(study, proposer, budget=6, parallel=2), task, formula_for_long, workers=1)
     study.close()
     assert len(finished) >= 6
     assert all(not one.metric_analysis and not one.metric_n_steps for one in finished)
     assert not any({"result", "config"} & one.last_result.keys() for one in finished)
-    assert len(written) <= 1
+    assert written and all(len(times) == 1 for times in written.values()), "once as it begins"
 
 
 def formula_for_long(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:

@@ -4,17 +4,16 @@ This package is the only place that prints to the user and sets exit codes: 0 do
 as given (one message, no traceback), 130 interrupted. Heavy libraries are imported inside the commands.
 """
 
-import signal
 import sys
 
 from nas.errors import GhostnasError
-from nas.util import environment, streams
+from nas.util import environment, streams, termination
 from nas.util.printable import printable
 
 
 def main() -> None:
     """Entry point of the `ghostnas` command."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's warning is a Ctrl-C
+    termination.listen()
     output = streams.sound()
     try:
         environment.settle()

@@ -48,6 +48,7 @@ from nas.study import (
     kept_comparison,
     rung_scores,
 )
+from nas.util import termination
 from nas.util.machine_lock import MachineLock
 from nas.util.worker_messages import follow
 
@@ -65,6 +66,7 @@ def run_search(
 
     Raises:
         GhostnasError: The search cannot be carried out as asked.
+        KeyboardInterrupt: SIGTERM came; what is finished is stored, and no results are written.
     """
     if request.ray_address is not None and evaluator is not evaluate:
         raise TypeError("a search on a cluster takes no evaluator: it screens here and trains there")
@@ -317,6 +319,8 @@ def _carry_out(
         else:
             inline.run(scheduler, task, evaluator)
     except KeyboardInterrupt:
+        if termination.asked():
+            raise
         reporter.interrupted()
         return "interrupted"
     return scheduler.ended or "interrupted"

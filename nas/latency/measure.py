@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.errors import GhostnasError, LatencyError
+from nas.errors import LatencyError
 from nas.latency.artifacts.model_bytes import SizedModel
 from nas.latency.artifacts.prepare import prepare_reference
 from nas.latency.protocol.estimate import Calibration, Fit, Ratio, fit
@@ -215,6 +215,8 @@ class LatencyDevice:
             return Calibration.from_dict(link.ask(request, _TIMEOUT_S)["calibration"])
 
     def _agent(self) -> AgentConnection:
+        if self._open and not self._open[0].alive:
+            self.close()  # it was lost, maybe while a model travelled
         if not self._open:
             link = connect(self.settings.place)
             self._open.append(link)
@@ -222,13 +224,7 @@ class LatencyDevice:
         return self._open[0]
 
     def _ask(self, request: dict[str, Any], wait_s: float = _TIMEOUT_S) -> dict[str, Any]:
-        link = self._agent()
-        try:
-            return link.ask(request, wait_s)
-        except GhostnasError:
-            if not link.alive:
-                self.close()
-            raise
+        return self._agent().ask(request, wait_s)
 
 
 def _close(link: AgentConnection) -> None:

@@ -176,6 +176,23 @@ def test_a_lost_agent_is_no_number_and_is_replaced(agents: Agents) -> None:
     assert len(agents.links) == 3 and agents.links[-1].alive
 
 
+def test_an_agent_that_is_lost_while_a_model_travels_is_replaced(
+    agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = LatencyDevice(LatencySettings(), CALIBRATION)
+    device.screen(ONE, None)
+
+    def broken(link: FakeLink, data: bytes, digest: str) -> None:
+        link.alive = False
+        raise DeviceLost("the board was lost")
+
+    with monkeypatch.context() as patched, pytest.raises(DeviceLost):
+        patched.setattr(FakeLink, "send_model", broken)
+        device.screen(OTHER, None)
+    assert device.screen(OTHER, None).latency_ms == pytest.approx(10.0, rel=0.02)
+    assert len(agents.links) == 2
+
+
 def test_a_percentile_is_told_as_it_was_seen(agents: Agents) -> None:
     settings = LatencySettings(statistic="p95", sustained_s=60.0)
     found = LatencyDevice(settings).compare([ONE, OTHER])

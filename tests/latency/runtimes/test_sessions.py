@@ -135,6 +135,18 @@ def test_outputs_are_torchs_for_every_picture_that_is_fed(settings: LatencySetti
     assert torch.get_num_threads() == threads
 
 
+def test_torch_decodes_in_float32_whatever_it_convolves_in(lively: nn.Module) -> None:
+    settings = LatencySettings("torch", "bfloat16")
+    with _opened(prepare(lively, IMGSZ, settings), settings) as session:
+        session.run()
+        first = session.outputs()[0].copy()  # with the run that makes the anchors
+        session.run()
+        for output in (first, session.outputs()[0]):
+            boxes = torch.from_numpy(output[:, :4])
+            assert (boxes != boxes.bfloat16().float()).float().mean() > 0.9
+        assert (first == output).all()
+
+
 @pytest.mark.parametrize("runtime", FLOAT32)
 def test_a_reference_is_the_same_network_everywhere(runtime: str) -> None:
     settings = LatencySettings(runtime)

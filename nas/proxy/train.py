@@ -159,13 +159,13 @@ def _train(
             anneal(model, (step + 1) / max(1, round(settings.steps * ANNEALED_IN)))
             set_learning_rate(optimizer, learning_rate(step, settings))
             loss = objective(augmented(source, chosen, random, objective.device, share))
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise ProxyError(f"the training loss became {value} at step {step + 1} of {settings.steps}")
             loss.backward()  # type: ignore[no-untyped-call]
             descend(parameters, optimizer, settings.clip)
             average.update()
             objective.stepped()
+            value = float(loss.detach())  # not before the way back: a GPU would wait for that to be queued
+            if not math.isfinite(value):
+                raise ProxyError(f"the training loss became {value} at step {step + 1} of {settings.steps}")
         if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
             course.losses.append(value / settings.batch)
         if kept is not None:

@@ -296,9 +296,7 @@ def test_every_batch_holds_the_lock(tmp_path: Path) -> None:
     thread.join()
 
 
-def test_on_several_devices_one_process_takes_the_lock_for_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_several_devices_one_process_takes_the_lock_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each process is a thread here. A measurement begins to wait between the first one's lock and the second's."""
     from nas.train.callbacks import LockStepCallback
 

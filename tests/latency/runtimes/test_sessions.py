@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -327,6 +328,13 @@ def test_a_runtime_that_is_not_installed(
     with pytest.raises(RuntimeMissing) as raised:
         open_session(ModelBytes("onnx", b""), IMGSZ, settings)
     assert command in str(raised.value)
+
+
+@pytest.mark.parametrize(("known", "asked"), [({"STRONGLY_TYPED": 1}, 2), ({}, 0)])
+def test_networks_of_every_tensorrt_are_strongly_typed(known: dict[str, int], asked: int) -> None:
+    from nas.latency.runtimes.tensorrt import strongly_typed
+
+    assert strongly_typed(SimpleNamespace(**known)) == asked
 
 
 def test_the_picture_is_always_the_same() -> None:

@@ -282,8 +282,8 @@ def _stopped(pending: PendingTrial, failure: Failure) -> GhostnasError:
     kinds: dict[str, type[GhostnasError]] = {"not written": StorageError, "data changed": DataChanged}
     if failure.kind == "process unusable":
         return ProxyError(
-            f"the search was stopped at {pending.label}: {failure.reason}. Nothing computes on that GPU any more in this "
-            "process; what is finished is kept, and the same command goes on in another"
+            f"the search was stopped at {pending.label}: {failure.reason}. Nothing computes on that GPU any more in "
+            "this process; what is finished is kept, and the same command goes on in another"
         )
     if failure.kind in kinds:
         return kinds[failure.kind](

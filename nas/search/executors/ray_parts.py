@@ -179,10 +179,8 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
         trial = PENDING.dump_json(pending)
         self._lost[trial] += 1
         if self._lost[trial] <= REPEATS:
-            post(
-                self._folder,
-                f"{pending.label}: its worker is lost (out of memory, a fault of its GPU, or its node died); begun again",
-            )
+            why = "out of memory, a fault of its GPU, or its node died"
+            post(self._folder, f"{pending.label}: its worker is lost ({why}); begun again")
             self._ready.insert(0, asked)
             return
         times = self._lost[trial]

@@ -11,7 +11,8 @@ GhostnasError                what went wrong and what to do, in one message; exi
 │   ├── Unmeasurable         a machine too disturbed, for now, for a number to mean anything
 │   ├── Busy                 a device that another measurement or a training step holds
 │   └── DeviceLost           a device that cannot be reached, or that was lost while it measured
-├── ProxyError               a proxy training that gave no usable score (NaN, no boxes, out of memory)
+├── ProxyError               a proxy training that gave no usable score (NaN, no boxes)
+│   └── OutOfMemory          one that did not fit beside what else was in memory then
 ├── StudyError               a stored study that cannot be read, or that belongs to another search
 ├── TargetUnreachable        no model of the space meets the target; says what is reachable and how
 └── StorageError             a folder that cannot be written, or a disk that is full
@@ -72,6 +73,10 @@ class DeviceLost(LatencyError):
 
 class ProxyError(GhostnasError):
     """A proxy training gave no usable score."""
+
+
+class OutOfMemory(ProxyError):
+    """A proxy training did not fit beside what else was in memory then."""
 
 
 class StudyError(GhostnasError):

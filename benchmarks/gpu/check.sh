@@ -16,6 +16,12 @@ parts=" ${PARTS:-0 1 2 3 4 5 6 7 8} "
 python=${PYTHON:-python3}
 : > "$out/results.jsonl"
 export PYTHONPATH="$here/../..${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
+# Where wheels.sh has brought some, they come before what is installed.
+if compgen -G "$here/wheels/*.whl" > /dev/null; then
+    "$python" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$work/site" \
+        "$here"/wheels/*.whl || exit 1
+    export PYTHONPATH="$work/site:$PYTHONPATH"
+fi
 export GHOSTNAS_CACHE="$work/cache" MPLCONFIGDIR="$work/matplotlib" GHOSTNAS_GPU_WORK="$work"
 # A source tree is no installed package, and keys of caches hold the version that is installed.
 if ! "$python" -c 'from importlib.metadata import version; version("ghostnas")' 2> /dev/null; then

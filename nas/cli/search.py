@@ -111,7 +111,7 @@ def search(
         min=0,
         help="Worker processes, one core each; 0: in this process, without Ray. With --ray-address: trials that train "
         "at a time.",
-        show_default="one a core; as many as the cluster holds",
+        show_default="one a core, on a GPU at most 8; as many as the cluster holds",
     ),
     ray_address: str | None = typer.Option(
         None,
@@ -226,7 +226,7 @@ def search(
         sampler=sampler,
         seed_literals=seed_literals,
         finalist_seeds=3 if finalist_seeds is None else finalist_seeds,
-        workers=_workers(cluster) if workers is None else workers,
+        workers=_workers(cluster, proxy.device) if workers is None else workers,
         ray_address=cluster,
         max_seconds=max_seconds,
         name=name,
@@ -258,27 +258,37 @@ def _cluster(address: str, workers: int | None) -> str:
     return check_address(address)
 
 
-def _workers(cluster: str | None) -> int:
+def _workers(cluster: str | None, train_device: str) -> int:
     import os
+
+    import torch
+
+    from nas.search import default_workers
 
     if cluster is not None:
         return 0  # as many as it holds
     # os.sched_getaffinity honours container and taskset limits where the platform has it.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return default_workers(cores, None if train_device == "cpu" else torch.cuda.mem_get_info(train_device)[0])
 
 
 def _train_device(asked: str | None) -> str:
     import torch
 
     from nas.errors import UsageError
+    from nas.proxy import check_computes
 
     if asked is None:
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
-    kind, _, index = asked.partition(":")
-    if asked != "cpu" and not (kind == "cuda" and (index.isdigit() or not index)):
+        asked = "cuda:0" if torch.cuda.is_available() else "cpu"
+    kind, colon, index = asked.partition(":")
+    if asked != "cpu" and not (kind == "cuda" and (index.isdecimal() or not colon)):
         raise UsageError(f"--train-device must be cpu or cuda:N, got {asked!r}")
     if kind == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"--train-device {asked}: torch finds no CUDA device here; use --train-device cpu")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         raise UsageError(f"--train-device {asked}: torch finds {torch.cuda.device_count()} CUDA devices here")
-    return asked
+    if kind == "cpu":
+        return asked
+    device = f"cuda:{int(index or 0)}"
+    check_computes(torch.device(device))
+    return device

@@ -29,6 +29,8 @@ from nas.latency.types import Latency, LatencySettings, Level
 PROCESSES: dict[Level, int] = {"screening": 1, "finalist": 3}
 
 _TIMEOUT_S = 300.0
+_BUILD_S = {"tensorrt": 120.0}
+"""How much longer an answer may take for each model, by runtime: an engine is built anew in every process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ class LatencyDevice:
             LatencyError: It does not run there, its outputs are not finite, or the device is lost.
         """
         (sent,) = _sent(self._agent(), [model])
-        return str(self._ask({"do": "try", "settings": _plain(self.settings), "model": sent})["runtime_version"])
+        asked = {"do": "try", "settings": _plain(self.settings), "model": sent}
+        return str(self._ask(asked, _timeout_s(self.settings, 1))["runtime_version"])
 
     def calibrated(self, *, fresh: bool = False) -> Self:
         """The same device with its calibration: as known, stored there, or measured now (about 20 s).
@@ -212,7 +215,7 @@ class LatencyDevice:
                 "memory_bytes": _memory_bytes(self.settings),
                 "fresh": fresh,
             }
-            return Calibration.from_dict(link.ask(request, _TIMEOUT_S)["calibration"])
+            return Calibration.from_dict(link.ask(request, _timeout_s(self.settings, 2))["calibration"])
 
     def _agent(self) -> AgentConnection:
         if self._open and not self._open[0].alive:
@@ -249,7 +252,13 @@ def _request(
         references = _sent(link, _references(settings))
         request |= {"level": level, "references": references, "calibration": calibrated.to_dict()}
         request["target_ms"] = target_ms
-    return request, _TIMEOUT_S + len(models) * longest_s(settings.statistic, settings.sustained_s)
+    run_s = longest_s(settings.statistic, settings.sustained_s)
+    return request, _timeout_s(settings, len(models) + 2) + len(models) * run_s
+
+
+def _timeout_s(settings: LatencySettings, models: int) -> float:
+    """How long an answer is waited for whose making loads so many models."""
+    return _TIMEOUT_S + models * _BUILD_S.get(settings.runtime, 0.0)
 
 
 def _sent(link: AgentConnection, models: Sequence[SizedModel]) -> list[dict[str, Any]]:

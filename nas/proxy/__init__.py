@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from nas.proxy.augment import augmented, plain_images
     from nas.proxy.batch_order import Order
     from nas.proxy.best_rate import Trained, at_best_rate
-    from nas.proxy.device import TrainingLock, find_device, find_precision, passing, settle
+    from nas.proxy.device import TrainingLock, check_computes, find_device, find_precision, passing, settle
     from nas.proxy.ema import recalibrate
     from nas.proxy.grouped_ap import SIZES, ap_by_class, ap_by_size, partners
     from nas.proxy.loss import check_strides, loss_of
@@ -42,6 +42,7 @@ __getattr__ = lazy(
         ),
         "device": (
             "TrainingLock",
+            "check_computes",
             "find_device",
             "find_precision",
             "passing",

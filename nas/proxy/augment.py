@@ -3,7 +3,7 @@
 Everything random comes from one generator on the CPU, so that a training can be repeated on any device.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ _BRIGHTNESS = 0.3
 _TINT = 0.15
 _VISIBLE = 0.25  # objects of which less is left are dropped
 _SMALLEST = 2.0  # pixels
+_MOST_OF_A_GPU = 0.1  # of its free memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +49,19 @@ def plain_images(source: Pixels, chosen: Tensor, device: torch.device) -> Tensor
         chosen: (B,) indices.
         device: Where to.
     """
-    return source.images[chosen].to(device).float() / 255
+    return source.images[chosen.to(source.images.device)].to(device).float() / 255
+
+
+def kept_on(source: Pixels, device: torch.device) -> Pixels:
+    """The same pictures, on a GPU where they take a small share of its free memory: every step takes some of them.
+
+    Args:
+        source: All pictures.
+        device: Where they are used.
+    """
+    if device.type != "cuda" or source.images.nbytes > _MOST_OF_A_GPU * torch.cuda.mem_get_info(device)[0]:
+        return source
+    return replace(source, images=source.images.to(device))
 
 
 def augmented(
@@ -77,15 +90,18 @@ def augmented(
     shift = uniform(count, 2) * (2 * _SHIFT) * changed[:, None]
     gain = (1 + uniform(count, 1) * _BRIGHTNESS) * (1 + uniform(count, 3) * _TINT)  # (B, 3), of changed pictures
 
+    flips, warps = (mirrored & ~changed).nonzero().flatten(), changed.nonzero().flatten()
+    objects = _move_boxes(source.boxes[chosen], source.counts[chosen], zoom, shift, side)
+    # A GPU is waited for with every copy, so there are few.
     images = plain_images(source, chosen, device)
-    flip = (mirrored & ~changed).nonzero().flatten().to(device)
-    warp = changed.nonzero().flatten()
+    flip, warp = torch.cat([flips, warps]).to(device).split_with_sizes([len(flips), len(warps)])
+    zooms, shifts, gains = torch.cat([zoom, shift, gain], 1)[warps].to(device).split_with_sizes([2, 2, 3], 1)
+    index, kinds, boxes = objects.to(device).split_with_sizes([1, 1, 4], 1)
     images[flip] = images[flip].flip(3)
-    if len(warp):
-        moved = _warp(images[warp.to(device)], zoom[warp].to(device), shift[warp].to(device))
-        images[warp.to(device)] = (moved * gain[warp].to(device)[:, :, None, None]).clamp_(0, 1)
-    index, kinds, boxes = _move_boxes(source.boxes[chosen], source.counts[chosen], zoom, shift, side)
-    return Batch(images, index.to(device), kinds.to(device), boxes.to(device))
+    if len(warps):
+        moved = _warp(images[warp], zooms, shifts)
+        images[warp] = (moved * gains[:, :, None, None]).clamp_(0, 1)
+    return Batch(images, index.flatten(), kinds.flatten(), boxes)
 
 
 def _warp(images: Tensor, zoom: Tensor, shift: Tensor) -> Tensor:
@@ -99,8 +115,8 @@ def _warp(images: Tensor, zoom: Tensor, shift: Tensor) -> Tensor:
     return functional.grid_sample(images - GREY / 255, grid, align_corners=False) + GREY / 255
 
 
-def _move_boxes(boxes: Tensor, counts: Tensor, zoom: Tensor, shift: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes (B, M, 5) where the warp takes them: index, class and box of the objects that are left."""
+def _move_boxes(boxes: Tensor, counts: Tensor, zoom: Tensor, shift: Tensor, side: int) -> Tensor:
+    """Boxes (B, M, 5) where the warp takes them: (objects, 6), index, class and box of those that are left."""
     # Positions in [-1, 1], where half a side is as long as a whole side in shares of the picture.
     centre, half = boxes[..., 1:3] * 2 - 1, boxes[..., 3:5]
     centre = (centre - shift[:, None]) / zoom[:, None]
@@ -112,4 +128,4 @@ def _move_boxes(boxes: Tensor, counts: Tensor, zoom: Tensor, shift: Tensor, side
     keep = real & seen & (left.amin(-1) * side / 2 >= _SMALLEST)
     index, slot = keep.nonzero(as_tuple=True)
     moved = torch.cat([(low + high) / 4 + 0.5, left / 2], -1)  # back to shares of the side
-    return index.float(), boxes[index, slot, 0], moved[index, slot]
+    return torch.cat([index.float()[:, None], boxes[index, slot, :1], moved[index, slot]], 1)

@@ -71,6 +71,25 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def check_computes(device: torch.device) -> None:
+    """Compute something on a device, whose presence says nothing of its memory, its mode or torch's kernels for it.
+
+    Args:
+        device: The device.
+
+    Raises:
+        ProxyError: It does not compute.
+    """
+    try:
+        torch.ones(2, device=device).sum().item()
+    except RuntimeError as error:
+        why = " ".join(str(error).partition("\n")[0].split())
+        raise ProxyError(
+            f"torch cannot compute on {device} ({why}); use --train-device cpu, or a torch built for this GPU where it "
+            "is neither full nor used by another alone"
+        ) from error
+
+
 def find_precision(asked: str, device: torch.device) -> Precision:
     """What to train in: bfloat16 where the device computes in it itself, else float32.
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from nas.errors import ProxyError
+from nas.errors import OutOfMemory
 
 _NO_MEMORY = ("out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED", "can't allocate memory")
 
@@ -19,7 +19,7 @@ def enough_memory(doing: str, device: torch.device) -> Iterator[None]:
         device: Where most of it is needed.
 
     Raises:
-        ProxyError: There is not enough memory.
+        OutOfMemory: There is not enough memory.
     """
     try:
         yield
@@ -27,7 +27,7 @@ def enough_memory(doing: str, device: torch.device) -> Iterator[None]:
         if not _lacks_memory(error):
             raise
         # Without the traceback, whose frames hold what fills the memory: the next training needs it.
-        raise ProxyError(
+        raise OutOfMemory(
             f"out of memory on {device}: {doing} does not fit beside what else is there; use fewer --workers, smaller "
             "pictures (--imgsz), or a device with more free memory"
         ) from error.with_traceback(None)

@@ -14,7 +14,7 @@ from torch import nn
 from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.data import DetectionData, Pixels, pixels
 from nas.errors import ProxyError
-from nas.proxy.augment import augmented
+from nas.proxy.augment import augmented, kept_on
 from nas.proxy.batch_order import Order
 from nas.proxy.box_init import begin_with_boxes
 from nas.proxy.device import TrainingLock, find_device, find_precision, passing
@@ -118,7 +118,7 @@ def trained(
     """The whole proxy; what it holds on the device ends with it."""
     precision = find_precision(settings.precision, device)
     started = time.monotonic()
-    source = pixels(data.train, imgsz)
+    source = kept_on(pixels(data.train, imgsz), device)
     if settings.first_boxes is not None:
         begin_with_boxes(model, settings.first_boxes)
     model.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -159,13 +159,13 @@ def _train(
             anneal(model, (step + 1) / max(1, round(settings.steps * ANNEALED_IN)))
             set_learning_rate(optimizer, learning_rate(step, settings))
             loss = objective(augmented(source, chosen, random, objective.device, share))
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise ProxyError(f"the training loss became {value} at step {step + 1} of {settings.steps}")
             loss.backward()  # type: ignore[no-untyped-call]
             descend(parameters, optimizer, settings.clip)
             average.update()
             objective.stepped()
+            value = float(loss.detach())  # not before the way back: a GPU would wait for that to be queued
+            if not math.isfinite(value):
+                raise ProxyError(f"the training loss became {value} at step {step + 1} of {settings.steps}")
         if step >= settings.steps - max(1, round(_LOSS_TAIL * settings.steps)):
             course.losses.append(value / settings.batch)
         if kept is not None:

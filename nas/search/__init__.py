@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nas.search.rung_state import promoted_rungs
     from nas.search.sizing import AutoSpace
     from nas.search.source_baselines import scale_of_source
+    from nas.search.workers import default_workers
 
 __getattr__ = lazy(
     __name__,
@@ -39,5 +40,6 @@ __getattr__ = lazy(
         "rung_state": ("promoted_rungs",),
         "sizing": ("AutoSpace",),
         "source_baselines": ("scale_of_source",),
+        "workers": ("default_workers",),
     },
 )

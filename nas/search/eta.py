@@ -10,6 +10,7 @@ from nas.search.feasibility import Feasibility
 from nas.search.request import Request
 from nas.search.rung_state import standing
 from nas.search.shortlists import is_candidate, kind
+from nas.search.workers import speedup
 from nas.study import TOP_K, RungStanding, StoredStudy
 from nas.util.machine_lock import MachineLock
 
@@ -138,6 +139,8 @@ def seconds_left(request: Request, rates: int, found: Feasibility, done: Done, c
     evaluations = (candidates + baselines * rates) * costs.training(request.proxy.steps)
     screenings = (candidates / (1 - _EXPECTED_REJECTED) + baselines) * costs.screening
     after, workers = _after_proxies(request, rates, found, done, costs), max(1, request.workers)
+    if request.ray_address is None and request.proxy.device != "cpu":
+        return (evaluations + after) / speedup(workers, on_one_gpu=True) + screenings / workers
     if request.ray_address is not None:  # one process a board measures while the nodes train
         return max(evaluations / workers, screenings / len(request.latency.places)) + after / workers
     return (evaluations + screenings + after) / workers

@@ -120,7 +120,8 @@ class TrialScheduler:
     def tell(self, pending: PendingTrial, result: Result) -> None:
         """Store what came of a trial.
 
-        A candidate that could not be measured on a disturbed device is tried once more, then it has failed. Of a failed
+        A candidate that could not be measured on a disturbed device, or trained in a full memory, is tried once more,
+        then it has failed. Of a failed
         replicate nothing is stored. A trial that met a fault of the machine did not fail: it stays in the study,
         running, and the next search that opens it repeats it (`StoredStudy.orphans`).
 
@@ -132,10 +133,11 @@ class TrialScheduler:
             DeviceLost: The device is gone; the search is stopped.
             StorageError: A file could not be written; the search is stopped.
             DataChanged: The data are not the same any more; the search is stopped.
-            ProxyError: Several trials failed in a row: the fault is not the candidates'.
+            ProxyError: Several trials failed in a row, so the fault is not the candidates'; or a GPU met a fault after
+                which this process cannot use it.
         """
         match result:
-            case Failure("device lost" | "not written" | "data changed"):
+            case Failure("device lost" | "not written" | "data changed" | "process unusable"):
                 raise _stopped(pending, result)
             case Failure("disturbed", reason) if self._may_retry(pending):
                 record = self._study.fail(pending.number, INTERRUPTED)
@@ -278,6 +280,11 @@ def _more(record: TrainedRecord, more: More) -> PendingTrial:
 def _stopped(pending: PendingTrial, failure: Failure) -> GhostnasError:
     """What stops a search in which a trial met a fault of the machine."""
     kinds: dict[str, type[GhostnasError]] = {"not written": StorageError, "data changed": DataChanged}
+    if failure.kind == "process unusable":
+        return ProxyError(
+            f"the search was stopped at {pending.label}: {failure.reason}. Nothing computes on that GPU any more in "
+            "this process; what is finished is kept, and the same command goes on in another"
+        )
     if failure.kind in kinds:
         return kinds[failure.kind](
             f"the search was stopped at {pending.label}: {failure.reason}. What is finished is kept; when that is "

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from torch import distributed as dist
 
 from nas.blocks.vanilla import ANNEALED_IN, anneal
 from nas.errors import DataError
@@ -30,7 +31,8 @@ class LockStepCallback:
     """Ultralytics callbacks that hold the machine lock around every training and validation batch.
 
     A latency measurement on this machine then waits for the batch in progress, and the next batch for the
-    measurement.
+    measurement. On several devices the first process takes the lock for the training batch of all: if each took it for
+    itself, one would wait for the measurement, and the others, inside the batch, for that one.
     """
 
     def __init__(self, lock: MachineLock) -> None:
@@ -49,9 +51,19 @@ class LockStepCallback:
 
     def leave(self, trainer: Any) -> None:
         """A batch ends, or the training does; the device has done all of it when the machine lock is let go."""
-        device = getattr(trainer, "device", None)
-        if device is not None:
-            settle(device)
+        _settle(trainer)
+        self._held.close()
+
+    def enter_together(self, trainer: Any) -> None:
+        """A training batch begins, on every device."""
+        if _rank() == 0:
+            self.enter(trainer)
+        _wait_for_all(trainer)
+
+    def leave_together(self, trainer: Any) -> None:
+        """A training batch ends, on every device."""
+        _settle(trainer)
+        _wait_for_all(trainer)
         self._held.close()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -66,12 +78,30 @@ class LockStepCallback:
     def callbacks(self) -> dict[str, Callable[[object], None]]:
         """Each event's callback."""
         return {
-            "on_train_batch_start": self.enter,
-            "on_train_batch_end": self.leave,
+            "on_train_batch_start": self.enter_together,
+            "on_train_batch_end": self.leave_together,
             "on_val_batch_start": self.enter,
             "on_val_batch_end": self.leave,
             "teardown": self.leave,
         }
+
+
+def _settle(trainer: Any) -> None:
+    device = getattr(trainer, "device", None)
+    if device is not None:
+        settle(device)
+
+
+def _rank() -> int:
+    """The number of this process among those of a training on several devices; 0 where there is one."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def _wait_for_all(trainer: Any) -> None:
+    """Wait until every process of a training on several devices is here."""
+    if dist.is_initialized():
+        device = trainer.device
+        dist.barrier(device_ids=[device.index] if device.type == "cuda" else None)
 
 
 def anneal_activations(trainer: Any) -> None:

@@ -121,7 +121,7 @@ class MachineLock:
         """
         held = _held.by_path.get(self.path)
         if held == "training":
-            raise RuntimeError("MachineLock.measuring() inside MachineLock.step() would wait for itself")
+            raise RuntimeError("MachineLock.measuring() inside MachineLock.training() would wait for itself")
         if held == "measuring":
             yield
             return

@@ -111,6 +111,21 @@ def test_search_options(ghostnas: Run, tmp_path: Path, arguments: list[str], say
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("asked", "means"), [(None, "cuda:0"), ("cuda", "cuda:0"), ("cuda:01", "cuda:1"), ("cuda:1", "cuda:1")]
+)
+def test_a_gpu_has_one_name(asked: str | None, means: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from nas.cli.search import _train_device
+
+    tried: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("nas.proxy.check_computes", lambda device: tried.append(str(device)))
+    assert _train_device(asked) == means and tried == [means]
+
+
 def test_a_name_that_no_folder_can_have(ghostnas: Run, tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     code, message = ghostnas("search", "--workers", "0", "--name", "x" * 300)

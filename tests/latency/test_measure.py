@@ -206,6 +206,15 @@ def test_a_percentile_is_told_as_it_was_seen(agents: Agents) -> None:
     assert request["timeout_s"] > 2 * 60  # both models run for a minute
 
 
+def test_engines_that_are_built_are_waited_for(agents: Agents) -> None:
+    waits = []
+    for runtime in ("onnxruntime", "tensorrt"):
+        settings = LatencySettings(runtime, statistic="p95", sustained_s=60.0, device="cuda:0")
+        LatencyDevice(settings).screen(ONE, None)
+        waits.append(agents.links[-1].asked[-1]["timeout_s"])
+    assert waits[1] >= waits[0] + 60
+
+
 def test_a_percentile_needs_no_calibration(agents: Agents) -> None:
     settings = LatencySettings(statistic="p50")
     assert LatencyDevice(settings).calibrated().calibration is None

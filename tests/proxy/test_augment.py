@@ -1,10 +1,16 @@
 """The augmentation moves boxes with their pictures."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nas.data import DetectionData
 from nas.data.image_cache import Pixels, pixels
-from nas.proxy.augment import augmented
+from nas.proxy.augment import augmented, kept_on
 
 CPU = torch.device("cpu")
 
@@ -62,3 +68,35 @@ def test_boxes_lie_in_the_picture(small_data: DetectionData) -> None:
     assert low.min() > -1e-5
     assert high.max() < 1 + 1e-5
     assert 0.8 * small_data.train.objects < len(batch.boxes) <= small_data.train.objects
+
+
+class Copies(TorchDispatchMode):
+    """Counts the copies to another device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        self.count += func is torch.ops.aten._to_copy.default and kwargs.get("device") == torch.device("meta")
+        return func(*args, **kwargs)
+
+
+def test_a_batch_is_few_copies_to_its_device() -> None:
+    with Copies() as copies:
+        batch = augmented(one_square(), torch.arange(16), torch.Generator().manual_seed(0), torch.device("meta"))
+    assert batch.images.shape == (16, 3, 96, 96) and batch.boxes.shape == (16, 4)
+    assert copies.count == 4  # pictures, which of them change, how, and objects
+
+
+@pytest.mark.parametrize(
+    ("device", "free_bytes", "moved"), [("cpu", 10**9, False), ("cuda:1", 999, False), ("cuda:1", 1000, True)]
+)
+def test_pictures_stay_on_a_gpu_that_has_room(
+    device: str, free_bytes: int, moved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda place: (free_bytes, 0))
+    images: Any = SimpleNamespace(nbytes=100, to=lambda place: f"on {place}")
+    found = kept_on(replace(one_square(), images=images), torch.device(device))
+    assert (found.images == f"on {device}") == moved

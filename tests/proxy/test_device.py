@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from nas.proxy.device import find_precision, passing
+from nas.errors import ProxyError
+from nas.proxy.device import check_computes, find_precision, passing
 
 CUDA = torch.device("cuda:1")
 
@@ -67,3 +68,14 @@ def test_bfloat16_only_where_that_gpu_computes_in_it(
     monkeypatch.setattr(torch.cuda, "get_device_capability", of)
     assert find_precision("auto", CUDA) == precision
     assert find_precision("bfloat16", CUDA) == "bfloat16"
+
+
+def test_a_device_that_is_there_and_does_not_compute_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_computes(torch.device("cpu"))
+
+    def no_kernel(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nCUDA kernel errors")
+
+    monkeypatch.setattr(torch, "ones", no_kernel)
+    with pytest.raises(ProxyError, match=r"cannot compute on cuda:1 \(CUDA error: no kernel image .* on the device\);"):
+        check_computes(CUDA)

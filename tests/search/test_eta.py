@@ -8,6 +8,7 @@ import pytest
 from nas.search.effort import Rung, in_proportion
 from nas.search.eta import Costs, Done, TimeLeft, fitting, from_now, seconds_left
 from nas.search.feasibility import Feasibility
+from nas.search.request import Request
 from nas.study.rungs import RungStanding
 from tests.search.test_rungs import BASELINES
 from tests.search.test_rungs_real import request
@@ -49,6 +50,17 @@ def test_on_a_cluster_one_process_measures_while_the_nodes_train(tmp_path: Path)
     assert left(8) == pytest.approx((proxies + screenings + after) / 8)
     assert left(8, ray_address="auto") == pytest.approx(screenings + after / 8)
     assert left(1, ray_address="auto") == pytest.approx(max(proxies, screenings) + after)
+
+
+def test_trainings_that_share_a_gpu_are_no_times_faster_than_one(tmp_path: Path) -> None:
+    asked = replace(request(tmp_path, Rung(400, 8)), budget=50, workers=8)
+    on_gpu = replace(asked, proxy=replace(asked.proxy, device="cuda:0"))
+
+    def trainings(asked: Request) -> float:
+        return seconds_left(asked, 2, FOUND, Done(0, 2), replace(COSTS, screening=0.0))
+
+    assert 1.5 * trainings(asked) < trainings(on_gpu) < 8 * trainings(asked)
+    assert trainings(replace(on_gpu, workers=1)) == pytest.approx(trainings(replace(asked, workers=1)))
 
 
 @pytest.mark.parametrize("pace", [0.5, 1.0, 3.0])

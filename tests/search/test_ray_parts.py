@@ -148,3 +148,16 @@ def test_a_worker_that_is_killed_as_it_starts_is_lost(monkeypatch: pytest.Monkey
     trial = Trial("worker", stub=True)
     trial._default_result_or_future = ray.ObjectRef.nil()
     assert set(trial.last_result) == {"trial_id"}
+
+
+def test_a_worker_whose_gpu_failed_ends_and_others_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.search.executors import ray_parts
+
+    ended: list[int] = []
+    monkeypatch.setattr(ray_parts.os, "_exit", ended.append)
+    for kind in ("failed", "disturbed", "device lost"):
+        ray_parts.end_if_unusable(Failure(kind, "why"))  # type: ignore[arg-type]
+    ray_parts.end_if_unusable(Score(0.1, 0.5))
+    assert ended == []
+    ray_parts.end_if_unusable(Failure("process unusable", "CUDA error: an illegal memory access was encountered"))
+    assert ended == [1]

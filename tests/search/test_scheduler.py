@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from nas.architecture.architecture import Architecture
-from nas.errors import ProxyError, Unmeasurable
+from nas.errors import OutOfMemory, ProxyError, Unmeasurable
 from nas.proxy import Score
 from nas.search.evaluate import Task
 from nas.search.executors import inline
@@ -160,7 +160,9 @@ def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
     study.close()
 
 
-def test_a_disturbed_device_does_not_cost_a_candidate(
+@pytest.mark.parametrize("error", [Unmeasurable, OutOfMemory])
+def test_a_disturbed_device_or_a_full_memory_does_not_cost_a_candidate(
+    error: type[Exception],
     tmp_path: Path,
     space: SearchSpace,
     task: Task,
@@ -173,7 +175,7 @@ def test_a_disturbed_device_does_not_cost_a_candidate(
     def disturbed(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
         asked.append(architecture.key)
         if architecture.key == asked[0] or len(asked) == 4:
-            raise Unmeasurable("unmeasurable: for now")
+            raise error("unmeasurable: for now")
         return by_formula(architecture, task, label, always_train)
 
     study = open_study(tmp_path, settings, sizes)
@@ -204,6 +206,25 @@ def test_a_device_that_stays_disturbed_stops_a_search(
             task,
             disturbed,
         )
+    study.close()
+
+
+def test_a_gpu_that_fails_in_this_process_stops_a_search_and_its_trial_is_repeated(
+    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
+) -> None:
+    def fails(*_: object) -> Evaluation:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be")
+
+    study = open_study(tmp_path, settings, sizes)
+    with pytest.raises(
+        ProxyError, match=r"stopped at trial-0: CUDA error: an illegal .* encountered\. Nothing computes"
+    ):
+        inline.run(
+            TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=9),
+            task,
+            fails,
+        )
+    assert [record.status for record in study.records()] == ["running"]
     study.close()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from nas.architecture.ultralytics_yaml import to_yaml
@@ -293,6 +294,52 @@ def test_every_batch_holds_the_lock(tmp_path: Path) -> None:
     events.leave(None)
     assert measured.wait(10)
     thread.join()
+
+
+def test_on_several_devices_one_process_takes_the_lock_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process is a thread here. A measurement begins to wait between the first one's lock and the second's."""
+    from nas.train.callbacks import LockStepCallback
+
+    lock = MachineLock(tmp_path / "lock")
+    together, waits, measured = threading.Barrier(2), threading.Event(), threading.Event()
+    in_batch = threading.Semaphore(0)
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: int(threading.current_thread().name))
+    monkeypatch.setattr("torch.distributed.barrier", lambda device_ids: together.wait(10))
+    trainer = SimpleNamespace(device=torch.device("cpu"))
+
+    def measure() -> None:
+        waits.set()
+        with lock.measuring():
+            measured.set()
+
+    def a_batch(events: LockStepCallback) -> None:
+        if threading.current_thread().name == "1":
+            assert waits.wait(10)
+        events.enter_together(trainer)
+        together.wait(10)  # gradients
+        assert not measured.is_set()
+        in_batch.release()
+        events.leave_together(trainer)
+
+    enter = LockStepCallback.enter
+
+    def entered(events: LockStepCallback, trainer: object) -> None:
+        enter(events, trainer)
+        measurement.start()
+
+    monkeypatch.setattr(LockStepCallback, "enter", entered)
+    measurement = threading.Thread(target=measure)
+    processes = [
+        threading.Thread(target=a_batch, args=[LockStepCallback(lock)], name=rank, daemon=True) for rank in ("0", "1")
+    ]
+    for one in processes:
+        one.start()
+    for one in processes:
+        one.join(20)
+    assert in_batch.acquire(blocking=False) and in_batch.acquire(blocking=False)
+    assert measured.wait(10)
+    measurement.join()
 
 
 def test_every_batch_of_a_training_passes_the_lock() -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -84,7 +84,8 @@ def calibrate_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
 def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
     """Measure models together, in one process, with the device to itself.
 
-    Sessions are opened and outputs checked before the device is locked, so trainings wait only for the timed runs.
+    On a CPU sessions are opened and outputs checked before the device is locked, so trainings wait only for the timed
+    runs. On a GPU TensorRT and cuDNN time their kernels meanwhile, and what they choose beside a training stays.
 
     Args:
         request: `models` (each `digest`, `kind` and `imgsz`), `settings`, and for the statistic `quiet` also `level`,
@@ -107,7 +108,7 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
     seen = list(request.get("pictures", ()))
     with ExitStack() as stack:
         runs, builds, counts = [], [], []
-        with MachineLock().training():  # loading keeps a core busy, so it must not overlap another's measurement
+        with _while_loading(settings):
             for one in models:
                 session = stack.enter_context(open_session(one.model, one.imgsz, settings))
                 check_finite(session)
@@ -134,6 +135,11 @@ def measure_here(request: Mapping[str, Any], read: Read) -> dict[str, Any]:
     rounded = [[[round(run, 4) for run in one] for one in part] for part in slices]
     spent = {"dropped": trace.dropped, "seconds": trace.seconds, "waited_s": trace.waited_s}
     return {"keys": keys, "build_s": builds, "slices": rounded, "ahead": ahead, "load": load} | spent
+
+
+def _while_loading(settings: LatencySettings) -> AbstractContextManager[None]:
+    """The machine while models are loaded: it keeps a core busy, so it must not overlap another's measurement."""
+    return MachineLock().training() if settings.device == "cpu" else MachineLock().measuring()
 
 
 def _pass(run: Callable[[], None], count: int) -> Callable[[], None]:
@@ -202,7 +208,7 @@ def open_references(references: Sequence[SizedModel], settings: LatencySettings)
 
 def _was_disturbed(found: Calibration, references: Sequence[SizedModel], settings: LatencySettings) -> bool:
     """Whether the device is clearly faster now than when it was calibrated."""
-    with open_references(references, settings) as runs, MachineLock().measuring(), ahead_of_others(settings.threads):
+    with MachineLock().measuring(), open_references(references, settings) as runs, ahead_of_others(settings.threads):
         return calibration.clearly_faster(runs, probe(settings.threads), found)
 
 

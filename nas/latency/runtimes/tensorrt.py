@@ -97,8 +97,7 @@ def _cuda() -> Any:
 def _build(trt: Any, logger: Any, onnx: bytes, kept: Path) -> Any:
     """The serialised engine; how fast each kernel was is read from and added to a file that all builds share."""
     builder = trt.Builder(logger)
-    # Since TensorRT 11 every network is; before, only those that ask for it.
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    network = builder.create_network(strongly_typed(trt.NetworkDefinitionCreationFlag))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(onnx):
         raise LatencyError(f"TensorRT cannot read the model: {reasons(parser.get_error(0).desc())}; {TRY}")
@@ -112,6 +111,16 @@ def _build(trt: Any, logger: Any, onnx: bytes, kept: Path) -> Any:
         raise LatencyError("TensorRT cannot build an engine of the model on this GPU; its reasons are above")
     _keep(config.get_timing_cache(), kept)
     return plan
+
+
+def strongly_typed(flags: Any) -> int:
+    """The flags of a strongly typed network. Since TensorRT 11 every network is; before, only those that ask for it.
+
+    Args:
+        flags: TensorRT's enumeration of them, of any version.
+    """
+    flag = getattr(flags, "STRONGLY_TYPED", None)
+    return 0 if flag is None else 1 << int(flag)
 
 
 def _timing_cache(version: str, device: str) -> Path:

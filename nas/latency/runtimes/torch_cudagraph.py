@@ -1,4 +1,4 @@
-"""PyTorch as one CUDA graph: the kernels of eager mode without its launches. Implemented, not measured.
+"""PyTorch as one CUDA graph: the kernels of eager mode without its launches.
 
 Eager mode on a GPU spends most of a small detector's time in Python and in launching kernels. A graph, captured once
 and replayed, leaves the kernels: the nearest that torch alone comes to a compiled engine. It is a runtime of its own

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,6 +85,8 @@ def placed(model: ModelBytes, imgsz: int, settings: LatencySettings) -> Iterator
             stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False))
             stack.enter_context(torch.cuda.device(place))
         module = module.eval().to(place, dtype).to(memory_format=torch.channels_last)
+        if model.kind == "pt" and dtype != torch.float32:
+            _decode_in_float32(module)
         picture = torch.from_numpy(image(imgsz)).to(place, dtype).to(memory_format=torch.channels_last)
         yield Placed(module, picture)
 
@@ -118,6 +121,30 @@ def _module(model: ModelBytes, runtime: str) -> "nn.Module":
     if model.kind != "pt":
         raise LatencyError(f"runtime {runtime} needs the model as a torch checkpoint, got {model.kind}")
     return from_pt(model.data)
+
+
+def _decode_in_float32(module: "nn.Module") -> None:
+    """Let Detect decode in float32 behind convolutions of fewer bits, as the tail of an ONNX file does, in place.
+
+    Ultralytics converts the whole module. Then pixels from 512 on are rounded to halves in float16, and to fours in
+    bfloat16.
+    """
+    from ultralytics.nn.modules.head import Detect
+
+    for head in module.modules():
+        if isinstance(head, Detect):
+            head.dfl.float()
+            head.stride = head.stride.float()
+            head._inference = partial(_decoded, head)
+
+
+def _decoded(head: Any, outputs: dict[str, Any]) -> "Tensor":
+    maps = outputs["feats"]
+    if head.shape != maps[0].shape:  # then it makes its anchors, in the type of the maps
+        maps = [one.float() for one in maps]
+    in_float32 = {**outputs, "boxes": outputs["boxes"].float(), "scores": outputs["scores"].float(), "feats": maps}
+    decoded: Tensor = type(head)._inference(head, in_float32)
+    return decoded
 
 
 @contextmanager

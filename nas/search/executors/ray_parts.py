@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from ray.tune.search import Searcher
 from nas.errors import GhostnasError
 from nas.search.evaluate import Task
 from nas.search.executors.run_trial import Trainers
-from nas.search.pending_trial import PENDING, RESULT, Failure, NoTrial, PendingTrial
+from nas.search.pending_trial import PENDING, RESULT, Failure, NoTrial, PendingTrial, Result
 from nas.search.scheduler import TrialScheduler
 from nas.study import Evaluation
 from nas.util.worker_messages import post
@@ -52,7 +53,16 @@ class Worker(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         """Carry it out; a failure is an answer too."""
         pending = PENDING.validate_json(self._config["pending"])
-        return {"done": True, "result": RESULT.dump_json(self._trainers.attempt(pending, self._task)).decode()}
+        result = self._trainers.attempt(pending, self._task)
+        end_if_unusable(result)
+        return {"done": True, "result": RESULT.dump_json(result).decode()}
+
+
+def end_if_unusable(result: Result) -> None:
+    """End this worker where no later trial could succeed in it: the trial is begun again in another."""
+    if isinstance(result, Failure) and result.kind == "process unusable":
+        print(result.reason, file=sys.stderr, flush=True)  # into the log of the worker
+        os._exit(1)  # CUDA's own way to the end may hang
 
 
 def count_as_lost_workers() -> None:
@@ -169,7 +179,8 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
         trial = PENDING.dump_json(pending)
         self._lost[trial] += 1
         if self._lost[trial] <= REPEATS:
-            post(self._folder, f"{pending.label}: its worker is lost (out of memory, or its node died); begun again")
+            why = "out of memory, a fault of its GPU, or its node died"
+            post(self._folder, f"{pending.label}: its worker is lost ({why}); begun again")
             self._ready.insert(0, asked)
             return
         times = self._lost[trial]

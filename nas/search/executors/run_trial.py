@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from nas.errors import DataError, DeviceLost, StorageError, Unmeasurable
+from nas.errors import DataError, DeviceLost, OutOfMemory, StorageError, Unmeasurable
 from nas.search.evaluate import Evaluator, Task, TrainAgain, TrainPromoted, evaluate, train_again, train_promoted
 from nas.search.pending_trial import Failure, FailureKind, PendingTrial, Promotion, Replicate, Result
 
@@ -11,7 +11,11 @@ _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
     (StorageError, "not written"),
     (DataError, "data changed"),
     (Unmeasurable, "disturbed"),
+    (OutOfMemory, "disturbed"),
 )
+
+_BROKEN = "CUDA error"
+"""How torch begins to say that a GPU met a fault after which CUDA does nothing more in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Trainers:
             kind = next((kind for cls, kind in _KINDS if isinstance(error, cls)), None)
             if kind is not None:
                 return Failure(kind, str(error))
+            if isinstance(error, RuntimeError) and str(error).startswith(_BROKEN):
+                return Failure("process unusable", " ".join(str(error).partition("\n")[0].split()))
             # Whatever a design's build or training raises is that design's failure, stored with its reason.
             return Failure("failed", f"{type(error).__name__}: {error}")
 

@@ -58,6 +58,7 @@ _OF_SEARCH = {
     "sustained-without-unit": (["--target-stat", "p95", "--sustained", "60"], "no unit"),
     "sustained-zero": (["--target-stat", "p95", "--sustained", "0s"], "0s"),
     "train-device-unknown": (["--train-device", "tpu"], "--train-device must be cpu or cuda"),
+    "train-device-no-number": (["--train-device", "cuda:"], "--train-device must be cpu or cuda"),
     "train-device-not-there": (["--train-device", "cuda:77"], "--train-device cuda:77: torch finds"),
     "imgsz-no-multiple": (["--imgsz", "100"], "multiple of 32"),
     "imgsz-zero": (["--imgsz", "0"], "32"),

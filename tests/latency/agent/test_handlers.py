@@ -321,6 +321,38 @@ def test_a_model_that_does_not_run_is_refused_before_the_device_is_locked(monkey
         _measured([SizedModel(ModelBytes("onnx", b"rubbish"), IMGSZ)])
 
 
+@pytest.mark.parametrize(
+    ("settings", "held"),
+    [(LatencySettings("torch"), "training"), (LatencySettings("torch", device="cuda:0"), "measuring")],
+)
+def test_nothing_trains_on_a_gpu_while_its_kernels_are_chosen(
+    settings: LatencySettings, held: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds: list[str] = []
+
+    @contextmanager
+    def noted(name: str) -> Iterator[None]:
+        holds.append(name)
+        yield
+        holds.pop()
+
+    class Noting:
+        def training(self) -> Any:
+            return noted("training")
+
+        def measuring(self) -> Any:
+            return noted("measuring")
+
+    def chosen(*_: object) -> Session:
+        raise LatencyError(f"opened while {holds}")
+
+    monkeypatch.setattr(handlers, "MachineLock", Noting)
+    monkeypatch.setattr(handlers, "open_session", chosen)
+    monkeypatch.setattr(handlers, "key", lambda *_: {})
+    with pytest.raises(LatencyError, match=rf"opened while \['{held}'\]"):
+        handlers.measure_here({"models": [SOME.to_dict()], "settings": asdict(settings)}, lambda digest: b"")
+
+
 SLOW_AND_FAST = ((1e-6, 1e-6), (1e6, 1e-6), (1e-6, 1e6))
 
 

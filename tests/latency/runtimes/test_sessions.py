@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -133,6 +134,18 @@ def test_outputs_are_torchs_for_every_picture_that_is_fed(settings: LatencySetti
         _check_close(session.outputs()[0], _torch(lively, noise), settings.precision)
         assert np.abs(kept - session.outputs()[0]).max() > 1e-3
     assert torch.get_num_threads() == threads
+
+
+def test_torch_decodes_in_float32_whatever_it_convolves_in(lively: nn.Module) -> None:
+    settings = LatencySettings("torch", "bfloat16")
+    with _opened(prepare(lively, IMGSZ, settings), settings) as session:
+        session.run()
+        first = session.outputs()[0].copy()  # with the run that makes the anchors
+        session.run()
+        for output in (first, session.outputs()[0]):
+            boxes = torch.from_numpy(output[:, :4])
+            assert (boxes != boxes.bfloat16().float()).float().mean() > 0.9
+        assert (first == output).all()
 
 
 @pytest.mark.parametrize("runtime", FLOAT32)
@@ -315,6 +328,13 @@ def test_a_runtime_that_is_not_installed(
     with pytest.raises(RuntimeMissing) as raised:
         open_session(ModelBytes("onnx", b""), IMGSZ, settings)
     assert command in str(raised.value)
+
+
+@pytest.mark.parametrize(("known", "asked"), [({"STRONGLY_TYPED": 1}, 2), ({}, 0)])
+def test_networks_of_every_tensorrt_are_strongly_typed(known: dict[str, int], asked: int) -> None:
+    from nas.latency.runtimes.tensorrt import strongly_typed
+
+    assert strongly_typed(SimpleNamespace(**known)) == asked
 
 
 def test_the_picture_is_always_the_same() -> None:

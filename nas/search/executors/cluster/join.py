@@ -1,13 +1,11 @@
 """Joining a Ray cluster that others have started, and leaving it as it was."""
 
-import inspect
 import os
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from nas.errors import GhostnasError
 from nas.search.executors.cluster.address import AUTO, host_and_port
@@ -62,9 +60,6 @@ def variables_on_nodes() -> dict[str, str]:
 
 
 def _join(address: str, scratch: Path) -> None:
-    import ray
-
-    _check_ray(ray)
     found = _known_address() if address == AUTO else address
     _check_answers(found)
     read_variables_again(several_machines=True)
@@ -76,14 +71,6 @@ def _join(address: str, scratch: Path) -> None:
             f"(`ray start --address={found}`, for a search that only measures here with --num-cpus=0), with the same "
             "Python, Ray and token (RAY_AUTH_TOKEN)"
         ) from error
-
-
-def _check_ray(ray: Any) -> None:
-    """Raises GhostnasError where this Ray cannot place trials on chosen nodes."""
-    if "bundle_label_selector" not in inspect.signature(ray.util.placement_group).parameters:
-        raise GhostnasError(
-            f"Ray {ray.__version__} cannot place trials on chosen nodes; install ray>=2.50 here and on every node"
-        )
 
 
 def _known_address() -> str:

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nas.errors import UsageError
-
-TRAINING_GPU_BYTES = 3 * 2**30
-"""Memory that a trial gets on a GPU: CUDA itself, a model of the shipped spaces, 16 pictures and their activations."""
+from nas.search.workers import TRAINING_GPU_BYTES
 
 _DIGITS = 10_000
 """Ray counts resources in ten thousandths."""

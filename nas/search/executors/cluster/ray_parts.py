@@ -14,7 +14,7 @@ from nas.search.executors.cluster.carried import NOTHING, CarriedFiles, Written,
 from nas.search.executors.cluster.halves import Halves
 from nas.search.executors.cluster.probe import enter
 from nas.search.executors.cluster.screening import Screeners
-from nas.search.executors.ray_parts import SCREENED, Asked, SchedulerSearcher
+from nas.search.executors.ray_parts import SCREENED, Asked, SchedulerSearcher, end_if_unusable
 from nas.search.executors.scratch import own_folder
 from nas.search.pending_trial import PENDING, RESULT, Failure, NoTrial, PendingTrial, Result
 from nas.search.scheduler import TrialScheduler
@@ -64,6 +64,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             result, written = Failure("not written", str(error)), NOTHING
         except Exception as error:  # Tune would say no more than that the worker died
             result, written = Failure("failed", f"{type(error).__name__}: {error}"), NOTHING
+        end_if_unusable(result)
         if isinstance(result, Failure):
             result = Failure(result.kind, f"on the node {ray.util.get_node_ip_address()}: {result.reason}")
         return {"done": True, "result": RESULT.dump_json(result).decode(), WRITTEN: written}

@@ -92,6 +92,11 @@ _OF_SEARCH = {
     "class-loss-unknown": (["--class-loss", "l1"], "'focal'"),
     "box-loss-unknown": (["--box-loss", "l1"], "'giou'"),
     "workers-negative": (["--workers", "-1"], "'--workers'"),
+    "storage-of-another-kind": (["--storage", "mysql://me:secret@host/db"], "'mysql://me:***@host/db' is no such"),
+    "storage-other-scheme": (["--storage", "postgres://me@host/db"], "postgresql://USER@HOST/DATABASE"),
+    "storage-empty": (["--storage", ""], "'' is no such address"),
+    "ray-without-workers": (["--ray-address", "auto"], "--workers 0 runs without Ray"),
+    "devices-alike": (["--device", "local", "--device", "cpu"], "each named once"),
     "seed-negative": (["--seed", "-1"], "'--seed'"),
     "seed-huge": (["--seed", "1" + "0" * 20], "'--seed'"),
     "name-is-a-path": (["--name", "a/b"], "--name must be the name of one folder"),
@@ -106,6 +111,22 @@ _OF_SEARCH = {
 }
 
 _OTHERS = {
+    "study-nothing-done": (["study", "move"], "No such command 'move'"),
+    "study-copy-alone": (["study", "copy", "mine"], "Missing argument 'TO'"),
+    "study-copy-of-folders": (["study", "copy", "a", "b"], "one of FROM and TO"),
+    "study-copy-of-databases": (
+        ["study", "copy", "postgresql://a@h/x", "postgresql://b:secret@h/y"],
+        "and 'postgresql://b:***@h/y'",
+    ),
+    "study-copy-no-such": (["study", "copy", "no-such", "postgresql://a@h/x"], "there is no run 'no-such'"),
+    "study-copy-of-another-kind": (["study", "copy", "mysql://a:secret@h/x", "mine"], "'mysql://a:***@h/x' is no such"),
+    "ray-address-client": (
+        ["search", "--workers", "2", "--ray-address", "ray://head:1"],
+        "give --ray-address head:6379",
+    ),
+    "ray-address-word": (["search", "--workers", "2", "--ray-address", "head"], "must be auto or HOST:PORT"),
+    "ray-address-port": (["search", "--workers", "2", "--ray-address", "head:99999"], "must be auto or HOST:PORT"),
+    "ray-address-nobody": (["search", "--workers", "2", "--ray-address", "127.0.0.1:1"], "no Ray cluster answers at"),
     "ray-address-no-host": (["doctor", "--ray-address", "a..b:6379"], "must be auto or HOST:PORT"),
     "no-such-command": (["serach"], "No such command 'serach'"),
     "no-such-option": (["--nosuch"], "--nosuch"),

@@ -343,3 +343,26 @@ def test_what_cannot_be_stored_ends_a_search(
         ray_tune.run(scheduler, task, formula, workers=1)
     study.close()
     assert sum(record.status == "trained" for record in read_records(tmp_path)[1]) >= 1
+
+
+_A_SEARCH = """
+from nas.search.executors.ray_tune import started
+
+with started(1) as folder:
+    import ray
+    from ray._private.worker import global_worker
+
+    ray.get(ray.remote(lambda: 1).remote())
+    print(global_worker.gcs_client.get_all_job_info())
+    for path in folder.rglob("*"):
+        if path.is_file():
+            print(path.name, path.read_bytes())
+"""
+
+
+@pytest.mark.slow
+def test_ray_neither_keeps_nor_shows_a_password_of_the_command() -> None:
+    command = [sys.executable, "-c", _A_SEARCH, "--storage", "postgresql://me:hush@host/db"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "entrypoint" in done.stdout and "raylet.out" in done.stdout
+    assert "hush" not in done.stdout + done.stderr

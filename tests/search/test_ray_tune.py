@@ -213,8 +213,8 @@ def test_tune_keeps_and_writes_nothing_of_finished_trials(
             for one in self.folder.rglob("experiment_state-*.json"):
                 written.setdefault(one, set()).add(one.stat().st_mtime_ns)
 
-    def watched(worker: Any, resources: Any, searcher: Any, folder: Path, watch: Any) -> None:
-        until_done(worker, resources, searcher, folder, watch, [Watch(folder)])
+    def watched(worker: Any, resources: Any, searcher: Any, scratch: Path, folder: Path, watch: Any) -> None:
+        until_done(worker, resources, searcher, scratch, folder, watch, [Watch(scratch)])
 
     study = StoredStudy(tmp_path, settings, sizes)
     proposer = Proposer(space, sampler="random", seed=0, limits=study.limits)

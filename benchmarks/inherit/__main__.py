@@ -31,7 +31,7 @@ from benchmarks.inherit.train import HEADER, trained
 from nas.inherit import find_source
 from nas.util.paths import cache_subdir
 
-EXPERIMENTS = ("e1", "e2", "boxes", "stages", "levers", "scratch", "source")
+EXPERIMENTS = ("e1", "e2", "boxes", "stages", "levers", "scratch", "self", "source")
 
 
 def left(options: argparse.Namespace, rows: Rows, data: str) -> Iterator[tuple[Job, int]]:
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     training = commands.add_parser("run", help="train what is left of an experiment")
     training.add_argument("experiment", choices=EXPERIMENTS)
     training.add_argument("--source", type=Path, required=True, help="checkpoint of a trained detector")
-    training.add_argument("--data", required=True, help="data YAML")
+    training.add_argument("--data", help="data YAML; by default the embedded set")
     training.add_argument("--seeds", type=int, nargs="+", default=[0])
     training.add_argument("--designs", nargs="+", help="only these, by label")
     training.add_argument("--arms", nargs="+", help="only these, by name")

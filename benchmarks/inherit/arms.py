@@ -104,8 +104,8 @@ def jobs(experiment: str, known: dict[str, Design], some: Sequence[str] | None) 
     Args:
         experiment: `e1` (how to begin), `e2` (what ranks designs that inherit), `boxes` (the same with box layers
             fitted), `levers` (half-width YOLO11 with one choice changed), `scratch` (the same designs from fresh
-            weights), `stages` (the ghost designs with stages taught, long or briefly) or `source` (the source's own
-            design, at several sizes and lengths).
+            weights), `self` (whether to train a YOLO11n from fresh weights first), `stages` (the ghost designs with
+            stages taught, long or briefly) or `source` (the source's own design, at several sizes and lengths).
         known: The designs by label.
         some: Only these designs.
     """
@@ -122,6 +122,8 @@ def jobs(experiment: str, known: dict[str, Design], some: Sequence[str] | None) 
     elif experiment == "stages":
         ghost = [one.label for one in band if one.family == "ghost"]
         every = [Job(label, arm, BOTH) for label in ghost for arm in (WITH_STAGES, FEW_STAGES)]
+    elif experiment == "self":
+        every = [Job(label, arm, (600, 1200)) for label in ("half", "g1") for arm in (Arm("self", refit=True), SCRATCH)]
     elif experiment == "levers":
         levers = [one.label for one in known.values() if one.family == "lever"]
         every = [Job(label, WITH_BOXES, BOTH) for label in ("half", *levers)]

@@ -26,6 +26,9 @@ def export(
     weights: Path | None = typer.Option(None, help="Trained checkpoint (best.pt) for --format."),
     imgsz: int | None = typer.Option(None, help="Input size of the file; by default the one trained at."),
     data: str | None = typer.Option(None, help="Data YAML whose val pictures check the file."),
+    precision: str | None = typer.Option(
+        None, help="float32, or with --format onnx float16 or int8, whose scales come from training pictures."
+    ),
     trust: bool = TRUST,
 ) -> None:
     """Write a bundle that plain Ultralytics trains, or (--format, --weights) a checked deployable file."""
@@ -33,7 +36,8 @@ def export(
 
     trust_checkpoints(trust)
     if format is None and weights is None:
-        unused = [name for name, value in (("--imgsz", imgsz), ("--data", data)) if value is not None]
+        options = (("--imgsz", imgsz), ("--data", data), ("--precision", precision))
+        unused = [name for name, value in options if value is not None]
         if unused:
             raise UsageError(f"{' and '.join(unused)} go with --format and --weights")
         _bundle(target, to, trial, out)
@@ -43,7 +47,7 @@ def export(
         raise UsageError(f"a deployable file needs both --format and --weights; add {missing}")
     if target is not None or trial is not None:
         raise UsageError("--weights is the trained model already; leave out the run and --trial")
-    _deployable(format, weights, to, imgsz, data)
+    _deployable(format, weights, to, imgsz, data, precision or "float32")
 
 
 def _bundle(target: str | None, to: Path | None, trial: int | None, out: Path) -> None:
@@ -65,15 +69,23 @@ def _bundle(target: str | None, to: Path | None, trial: int | None, out: Path) -
         typer.echo("  every row is Ultralytics' own, so only the export needs the module file")
 
 
-def _deployable(format: str, weights: Path, to: Path | None, imgsz: int | None, data: str | None) -> None:
+def _deployable(
+    format: str, weights: Path, to: Path | None, imgsz: int | None, data: str | None, precision: str
+) -> None:
     from nas.util import ultralytics_env
 
     ultralytics_env.prepare()
     from nas.export import export as export_checked
     from nas.util.printable import printable
 
-    made = export_checked(weights, format, to, imgsz, data)
-    typer.echo(f"{printable(made.path)} ({made.format}, float32, batch 1, input 1x3x{made.imgsz}x{made.imgsz}, no NMS)")
+    made = export_checked(weights, format, to, imgsz, data, precision)
+    shape = f"1x3x{made.imgsz}x{made.imgsz}"
+    typer.echo(f"{printable(made.path)} ({made.format}, {made.precision}, batch 1, input {shape}, no NMS)")
+    if made.maps is not None:
+        typer.echo(
+            f"mAP50-95 on val of {printable(made.data)}: {made.maps[0]:.3f}, of torch in float32 {made.maps[1]:.3f}"
+        )
+        return
     typer.echo(
         f"largest difference from torch on {made.pictures} pictures of {printable(made.data)}: "
         f"{made.difference:.2g} (allowed: {made.tolerance:g})"

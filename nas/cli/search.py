@@ -32,7 +32,7 @@ def search(
     effort: Literal["quick", "normal", "thorough"] | None = typer.Option(
         None,
         help="How much is trained. quick: 32 candidates, the best 3 again for 400 steps. normal: 50 candidates, the "
-        "best 8 again for 400, the best 2 of them for 1,200 steps. thorough: 80 candidates, 8 and 3.",
+        "best 8 again for 400, the best 2 of them for 600 steps. thorough: 80 candidates, 8 and 3.",
         show_default="normal; without --steps and --epochs",
     ),
     rungs: str | None = typer.Option(

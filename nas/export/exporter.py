@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import math
 import os
 import re
 import shutil
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from nas.data import letterbox, read_picture
 from nas.errors import DataError, GhostnasError, ModelError, StorageError, UsageError
-from nas.export.formats import Format, find_format
+from nas.export.formats import REDUCED_TOLERANCE, Format, find_format
+from nas.export.reduced import check_precision, reduced_onnx, val_map
 from nas.latency import relative_difference
 from nas.model import Checkpoint, load_trained
 from nas.results import MEASURED_ONNX, is_run, run_of
@@ -46,23 +48,34 @@ class Export:
     Attributes:
         path: The file, or the folder for formats of several files.
         format: Name of the format.
+        precision: `float32`, `float16` or `int8`.
         imgsz: Side of the square input.
         difference: Largest |exported - torch| / max(1, |torch|) over all raw outputs of all pictures.
-        tolerance: What was allowed.
+        tolerance: What was allowed; infinite for INT8, whose outputs differ by design.
+        maps: Of INT8, mAP50-95 of the file and of torch on the first val pictures; None otherwise.
         pictures: Pictures compared.
         data: Name of the data set they come from.
     """
 
     path: Path
     format: str
+    precision: str
     imgsz: int
     difference: float
     tolerance: float
+    maps: tuple[float, float] | None
     pictures: int
     data: str
 
 
-def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, data: str | None) -> Export:
+def export(
+    weights: Path,
+    format_name: str,
+    to: Path | None,
+    imgsz: int | None,
+    data: str | None,
+    precision: str = "float32",
+) -> Export:
     """Export a trained checkpoint and check the file; a file that fails the check is not kept.
 
     Args:
@@ -71,16 +84,18 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
         to: Folder for the file; by default the checkpoint's, or `export/` of the results folder that it lies in.
         imgsz: Side of the square input; by default the size it was trained at.
         data: Data YAML whose val pictures are compared; by default the checkpoint's own, else the embedded
-            set.
+            set. INT8 takes its scales from the training pictures.
+        precision: `float32`, or for ONNX `float16` or `int8`.
 
     Raises:
-        UsageError: The format or the size cannot be used, a package is missing, or the file would replace the one
-            that a search measured.
+        UsageError: The format, the precision or the size cannot be used, a package is missing, or the file would
+            replace the one that a search measured.
         ModelError: The checkpoint is not trained, or the file differs from torch.
         DataError: The data cannot be used.
         StorageError: The folder cannot be written.
     """
     wanted = find_format(format_name)
+    check_precision(precision, wanted.name)
     checkpoint = load_trained(weights)
     size = imgsz or checkpoint.imgsz
     if not fits(size):
@@ -90,21 +105,26 @@ def export(weights: Path, format_name: str, to: Path | None, imgsz: int | None, 
     noise = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
     batch = [*(letterboxed(path, size) for path in pictures.val.images[:PICTURES]), noise]
     _check_rewriting(checkpoint, size, (batch[0], noise))
+    tolerance = {"float32": wanted.tolerance, "float16": REDUCED_TOLERANCE, "int8": math.inf}[precision]
     with tempfile.TemporaryDirectory(prefix="ghostnas-") as making:
-        made = _export(checkpoint, wanted, size, Path(making))
-        expected = [_torch_run(checkpoint)(picture) for picture in batch]
+        if precision == "float32":
+            made = _export(checkpoint, wanted, size, Path(making))
+        else:
+            made = reduced_onnx(checkpoint, precision, size, pictures, Path(making))
+        answer = _torch_run(checkpoint)
         with _quiet():
             run = _opened(made, wanted)
-            difference = max(
-                relative_difference(run(p), e, wanted.tolerance) for p, e in zip(batch, expected, strict=True)
+            difference = max(relative_difference(run(p), answer(p), min(tolerance, REDUCED_TOLERANCE)) for p in batch)
+            maps = (
+                (val_map(run, pictures.val, size), val_map(answer, pictures.val, size)) if precision == "int8" else None
             )
-        if not difference <= wanted.tolerance:
+        if not difference <= tolerance:
             raise ModelError(
                 f"the {wanted.name} file differs from torch by {difference:.2g} on {len(batch) - 1} pictures of "
-                f"{pictures.name} and noise (allowed: {wanted.tolerance:g}), so it was not kept; please report it"
+                f"{pictures.name} and noise (allowed: {tolerance:g}), so it was not kept; please report it"
             )
         kept = _keep(made, folder / made.name.replace(_plain(weights.stem), weights.stem, 1))
-    return Export(kept, wanted.name, size, difference, wanted.tolerance, len(batch) - 1, pictures.name)
+    return Export(kept, wanted.name, precision, size, difference, tolerance, maps, len(batch) - 1, pictures.name)
 
 
 def _place(weights: Path, wanted: Format, to: Path | None) -> Path:

@@ -106,7 +106,7 @@ def validate(
     place = find_device(device)
 
     def predict(images: Tensor) -> Tensor:
-        output = model(images.to(place).contiguous(memory_format=torch.channels_last))
+        output = model(images.contiguous(memory_format=torch.channels_last))
         raw: Tensor = output[0] if isinstance(output, tuple) else output
         return raw
 
@@ -114,11 +114,15 @@ def validate(
     float32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
     with enough_memory(f"the score of a model at {imgsz} px", place), float32:
         model.eval().to(place)
-        return score_of(matches(predict, split, imgsz, lock))
+        return score_of(matches(predict, split, imgsz, lock, place))
 
 
 def matches(
-    predict: Callable[[Tensor], Tensor], split: Split, imgsz: int, lock: TrainingLock | None = None
+    predict: Callable[[Tensor], Tensor],
+    split: Split,
+    imgsz: int,
+    lock: TrainingLock | None = None,
+    device: torch.device = _HOST,
 ) -> list[Matched]:
     """Match what is detected in every picture of a split with what is there.
 
@@ -127,6 +131,7 @@ def matches(
         split: The pictures.
         imgsz: Side of the square input.
         lock: Passed with every batch.
+        device: As of `detect`.
 
     Returns:
         One a picture, in the split's order.
@@ -135,21 +140,26 @@ def matches(
         ProxyError: The outputs are not finite.
         DataError: The pictures cannot be read.
     """
-    return [matched(one) for one in detect(predict, split, imgsz, lock)]
+    return [matched(one) for one in detect(predict, split, imgsz, lock, device)]
 
 
 @torch.no_grad()
 def detect(
-    predict: Callable[[Tensor], Tensor], split: Split, imgsz: int, lock: TrainingLock | None = None
+    predict: Callable[[Tensor], Tensor],
+    split: Split,
+    imgsz: int,
+    lock: TrainingLock | None = None,
+    device: torch.device = _HOST,
 ) -> list[Detected]:
     """Detect in every picture of a split.
 
     Args:
-        predict: From pictures (B, 3, imgsz, imgsz), float32 in [0, 1], on the CPU, to raw detections (B, 4 + classes,
-            anchors) as `Detect` gives them, or, without NMS, to detections (B, up to 300, 6).
+        predict: From pictures (B, 3, imgsz, imgsz), float32 in [0, 1], on the device, to raw detections (B, 4 +
+            classes, anchors) as `Detect` gives them, or, without NMS, to detections (B, up to 300, 6).
         split: The pictures.
         imgsz: Side of the square input.
         lock: Passed with every batch.
+        device: Where `predict` wants the pictures; they travel there as bytes.
 
     Returns:
         One a picture, in the split's order.
@@ -161,7 +171,7 @@ def detect(
     rows: list[Detected] = []
     for source in batches(split, imgsz, _BATCH):
         with passing(lock, _HOST):
-            images = plain_images(source, torch.arange(len(source)), _HOST)
+            images = plain_images(source, torch.arange(len(source)), device)
             predicted = predict(images)  # (B, 4 + classes, anchors)
             if not torch.isfinite(predicted).all():
                 raise ProxyError("the model's outputs are not finite: it cannot be scored")

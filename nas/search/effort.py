@@ -62,7 +62,7 @@ EffortName = Literal["quick", "normal", "thorough"]
 
 EFFORTS: dict[EffortName, Effort] = {
     "quick": Effort(32, (Rung(400, 3),)),
-    "normal": Effort(50, (Rung(400, 8), Rung(1200, 2))),
+    "normal": Effort(50, (Rung(400, 8), Rung(600, 2))),
     "thorough": Effort(80, (Rung(400, 8), Rung(1200, 3))),
 }
 

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import mean
 
+from nas.architecture import Architecture
 from nas.search.effort import Rung, in_proportion
 from nas.search.evaluate import Task, begun, data_of, measure_only
 from nas.search.feasibility import Feasibility
@@ -19,6 +21,9 @@ _EXPECTED_REJECTED = 0.5
 
 
 _CALIBRATION_STEPS = (2, 8)
+
+_TIMED_SEEDS = 2
+"""Of the designs that a search begins with so many are timed: blocks of another family have other costs."""
 
 _FINALISTS_S = 60.0
 """What the finalists take, about."""
@@ -88,7 +93,7 @@ class TimeLeft:
 
 
 def timed(task: Task, found: Feasibility) -> Costs:
-    """Time the parts with one screening and three very short trainings of the largest baseline.
+    """Time the parts with very short trainings, of the last baseline and of the designs that the search begins with.
 
     Args:
         task: How designs are evaluated.
@@ -96,21 +101,24 @@ def timed(task: Task, found: Feasibility) -> Costs:
 
     Raises:
         LatencyError: The baseline could not be measured.
-        ProxyError: It could not be trained.
+        ProxyError: A design could not be trained.
     """
     from nas.proxy import train_proxy
 
-    design = found.baselines.get("yolo11-scaled") or list(found.baselines.values())[-1]  # the largest of a source
-    screening = sum(measure_only(design, task).seconds.values())
+    designs = [list(found.baselines.values())[-1], *found.seeds[-_TIMED_SEEDS:]]
+    screening = sum(measure_only(designs[0], task).seconds.values())
     data = data_of(task)
     few, more = _CALIBRATION_STEPS
-    times = []
-    for steps in (few, few, more):  # the first fills the picture cache and warms torch up
+
+    def training(design: Architecture, steps: int) -> float:
         began = time.monotonic()
         model, _ = begun(design, task)
         train_proxy(model, data, design.imgsz, task.proxy.with_steps(steps), MachineLock())
-        times.append(time.monotonic() - began)
-    return Costs(screening, times[1], max(times[2] - times[1], 0.0) / (more - few))
+        return time.monotonic() - began
+
+    training(designs[0], few)  # fills the picture cache and warms torch up
+    short, long = (mean([training(design, steps) for design in designs]) for steps in (few, more))
+    return Costs(screening, short, max(long - short, 0.0) / (more - few))
 
 
 def done_in(study: StoredStudy, rungs: tuple[Rung, ...]) -> Done:

@@ -9,6 +9,7 @@ from nas.architecture import Architecture
 from nas.errors import GhostnasError, TargetUnreachable
 from nas.latency import open_device
 from nas.search.evaluate import Task, measure_only
+from nas.search.scaled_baselines import Screened, scaled_baselines
 from nas.search.source_baselines import source_baselines
 from nas.space import Scale, SearchSpace, ghost_corner, scaled_yolo11, yolo11
 from nas.study import Evaluation
@@ -16,7 +17,8 @@ from nas.study import Evaluation
 Measure = Callable[[Architecture, Task], Evaluation]
 
 _FEW = 4
-_YOLO11_WIDTHS = (1.0, 0.75, 0.5, 0.375, 0.25)
+_SEEDS = 2
+"""YOLO11 of the space, narrower than what meets the target, that the candidates begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ def check(
     if source is None:
         baselines, seeds = _known_designs(space, task, measure)
     else:
-        baselines = source_baselines(source, space.choices["imgsz"], lambda design: _met(measure(design, task), task))
+        baselines = source_baselines(
+            source, space.choices["imgsz"], lambda design: _screened(measure(design, task), task)
+        )
         seeds = []
     taken = {design.canonical().key for design in baselines.values()}
     for sizes in literals:
@@ -107,26 +111,31 @@ def check(
     )
 
 
-def _met(screened: Evaluation, task: Task) -> bool:
+def _screened(found: Evaluation, task: Task) -> Screened:
     """Whether a design meets the limits more likely than not: what is screened above the target mostly misses it."""
-    return not screened.violations and screened.latency.latency_ms <= task.limits.target_ms
+    share = found.latency.latency_ms / task.limits.target_ms
+    return Screened(not found.violations and share <= 1, share)
 
 
 def _known_designs(
     space: SearchSpace, task: Task, measure: Measure
 ) -> tuple[dict[str, Architecture], list[Architecture]]:
-    """The baselines of a search from scratch, and the next smaller ones of their kinds to begin with."""
-    scaled = by_cost(scaled_yolo11(space) or _scaled_outside(space))
-    first = _first_meeting(scaled, task, measure)
+    """The baselines of a search from scratch, and narrower or smaller ones of the space to begin with."""
+    sizes = space.choices["imgsz"]
+    baselines = {"yolo11n": yolo11("n", max(sizes))}
     corner = ghost_corner(space)
     met = _first_meeting(corner, task, measure)
     ghost = len(corner) - 1 if met is None else met
-    baselines = {"yolo11n": yolo11("n", _largest_imgsz(space))}
-    if first is not None and scaled[first].canonical() != baselines["yolo11n"].canonical():
-        baselines["yolo11-scaled"] = scaled[first]
     if corner:
         baselines["ghostnetv2"] = corner[ghost]
-    return baselines, [*scaled[(len(scaled) if first is None else first) + 1 :][:1], *corner[ghost + 1 :][:1]]
+    scaled = scaled_baselines(sizes, lambda design: _screened(measure(design, task), task))
+    baselines |= {label: design for label, design in scaled.items() if design != baselines["yolo11n"]}
+    narrower = [
+        design
+        for design in scaled_yolo11(space)
+        if any(design.imgsz == one.imgsz and design.stages[1].width < one.stages[1].width for one in scaled.values())
+    ]
+    return baselines, [*narrower[:_SEEDS], *corner[ghost + 1 :][:1]]
 
 
 def _few(corners: Sequence[Architecture]) -> Sequence[Architecture]:
@@ -149,19 +158,6 @@ def _first_meeting(designs: Sequence[Architecture], task: Task, measure: Measure
     One after the other: a bisection that meets one disturbed measurement ends far from the target.
     """
     return next((i for i, design in enumerate(designs) if not measure(design, task).violations), None)
-
-
-def by_cost(designs: Iterable[Architecture]) -> list[Architecture]:
-    """Uniformly scaled designs in falling order of pixels times squared width, which is the order of their work."""
-    return sorted(designs, key=lambda a: (a.imgsz * a.stages[3].width) ** 2, reverse=True)
-
-
-def _scaled_outside(space: SearchSpace) -> list[Architecture]:
-    return [yolo11("n", size, width) for size in space.choices["imgsz"] for width in _YOLO11_WIDTHS]
-
-
-def _largest_imgsz(space: SearchSpace) -> int:
-    return int(max(space.choices["imgsz"]))
 
 
 def _measured_with(task: Task, runtime: str) -> Task | GhostnasError:

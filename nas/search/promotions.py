@@ -2,9 +2,12 @@
 
 To the first of several rungs candidates are promoted while the search proposes, to every other when all candidates are
 trained and the rung below is finished. Promoted are the candidates that are most probably the best by all scores, and
-the best baseline of each kind, which has to be beaten at every length. Before the last rung the latencies of its
-designs are measured in fresh processes, so that no long training is spent on one that misses the target there. A design
-that fails gives its place to the next of its list. All decisions and scores are kept with the study.
+the best baseline of each kind, which has to be beaten at every length. Once half of the candidates are trained, the
+baselines go up their rungs by themselves, so that fewer trainings are left for the end, when workers are idle.
+
+Before the last rung the latencies of its designs are measured in fresh processes, so that no long training is spent on
+one that misses the target there. A design that fails gives its place to the next of its list. All decisions and scores
+are kept with the study.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -72,9 +75,9 @@ class Promotions:
                     return NoTrial.WAIT
                 self._running.add((rung.steps, waiting[0]))
                 return trained[waiting[0]], Promotion(rung.steps, kept.lr(waiting[0]))
-            if self._running or not ended:
+            if ended and any(steps == rung.steps for steps, _ in self._running):
                 return NoTrial.WAIT
-        return NoTrial.DONE
+        return NoTrial.DONE if ended else NoTrial.WAIT
 
     def done(self, label: str, score: RungScore) -> None:
         """Keep what a training gave."""
@@ -110,9 +113,13 @@ class Promotions:
         state = RungState.of(self._study)
         kept = state.lists.get(rung.steps)
         if not is_spread(rung, self._rungs):
+            early = kept is not None and kept.places == 0
             if ended and (kept is None or (kept.trained, kept.places) != (len(trained), rung.places)):
-                self._decide(rung, trained, None)
-            return ended
+                self._decide(rung, trained, kept if early else None)
+            elif not ended and kept is None and self._baselines_are_ready(rung, trained, state):
+                self._decide(replace(rung, places=0), trained, None)
+                early = True
+            return ended or early
         candidates = sum(not record.baseline for record in trained.values())
         taken = sum(not trained[label].baseline for label in state.promoted(rung))
         places = granted(self._rungs, self._budget, candidates)
@@ -122,6 +129,14 @@ class Promotions:
         if places > taken and (kept is None or kept.trained != len(trained)):
             self._decide(replace(rung, places=places), trained, kept)
         return ended or places > 0 or taken > 0
+
+    def _baselines_are_ready(self, rung: Rung, trained: dict[str, TrainedRecord], state: RungState) -> bool:
+        """Whether half of the candidates are trained, and of the rung below no baseline is left to train."""
+        candidates = sum(not record.baseline for record in trained.values())
+        below = [one for one in self._rungs if one.steps < rung.steps]
+        left = [label for one in below[-1:] for label in state.missing(one) if trained[label].baseline]
+        known = not below or below[-1].steps in state.lists
+        return known and not left and 2 * candidates >= self._budget
 
     def _decide(self, rung: Rung, trained: dict[str, TrainedRecord], before: Decision | None) -> None:
         """Keep who competes for a rung; those that were promoted to it before keep their places."""
@@ -135,10 +150,11 @@ class Promotions:
         if before is not None:
             stay = [label for one in before.lists for label in one.taken(RungState.of(study).failed(rung))]
             lists = [one.first(stay) for one in lists]
-        if rung.steps == self._rungs[-1].steps:
-            lists = self._confirmed(lists, trained)
         if not lists[0].labels:
             lists = []  # a baseline is trained longer only to be beaten
+        elif rung.steps == self._rungs[-1].steps and rung.places:
+            lists = self._confirmed(lists, trained)
+            lists = lists if lists[0].labels else []
         decision = Decision(len(trained), rung.places, tuple(lists))
         study.keep("promotions", {**(study.attribute("promotions") or {}), str(rung.steps): decision.to_dict()})
 

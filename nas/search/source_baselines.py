@@ -3,17 +3,15 @@
 The checkpoint's own design at smaller input sizes, and the same design uniformly narrowed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from nas.architecture import Architecture
 from nas.errors import ModelError
 from nas.inherit import SCALES, FreshSource, SourceChoice
-from nas.space import UNIFORM_WIDTHS, Scale, attention_fits, yolo11
-
-SMALLEST_PX = 64
-
-Meets = Callable[[Architecture], bool]
+from nas.search.scaled_baselines import SMALLEST_PX, STEP_PX, Screen, Screened, widest
+from nas.space import UNIFORM_WIDTHS, Scale, yolo11
 
 
 def scale_of(source: Any, name: str) -> Scale:
@@ -57,13 +55,13 @@ def _widths(table: Any) -> dict[str, tuple[int, int]]:
     return {role: (conv.in_channels, conv.out_channels) for role, conv in convs.items()}
 
 
-def source_baselines(scale: Scale, sizes: Iterable[int], meets: Meets) -> dict[str, Architecture]:
+def source_baselines(scale: Scale, sizes: Iterable[int], screen: Screen) -> dict[str, Architecture]:
     """At every input size from 64 px the widest uniformly scaled YOLO11 that meets the limits.
 
     Args:
         scale: The source's.
         sizes: The search's input sizes in pixels; smaller multiples of 32 are added.
-        meets: Whether a design meets the limits.
+        screen: Screens a design.
 
     Returns:
         By label: `source-96` at full width, `narrowed-128-10of16` at ten sixteenths of it. Where nothing meets the
@@ -72,32 +70,15 @@ def source_baselines(scale: Scale, sizes: Iterable[int], meets: Meets) -> dict[s
     given = set(sizes)
     smallest = min(SMALLEST_PX, *given)
     found: dict[str, Architecture] = {}
-    full = True  # larger sizes are slower
-    for imgsz in sorted({*given, *range(SMALLEST_PX, max(given), 32)}):
+    full = Screened(True, 0.0)  # larger sizes are slower
+    for imgsz in sorted({*given, *range(SMALLEST_PX, max(given), STEP_PX)}):
         source = yolo11(scale, imgsz)
-        if full and (full := meets(source)):
+        if full.meets and (full := screen(source)).meets:
             found[f"source-{imgsz}"] = source
             continue
-        width = _widest(scale, imgsz, meets)
+        width = widest(scale, imgsz, full, screen)
         if width is None:
             break
         found[f"narrowed-{imgsz}-{round(16 * width)}of16"] = yolo11(scale, imgsz, width)
+        full = replace(full, share=full.share * ((imgsz + STEP_PX) / imgsz) ** 2)  # of the next size, about
     return found or {f"narrowed-{smallest}-4of16": yolo11(scale, smallest, UNIFORM_WIDTHS[-1])}
-
-
-def can_be_built(design: Architecture) -> bool:
-    """Whether C2PSA can split half of P5's channels evenly among its heads; not all narrowed YOLO11 s and m."""
-    return attention_fits(design.stages[3].width)
-
-
-def _widest(scale: Scale, imgsz: int, meets: Meets) -> float | None:
-    """By bisection: the narrower, the faster."""
-    widths = [width for width in UNIFORM_WIDTHS[1:] if can_be_built(yolo11(scale, imgsz, width))]
-    low, high = 0, len(widths)  # the widest that meets lies in [low, high)
-    while low < high:
-        middle = (low + high) // 2
-        if meets(yolo11(scale, imgsz, widths[middle])):
-            high = middle
-        else:
-            low = middle + 1
-    return widths[low] if low < len(widths) else None

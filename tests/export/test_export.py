@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from ultralytics.nn.tasks import DetectionModel
 
 from nas.data import load
 from nas.errors import ModelError, UsageError
 from nas.export import exporter as exporting
 from nas.export.exporter import export, relative_difference
-from nas.export.formats import FORMATS, find_format
+from nas.export.formats import FORMATS, REDUCED_TOLERANCE, find_format
+from nas.export.reduced import check_precision
 from nas.model.checkpoints import load_trained
 from nas.model.onnx import deployable
 from tests.trained_run import Run
@@ -31,6 +33,42 @@ def test_an_exported_file_answers_as_torch_does(
     assert (result.imgsz, result.pictures) == (64, 4)
     assert 0 <= result.difference < result.tolerance
     assert [path.name for path in trained.parent.iterdir() if path.suffix == ".onnx"] == []
+
+
+@pytest.mark.slow
+def test_a_float16_file_is_half_as_large_and_answers_nearly_as_torch_does(
+    trained: Path, data_yaml: Path, tmp_path: Path
+) -> None:
+    whole = export(trained, "onnx", tmp_path / "whole", None, str(data_yaml))
+    half = export(trained, "onnx", tmp_path / "half", None, str(data_yaml), "float16")
+    assert half.path.stat().st_size < 0.7 * whole.path.stat().st_size
+    assert whole.difference < half.difference <= half.tolerance == REDUCED_TOLERANCE
+    assert half.precision == "float16" and half.maps is None
+
+
+@pytest.mark.slow
+def test_an_int8_file_is_scored_and_needs_the_classes_of_its_data(
+    trained: Path, data_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where the quantiser may write
+    made = export(trained, "onnx", tmp_path, None, str(data_yaml), "int8")
+    assert b"QuantizeLinear" in made.path.read_bytes()
+    assert made.maps is not None and all(0 <= one <= 1 for one in made.maps)
+    made.path.unlink()
+    known = yaml.safe_load(data_yaml.read_text())
+    other = data_yaml.with_name("other.yaml")
+    other.write_text(yaml.safe_dump({**known, "names": [*known["names"], "another"]}))
+    with pytest.raises(UsageError, match=r"give its data set with --data"):
+        export(trained, "onnx", tmp_path, None, str(other), "int8")
+
+
+def test_a_precision_goes_with_onnx_alone() -> None:
+    check_precision("float32", "openvino")
+    check_precision("int8", "onnx")
+    with pytest.raises(UsageError, match="float16 goes with --format onnx, got engine"):
+        check_precision("float16", "engine")
+    with pytest.raises(UsageError, match="must be one of float32, float16, int8; got 'half'"):
+        check_precision("half", "onnx")
 
 
 @pytest.mark.slow

@@ -17,20 +17,13 @@ from tests.search.conftest import formula
 def test_baselines_meet_the_target_where_they_can(space: SearchSpace, task: Task) -> None:
     found = check(space, task, formula)
     assert found.fastest_ms < 2.5 < found.slowest_ms
-    assert set(found.baselines) == {"yolo11n", "yolo11-scaled", "ghostnetv2"}
-    scaled = formula(found.baselines["yolo11-scaled"], task)
-    assert not scaled.violations
+    by_hand = {label: design for label, design in found.baselines.items() if label not in ("yolo11n", "ghostnetv2")}
+    assert {"yolo11n", "ghostnetv2"} < set(found.baselines)
+    assert len(by_hand) > 1 and {design.imgsz for design in by_hand.values()} <= set(space.choices["imgsz"])
+    assert all(formula(design, task).latency.latency_ms <= 2.5 for design in by_hand.values())
     assert formula(found.baselines["yolo11n"], task).violations
-    assert all(space.encode(design) is not None for design in found.seeds)
+    assert found.seeds and all(space.encode(design) is not None for design in found.seeds)
     assert Feasibility.from_dict(found.to_dict()) == found
-
-
-def test_the_scaled_baseline_is_the_largest_that_meets(space: SearchSpace, task: Task) -> None:
-    from nas.search.feasibility import by_cost
-    from nas.space.reference_designs import scaled_yolo11
-
-    meeting = [a for a in by_cost(scaled_yolo11(space)) if not formula(a, task).violations]
-    assert check(space, task, formula).baselines["yolo11-scaled"] == meeting[0]
 
 
 def test_literals_are_tried_at_the_largest_size_that_meets(space: SearchSpace, task: Task) -> None:

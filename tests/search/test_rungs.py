@@ -56,9 +56,9 @@ def test_places_are_spread_evenly_and_the_last_are_kept(
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        ((None, None, None, False), (50, ((400, 8), (1200, 2)))),
-        ((None, 3, None, False), (3, ((400, 1), (1200, 1)))),  # they shrink with the budget
-        ((None, 100, None, False), (100, ((400, 16), (1200, 4)))),
+        ((None, None, None, False), (50, ((400, 8), (600, 2)))),
+        ((None, 3, None, False), (3, ((400, 1), (600, 1)))),  # they shrink with the budget
+        ((None, 100, None, False), (100, ((400, 16), (600, 4)))),
         (("quick", None, None, False), (32, ((400, 3),))),
         (("thorough", 40, None, False), (40, ((400, 4), (1200, 2)))),
         ((None, None, None, True), (50, ())),  # --steps alone
@@ -141,12 +141,13 @@ def test_candidates_are_promoted_while_the_search_proposes(space: SearchSpace, t
     long = [label for steps, label in race.asked if steps == 40]
     trials = [label for label in short if label.startswith("trial-")]
     assert len(trials) == 4 and sorted(map(kind, set(short) - set(trials))) == ["narrowed", "source"]
-    assert race.trained[:4] == [4] * 4 and race.trained[4:] == [8] * (len(race.asked) - 4)
+    assert race.trained[:6] == [4] * 6 and race.trained[6:] == [8] * (len(race.asked) - 6)
     assert short[:4] and set(short[:4]) >= set(BASELINES)  # the baselines with the first two
+    assert {label for steps, label in race.asked[4:6] if steps == 40} == set(BASELINES)  # and on, by themselves
     assert len([label for label in long if label.startswith("trial-")]) == 1 and set(long) <= set(short)
     assert set(race.confirmed) == set(long)  # measured once, before the last rung
-    assert race.rates[: len(short)] == [(label, None) for label in short]
-    assert race.rates[len(short) :] == [(label, 0.002) for label in long]  # the better rate of the rung below
+    # The better rate of the rung below.
+    assert race.rates == [(label, None if steps == 20 else 0.002) for steps, label in race.asked]
     assert all(one.finished for one in standing(study, RUNGS))
     assert [rung.done for rung in seen[-1].rungs] == [6, 3]
     best = max(trials, key=lambda label: rung_scores(study)[label][20].score.map50_95)
@@ -167,7 +168,8 @@ def test_who_misses_the_target_in_fresh_processes_has_no_long_training(
     long = [label for steps, label in race.asked if steps == 40]
     assert winner not in long and winner in race.confirmed
     assert len([label for label in long if label.startswith("trial-")]) == 1
-    assert "source-96" not in long and "narrowed-96-0.25" in long
+    assert "source-96" in long and "narrowed-96-0.25" in long  # before anybody measured
+    assert "source-96" not in standing(race.study, RUNGS)[1].promoted
     assert len(race.confirmed) == len(set(race.confirmed))
     again = Race(race.study)
     carry_out(again, space, task)

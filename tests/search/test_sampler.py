@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nas.search import sampler
 from nas.search.sampler import MUTATED, STARTUP_TRAINED, Observation, propose
-from nas.search.source_baselines import can_be_built
+from nas.search.scaled_baselines import can_be_built
 from nas.space.reference_designs import UNIFORM_WIDTHS, ghost_corner, scaled_yolo11, yolo11
 from nas.space.space import SearchSpace, load_space
 from nas.surrogate import Described, MeasuredDesign

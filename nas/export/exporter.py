@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from nas.data import letterbox, read_picture
 from nas.errors import DataError, GhostnasError, ModelError, StorageError, UsageError
 from nas.export.formats import REDUCED_TOLERANCE, Format, find_format
-from nas.export.reduced import check_precision, reduced_onnx, val_map
+from nas.export.reduced import check_precision, reduced_maps, reduced_onnx
 from nas.latency import relative_difference
 from nas.model import Checkpoint, load_trained
 from nas.results import MEASURED_ONNX, is_run, run_of
@@ -51,8 +51,8 @@ class Export:
         precision: `float32`, `float16` or `int8`.
         imgsz: Side of the square input.
         difference: Largest |exported - torch| / max(1, |torch|) over all raw outputs of all pictures.
-        tolerance: What was allowed; infinite for INT8, whose outputs differ by design.
-        maps: Of INT8, mAP50-95 of the file and of torch on the first val pictures; None otherwise.
+        tolerance: What was allowed; infinite for float16 and INT8, which are judged by `maps`.
+        maps: Of float16 and INT8, mAP50-95 of the file and of torch on the first val pictures; None of float32.
         pictures: Pictures compared.
         data: Name of the data set they come from.
     """
@@ -105,7 +105,7 @@ def export(
     noise = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
     batch = [*(letterboxed(path, size) for path in pictures.val.images[:PICTURES]), noise]
     _check_rewriting(checkpoint, size, (batch[0], noise))
-    tolerance = {"float32": wanted.tolerance, "float16": REDUCED_TOLERANCE, "int8": math.inf}[precision]
+    tolerance = wanted.tolerance if precision == "float32" else math.inf
     with tempfile.TemporaryDirectory(prefix="ghostnas-") as making:
         if precision == "float32":
             made = _export(checkpoint, wanted, size, Path(making))
@@ -115,9 +115,7 @@ def export(
         with _quiet():
             run = _opened(made, wanted)
             difference = max(relative_difference(run(p), answer(p), min(tolerance, REDUCED_TOLERANCE)) for p in batch)
-            maps = (
-                (val_map(run, pictures.val, size), val_map(answer, pictures.val, size)) if precision == "int8" else None
-            )
+            maps = None if precision == "float32" else reduced_maps(run, answer, precision, pictures, size)
         if not difference <= tolerance:
             raise ModelError(
                 f"the {wanted.name} file differs from torch by {difference:.2g} on {len(batch) - 1} pictures of "

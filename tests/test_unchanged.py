@@ -46,11 +46,11 @@ def history(space: SearchSpace) -> list[Observation]:
 
 
 PROPOSED = {
-    ("ghostv2-n", "gp", 13): "i160 silu stem16 P2=ghost32x2-e1.5-k0p1-se-dghost P3=ghost48x2-e2-k0p1-dghost "
+    ("ghostv2-n-wide", "gp", 13): "i160 silu stem16 P2=ghost32x2-e1.5-k0p1-se-dghost P3=ghost48x2-e2-k0p1-dghost "
     "P4=ghost96x2-e1-k5p4-se-dghost P5=c3k2128x2-dconv neck48 box64 cls64 reg8 c3k-deep",
-    ("ghostv2-n", "gp", 14): "i96 relu stem16 P2=c3k264x1-dghost P3=c3k232x2-dconv P4=c3k232x2-dconv "
+    ("ghostv2-n-wide", "gp", 14): "i96 relu stem16 P2=c3k264x1-dghost P3=c3k232x2-dconv P4=c3k232x2-dconv "
     "P5=c3k2192x1-dghost neck16 box16 cls48 reg16 c3k-deep",
-    ("ghostv2-n", "tpe", 14): "i128 silu stem16 P2=c3k264x1-dconv P3=c3k232x2-dghost P4=c3k232x1-dghost "
+    ("ghostv2-n-wide", "tpe", 14): "i128 silu stem16 P2=c3k264x1-dconv P3=c3k232x2-dghost P4=c3k232x1-dghost "
     "P5=c3k2128x1-dghost neck32 box32 cls48 reg16 c3k-deep",
     ("narrowed-n", "gp", 14): "i160 silu stem8 P2=c3k264x1-dconv P3=c3k288x1-dconv P4=c3k296x1-dconv "
     "P5=c3k280x1-dconv neck16 box64 cls16 reg16 c3k-deep",

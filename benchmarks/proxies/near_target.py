@@ -4,12 +4,13 @@
     python -m benchmarks.proxies.near_target train --data DATA.yaml
     python -m benchmarks.proxies.near_target report
 
-`draw` measures random designs of the default space, none of which ghostbench has, until 24 lie within 0.85 to 1.0 of
+`draw` measures random designs of `ghostv2-n-wide`, none of which ghostbench has, until 24 lie within 0.85 to 1.0 of
 2.5 ms on ghostbench's machine (as a ratio to YOLO11n at 160 px, benchmarks/common/paired.py; about 10 minutes). With
-them stand 12 YOLO11, scaled by hand to the same latencies: at input sizes of 64 to 224 px and all widths that fit.
-`train` gives each one training of a search's second rung (400 steps, its settings), a row as each ends. `report`
-compares the designs that have a choice with those that do not, and all with hand scaling at equal latency. Run it from
-the repository's root.
+them stand YOLO11 that are scaled by hand to the same latencies: input sizes of 64 to 224 px, widths in sixteenths of
+YOLO11n's. At most 12 are kept; 6 exist so near the target. `train` gives each one training of a search's second rung
+(400 steps, its settings), a row as each ends. `report` compares the designs that have a choice with those that do not,
+and all with hand scaling at equal latency. A least-squares fit of all choices at once tells them apart where designs
+share several. Run it from the repository's root.
 """
 
 import argparse
@@ -18,12 +19,13 @@ import math
 import random
 import statistics
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from scipy import stats
 
 from benchmarks.common.jobs import results
 from benchmarks.common.rows import Rows
@@ -35,7 +37,7 @@ from nas.util.provenance import host_machine, versions
 
 ultralytics_env.prepare()
 
-SPACE, NEAR, DESIGNS, SCALED = "ghostv2-n", 0.85, 24, 12
+SPACE, NEAR, DESIGNS, SCALED = "ghostv2-n-wide", 0.85, 24, 12
 DRAWN = ("arch", "kind", "imgsz", "ratio", "ratio_low", "ratio_high", "gflops", "host", "versions")
 TRAINED = ("data", "arch", "kind", "ratio", "seed", "steps", "val", "select", "seconds", "precision", "versions")
 DESIGNS_CSV, TRAININGS_CSV = FOLDER / "near_target.csv", FOLDER / "near_target_trainings.csv"
@@ -56,6 +58,8 @@ CHOICES: dict[str, Callable[[Architecture], bool]] = {
     "P3 ghost": lambda arch: arch.stages[1].block == "ghost",
     "relu": lambda arch: arch.activation == "relu",
 }
+TOGETHER = ("reg_max 1", "relu", "box_width 16", "P5 wider than 1.5x P4", "P3 ghost")
+"""The choices that are fitted at once."""
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -230,7 +234,24 @@ def compared(rows: Sequence[dict[str, str]]) -> str:
         low, high = np.quantile(drawn.mean(axis=1), (0.025, 0.975))
         best = np.random.default_rng(1).choice(values, (_REPLICATES, 8)).max(axis=1).mean()
         lines.append(f"| {name} | {len(values)} | {values.mean():+.1f} ({low:+.1f} to {high:+.1f}) | {best:+.1f} |")
-    return "\n".join(lines)
+    effects = "; ".join(f"{name} {effect:+.1f} ± {error:.1f}" for name, effect, error in fitted(above))
+    return "\n".join([*lines, "", f"all choices at once, points (95%): {effects}"])
+
+
+def fitted(above: Mapping[str, float]) -> Iterator[tuple[str, float, float]]:
+    """Each choice of `TOGETHER`, what it adds in an ordinary least-squares fit of all, and the half width at 95%.
+
+    Args:
+        above: Points above hand scaling, by design.
+    """
+    archs = [from_key(key) for key in above]
+    has = np.array([[1.0, *(float(CHOICES[name](arch)) for name in TOGETHER)] for arch in archs])
+    values = np.array(list(above.values()))
+    effects, *_ = np.linalg.lstsq(has, values)
+    free = len(values) - has.shape[1]
+    variance = ((values - has @ effects) ** 2).sum() / free
+    errors = stats.t.ppf(0.975, free) * np.sqrt(np.diag(np.linalg.inv(has.T @ has)) * variance)
+    yield from zip(TOGETHER, effects[1:].tolist(), errors[1:].tolist(), strict=True)
 
 
 def _means(rows: Sequence[dict[str, str]], kind: str) -> dict[str, tuple[float, float]]:

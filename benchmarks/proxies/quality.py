@@ -313,7 +313,7 @@ def one_or_more(least: int, most: int) -> str:
 
 def keep(data: str, digest: str, steps: str, known: Sequence[Truth]) -> None:
     """Write what a search's report says of its proxies: of one seed each, the mean over the seeds and its interval."""
-    space = load_space("ghostv2-n")
+    space = load_space("ghostv2-n-wide")
     bands = [one for one in known if one.band in BANDS]
     seeds, most = (which(len(one.seeds) for one in bands) for which in (min, max))
     tables = [found for found in (scores(data, seed) for seed in range(9)) if covers(found, bands)]

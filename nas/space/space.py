@@ -188,7 +188,7 @@ def spaces_folder() -> Path:
 
 def shipped_spaces() -> dict[str, Path]:
     """The spaces that come with ghostnas, by name."""
-    return {path.stem: path for path in sorted(spaces_folder().glob("*.yaml"))}
+    return {path.stem: path for path in sorted(spaces_folder().glob("*.yaml"), key=lambda path: path.stem)}
 
 
 def _find(name_or_path: str, also: Sequence[str]) -> Path:

@@ -12,7 +12,10 @@ from nas.errors import SpaceError
 from nas.space.codec import values_of
 from nas.space.space import SearchSpace, load_space, shipped_spaces
 
-SHIPPED = ("ghostv2-n", "ghostv2-s", "ghostv2-m", "mixed-n", "mixed-s", "narrowed-n", "narrowed-s", "narrowed-m")
+SHIPPED = (
+    *("ghostv2-n", "ghostv2-n-wide", "ghostv2-s", "ghostv2-m"),
+    *("mixed-n", "mixed-s", "narrowed-n", "narrowed-s", "narrowed-m"),
+)
 
 TINY = """
 imgsz: [64, 96]

@@ -1,4 +1,4 @@
-"""Which architectures ghostbench trains: two narrow latency bands of the default space, and a few extremes.
+"""Which architectures ghostbench trains: two narrow latency bands of `ghostv2-n-wide`, and a few extremes.
 
     python -m benchmarks.proxies.ghostbench.architectures
 
@@ -170,7 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     _, rows = Rows.asked_for(parser, FOLDER / "architectures.csv", HEADER, "rows")
     torch.set_num_threads(1)  # counting small nets with more takes longer
-    space = load_space("ghostv2-n")
+    space = load_space("ghostv2-n-wide")
     stock = yolo11("n", max(space.choices["imgsz"]))
     device = Device(stock)
     table = Table(rows, device, stock)

@@ -35,7 +35,7 @@ _REPLACED = {
     "expansions-alike": ("expansion: [1, 1.5, 2, 3]", "expansion: [1, 1.01]", "must list choices that differ"),
     "width-p5": ("width: [64, 96, 128, 192, 256]", "width: [392]", "C2PSA heads of equal size"),
     "pool-beyond-map": ("dfc_pool: [1, 2, 4]", "dfc_pool: [64]", "must not exceed the stage's map"),
-    "reg-max-zero": ("reg_max: [1,", "reg_max: [0,", "must be 1 or more"),
+    "reg-max-zero": ("reg_max: [4,", "reg_max: [0,", "must be 1 or more"),
     "c3k-unknown": ("c3k: deep", "c3k: deeep", "did you mean 'deep'"),
     "name-with-a-slash": ("name: ghostv2-n", "name: ../escape", "letters, digits"),
     "name-as-number": ("name: ghostv2-n", "name: 3", "`name` must be text"),
@@ -50,7 +50,7 @@ _REPLACED = {
     "list-as-key": ("c3k: deep", "? [a, b]\n: deep", "where a key should stand"),
     "two-documents": ("c3k: deep", "c3k: deep\n---\nc3k: deep", "is not YAML"),
     "date-overflow": ("c3k: deep", "c3k: 2020-13-45", "mine.yaml:52: the file is not YAML: month must be"),
-    "integer-huge": ("reg_max: [1,", "reg_max: [" + "9" * 5000 + ",", "mine.yaml"),
+    "integer-huge": ("reg_max: [4,", "reg_max: [" + "9" * 5000 + ",", "mine.yaml"),
 }
 
 _WHOLE: dict[str, tuple[str | bytes, str]] = {

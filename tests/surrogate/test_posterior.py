@@ -17,7 +17,7 @@ Values = NDArray[np.float64]
 
 
 def designs(count: int, seed: int) -> list[Architecture]:
-    space, drawn = load_space("ghostv2-n"), random.Random(seed)
+    space, drawn = load_space("ghostv2-n-wide"), random.Random(seed)
     return [space.decode(space.sample(drawn)) for _ in range(count)]
 
 

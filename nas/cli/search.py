@@ -20,9 +20,9 @@ def add_to(app: typer.Typer) -> None:
 def search(
     space: str | None = typer.Option(
         None,
-        help="Shipped space (ghostv2-n, -n-wide, -s, -m, mixed-n, -s, narrowed-n, -s, -m), a space file, or auto. `auto` "
-        "measures YOLO11 first. It takes the scale of ghostv2 (with --from of narrowed, as the checkpoint is) and the "
-        "input sizes at which about half of the designs meet the target.",
+        help="Shipped space (ghostv2-n, -n-wide, -s, -m, mixed-n, -s, narrowed-n, -s, -m), a space file, or auto. "
+        "`auto` measures YOLO11 first. It takes the scale of ghostv2 (with --from of narrowed, as the checkpoint is) "
+        "and the input sizes at which about half of the designs meet the target.",
         show_default="auto",
     ),
     data: str | None = typer.Option(None, help="Ultralytics data YAML; without it, the embedded synthetic set."),

@@ -66,7 +66,9 @@ class NoTrial(Enum):
     DONE = "done"
 
 
-FailureKind = Literal["failed", "disturbed", "process unusable", "device lost", "not written", "data changed"]
+FailureKind = Literal[
+    "failed", "disturbed", "no memory", "process unusable", "device lost", "not written", "data changed"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,10 @@ class Failure:
     """Why a trial gave nothing.
 
     Attributes:
-        kind: `failed` is the design's own fault; `disturbed`: the device was too busy to be measured, or memory too
-            full to train; `process unusable`: every later trial would fail in this process, too; the others end the
-            search: the device is gone, a file could not be written, the data are gone or not the same any more.
+        kind: `failed` is the design's own fault; `disturbed`: the device was too busy to be measured; `no memory`:
+            memory was too full to train; `process unusable`: every later trial would fail in this process, too; the
+            others end the search: the device is gone, a file could not be written, the data are gone or not the same
+            any more.
         reason: For the user.
     """
 

@@ -121,9 +121,8 @@ class TrialScheduler:
         """Store what came of a trial.
 
         A candidate that could not be measured on a disturbed device, or trained in a full memory, is tried once more,
-        then it has failed. Of a failed
-        replicate nothing is stored. A trial that met a fault of the machine did not fail: it stays in the study,
-        running, and the next search that opens it repeats it (`StoredStudy.orphans`).
+        then it has failed. Of a failed replicate nothing is stored. A trial that met a fault of the machine did not
+        fail: it stays in the study, running, and the next search that opens it repeats it (`StoredStudy.orphans`).
 
         Args:
             pending: The trial.
@@ -139,7 +138,7 @@ class TrialScheduler:
         match result:
             case Failure("device lost" | "not written" | "data changed" | "process unusable"):
                 raise _stopped(pending, result)
-            case Failure("disturbed", reason) if self._may_retry(pending):
+            case Failure("disturbed" | "no memory", reason) if self._may_retry(pending):
                 record = self._study.fail(pending.number, INTERRUPTED)
                 self._retry.append(record)
                 self._failed(record, reason)

@@ -46,7 +46,7 @@ def scheduler() -> Scheduler:
 def searcher(scheduler: Scheduler, tmp_path: Path) -> Any:
     from nas.search.executors.ray_parts import SchedulerSearcher
 
-    return SchedulerSearcher(scheduler, tmp_path)  # type: ignore[arg-type]
+    return SchedulerSearcher(scheduler, 3, tmp_path)  # type: ignore[arg-type]
 
 
 def answer(result: Result) -> dict[str, Any]:
@@ -70,6 +70,25 @@ def test_a_trial_whose_worker_is_lost_begins_again_before_others(
     searcher.on_trial_complete("c", error=True)
     assert scheduler.told[1] == ("trial-0", Failure("failed", "its worker was lost 3 times (out of memory?)"))
     assert asked(searcher, "e") == "trial-2" and searcher.suggest("f") is None
+
+
+def test_a_training_without_memory_leaves_fewer_to_run_side_by_side(
+    searcher: Any, scheduler: Scheduler, tmp_path: Path
+) -> None:
+    full, busy = answer(Failure("no memory", "CUDA out of memory")), answer(Failure("disturbed", "a busy device"))
+    scheduler.trials *= 3
+    for trial_id in "abcd":  # Tune asks for one more than run
+        assert searcher.suggest(trial_id) is not None
+    searcher.on_trial_complete("a", busy)
+    assert searcher.suggest("e") is not None, "a disturbed device leaves all workers"
+    searcher.on_trial_complete("b", full)
+    assert searcher.suggest("f") is None and scheduler.told[-1][1].kind == "no memory"  # type: ignore[union-attr]
+    for trial_id in "cd":
+        searcher.on_trial_complete(trial_id, full)
+    assert searcher.suggest("f") is None, "one runs, and none beside it"
+    searcher.on_trial_complete("e", full)
+    assert searcher.suggest("f") is not None, "one at a time, never none"
+    assert posted(tmp_path) == [f"memory is full: from now on --workers {left}" for left in (2, 1)]
 
 
 def test_the_first_error_ends_a_search_and_the_running_trainings_are_kept(

@@ -1,5 +1,6 @@
 """The ends that Ray Tune talks to: a searcher and a watch in this process, workers elsewhere. Imports Ray."""
 
+import math
 import os
 import socket
 import sys
@@ -104,15 +105,17 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
         working: Whether Tune waits for the scheduler now, and not for Ray.
     """
 
-    def __init__(self, scheduler: TrialScheduler, folder: Path) -> None:
+    def __init__(self, scheduler: TrialScheduler, workers: int, folder: Path) -> None:
         """Ask this scheduler.
 
         Args:
             scheduler: What to try.
+            workers: Trials that Ray runs at a time.
             folder: The results folder.
         """
         super().__init__()
-        self._scheduler, self._folder = scheduler, folder
+        self._scheduler, self._workers, self._folder = scheduler, workers, folder
+        self._at_most = math.inf  # Tune asks for one more than run, so that no worker waits for its next
         self._ready: list[Asked] = []
         self._running: dict[str, Asked] = {}
         self._lost: Counter[bytes] = Counter()
@@ -121,6 +124,8 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
 
     def next_trial(self) -> Asked | NoTrial:
         """A trial whose worker was lost, or the scheduler's next one; or why there is none now."""
+        if self.full:
+            return NoTrial.WAIT
         if self._ready:
             return self._ready.pop(0)
         asked = self._scheduler.ask()
@@ -165,7 +170,22 @@ class SchedulerSearcher(Searcher):  # type: ignore[misc]
 
     def answered(self, trial_id: str, pending: PendingTrial, result: Mapping[str, Any]) -> None:
         """Tell the scheduler what a worker answered."""
-        self._scheduler.tell(pending, RESULT.validate_json(result["result"]))
+        found = RESULT.validate_json(result["result"])
+        if isinstance(found, Failure) and found.kind == "no memory":
+            self._let_fewer_run()
+        self._scheduler.tell(pending, found)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many trials are begun as may be."""
+        return len(self._running) >= self._at_most
+
+    def _let_fewer_run(self) -> None:
+        """After a training for which the others left too little memory."""
+        if self._workers > 1:
+            self._workers -= 1
+            self._at_most = self._workers
+            post(self._folder, f"memory is full: from now on --workers {self._workers}")
 
     def _end(self, raised: Exception) -> None:
         """Begin no further trial; only the first error is kept, the others follow from it."""

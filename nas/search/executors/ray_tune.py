@@ -91,7 +91,7 @@ def run(
 
         from nas.search.executors.ray_parts import NodeWatch, SchedulerSearcher, Worker
 
-        searcher = SchedulerSearcher(scheduler, task.folder)
+        searcher = SchedulerSearcher(scheduler, workers, task.folder)
         trainers = Trainers(evaluator, again, promoted)
         # A path that travels to other processes is absolute, but those in data files may be relative to this folder.
         worker = tune.with_parameters(Worker, task=task, trainers=trainers, folder=os.getcwd())

@@ -11,7 +11,7 @@ _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
     (StorageError, "not written"),
     (DataError, "data changed"),
     (Unmeasurable, "disturbed"),
-    (OutOfMemory, "disturbed"),
+    (OutOfMemory, "no memory"),
 )
 
 _BROKEN = "CUDA error"

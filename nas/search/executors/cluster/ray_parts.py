@@ -92,8 +92,8 @@ class ClusterSearcher(SchedulerSearcher):
             workers: Trials that train at a time.
             folder: The results folder.
         """
-        super().__init__(scheduler, folder)
-        self._screeners, self._workers = screeners, workers
+        super().__init__(scheduler, workers, folder)
+        self._screeners, self._at_most = screeners, workers
         self._written: dict[str, Written] = {}
 
     def receive(self, trial_id: str, written: Written) -> None:
@@ -111,7 +111,7 @@ class ClusterSearcher(SchedulerSearcher):
     def next_trial(self) -> Asked | NoTrial:
         """A design that was screened or whose worker was lost, or one that was evaluated before."""
         self._take_screened()
-        if len(self._running) >= self._workers:
+        if self.full:
             return NoTrial.WAIT
         if self._ready:
             return self._ready.pop(0)

@@ -87,6 +87,10 @@ class Promotions:
         self._study.annotate(trained_by_label(self._study)[label])
         self._running.discard((score.steps, label))
 
+    def again(self, label: str, steps: int) -> None:
+        """A training was broken off, by no fault of the design: it keeps its place and begins anew."""
+        self._running.discard((steps, label))
+
     def fail(self, label: str, steps: int, reason: str) -> None:
         """Keep why a training gave nothing; the next of its list takes the place."""
         kept = RungState.of(self._study)

@@ -47,6 +47,10 @@ class Replicates:
         self._study.keep("repeats", kept)
         self._running.discard((label, number))
 
+    def again(self, label: str, number: int) -> None:
+        """A replicate was broken off, by no fault of the design: it begins anew."""
+        self._running.discard((label, number))
+
     def fail(self, label: str, number: int) -> None:
         """A replicate gave nothing; it is not tried again by this search."""
         self._running.discard((label, number))

@@ -77,6 +77,7 @@ class TrialScheduler:
         self._known = dict(baselines or {})
         self._baselines = self._untrained()
         self._failures, self._exhausted = 0, False
+        self._tried_again: set[tuple[str, More | None]] = set()
         self._batch: list[Proposal] = []
         self.ended: End | None = None
 
@@ -120,8 +121,8 @@ class TrialScheduler:
     def tell(self, pending: PendingTrial, result: Result) -> None:
         """Store what came of a trial.
 
-        A candidate that could not be measured on a disturbed device, or trained in a full memory, is tried once more,
-        then it has failed. Of a failed replicate nothing is stored. A trial that met a fault of the machine did not
+        What could not be measured on a disturbed device, or trained in a full memory, is tried once more, then it has
+        failed. Of a failed replicate nothing is stored. A trial that met a fault of the machine did not
         fail: it stays in the study, running, and the next search that opens it repeats it (`StoredStudy.orphans`).
 
         Args:
@@ -138,10 +139,9 @@ class TrialScheduler:
         match result:
             case Failure("device lost" | "not written" | "data changed" | "process unusable"):
                 raise _stopped(pending, result)
-            case Failure("disturbed" | "no memory", reason) if self._may_retry(pending):
-                record = self._study.fail(pending.number, INTERRUPTED)
-                self._retry.append(record)
-                self._failed(record, reason)
+            case Failure("disturbed" | "no memory" as kind, reason) if self._may_retry(pending):
+                # A full memory stops all that run at once. It is their number's fault, and fewer run from now on.
+                self._failed(self._taken_back(pending), reason, counts=kind == "disturbed")
             case Failure(_, reason):
                 self._failed(self._store_failure(pending, reason), reason)
             case _:
@@ -170,9 +170,27 @@ class TrialScheduler:
         return None
 
     def _may_retry(self, pending: PendingTrial) -> bool:
-        """Whether a trial is a candidate's first attempt."""
-        candidate = not pending.baseline and pending.more is None
-        return candidate and self._study.records()[pending.number].retried is None
+        """Whether a trial is a first attempt."""
+        if pending.baseline or pending.more is not None:
+            return (pending.label, pending.more) not in self._tried_again
+        return self._study.records()[pending.number].retried is None
+
+    def _taken_back(self, pending: PendingTrial) -> Record | None:
+        """Let a trial begin anew."""
+        if pending.more is None and not pending.baseline:
+            record = self._study.fail(pending.number, INTERRUPTED)
+            self._retry.append(record)
+            return record
+        self._tried_again.add((pending.label, pending.more))
+        match pending.more:
+            case None:
+                self._baselines.append((pending.label, pending.architecture))
+                return self._study.fail(pending.number, INTERRUPTED, baseline=True)
+            case Replicate(number):
+                self._replicates.again(pending.label, number)
+            case Promotion(steps):
+                self._promotions.again(pending.label, steps)
+        return None
 
     def _succeeded(self, record: Record | None) -> None:
         if record is None or record.status == "trained":  # a rejection says nothing about whether trainings work
@@ -197,8 +215,8 @@ class TrialScheduler:
             rungs=self._promotions.progress,
         )
 
-    def _failed(self, record: Record | None, reason: str) -> None:
-        self._failures += 1
+    def _failed(self, record: Record | None, reason: str, counts: bool = True) -> None:
+        self._failures += counts
         self._on_progress(self.progress(record))
         if self._failures >= FAILURES_IN_A_ROW:
             raise ProxyError(

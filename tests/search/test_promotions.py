@@ -8,7 +8,7 @@ import pytest
 
 from nas.architecture.architecture import Architecture
 from nas.cli.search_progress import progress_line
-from nas.errors import DataChanged, ProxyError, StorageError
+from nas.errors import DataChanged, OutOfMemory, ProxyError, StorageError
 from nas.proxy import Score
 from nas.results.trial_notes import annotate
 from nas.search.effort import Rung
@@ -250,6 +250,22 @@ def test_a_failed_one_gives_its_place_to_the_next_of_its_list(opened: Open, spac
     again = Trainer()  # nothing is left
     carry_out(study, space, task, again)
     assert again.asked == [] and stands(study) == now
+    study.close()
+
+
+def test_a_full_memory_costs_a_promoted_design_nothing(opened: Open, space: SearchSpace, task: Task) -> None:
+    class FullOnce(Trainer):
+        def __call__(self, architecture: Architecture, *args: Any) -> RungScore:
+            first, label = architecture.key not in seen, args[1]
+            seen.add(architecture.key)
+            if first:
+                raise OutOfMemory(f"out of memory: {label}")
+            return super().__call__(architecture, *args)
+
+    study, seen = opened("one"), set[str]()
+    carry_out(study, space, task, FullOnce())
+    now = stands(study)
+    assert now.finished and now.failed == {} and len(scores_of(study)) == len(now.promoted) == 5
     study.close()
 
 

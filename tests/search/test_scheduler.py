@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from nas.architecture.architecture import Architecture
-from nas.errors import OutOfMemory, ProxyError, Unmeasurable
+from nas.errors import ProxyError
 from nas.proxy import Score
 from nas.search.evaluate import Task
 from nas.search.executors import inline
@@ -157,55 +157,6 @@ def test_failures_are_kept_with_their_reason_and_stop_a_hopeless_search(
     records = study.records()
     assert [r.status for r in records] == ["failed"] * FAILURES_IN_A_ROW
     assert all(r.reason == "RuntimeError: no memory left" and r.evaluation is None for r in records)
-    study.close()
-
-
-@pytest.mark.parametrize("error", [Unmeasurable, OutOfMemory])
-def test_a_disturbed_device_or_a_full_memory_does_not_cost_a_candidate(
-    error: type[Exception],
-    tmp_path: Path,
-    space: SearchSpace,
-    task: Task,
-    settings: SearchSettings,
-    sizes: dict[str, int],
-    by_formula: Evaluate,
-) -> None:
-    asked: list[str] = []
-
-    def disturbed(architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
-        asked.append(architecture.key)
-        if architecture.key == asked[0] or len(asked) == 4:
-            raise error("unmeasurable: for now")
-        return by_formula(architecture, task, label, always_train)
-
-    study = open_study(tmp_path, settings, sizes)
-    inline.run(
-        TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=4),
-        task,
-        disturbed,
-    )
-    records = study.records()
-    assert asked[0] == asked[1] and asked[3] == asked[4]
-    assert [r.status for r in records if r.key == asked[0]] == ["interrupted", "failed"]
-    assert records[1].reason == "unmeasurable: for now"
-    assert [r.status for r in records if r.key == asked[3]] in (["interrupted", "trained"], ["interrupted", "rejected"])
-    assert sum(r.status == "trained" for r in records) == 4
-    study.close()
-
-
-def test_a_device_that_stays_disturbed_stops_a_search(
-    tmp_path: Path, space: SearchSpace, task: Task, settings: SearchSettings, sizes: dict[str, int]
-) -> None:
-    def disturbed(*_: object) -> Evaluation:
-        raise Unmeasurable("unmeasurable: for now")
-
-    study = open_study(tmp_path, settings, sizes)
-    with pytest.raises(ProxyError, match=r"5 trials failed in a row, the last with: unmeasurable: for now"):
-        inline.run(
-            TrialScheduler(study, Proposer(space, sampler="random", seed=0, limits=study.limits), budget=9),
-            task,
-            disturbed,
-        )
     study.close()
 
 

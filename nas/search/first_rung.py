@@ -42,7 +42,10 @@ class FirstRung:
             Why, for the user; None where the length stays. Otherwise every baseline is to be trained again.
         """
         steps, longer, done = self._study.proxy_steps, self.longer, self.trained()
-        scores = [one.score.map50_95 for one in self._study.trained_baselines() if one.label in done]
+        trained = [one for one in self._study.trained_baselines() if one.label in done]
+        # A large one that misses the limits learns sooner than the candidates will.
+        like_candidates = [one for one in trained if not one.evaluation.violations] or trained
+        scores = [one.score.map50_95 for one in like_candidates]
         if longer is None or not scores or max(scores) >= NO_SIGNAL:
             return None
         since = 1 + max(record.number for record in self._study.baselines())

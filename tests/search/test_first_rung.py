@@ -99,6 +99,20 @@ def test_proxies_are_lengthened_until_the_baselines_say_something(
     study.close()
 
 
+def test_a_baseline_that_misses_the_target_says_nothing_of_candidates(
+    study: StoredStudy, space: SearchSpace, task: Task
+) -> None:
+    class LargeAlone(Proxies):
+        def __call__(self, architecture: Architecture, task: Task, label: str, always_train: bool) -> Evaluation:
+            found = super().__call__(architecture, task, label, always_train)
+            learnt = found.score is not None and not found.violations and task.proxy.steps < 90
+            return replace(found, score=Score(0.01, 0.02)) if learnt else found
+
+    proxies = LargeAlone(lambda steps: 0.1)
+    assert len(searched(study, space, task, proxies)) == 2 and study.proxy_steps == 90
+    study.close()
+
+
 def test_a_kill_repeats_no_baseline_of_the_right_length(study: StoredStudy, space: SearchSpace, task: Task) -> None:
     asked: list[tuple[str, int]] = []
     while True:

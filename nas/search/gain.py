@@ -18,18 +18,23 @@ from nas.study import Finalists, Gain, StoredStudy, choose_best
 GROUPS = 40
 """Groups of pictures at most, each left out once."""
 
-SEED_SD = {1200: 0.012, 400: 0.024}
-"""By steps, the standard deviation of one training's mAP50-95 between seeds: the larger one of two data sets
-(`results/reference/ghostbench/trainings.csv`, docs/development/proxy-figures.md)."""
+SEED_SD = {400: 0.024, 1200: 0.012}
+"""By steps, the standard deviation of one training's mAP50-95 between seeds, from scratch: the larger one of two data
+sets (`results/reference/ghostbench/trainings.csv`, docs/development/proxy-figures.md)."""
+
+INHERITED_SEED_SD = 0.010
+"""The same of designs that inherit: after 1,200 steps, the larger one of two data sets (`results/reference/inherit/
+seeds.csv`, docs/development/inheritance.md). After 600 steps it is smaller where it was looked at."""
 
 
-def gain_of(study: StoredStudy, seen: Detections, finalists: Finalists) -> Gain | None:
+def gain_of(study: StoredStudy, seen: Detections, finalists: Finalists, *, inherited: bool) -> Gain | None:
     """The gain of the best design over the best baseline that meets the target, kept with the study.
 
     Args:
         study: The stored study.
         seen: What its designs detect in val.
         finalists: Its finalists.
+        inherited: Whether its designs begin with a source's channels.
 
     Returns:
         None where there is no such pair of one length of training, a baseline is the best, a measured file is gone, or
@@ -54,19 +59,20 @@ def gain_of(study: StoredStudy, seen: Detections, finalists: Finalists) -> Gain 
     if sum(len(one.truth) > 0 for one in first) < 2:
         return None
     difference, sd, groups = paired_difference(first, second)
-    seeds_sd = math.sqrt(2) * seed_sd(best.steps)
+    seeds_sd = math.sqrt(2) * (INHERITED_SEED_SD if inherited else seed_sd(best.steps))
     found = Gain(best.record.label, rival.record.label, files, difference, sd, seeds_sd, groups)
     study.keep("gain", found.to_dict())
     return found
 
 
 def seed_sd(steps: int) -> float:
-    """Standard deviation of mAP50-95 between seeds after so many steps; for fewer than were looked at, of the fewest.
+    """Standard deviation of mAP50-95 between seeds after so many steps from scratch, on the line in both logarithms.
 
     Args:
-        steps: Steps of a training.
+        steps: Steps of a training; fewer or more than were looked at count as the fewest or the most.
     """
-    return SEED_SD[max((known for known in SEED_SD if known <= steps), default=min(SEED_SD))]
+    known = sorted(SEED_SD)
+    return float(np.exp(np.interp(math.log(steps), np.log(known), np.log([SEED_SD[one] for one in known]))))
 
 
 def paired_difference(first: Sequence[Matched], second: Sequence[Matched]) -> tuple[float, float, int]:

@@ -133,7 +133,7 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         rungs=rung_scores(study),
         first_rung=study.proxy_steps,
         lengthened=tuple((study.attribute("first_rung") or {}).get("why", ())),
-        gain=gain_of(study, seen, finalists) if whole else None,
+        gain=gain_of(study, seen, finalists, inherited=tuned is not None) if whole else None,
         retrained=tuple(study.attribute("retrained") or ()),
     )
     study.keep("concluded", conclusion_of(outcome))

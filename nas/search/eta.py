@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from random import Random
 from statistics import mean
 
 from nas.architecture import Architecture
@@ -13,19 +14,21 @@ from nas.search.request import Request
 from nas.search.rung_state import standing
 from nas.search.shortlists import is_candidate, kind
 from nas.search.workers import speedup
+from nas.space import SearchSpace
 from nas.study import TOP_K, RungStanding, StoredStudy
 from nas.util.machine_lock import MachineLock
 
 # Rough share of candidates that the limits reject, for the estimate before anything is known.
-_EXPECTED_REJECTED = 0.5
+_EXPECTED_REJECTED = 0.25
 
 
 _CALIBRATION_STEPS = (2, 8)
 
-_TIMED_SEEDS = 2
-"""Of the designs that a search begins with so many are timed: blocks of another family have other costs."""
+_TIMED, _DRAWN = 3, 8
+"""So many random designs that meet the limits are timed, of so many at most; a design's latency says little of how long
+it trains: at 2.5 ms ghost designs take twice as long as plain ones."""
 
-_FINALISTS_S = 60.0
+_FINALISTS_S = 150.0
 """What the finalists take, about."""
 
 _TRUSTED = 0.1
@@ -37,11 +40,13 @@ class Costs:
     """What the parts of a search take, in seconds of one core.
 
     Attributes:
-        screening: Building, counting and measuring a design.
+        building: Building and counting a design.
+        screening: Measuring it.
         first: A training of `_CALIBRATION_STEPS[0]` steps, with its score.
         step: Every further step.
     """
 
+    building: float
     screening: float
     first: float
     step: float
@@ -92,21 +97,27 @@ class TimeLeft:
         return now * (passed + trusted) / (self._done + trusted) if now else 0.0
 
 
-def timed(task: Task, found: Feasibility) -> Costs:
-    """Time the parts with very short trainings, of the last baseline and of the designs that the search begins with.
+def timed(task: Task, space: SearchSpace, baseline: Architecture) -> Costs:
+    """Time the parts with very short trainings of a baseline and of random designs that meet the limits.
 
     Args:
         task: How designs are evaluated.
-        found: The baselines.
+        space: From which random designs are drawn, always the same ones.
+        baseline: A known design.
 
     Raises:
-        LatencyError: The baseline could not be measured.
+        LatencyError: A design could not be measured.
         ProxyError: A design could not be trained.
     """
     from nas.proxy import train_proxy
 
-    designs = [list(found.baselines.values())[-1], *found.seeds[-_TIMED_SEEDS:]]
-    screening = sum(measure_only(designs[0], task).seconds.values())
+    random = Random(0)
+    designs, screened = [baseline], [measure_only(baseline, task)]
+    while len(designs) <= _TIMED and len(screened) <= _DRAWN:
+        drawn = space.decode(space.sample(random))
+        screened.append(measure_only(drawn, task))
+        if not screened[-1].violations:
+            designs.append(drawn)
     data = data_of(task)
     few, more = _CALIBRATION_STEPS
 
@@ -116,9 +127,11 @@ def timed(task: Task, found: Feasibility) -> Costs:
         train_proxy(model, data, design.imgsz, task.proxy.with_steps(steps), MachineLock())
         return time.monotonic() - began
 
-    training(designs[0], few)  # fills the picture cache and warms torch up
+    for design in {design.imgsz: design for design in designs}.values():
+        training(design, few)  # fills the picture cache and warms torch up
     short, long = (mean([training(design, steps) for design in designs]) for steps in (few, more))
-    return Costs(screening, short, max(long - short, 0.0) / (more - few))
+    building, screening = (mean([one.seconds[part] for one in screened]) for part in ("build", "latency"))
+    return Costs(building, screening, short, max(long - short, 0.0) / (more - few))
 
 
 def done_in(study: StoredStudy, rungs: tuple[Rung, ...]) -> Done:
@@ -144,14 +157,17 @@ def seconds_left(request: Request, rates: int, found: Feasibility, done: Done, c
     """
     candidates = max(request.budget - done.candidates, 0)
     baselines = max(len(found.baselines) - done.baselines, 0)
-    evaluations = (candidates + baselines * rates) * costs.training(request.proxy.steps)
-    screenings = (candidates / (1 - _EXPECTED_REJECTED) + baselines) * costs.screening
+    designs = candidates / (1 - _EXPECTED_REJECTED) + baselines
+    evaluations = (candidates + baselines * rates) * costs.training(request.proxy.steps) + designs * costs.building
+    screenings = designs * costs.screening
     after, workers = _after_proxies(request, rates, found, done, costs), max(1, request.workers)
     if request.ray_address is None and request.proxy.device != "cpu":
-        return (evaluations + after) / speedup(workers, on_one_gpu=True) + screenings / workers
+        return (evaluations + after) / speedup(workers, on_one_gpu=True) + screenings
     if request.ray_address is not None:  # one process a board measures while the nodes train
         return max(evaluations / workers, screenings / len(request.latency.places)) + after / workers
-    return (evaluations + screenings + after) / workers
+    # No training runs on this machine while it measures.
+    alone = 1 if request.latency.places == ("local",) else workers
+    return (evaluations + after) / workers + screenings / alone
 
 
 def from_now(request: Request, seconds: float) -> Request:

@@ -38,7 +38,7 @@ from nas.search.scheduler import TrialScheduler
 from nas.search.size_share import size_share
 from nas.search.source_baselines import scale_of
 from nas.search.val_detections import Detections
-from nas.space import points, shipped_literals
+from nas.space import SearchSpace, points, shipped_literals
 from nas.study import (
     Annotate,
     Outcome,
@@ -96,7 +96,7 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
         found = _feasibility(study, plan, task)
         reporter.feasible(found)
         left, request = None, from_now(request, time.monotonic() - began)
-        if not complete and (costs := _timed(task, found, reporter)) is not None:
+        if not complete and (costs := _timed(task, plan.space, found, reporter)) is not None:
             request = _fitted(request, task, found, study, costs, reporter)
             left = _time_left(request, task, found, study, costs)
         ended = _carry_out(study, plan, request, task, found, left, reporter, evaluator)
@@ -186,10 +186,10 @@ def _task(plan: Plan, device: Device, tuned: Tuned | None) -> Task:
     )
 
 
-def _timed(task: Task, found: Feasibility, reporter: Reporter) -> Costs | None:
+def _timed(task: Task, space: SearchSpace, found: Feasibility, reporter: Reporter) -> Costs | None:
     """What the parts of the search take; None where that cannot be measured, for which no search ends."""
     try:
-        return timed(task, found)
+        return timed(task, space, list(found.baselines.values())[-1])
     except (LatencyError, ProxyError) as error:
         reporter.waiting(f"how long the search will take cannot be estimated: {error}")
         return None

@@ -13,7 +13,7 @@ from nas.study.rungs import RungStanding
 from tests.search.test_rungs import BASELINES
 from tests.search.test_rungs_real import request
 
-COSTS = Costs(screening=2.0, first=3.0, step=0.1)
+COSTS = Costs(building=1.0, screening=2.0, first=3.0, step=0.1)
 FOUND = Feasibility(0.5, 9.0, BASELINES, ())
 BEGUN = RungStanding(400, ("trial-1", "source-96", "trial-2"), ("trial-2",), {}, decided=False)
 
@@ -39,17 +39,21 @@ def test_trainings_with_other_seeds_are_left_until_they_are_done(tmp_path: Path)
     assert left == pytest.approx([8 * each, 7 * each, 0, 0])
 
 
-def test_on_a_cluster_one_process_measures_while_the_nodes_train(tmp_path: Path) -> None:
-    asked = replace(request(tmp_path, Rung(400, 8)), budget=50, workers=8)
-    proxies, after = 50 * COSTS.training(asked.proxy.steps), 12 * COSTS.training(400)
-    screenings = 100 * COSTS.screening  # about half of the designs are rejected
+def test_nothing_trains_on_a_machine_while_it_measures(tmp_path: Path) -> None:
+    asked = replace(request(tmp_path, Rung(400, 8)), budget=60, workers=8)
+    designs = 80  # about a quarter of the designs are rejected
+    proxies, after = 60 * COSTS.training(asked.proxy.steps) + designs * COSTS.building, 12 * COSTS.training(400)
+    screenings = designs * COSTS.screening
 
     def left(workers: int, **more: object) -> float:
         return seconds_left(replace(asked, workers=workers, **more), 2, FOUND, Done(0, 2), COSTS)  # type: ignore[arg-type]
 
-    assert left(8) == pytest.approx((proxies + screenings + after) / 8)
-    assert left(8, ray_address="auto") == pytest.approx(screenings + after / 8)
+    assert left(8) == pytest.approx((proxies + after) / 8 + screenings)
+    boards = replace(asked.latency, place="ssh://a ssh://b")
+    assert left(8, latency=boards) == pytest.approx((proxies + screenings + after) / 8)
+    assert left(8, ray_address="auto") == pytest.approx(max(proxies / 8, screenings) + after / 8)
     assert left(1, ray_address="auto") == pytest.approx(max(proxies, screenings) + after)
+    assert left(8, ray_address="auto", latency=boards) == pytest.approx(max(proxies / 8, screenings / 2) + after / 8)
 
 
 def test_trainings_that_share_a_gpu_are_no_times_faster_than_one(tmp_path: Path) -> None:
@@ -80,8 +84,8 @@ def test_the_time_left_follows_the_pace(pace: float) -> None:
 
 def test_what_has_passed_and_the_finalists_are_taken_from_the_time(tmp_path: Path) -> None:
     asked = request(tmp_path)
-    left = [from_now(replace(asked, max_seconds=most), 300.0).max_seconds for most in (1800.0, 361.0, 60.0)]
-    assert left == [1440.0, 1.0, 1.0] and from_now(asked, 300.0) == asked
+    left = [from_now(replace(asked, max_seconds=most), 300.0).max_seconds for most in (1800.0, 451.0, 60.0)]
+    assert left == [1350.0, 1.0, 1.0] and from_now(asked, 300.0) == asked
 
 
 def test_work_that_is_added_slows_no_pace() -> None:

@@ -276,7 +276,9 @@ def test_nothing_is_left_of_a_search_that_ended(space: SearchSpace, task: Task, 
 
     def expected() -> float:
         found = Feasibility(0.5, 9.0, BASELINES, ())
-        return seconds_left(asked, 1, found, done_in(study, RUNGS), Costs(screening=2.0, first=3.0, step=0.1))
+        return seconds_left(
+            asked, 1, found, done_in(study, RUNGS), Costs(building=1.0, screening=2.0, first=3.0, step=0.1)
+        )
 
     carry_out(Race(study), space, task, left=expected, on_progress=seen.append)
     left = [one.left_s for one in seen if one.left_s is not None]

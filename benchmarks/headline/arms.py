@@ -40,8 +40,8 @@ class Arm:
 
 
 FROM = Arm("from", "1", "search from the checkpoint", True, 6, ("--from", _SOURCE, "--source-steps", _STEPS))
-SCRATCH = Arm("scratch", "2", "search from scratch", False, 6, ())
-RANDOM = Arm("random", "3", "random search", False, 2, ("--sampler", "random"))
+SCRATCH = Arm("scratch", "2", "search from scratch", False, 6, ("--from", "scratch"))
+RANDOM = Arm("random", "3", "random search", False, 2, ("--from", "scratch", "--sampler", "random"))
 HAND = Arm("hand", "4", "hand scaling, pretrained", True, 6)
 HAND_SCRATCH = Arm("hand-scratch", "4s", "hand scaling, from scratch", False, 6)
 SCRIPT = Arm("script", "5", "Optuna and YOLO.train", True, 2)

@@ -21,8 +21,8 @@ def search(
     space: str | None = typer.Option(
         None,
         help="Shipped space (ghostv2-n, -n-wide, -s, -m, mixed-n, -s, narrowed-n, -s, -m), a space file, or auto. "
-        "`auto` measures YOLO11 first. It takes the scale of ghostv2 (with --from of narrowed, as the checkpoint is) "
-        "and the input sizes at which about half of the designs meet the target.",
+        "`auto` measures YOLO11 first. It takes narrowed of the source's scale (with `--from scratch` ghostv2 of the "
+        "scale that fits) and the input sizes at which about half of the designs meet the target.",
         show_default="auto",
     ),
     data: str | None = typer.Option(None, help="Ultralytics data YAML; without it, the embedded synthetic set."),
@@ -94,13 +94,14 @@ def search(
         None,
         "--from",
         help="YOLO11 n, s or m checkpoint. It is tuned on the data first; then every candidate inherits its channels. "
-        "`self`: a YOLO11n that is trained on the data from scratch; `self-s`, `self-m`: a larger one.",
-        show_default="none",
+        "`self`: a YOLO11n that is trained on the data from scratch; `self-s`, `self-m`: a larger one. `scratch`: "
+        "every candidate begins with fresh weights.",
+        show_default="self; scratch with --space, --steps, --epochs, --max-time or --seed-literals",
     ),
     source_steps: int | None = typer.Option(
         None,
         min=1,
-        help="With --from: steps for which the source is trained on the data first.",
+        help="Without `--from scratch`: steps for which the source is trained on the data first.",
         show_default="600; 1200 for self",
     ),
     teacher: Path | None = typer.Option(
@@ -158,6 +159,10 @@ def search(
     losses = Losses(class_loss, box_loss)
     if steps is not None and epochs is not None:
         raise UsageError("--steps and --epochs both set a proxy's length; give one of them")
+    named, source = (
+        source,
+        source_of(source, (space or AUTO.space) != AUTO.space, steps, epochs, max_time, seed_literals),
+    )
     if source is None and source_steps is not None:
         raise UsageError("--source-steps belongs to a search that starts from a source; add --from")
     candidates, promotions = asked_for(
@@ -233,11 +238,18 @@ def search(
         out=out,
         storage=storage,
     )
-    if source is None and (at_hand := checkpoint_at_hand()) is not None:
+    if named is None and (at_hand := checkpoint_at_hand()) is not None:
         typer.echo(hint(at_hand))
     with ConsoleReporter() as reporter:
         outcome = run_search(request, reporter, annotate)
         reporter.concluded(outcome)
+
+
+def source_of(asked: str | None, *otherwise: object) -> str | None:
+    """What `--from` names: without it `self`, unless something else says that designs train from scratch."""
+    if asked is None:
+        return None if any(otherwise) else "self"
+    return None if asked == "scratch" else asked
 
 
 def _sizes(text: str) -> list[int]:

@@ -6,6 +6,7 @@ known (docs/explanation/inherit.md).
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -41,6 +42,9 @@ from nas.util.locks import wait_for_lock
 from nas.util.paths import cache_subdir
 from nas.util.provenance import file_digest, versions
 from nas.util.torch_threads import threads
+
+MOST_THREADS = 8
+"""Threads that train a source, one a core; more are no use to small pictures."""
 
 OnStep = Callable[[int, int], None]
 """Called with the steps that are done, and with all."""
@@ -144,8 +148,10 @@ def _tuned(
             calibrate(model, pictures)
     if steps:
         model.requires_grad_(True)
+        # Nothing else trains before there is a source.
+        alone = replace(settings, threads=min(os.cpu_count() or 1, MOST_THREADS))
         result, model = train_proxy(
-            model, data, imgsz, settings, lock, observe=lambda done, _: on_step(done, steps), kept=kept
+            model, data, imgsz, alone, lock, observe=lambda done, _: on_step(done, steps), kept=kept
         )
         score = result.score
     else:

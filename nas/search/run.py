@@ -36,7 +36,7 @@ from nas.search.request import Request
 from nas.search.rung_state import standing
 from nas.search.scheduler import TrialScheduler
 from nas.search.size_share import size_share
-from nas.search.source_baselines import scale_of
+from nas.search.source_baselines import scale_of_source
 from nas.search.val_detections import Detections
 from nas.space import SearchSpace, points, shipped_literals
 from nas.study import (
@@ -90,11 +90,13 @@ def _searched(plan: Plan, study: StoredStudy, reporter: Reporter, evaluator: Eva
     complete = done >= request.budget and _rungs_finished(study, request)
     reporter.opened(plan.folder, plan.settings, data, done)
     begun = where_begun(study, plan.device, request.proxy, complete=complete)
-    tuned = None if request.source is None else tuned_source(study, plan, request.source, reporter)
-    task = _task(plan, _calibrated(study, plan.device, reporter), tuned)
+    task = _task(plan, _calibrated(study, plan.device, reporter))
     with follow(task.folder, reporter.waiting):
-        found = _feasibility(study, plan, task)
+        found = _feasibility(study, plan, task)  # a target that nothing can meet is said before minutes of training
         reporter.feasible(found)
+        tuned = None if request.source is None else tuned_source(study, plan, request.source, reporter)
+        if tuned is not None:
+            task = replace(task, source=tuned.file, baseline_lrs=BASELINE_RATES)
         left, request = None, from_now(request, time.monotonic() - began)
         if not complete and (costs := _timed(task, plan.space, found, reporter)) is not None:
             request = _fitted(request, task, found, study, costs, reporter)
@@ -169,8 +171,8 @@ def _write(outcome: Outcome) -> None:
         ) from error
 
 
-def _task(plan: Plan, device: Device, tuned: Tuned | None) -> Task:
-    """What travels to the workers; its paths are absolute, whatever folder they run in."""
+def _task(plan: Plan, device: Device) -> Task:
+    """What travels to the workers, from scratch; its paths are absolute, whatever folder they run in."""
     request, data = plan.request, plan.data
     return Task(
         limits=request.limits,
@@ -181,8 +183,6 @@ def _task(plan: Plan, device: Device, tuned: Tuned | None) -> Task:
         classes=data.nc,
         folder=plan.folder.absolute(),
         data_digest=data.digest,
-        source=None if tuned is None else tuned.file,
-        baseline_lrs=() if tuned is None else BASELINE_RATES,
     )
 
 
@@ -262,11 +262,8 @@ def _feasibility(study: StoredStudy, plan: Plan, task: Task) -> Feasibility:
     if kept is not None:
         return Feasibility.from_dict(kept)
     literals = points(plan.space, shipped_literals().values()) if plan.request.seed_literals else {}
-    scale = None
-    if task.source is not None:
-        from nas.inherit import read_tuned
-
-        scale = scale_of(read_tuned(task.source)["model"], str(plan.request.source))
+    source = plan.request.source
+    scale = None if source is None else scale_of_source(source)
     found = check(plan.space, task, literals=literals.values(), source=scale)
     study.keep("feasibility", found.to_dict())
     return found

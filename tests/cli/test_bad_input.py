@@ -80,16 +80,21 @@ def test_a_search_elsewhere_needs_the_runtime_here_too(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("start", ["scratch", "self"])
 def test_after_an_unreachable_target_the_name_is_free(
-    ghostnas: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    start: str, ghostnas: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def check(space: object, task: object, **_: object) -> None:
         raise TargetUnreachable("no model meets the limits")
 
+    def trained(*_: object) -> None:
+        raise AssertionError("a source is trained for a target that nothing meets")
+
     monkeypatch.setattr("nas.search.run.check", check)
+    monkeypatch.setattr("nas.search.run.tuned_source", trained)
     for target in ("0.1ms", "0.2ms"):
         code, message = ghostnas(
-            *("search", "--space", "ghostv2-n", "--name", "mine", "--workers", "0"),
+            *("search", "--space", "narrowed-n", "--from", start, "--name", "mine", "--workers", "0"),
             *("--target-latency", target, "--target-stat", "p50"),
         )
         assert code == 2 and "no model meets the limits" in message

@@ -32,7 +32,7 @@ def search(
     effort: Literal["quick", "normal", "thorough"] | None = typer.Option(
         None,
         help="How much is trained. quick: 32 candidates, the best 3 again for 400 steps. normal: 50 candidates, the "
-        "best 8 again for 400, the best 2 of them for 600 steps. thorough: 80 candidates, 8 and 3.",
+        "best 8 again for 400, the best 2 of them for 600 steps. thorough: 80 candidates, 8 for 400 and 3 for 1,200.",
         show_default="normal; without --steps and --epochs",
     ),
     rungs: str | None = typer.Option(
@@ -77,7 +77,9 @@ def search(
     max_params: str | None = typer.Option(None, help="Most parameters: 1.5M."),
     max_gflops: float | None = typer.Option(None, help="Most GFLOPs at the model's own input size."),
     max_size: str | None = typer.Option(None, help="Largest float32 ONNX file: 4MB."),
-    sampler: Literal["gp", "tpe", "random"] = typer.Option("gp", help="gp: Gaussian processes, ours and Optuna's."),
+    sampler: Literal["gp", "tpe", "random"] = typer.Option(
+        "gp", help="gp (Gaussian processes, ours and Optuna's), tpe or random."
+    ),
     seed_literals: bool = typer.Option(
         False, "--seed-literals", help="Begin with the shipped literals that lie in the space and meet the target."
     ),
@@ -88,8 +90,8 @@ def search(
         "and the best baseline (1: no repeats).",
         show_default="3",
     ),
-    class_loss: Literal["bce", "focal"] = typer.Option("bce", help="Class loss of the proxies."),
-    box_loss: Literal["ciou", "giou"] = typer.Option("ciou", help="Box loss of the proxies."),
+    class_loss: Literal["bce", "focal"] = typer.Option("bce", help="Class loss of the proxies: bce or focal."),
+    box_loss: Literal["ciou", "giou"] = typer.Option("ciou", help="Box loss of the proxies: ciou or giou."),
     source: str | None = typer.Option(
         None,
         "--from",

@@ -102,7 +102,7 @@ class ConsoleReporter:
                 else "the fewest; not even they fit into --max-time"
             )
             self._say(f"  planned  {budget} of the {request.budget} candidates, {why}")
-        self._say(f"  estimate about {_minutes(seconds)} for the rest, and two or three for the finalists")
+        self._say(f"  estimate about {_minutes(seconds)} for the rest")
 
     def progress(self, progress: "Progress") -> None:
         """Show the state after a trial."""

@@ -28,7 +28,7 @@ _TIMED, _DRAWN = 3, 8
 """So many random designs that meet the limits are timed, of so many at most; a design's latency says little of how long
 it trains: at 2.5 ms ghost designs take twice as long as plain ones."""
 
-_FINALISTS_S = 150.0
+FINALISTS_S = 150.0
 """What the finalists take, about."""
 
 _TRUSTED = 0.1
@@ -76,14 +76,17 @@ class Done:
 class TimeLeft:
     """The seconds that a search still takes: what its parts were timed to take, at the pace of those that are done."""
 
-    def __init__(self, expected: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, expected: Callable[[], float], after: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Begin.
 
         Args:
             expected: Seconds that what is left takes by the timing of its parts.
+            after: Seconds of what comes on top in the end, at whatever pace.
             clock: Seconds, for tests.
         """
-        self._expected, self._clock, self._began = expected, clock, clock()
+        self._expected, self._after, self._clock, self._began = expected, after, clock, clock()
         self._before = expected()
         self._whole, self._done = self._before, 0.0
 
@@ -94,7 +97,7 @@ class TimeLeft:
         self._before = now
         trusted = _TRUSTED * self._whole
         passed = self._clock() - self._began
-        return now * (passed + trusted) / (self._done + trusted) if now else 0.0
+        return self._after + (now * (passed + trusted) / (self._done + trusted) if now else 0.0)
 
 
 def timed(task: Task, space: SearchSpace, baseline: Architecture) -> Costs:
@@ -179,7 +182,7 @@ def from_now(request: Request, seconds: float) -> Request:
     """
     if request.max_seconds is None:
         return request
-    return replace(request, max_seconds=max(request.max_seconds - seconds - _FINALISTS_S, 1.0))
+    return replace(request, max_seconds=max(request.max_seconds - seconds - FINALISTS_S, 1.0))
 
 
 def fitting(request: Request, rates: int, found: Feasibility, done: Done, costs: Costs) -> Request:

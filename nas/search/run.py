@@ -18,7 +18,7 @@ from nas.proxy import BASELINE_RATES
 from nas.results import hand_over, write, write_reports
 from nas.search.compare import compared
 from nas.search.conclude import weights_of
-from nas.search.eta import Costs, TimeLeft, done_in, fitting, from_now, seconds_left, timed
+from nas.search.eta import FINALISTS_S, Costs, TimeLeft, done_in, fitting, from_now, seconds_left, timed
 from nas.search.evaluate import Evaluator, Task, evaluate
 from nas.search.executors import inline, ray_tune
 from nas.search.executors.cluster import run as cluster
@@ -202,7 +202,7 @@ def _fitted(
     rates, done = max(1, len(task.baseline_lrs)), done_in(study, request.rungs)
     request = replace(request, proxy=request.proxy.with_steps(study.proxy_steps))
     fitted = fitting(request, rates, found, done, costs)
-    reporter.estimated(seconds_left(fitted, rates, found, done, costs), fitted.budget, request)
+    reporter.estimated(seconds_left(fitted, rates, found, done, costs) + FINALISTS_S, fitted.budget, request)
     return fitted
 
 
@@ -213,7 +213,7 @@ def _time_left(request: Request, task: Task, found: Feasibility, study: StoredSt
         now = replace(request, proxy=request.proxy.with_steps(study.proxy_steps))
         return seconds_left(now, max(1, len(task.baseline_lrs)), found, done_in(study, request.rungs), costs)
 
-    return TimeLeft(expected)
+    return TimeLeft(expected, after=FINALISTS_S)
 
 
 def _calibrated(study: StoredStudy, device: Device, reporter: Reporter) -> Device:

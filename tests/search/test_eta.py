@@ -70,7 +70,7 @@ def test_trainings_that_share_a_gpu_are_no_times_faster_than_one(tmp_path: Path)
 @pytest.mark.parametrize("pace", [0.5, 1.0, 3.0])
 def test_the_time_left_follows_the_pace(pace: float) -> None:
     now, expected = 100.0, 60.0
-    left = TimeLeft(lambda: expected, lambda: now)
+    left = TimeLeft(lambda: expected, clock=lambda: now)
     assert left() == 60  # as it was timed
     estimates = []
     while expected > 0:
@@ -90,11 +90,12 @@ def test_what_has_passed_and_the_finalists_are_taken_from_the_time(tmp_path: Pat
 
 def test_work_that_is_added_slows_no_pace() -> None:
     now, expected = 0.0, 100.0
-    left = TimeLeft(lambda: expected, lambda: now)
+    left = TimeLeft(lambda: expected, after=0.0, clock=lambda: now)
     now, expected = 50.0, 50.0
     assert left() == 50
     expected = 150.0  # proxies were lengthened
     assert left() == 150
+    assert TimeLeft(lambda: 30.0, after=20.0, clock=lambda: now)() == 50
 
 
 @pytest.mark.parametrize("done", [Done(0, 0), Done(10, 2, (replace(BEGUN, missing=()),))])

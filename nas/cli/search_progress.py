@@ -16,7 +16,7 @@ from nas.util.printable import printable
 if TYPE_CHECKING:
     from nas.data import DetectionData
     from nas.inherit import Tuned
-    from nas.search import Feasibility, Progress, Request
+    from nas.search import Feasibility, Progress
     from nas.study import Outcome, SearchSettings
 
 
@@ -92,16 +92,15 @@ class ConsoleReporter:
         """Say what the space can do on this device."""
         self._say(f"  reach    the space's corners take {found.fastest_ms:.2f} to {found.slowest_ms:.2f} ms here")
 
-    def estimated(self, seconds: float, budget: int, request: "Request") -> None:
+    def estimated(self, seconds: float, budget: int, asked: int, fits: bool) -> None:
         """Say how long it will take, and for how many candidates."""
-        if budget < request.budget:
-            fits = request.max_seconds is None or seconds <= request.max_seconds
+        if budget < asked:
             why = (
                 "which fit into --max-time with their rungs"
                 if fits
                 else "the fewest; not even they fit into --max-time"
             )
-            self._say(f"  planned  {budget} of the {request.budget} candidates, {why}")
+            self._say(f"  planned  {budget} of the {asked} candidates, {why}")
         self._say(f"  estimate about {_minutes(seconds)} for the rest")
 
     def progress(self, progress: "Progress") -> None:

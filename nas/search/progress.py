@@ -7,7 +7,6 @@ from typing import Protocol
 from nas.data import DetectionData
 from nas.inherit import Tuned
 from nas.search.feasibility import Feasibility
-from nas.search.request import Request
 from nas.study import Record, SearchSettings
 
 
@@ -98,8 +97,8 @@ class Reporter(Protocol):
     def feasible(self, found: Feasibility) -> None:
         """The target can be met."""
 
-    def estimated(self, seconds: float, budget: int, request: Request) -> None:
-        """How long the search will take, about, and for how many candidates of those that were asked for."""
+    def estimated(self, seconds: float, budget: int, asked: int, fits: bool) -> None:
+        """How long the rest of the search takes, about, for how many candidates of those asked for; whether that fits."""
 
     def progress(self, progress: Progress) -> None:
         """A trial has finished."""

@@ -202,7 +202,9 @@ def _fitted(
     rates, done = max(1, len(task.baseline_lrs)), done_in(study, request.rungs)
     request = replace(request, proxy=request.proxy.with_steps(study.proxy_steps))
     fitted = fitting(request, rates, found, done, costs)
-    reporter.estimated(seconds_left(fitted, rates, found, done, costs) + FINALISTS_S, fitted.budget, request)
+    seconds = seconds_left(fitted, rates, found, done, costs)
+    fits = request.max_seconds is None or seconds <= request.max_seconds
+    reporter.estimated(seconds + FINALISTS_S, fitted.budget, request.budget, fits)
     return fitted
 
 

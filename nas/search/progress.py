@@ -98,7 +98,7 @@ class Reporter(Protocol):
         """The target can be met."""
 
     def estimated(self, seconds: float, budget: int, asked: int, fits: bool) -> None:
-        """How long the rest of the search takes, about, for how many candidates of those asked for; whether that fits."""
+        """How long the rest of the search takes, about, for how many candidates of those asked for; if that fits."""
 
     def progress(self, progress: Progress) -> None:
         """A trial has finished."""

@@ -153,13 +153,14 @@ class Page:
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Page]:
-    """A page of a headless Chromium; skips the test where there is none.
+    """A page of a headless Chromium; skips the test where there is none, unless GHOSTNAS_TEST_CHROMIUM=required.
 
     Args:
         profile: An empty folder of its own.
     """
     program = next((found for name in NAMES if (found := shutil.which(name))), None)
     if program is None:
-        pytest.skip(f"there is no Chromium here ({', '.join(NAMES)}); on Debian: apt-get install chromium")
+        why = f"there is no Chromium here ({', '.join(NAMES)}); on Debian: apt-get install chromium"
+        (pytest.fail if os.environ.get("GHOSTNAS_TEST_CHROMIUM") == "required" else pytest.skip)(why)
     with Page(program, profile) as page:
         yield page

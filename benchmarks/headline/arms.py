@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 _SOURCE, _STEPS = "{source}", "{steps}"
@@ -49,7 +50,7 @@ GHOST = Arm("ghostnetv2", "6", "plain GhostNetV2 corner", False, 2)
 
 ARMS = (FROM, SCRATCH, RANDOM, HAND, HAND_SCRATCH, SCRIPT, GHOST)
 SEARCHED = tuple(arm for arm in ARMS if arm.options is not None)
-PAIRS = ((FROM, HAND), (FROM, SCRIPT), (SCRATCH, RANDOM), (SCRATCH, HAND_SCRATCH))
+PAIRS = tuple(combinations(ARMS, 2))
 
 
 def by_name(name: str) -> Arm:

@@ -200,7 +200,7 @@ def test_the_tables_name_every_arm_and_every_pair_that_is_there() -> None:
     )
     text = report(tables, found, "val")
     lines = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| (")}
-    assert list(lines) == ["| (1)", "| (2)", "| (4)", "| (1) - (4)"]
+    assert list(lines) == ["| (1)", "| (2)", "| (4)", "| (1) - (2)", "| (1) - (4)", "| (2) - (4)"]
     assert "| `key of from` | 0.80 | 20 | 1 |" in lines["| (1)"] and lines["| (1)"].endswith("| better |")
     assert lines["| (4)"].endswith("|  |  |") and "| 1.00 | 19 |" in lines["| (4)"]
     assert f"{100 * difference(found[FROM.name], found[HAND.name]).value:+.1f} (" in lines["| (1) - (4)"]
